@@ -1,0 +1,109 @@
+"""The contract of a discovery backend: what stores services and instances.
+
+An author writes two modules. The light one (`Options`, `CAPABILITIES`, `API`, and a hook that returns the class) is
+what the entry point names; see `corepilot.plugin`. The other holds a subclass of `Backend`. `corepilot.testing.backends`
+is the suite that both must pass; nothing else is needed for a backend to be as good as the shipped ones.
+
+Who owns what. The registrar owns time and truth: it holds the desired registrations, decides when something is late,
+retries with back-off, and puts a deadline on every call (a call that overruns it is ended by `gevent.Timeout`, which a
+backend lets pass after closing what it opened). The watcher compares contents, retries and reopens. A backend only
+translates, and keeps alive whatever lease or session its store needs.
+
+All methods are called from greenlets of the hub's thread. They may switch to the hub (I/O through `corepilot.http` or
+gevent's own sockets), and must never block it. Nothing is monkey-patched: a blocking client library is not usable here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from corepilot.discovery.model import Query, Registration, Snapshot, Status
+
+
+@dataclass(frozen=True, slots=True)
+class BackendContext:
+    """What corepilot tells a backend about the process it serves.
+
+    Attributes:
+        log: `log(level, message)`, level being one of debug, info, warning, error. Never blocks. The backend's name is
+            added by the caller. No secrets.
+        environment: The environment corepilot was given. Options that name a variable have been filled in already.
+        version: corepilot's version, for a User-Agent and the like.
+    """
+
+    log: Callable[[str, str], None]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+
+
+class Backend(ABC):
+    """One connection to a catalog. Made once per (re)load, closed when the configuration is left.
+
+    Errors: every method raises only `BackendError`s (see `corepilot.errors` for which one means what), and lets
+    `gevent.Timeout` and `GreenletExit` pass.
+    """
+
+    def __init__(self, options: Any, context: BackendContext) -> None:
+        """Must not do I/O and must not fail: a catalog that is down at boot is an ordinary day.
+
+        Args:
+            options: An instance of the plugin's `Options`, validated.
+            context: See `BackendContext`.
+        """
+        self.options = options
+        self.context = context
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """Where the catalog is, for people: a URL or a path. No secrets."""
+
+    @abstractmethod
+    def register(self, registration: Registration, status: Status, output: str) -> None:
+        """Make the catalog hold the instance with this status. Idempotent: also replaces an older one of the same id.
+
+        Args:
+            registration: What to store.
+            status: Its status from now on, for at most `registration.ttl_s` seconds unless reported on again.
+            output: What the check said, at most 4 KiB. May be empty.
+
+        Raises:
+            BackendError: the instance may or may not be in the catalog; the registrar calls again.
+        """
+
+    @abstractmethod
+    def report(self, instance_id: str, status: Status, output: str, valid_for_s: float) -> None:
+        """Set the status of an instance that was registered.
+
+        Args:
+            instance_id: `Registration.id`.
+            status: What it is now.
+            output: What the check said, at most 4 KiB.
+            valid_for_s: After this many seconds without another report the instance counts as critical. A store whose
+                lease cannot be changed per report may ignore it: the registrar then reports critical itself.
+
+        Raises:
+            UnknownInstanceError: the catalog does not hold it (any more): the registrar registers it again.
+        """
+
+    @abstractmethod
+    def deregister(self, instance_id: str) -> None:
+        """Take the instance out of the catalog. Idempotent: an unknown id is no error."""
+
+    @abstractmethod
+    def watch(self, query: Query) -> Iterator[Snapshot]:
+        """Yield all instances of a service, with their statuses: at once, and again after every change.
+
+        A generator. It may yield the same list twice (the watcher compares), and may leave out states that did not
+        last, but never the last one. It raises on any loss of connection instead of retrying (the watcher retries, with
+        back-off), and ends only by raising or by being closed. `close()` on the generator releases what it holds,
+        also while it waits.
+
+        Raises:
+            BackendError: the stream is over; the watcher opens another one.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release every connection, file and greenlet. Does not deregister. Idempotent, never raises, does not wait."""

@@ -1,0 +1,69 @@
+"""Services and instances as corepilot sees them, whatever stores them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["passing", "warning", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What one job wants the catalog to hold: one instance of a service.
+
+    Attributes:
+        id: Unique in the catalog: `<service>-<instance>` (ContainerPilot contract, section 7.1; our design, rule 7).
+        service: The service's name, `^[a-z][a-zA-Z0-9-]+$`.
+        address: An IP address, as chosen at load time.
+        port: 1-65535.
+        tags: In the order of the configuration; may be empty.
+        ttl_s: Seconds after which an instance that nobody reports on counts as critical. At least 1.
+        enable_tag_override: Consul's EnableTagOverride. Other backends ignore it.
+        deregister_critical_after: A Go duration, passed on verbatim, or None. Consul's
+            DeregisterCriticalServiceAfter; other backends ignore it.
+        notes: Text for the people who look at the catalog.
+    """
+
+    id: str
+    service: str
+    address: str
+    port: int
+    tags: tuple[str, ...] = ()
+    ttl_s: int = 10
+    enable_tag_override: bool = False
+    deregister_critical_after: str | None = None
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Instance:
+    """One instance of a service, as the catalog tells it. Sorts by id."""
+
+    id: str
+    service: str
+    address: str
+    port: int
+    status: Status
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a watch asks for.
+
+    Attributes:
+        service: The service's name.
+        tag: Only instances that carry this tag; "" for all.
+        datacenter: Consul's `dc`; "" for the local one. A backend without datacenters raises BackendRefusedError
+            for any other value.
+        interval_s: The configuration's polling interval in seconds: how stale an answer may be at most. A backend that
+            pushes changes uses it only as the upper bound of its own re-reads.
+    """
+
+    service: str
+    tag: str = ""
+    datacenter: str = ""
+    interval_s: int = 10
+
+
+Snapshot = tuple[Instance, ...]
+"""Every instance of one service at one moment, all statuses, sorted by id, ids unique. May be empty."""

@@ -1,0 +1,76 @@
+"""The one tree of exceptions, cut by who has to act.
+
+    CorepilotError          what a caller may catch
+    ├── ConfigError         the operator mends the configuration file or the command line
+    ├── PluginError         the operator mends the installation
+    ├── BackendError        the catalog
+    │   ├── BackendUnavailableError      not reachable, or gone half-way: try again
+    │   ├── BackendTimeoutError          no answer within the deadline: try again
+    │   ├── BackendRefusedError          it answered no (a token, a bad request): trying again will not help
+    │   └── UnknownInstanceError         it does not know the instance: register it again
+    ├── ControlError        whoever uses the control socket
+    └── InternalError       us
+
+A message says what cannot be done, where, the rule that was broken, and what to do next. It is lower case, starts
+with "cannot", and never holds a secret. `code` is stable: logs, exit statuses and the control socket use it.
+"""
+
+
+class CorepilotError(Exception):
+    """The root. `code` names the kind of error for programs; it does not change between releases."""
+
+    code = "error"
+
+
+class ConfigError(CorepilotError):
+    """A configuration, or a command line, that cannot be used."""
+
+    code = "config"
+
+
+class PluginError(CorepilotError):
+    """A plugin that is missing, broken, or made for another version of corepilot."""
+
+    code = "plugin"
+
+
+class BackendError(CorepilotError):
+    """Something between us and the catalog went wrong."""
+
+    code = "backend"
+
+
+class BackendUnavailableError(BackendError):
+    """The catalog cannot be reached, or the connection was lost. The same call may work later."""
+
+    code = "backend-unavailable"
+
+
+class BackendTimeoutError(BackendError):
+    """The catalog did not answer within the deadline. Whether it acted on the call is not known."""
+
+    code = "backend-timeout"
+
+
+class BackendRefusedError(BackendError):
+    """The catalog answered, and the answer is no. The same call will be refused again."""
+
+    code = "backend-refused"
+
+
+class UnknownInstanceError(BackendError):
+    """The catalog does not hold the instance a status was reported for: it has to be registered again."""
+
+    code = "unknown-instance"
+
+
+class ControlError(CorepilotError):
+    """A control request that cannot be carried out, or a control socket that does not answer."""
+
+    code = "control"
+
+
+class InternalError(CorepilotError):
+    """A bug in corepilot. It keeps its traceback."""
+
+    code = "internal"

@@ -1,0 +1,92 @@
+"""Events and the bus they travel on: one order for everybody, nothing that blocks.
+
+An event is a code and a source, spelled as users write them in `when` (ContainerPilot contract, section 5).
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+GLOBAL = "global"
+
+CODES = frozenset(
+    (
+        "exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "changed", "timerExpired",
+        "enterMaintenance", "exitMaintenance", "error", "quit", "startup", "shutdown", "SIGHUP", "SIGUSR2",
+    )
+)  # fmt: skip
+"""What `when.once` and `when.each` accept (ContainerPilot contract, section 3.6)."""
+
+SIGNALS = frozenset(("SIGHUP", "SIGUSR2"))
+"""Sources that make a job a signal job, and the signals that start it."""
+
+
+class Event(NamedTuple):
+    """Something that happened: immutable, compared by value.
+
+    Attributes:
+        code: One of CODES, or "metric".
+        source: A job, `check.<job>`, `watch.<name>`, "global", a signal's name, or free text for "error".
+    """
+
+    code: str
+    source: str
+
+
+class EventBus:
+    """Delivers each event to every subscriber, in the order of publication.
+
+    Publishing never blocks and never re-enters a subscriber: an event that is published while another one is being
+    delivered waits for its turn. One turn of the hub delivers at most `BATCH` events, so that two jobs which keep
+    answering each other cannot starve timers, I/O or a stop.
+
+    Args:
+        soon: Calls its argument on the next turn of the hub.
+        broken: Told of a subscriber's exception, which stops neither the other subscribers nor the bus.
+    """
+
+    BATCH = 256
+
+    def __init__(
+        self, soon: Callable[[Callable[[], None]], object], broken: Callable[[Event, Exception], None]
+    ) -> None:
+        self._soon = soon
+        self._broken = broken
+        self._waiting: deque[Event] = deque()
+        self._subscribers: tuple[Callable[[Event], None], ...] = ()
+        self._scheduled = False
+
+    def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:
+        """Deliver all events from now on to `subscriber`, after those who came before it; returns its unsubscribe."""
+        self._subscribers += (subscriber,)
+
+        def unsubscribe() -> None:
+            self._subscribers = tuple(one for one in self._subscribers if one is not subscriber)
+
+        return unsubscribe
+
+    def publish(self, event: Event) -> None:
+        """Queue an event. What bounds the queue are the causes, all outside: a process, a timer, a request, a watch."""
+        self._waiting.append(event)
+        if not self._scheduled:
+            self._scheduled = True
+            self._soon(self._deliver)
+
+    @property
+    def idle(self) -> bool:
+        """Whether every published event has been delivered."""
+        return not self._waiting
+
+    def _deliver(self) -> None:
+        for _ in range(self.BATCH):
+            if not self._waiting:
+                break
+            event = self._waiting.popleft()
+            for subscriber in self._subscribers:
+                try:
+                    subscriber(event)
+                except Exception as error:  # noqa: BLE001  - one broken subscriber must not silence the others
+                    self._broken(event, error)
+        self._scheduled = bool(self._waiting)
+        if self._scheduled:
+            self._soon(self._deliver)

@@ -1,0 +1,1 @@
+"""Jobs: a pure state machine, and the runner that acts for it."""

@@ -1,0 +1,1 @@
+"""Where lines go: the jobs' output and our own log."""

@@ -1,0 +1,45 @@
+"""What an author of a plugin imports. Standard library only, and light: the loader imports every plugin that is used.
+
+A plugin is an entry point in one of three groups, `corepilot.backends`, `corepilot.sinks` or `corepilot.sources`. The name
+of the entry point is the name in the configuration. Its object is a module like this one:
+
+    \"\"\"Keeps services in a notebook.\"\"\"
+
+    from dataclasses import dataclass
+    from corepilot.plugin import API_VERSION, hookimpl, option
+
+    API = API_VERSION
+    CAPABILITIES = frozenset({"push"})
+
+    @dataclass(frozen=True)
+    class Options:
+        path: str = option(help="the notebook", default="/var/lib/notebook")
+        wait_s: int = option(help="how long to wait for a page", unit="s", minimum=1, default=5)
+
+    @hookimpl
+    def corepilot_register_backend():
+        from corepilot_notebook.backend import NotebookBackend  # imported only when the backend is used
+        return NotebookBackend
+
+From `Options` come the validation of the configuration (same form of error, nearest key, full path), the defaults, the
+environment variables, `corepilot plugins info`, the reference page and the JSON Schema. The plugin gets the instance.
+The module may import the standard library and `corepilot.plugin`; everything heavy belongs into the module that the
+hook imports.
+"""
+
+from corepilot.plugin.options import OptionError, option
+
+API_VERSION = 1
+"""The version of the plugin interface. A plugin states the one it was made for as `API`."""
+
+__all__ = ["API_VERSION", "OptionError", "hookimpl", "option"]
+
+
+def hookimpl(function):  # type: ignore[no-untyped-def]
+    """Mark a function of the light module as the implementation of the hook of the same name.
+
+    The hooks, with what each returns and when it is called, are in `corepilot.plugin.hookspec`. An unmarked function is
+    refused with the plugin's name, never ignored.
+    """
+    function.corepilot_impl = True
+    return function

@@ -1,0 +1,1 @@
+"""Metrics, and the contract of the sinks they go to."""
