@@ -1,0 +1,1 @@
+"""An init system for the inside of a container: jobs, health checks, service discovery, telemetry."""

@@ -1,0 +1,1 @@
+"""Prometheus as a telemetry sink of corepilot."""

