@@ -25,7 +25,7 @@ class Event(NamedTuple):
     """Something that happened: immutable, compared by value.
 
     Attributes:
-        code: One of CODES, or "metric".
+        code: One of CODES, "signal" or "metric".
         source: A job, `check.<job>`, `watch.<name>`, "global", a signal's name, or free text for "error".
     """
 

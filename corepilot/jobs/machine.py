@@ -1,0 +1,358 @@
+"""The life of one job as a pure function: (plan, state, stimulus, now) gives (state, actions).
+
+No I/O, no gevent, no clock: `now` is any monotonic number of seconds. The runner turns the world into stimuli and the
+actions into processes, timers, events and registrations. The rules are the ContainerPilot contract's section 4, with
+its FIX lines carried out; what differs from ContainerPilot says so where it stands.
+
+    idle ──start event──▶ running ──exit──▶ backoff ──restart due──▶ running
+      │                     │ ▲                │
+      │                     ▼ │ trigger        │
+      │                   waiting              │
+      ▼                     ▼                  ▼
+    hooked (a job that hooks our `stopping` runs, bounded) ──▶ terminating (TERM, bounded, KILL) ──▶ complete
+
+`running` also holds for a job without exec: it has been started and never exits.
+"""
+
+from dataclasses import replace
+
+from corepilot.config.model import UNLIMITED
+from corepilot.events import GLOBAL, Event
+from corepilot.jobs.model import (
+    Action,
+    Advertise,
+    ClearTimer,
+    Complete,
+    Due,
+    Exited,
+    Health,
+    Hurry,
+    Kill,
+    Plan,
+    Publish,
+    Report,
+    Role,
+    SetTimer,
+    Start,
+    State,
+    Step,
+    Stimulus,
+    Timer,
+    Withdraw,
+)  # fmt: skip
+
+HOOK_TIMEOUT_S = 30.0
+"""Seconds a stop hook may take where `stopTimeout` does not say (our decision; contract, section 4.7)."""
+
+QUICK_RESTARTS = 3
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MAX_S = 30.0
+BACKOFF_RESET_S = 30.0
+"""Restart delay (contract, section 4.2, FIX): the first three restarts are immediate, then 0.5 s, doubled up to 30 s.
+A run of 30 s or more starts the count afresh. A run that succeeds is never delayed by more than `SUCCESS_PERIOD_S` from
+its start, so that `restarts: "unlimited"` goes on working as a simple loop."""
+
+SUCCESS_PERIOD_S = 1.0
+
+PENDING_MAX = 1000
+"""Triggers that wait while a run goes on; ContainerPilot's queue has the same length."""
+
+RUN_TIMERS: tuple[Timer, ...] = ("check", "interval", "when", "restart", "hook")
+"""Timers that a job which stops has no more use for."""
+
+PASSING_OUTPUT = "ok"
+"""What a passing report says (contract, section 7.2)."""
+
+
+def begin(plan: Plan) -> Step:
+    """The state of a job before anything happened, and the actions to begin with (contract, section 4.1).
+
+    Timers count from here, not from the first start.
+    """
+    job, when = plan.job, plan.job.when
+    state = State(
+        starts_left=1 if when.kind in {"once", "never"} else UNLIMITED,
+        restarts_left=job.restarts,
+        advertised=job.service is not None and job.service.initial_status is not None,
+    )
+    actions: list[Action] = []
+    if job.service is not None and job.service.initial_status is not None:
+        actions.append(Advertise(job.service.initial_status, ""))
+    if job.health is not None:
+        actions.append(SetTimer("check", job.health.interval_s, every=True))
+    if when.kind == "interval" and when.interval_s is not None:
+        actions.append(SetTimer("interval", when.interval_s, every=True))
+    elif when.timeout_s is not None and when.timeout_s > 0:
+        actions.append(SetTimer("when", when.timeout_s))
+    return state, tuple(actions)
+
+
+def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
+    """What a job does about one stimulus. Total: every stimulus is allowed in every state."""
+    if isinstance(stimulus, Exited):
+        if stimulus.role == "check":
+            return _checked(plan, state, stimulus)
+        return _exited(plan, state, stimulus, now)
+    if isinstance(stimulus, Due):
+        return _due(plan, state, stimulus.timer, now)
+    if isinstance(stimulus, Hurry):
+        return _hurry(plan, state)
+    return _happened(plan, state, stimulus.event, now)
+
+
+def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
+    if plan.is_hook and event == Event("stopped", plan.job.when.source):
+        state = replace(state, source_done=True)
+    if plan.awaited_hook and event == Event("stopped", plan.awaited_hook):
+        state = replace(state, hook_done=True)
+        if state.phase == "hooked":
+            return _terminate(plan, state)
+    if state.ending:
+        return state, ()
+    started: Step = (state, ())
+    if event == Event("shutdown", GLOBAL):
+        return _shutdown(plan, state)
+    if event == Event("startup", GLOBAL) and plan.is_hook and not plan.source_exists:
+        return _stop(plan, state)  # it can never be started, and must not keep the container alive (section 4.6, FIX)
+    if event.source == GLOBAL and event.code in {"enterMaintenance", "exitMaintenance"}:
+        started = _maintain(plan, state, entering=event.code == "enterMaintenance")
+        state = started[0]
+    if event == plan.start_event and (plan.job.when.kind != "once" or state.starts_left):
+        state, actions = _trigger(plan, state, now)
+        return state, started[1] + actions
+    if state.source_done and state.phase in {"idle", "waiting"} and not state.pending:
+        # A hook whose source has stopped can never be started again: without this it would keep everything alive.
+        return _stop(plan, state)
+    return started
+
+
+def _trigger(plan: Plan, state: State, now: float) -> Step:
+    if state.starts_left > 0:
+        state = replace(state, starts_left=state.starts_left - 1)
+    if state.phase == "backoff" or (state.phase == "running" and plan.job.exec is not None):
+        # One run at a time: triggers wait (contract, section 4.2), bounded.
+        return replace(state, pending=min(state.pending + 1, PENDING_MAX)), ()
+    return _start(plan, state, now)
+
+
+def _start(plan: Plan, state: State, now: float) -> Step:
+    health: Health = "maintenance" if state.health == "maintenance" else "unknown"
+    state = replace(state, phase="running", health=health, started_at=now, alive=plan.job.exec is not None)
+    actions: list[Action] = [ClearTimer("when")] if plan.job.when.timeout_s is not None else []
+    if plan.job.exec is not None:
+        actions.append(Start("main"))
+        if plan.job.timeout_s is not None:
+            actions.append(SetTimer("timeout", plan.job.timeout_s))
+        if state.shutdown:
+            actions.append(SetTimer("hook", plan.job.stop_timeout_s or HOOK_TIMEOUT_S))
+    return state, tuple(actions)
+
+
+def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
+    name = plan.job.name
+    succeeded = exited.status == 0
+    state = replace(state, alive=False)
+    actions: list[Action] = [Publish(Event("exitSuccess" if succeeded else "exitFailed", name))]
+    if not succeeded:
+        actions.append(Publish(Event("error", f"{name}: {exited.reason}")))
+    if plan.job.timeout_s is not None:
+        actions.append(ClearTimer("timeout"))
+    if state.phase == "terminating":
+        state, more = _ended(plan, state)
+    elif state.ending:
+        more = ()
+    else:
+        state, more = _next(plan, state, exited, now)
+    return state, (*actions, *more)
+
+
+def _next(plan: Plan, state: State, exited: Exited, now: float) -> Step:
+    """After a run: again, wait for a trigger, or complete."""
+    if plan.periodic:
+        state = replace(state, phase="waiting")
+        return _start(plan, replace(state, pending=0), now) if state.pending else (state, ())
+    if state.restarts_left:
+        left = state.restarts_left - 1 if state.restarts_left > 0 else UNLIMITED
+        quick = 0 if now - state.started_at >= BACKOFF_RESET_S else state.quick
+        delay = restart_delay(quick, succeeded=exited.status == 0, ran_s=now - state.started_at)
+        state = replace(state, restarts_left=left, quick=quick + 1)
+        if delay <= 0:
+            return _start(plan, state, now)
+        return replace(state, phase="backoff"), (SetTimer("restart", delay),)
+    if state.pending:
+        return _start(plan, replace(state, pending=state.pending - 1), now)
+    if state.starts_left and not state.shutdown and not state.source_done:
+        return replace(state, phase="waiting"), ()
+    return _stop(plan, replace(state, failed_for_good=exited.status or None))
+
+
+def restart_delay(quick: int, *, succeeded: bool, ran_s: float) -> float:
+    """Seconds from an exit to the next start, after `quick` restarts in a row of short runs. Not negative."""
+    if quick < QUICK_RESTARTS:
+        return 0.0
+    if succeeded:
+        return max(0.0, SUCCESS_PERIOD_S - ran_s)
+    return min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(quick - QUICK_RESTARTS, 30))
+
+
+def _checked(plan: Plan, state: State, exited: Exited) -> Step:
+    name = plan.job.name
+    succeeded = exited.status == 0
+    state = replace(state, checking=False)
+    actions: list[Action] = [Publish(Event("exitSuccess" if succeeded else "exitFailed", f"check.{name}"))]
+    if plan.job.health is not None and plan.job.health.timeout_s is not None:
+        actions.append(ClearTimer("check-timeout"))
+    if not succeeded:
+        actions.append(Publish(Event("error", f"check.{name}: {exited.reason}")))
+    if state.phase == "terminating":
+        state, more = _ended(plan, state)
+        return state, (*actions, *more)
+    if state.ending or state.health in {"maintenance", "idle"}:
+        return state, tuple(actions)
+    if succeeded:
+        actions.append(Publish(Event("healthy", name)))
+        state, more = _beat(plan, replace(state, health="healthy"))
+        return state, (*actions, *more)
+    actions.append(Publish(Event("unhealthy", name)))
+    if plan.job.service is not None and state.advertised:
+        actions.append(Report("critical", exited.output or exited.reason))
+    return replace(state, health="unhealthy"), tuple(actions)
+
+
+def _beat(plan: Plan, state: State) -> Step:
+    """A passing result for the catalog: the first one registers, and each one is reported (contract, section 7.2)."""
+    if plan.job.service is None:
+        return state, ()
+    actions: tuple[Action, ...] = (Report("passing", PASSING_OUTPUT),)
+    if not state.advertised:
+        actions = (Advertise("passing", ""), *actions)
+    return replace(state, advertised=True), actions
+
+
+def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
+    name = plan.job.name
+    if timer == "kill" and state.phase == "terminating":
+        why = f"still running {plan.stop_timeout_s:g} s after its stop signal; raise stopTimeout to give it longer"
+        return state, _kill_all(state, why)
+    if timer == "hook" and state.phase == "hooked":
+        return _terminate(plan, state)
+    if timer == "timeout" and state.alive:
+        return state, (Kill("main", force=True, why=f"timeout after {plan.job.timeout_s:g} s"),)
+    if timer == "check-timeout" and state.checking and plan.job.health is not None:
+        return state, (Kill("check", force=True, why=f"timeout after {plan.job.health.timeout_s:g} s"),)
+    if state.ending:
+        return state, ()
+    if timer == "hook":
+        return _stop(plan, state)
+    if timer == "check":
+        return _check(plan, state)
+    if timer == "restart" and state.phase == "backoff":
+        return _start(plan, state, now)
+    if timer == "when" and state.phase == "idle":
+        expired = Publish(Event("timerExpired", name))
+        if plan.is_hook and plan.job.exec is not None:
+            return state, (expired,)  # contract, section 4.1: for a hook the quit is swallowed
+        state, actions = _stop(plan, state)
+        return state, (expired, *actions)
+    if timer == "interval":
+        return _tick(plan, state, now)
+    return state, ()
+
+
+def _check(plan: Plan, state: State) -> Step:
+    health = plan.job.health
+    if health is None or state.health in {"idle", "maintenance"} or state.checking:
+        return state, ()  # a check slower than its interval skips ticks
+    if health.exec is None:
+        return _beat(plan, state)
+    actions: tuple[Action, ...] = (Start("check"),)
+    if health.timeout_s is not None:
+        actions += (SetTimer("check-timeout", health.timeout_s),)
+    return replace(state, checking=True), actions
+
+
+def _tick(plan: Plan, state: State, now: float) -> Step:
+    if state.phase == "idle" or state.pending:
+        return state, ()  # not started yet, or a tick waits already: ticks coalesce
+    if not state.restarts_left:
+        return _stop(plan, state)
+    left = state.restarts_left - 1 if state.restarts_left > 0 else UNLIMITED
+    state = replace(state, restarts_left=left)
+    return (replace(state, pending=1), ()) if state.alive else _start(plan, state, now)
+
+
+def _maintain(plan: Plan, state: State, *, entering: bool) -> Step:
+    service = plan.job.service
+    if entering:
+        return replace(state, health="maintenance", advertised=False), (Withdraw(),) if service else ()
+    if state.health != "maintenance":
+        return state, ()
+    # ContainerPilot starts to check jobs that have not started yet, and never registers again (section 4.5, FIX).
+    state = replace(state, health="idle" if state.phase == "idle" else "unknown")
+    if service is not None and service.initial_status is not None:
+        return replace(state, advertised=True), (Advertise(service.initial_status, ""),)
+    return state, ()
+
+
+def _shutdown(plan: Plan, state: State) -> Step:
+    state = replace(state, shutdown=True, restarts_left=0, pending=0)
+    if plan.is_hook and plan.job.exec is not None and plan.source_exists:
+        if state.alive:
+            return replace(state, starts_left=0), (SetTimer("hook", plan.job.stop_timeout_s or HOOK_TIMEOUT_S),)
+        if state.starts_left and not state.source_done:
+            return replace(state, phase="idle", starts_left=1), (ClearTimer("restart"),)
+    return _stop(plan, state)
+
+
+def _stop(plan: Plan, state: State) -> Step:
+    """Begin to stop: tell, let the hook that waits for it run, then terminate (contract, sections 4.1 and 4.6)."""
+    state = replace(state, phase="hooked", restarts_left=0, starts_left=0, pending=0)
+    actions: tuple[Action, ...] = (
+        *(ClearTimer(timer) for timer in RUN_TIMERS),
+        Publish(Event("stopping", plan.job.name)),
+    )
+    if plan.awaited_hook and not state.hook_done:
+        return state, (*actions, SetTimer("hook", plan.job.stop_timeout_s or HOOK_TIMEOUT_S))
+    state, more = _terminate(plan, state)
+    return state, (*actions, *more)
+
+
+def _terminate(plan: Plan, state: State) -> Step:
+    """Signal what runs and leave the catalog, at the same moment (contract, section 7.3)."""
+    state = replace(state, phase="terminating")
+    actions: list[Action] = [ClearTimer("hook")] if plan.awaited_hook else []
+    if plan.job.service is not None and state.advertised:
+        actions.append(Withdraw())
+    if state.checking:
+        actions.append(Kill("check", force=True))
+    if state.alive:
+        actions.append(Kill("main", force=False))
+    if state.alive or state.checking:
+        actions.append(SetTimer("kill", max(plan.stop_timeout_s, 0.0)))
+    state, more = _ended(plan, state)
+    return state, (*actions, *more)
+
+
+def _ended(plan: Plan, state: State) -> Step:
+    """`stopped` means that the processes are gone; ContainerPilot says it at the signal already (section 4.1, FIX)."""
+    if state.alive or state.checking:
+        return state, ()
+    state = replace(state, phase="complete", advertised=False)
+    return state, (ClearTimer("kill"), Publish(Event("stopped", plan.job.name)), Complete())
+
+
+def _hurry(plan: Plan, state: State) -> Step:
+    if state.phase == "complete":
+        return state, ()
+    actions: tuple[Action, ...] = ()
+    if not state.ending:
+        state, actions = _stop(plan, replace(state, shutdown=True))
+    if state.phase == "hooked":
+        state, more = _terminate(plan, state)
+        actions += more
+    return state, (*actions, *_kill_all(state, "the stop was asked for twice"))
+
+
+def _kill_all(state: State, why: str) -> tuple[Action, ...]:
+    running: tuple[tuple[Role, bool], ...] = (("main", state.alive), ("check", state.checking))
+    return tuple(Kill(role, force=True, why=why) for role, alive in running if alive)

@@ -1,0 +1,196 @@
+"""What the life of a job is told in: its plan, its state, what can happen to it, and what it can ask for.
+
+Knows nobody but the configuration's model and the events' names. `corepilot.jobs.machine` is the function between them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from corepilot.config.model import JobConfig
+from corepilot.events import GLOBAL, Event
+
+Phase = Literal["idle", "running", "waiting", "backoff", "hooked", "terminating", "complete"]
+Health = Literal["idle", "unknown", "healthy", "unhealthy", "maintenance"]
+Role = Literal["main", "check"]
+Timer = Literal["check", "interval", "when", "restart", "timeout", "check-timeout", "hook", "kill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What of a configuration one job's life depends on.
+
+    Attributes:
+        job: The job.
+        stop_timeout_s: Seconds from the stop signal to SIGKILL; 0 or less: at once.
+        awaited_hook: Name of the job whose `stopped` this job waits for before it is signalled, or "".
+        source_exists: Whether any job has the name of the source this job hooks; only meaningful for hooks.
+    """
+
+    job: JobConfig
+    stop_timeout_s: float = 5.0
+    awaited_hook: str = ""
+    source_exists: bool = True
+
+    @property
+    def is_hook(self) -> bool:
+        """Whether it runs because another job stops (contract, section 4.6)."""
+        return self.job.when.code in {"stopping", "stopped"} and self.job.when.kind in {"once", "each"}
+
+    @property
+    def periodic(self) -> bool:
+        """Whether it is started by a ticker."""
+        return self.job.when.kind == "interval"
+
+    @property
+    def start_event(self) -> Event | None:
+        """The event that starts it, or None for a job that none starts."""
+        when = self.job.when
+        if when.kind in {"once", "each"}:
+            return Event(when.code, when.source)
+        if when.kind == "interval":
+            return Event("startup", GLOBAL)
+        return Event("signal", when.source) if when.kind == "signal" else None
+
+    def interests(self) -> frozenset[Event]:
+        """The events `step` has to be told of, besides those of the source "global", which every job hears."""
+        interests = {self.start_event} if self.start_event else set()
+        if self.awaited_hook:
+            interests.add(Event("stopped", self.awaited_hook))
+        if self.is_hook:
+            interests.add(Event("stopped", self.job.when.source))
+        return frozenset(interests)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a job is. Immutable; made by `begin` and `step` only.
+
+    Attributes:
+        phase: See the diagram of the module.
+        health: What checks and maintenance say. "idle" before the first start.
+        alive: Whether the main process runs.
+        checking: Whether a check runs.
+        starts_left: How many more start events count; UNLIMITED for each, interval and signal.
+        restarts_left: How many more restarts.
+        pending: Starts that wait for the end of the run.
+        quick: Restarts since the last run that lasted.
+        started_at: When the present or last run began.
+        advertised: Whether the catalog has been asked to hold the service.
+        hook_done: Whether the awaited hook has stopped.
+        source_done: Whether the job that this hook waits for has stopped.
+        shutdown: Whether everything is to stop.
+        failed_for_good: Exit status (128+n for a signal) of the run after which it completed by itself, or None.
+    """
+
+    phase: Phase = "idle"
+    health: Health = "idle"
+    alive: bool = False
+    checking: bool = False
+    starts_left: int = 1
+    restarts_left: int = 0
+    pending: int = 0
+    quick: int = 0
+    started_at: float = 0.0
+    advertised: bool = False
+    hook_done: bool = False
+    source_done: bool = False
+    shutdown: bool = False
+    failed_for_good: int | None = None
+
+    @property
+    def ending(self) -> bool:
+        """Whether it has begun to stop, or has stopped."""
+        return self.phase in {"hooked", "terminating", "complete"}
+
+
+# ------------------------------------------------------------------------------------------------------------ stimuli
+class Happened(NamedTuple):
+    """An event on the bus."""
+
+    event: Event
+
+
+class Exited(NamedTuple):
+    """A process of the job has ended, or could not be started (`reason` then tells why).
+
+    `status` is the exit status, 128+n for a signal, 126 or 127 for a program that could not be started.
+    """
+
+    role: Role
+    status: int
+    reason: str
+    output: str = ""
+
+
+class Due(NamedTuple):
+    """A timer has run out."""
+
+    timer: Timer
+
+
+class Hurry(NamedTuple):
+    """The stop has been asked for again: wait for nothing."""
+
+
+Stimulus = Happened | Exited | Due | Hurry
+
+
+# ------------------------------------------------------------------------------------------------------------ actions
+class Start(NamedTuple):
+    """Start a process. The runner answers with `Exited` in every case."""
+
+    role: Role
+
+
+class Kill(NamedTuple):
+    """Signal the process group of a role: TERM (and CONT) or KILL. `why` is for the log; "" where it is ordinary."""
+
+    role: Role
+    force: bool
+    why: str = ""
+
+
+class SetTimer(NamedTuple):
+    """(Re)start a timer. `every`: it repeats, late ticks coalesce."""
+
+    timer: Timer
+    after_s: float
+    every: bool = False
+
+
+class ClearTimer(NamedTuple):
+    """Stop a timer, if it runs."""
+
+    timer: Timer
+
+
+class Publish(NamedTuple):
+    """Put an event on the bus."""
+
+    event: Event
+
+
+class Advertise(NamedTuple):
+    """Make the catalog hold the service with this status; `output` is what the check said."""
+
+    status: Literal["passing", "warning", "critical"]
+    output: str
+
+
+class Report(NamedTuple):
+    """Tell the catalog the service's status."""
+
+    status: Literal["passing", "warning", "critical"]
+    output: str
+
+
+class Withdraw(NamedTuple):
+    """Take the service out of the catalog."""
+
+
+class Complete(NamedTuple):
+    """The job has ended for good."""
+
+
+Action = Start | Kill | SetTimer | ClearTimer | Publish | Advertise | Report | Withdraw | Complete
+Step = tuple[State, tuple[Action, ...]]

@@ -1,0 +1,136 @@
+"""The one thread that writes: stdout may block, the hub may not (our design, rule 4).
+
+A native thread takes blocks of bytes from a queue of at most `QUEUE_MAX_BYTES`. When whoever reads our stdout stops
+reading, the queue fills, further blocks are dropped and counted, and the count is written when there is room again. The
+descriptor is never made non-blocking: a raw job shares it. At exit a writer that is stuck is abandoned.
+"""
+
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+QUEUE_MAX_BYTES = 1024 * 1024
+BATCH_BYTES = 64 * 1024
+RETRY_S = 1.0
+COMPLAIN_EVERY_S = 60.0
+
+
+class Writer:
+    """Writes blocks to a descriptor, or to a file that can be reopened, in the order of `write`.
+
+    Args:
+        fd: Where to write, for stdout and stderr; ignored if `path` is given.
+        path: A file to append to, created with mode 0644 (contract, section 6).
+        dropped_line: Makes the line that tells how many bytes were dropped.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+
+    def __init__(self, fd: int, path: str | None, dropped_line: Callable[[int], bytes]) -> None:
+        self._path = path
+        self._fd = fd if path is None else _open(path)
+        self._dropped_line = dropped_line
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._reopen = False
+        self._put_bytes = 0  # written by the hub's thread only
+        self._taken_bytes = 0  # written by the writer's thread only
+        self._dropped_bytes = 0
+        self._lost_bytes = 0
+        self._complained_at = -COMPLAIN_EVERY_S
+        self._thread = threading.Thread(target=self._run, name="corepilot-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped_bytes(self) -> int:
+        """How many bytes have been dropped so far, because the queue was full or the file could not be written."""
+        return self._dropped_bytes + self._lost_bytes
+
+    def write(self, block: bytes) -> None:
+        """Queue whole lines. Never blocks; drops them when the queue is full."""
+        if self._put_bytes - self._taken_bytes + len(block) > QUEUE_MAX_BYTES:
+            self._dropped_bytes += len(block)
+            return
+        self._put_bytes += len(block)
+        self._queue.put(block)
+
+    def reopen(self) -> None:
+        """Open the file by its name again, after all that was queued before (SIGUSR1; contract, section 4.9)."""
+        if self._path is not None:
+            self._reopen = True
+            self._queue.put(b"")
+
+    def close(self, deadline_s: float) -> bool:
+        """Write what is queued, for at most this many seconds; whether all was written. A stuck thread is abandoned."""
+        self._queue.put(None)
+        self._thread.join(deadline_s)
+        done = not self._thread.is_alive()
+        if done and self._path is not None:
+            os.close(self._fd)
+        return done
+
+    def _run(self) -> None:
+        told = 0
+        while True:
+            block = self._queue.get()
+            if block is None:
+                return
+            blocks, size, ended = [block], len(block), False
+            while size < BATCH_BYTES:
+                try:
+                    block = self._queue.get_nowait()
+                except Empty:
+                    break
+                if block is None:
+                    ended = True
+                    break
+                blocks.append(block)
+                size += len(block)
+            self._put(b"".join(blocks))
+            self._taken_bytes += size
+            if self._dropped_bytes > told:
+                self._put(self._dropped_line(self._dropped_bytes - told))
+                told = self._dropped_bytes
+            if self._reopen:
+                self._reopen = False
+                self._reopen_file()
+            if ended:
+                return
+
+    def _put(self, data: bytes) -> None:
+        while data:
+            try:
+                data = data[os.write(self._fd, data) :]
+            except BlockingIOError:  # somebody else made the shared descriptor non-blocking
+                select.select((), (self._fd,), (), RETRY_S)
+            except OSError as error:  # nobody reads, or the disk is full: go on, and count
+                self._lost_bytes += len(data)
+                self._complain(error)
+                return
+
+    def _complain(self, error: OSError) -> None:
+        if self._path is None or time.monotonic() - self._complained_at < COMPLAIN_EVERY_S:
+            return
+        self._complained_at = time.monotonic()
+        line = f"cannot write to the log file {self._path}: {error.strerror}; {self._lost_bytes} bytes lost so far\n"
+        try:
+            os.write(2, line.encode())
+        except OSError:
+            return  # there is nobody left to tell
+
+    def _reopen_file(self) -> None:
+        assert self._path is not None  # noqa: S101  - reopen() checked it
+        try:
+            fd = _open(self._path)
+        except OSError as error:
+            self._complain(error)
+            return
+        os.close(self._fd)
+        self._fd = fd
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o644)
