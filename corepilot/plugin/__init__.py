@@ -1,7 +1,7 @@
 """What an author of a plugin imports. Standard library only, and light: the loader imports every plugin that is used.
 
-A plugin is an entry point in one of three groups, `corepilot.backends`, `corepilot.sinks` or `corepilot.sources`. The name
-of the entry point is the name in the configuration. Its object is a module like this one:
+A plugin is an entry point in one of three groups, `corepilot.backends`, `corepilot.sinks` or `corepilot.sources`. The
+name of the entry point is the name in the configuration. Its object is a module like this one:
 
     \"\"\"Keeps services in a notebook.\"\"\"
 
@@ -27,19 +27,27 @@ The module may import the standard library and `corepilot.plugin`; everything he
 hook imports.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 from corepilot.plugin.options import OptionError, option
 
 API_VERSION = 1
 """The version of the plugin interface. A plugin states the one it was made for as `API`."""
 
-__all__ = ["API_VERSION", "OptionError", "hookimpl", "option"]
+MARK = "corepilot_impl"
+"""The attribute that `hookimpl` sets."""
+
+__all__ = ["API_VERSION", "MARK", "OptionError", "hookimpl", "option"]
+
+_Hook = TypeVar("_Hook", bound=Callable[..., Any])
 
 
-def hookimpl(function):  # type: ignore[no-untyped-def]
+def hookimpl(function: _Hook) -> _Hook:
     """Mark a function of the light module as the implementation of the hook of the same name.
 
     The hooks, with what each returns and when it is called, are in `corepilot.plugin.hookspec`. An unmarked function is
     refused with the plugin's name, never ignored.
     """
-    function.corepilot_impl = True
+    setattr(function, MARK, True)
     return function
