@@ -1,0 +1,101 @@
+"""All jobs of one configuration: who hears which event, when everything has ended, and with which status."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from corepilot.config.model import Config, JobConfig
+from corepilot.events import GLOBAL, Event, EventBus
+from corepilot.jobs.model import Happened, Hurry, Plan
+from corepilot.jobs.runner import Runner, Surroundings
+
+
+def plans(jobs: tuple[JobConfig, ...], stop_timeout_s: float) -> tuple[Plan, ...]:
+    """The plan of each job: of the hooks on a job's `stopping`, the last one in the file is awaited (contract, 4.6)."""
+    names = {job.name for job in jobs}
+    hooks = {job.when.source: job.name for job in jobs if job.when.code == "stopping" and job.exec is not None}
+    return tuple(
+        Plan(job, stop_timeout_s, hooks.get(job.name, ""), source_exists=job.when.source in names) for job in jobs
+    )
+
+
+class Crew:
+    """Runs the jobs of a configuration from `start` until `finished` is called.
+
+    Args:
+        config: The configuration.
+        bus: The bus its events travel on.
+        around: What the runners share; its `completed` is set here.
+        finished: Called once, when every job is complete. Never called for a configuration without jobs.
+    """
+
+    def __init__(self, config: Config, bus: EventBus, around: Surroundings, finished: Callable[[], None]) -> None:
+        self._bus = bus
+        self._log = around.log
+        self._finished = finished
+        self._stopping = False
+        self._first_failure: tuple[str, int] | None = None
+        around = replace(around, completed=self._completed)
+        self.runners = tuple(Runner(plan, around) for plan in plans(config.jobs, config.stop_timeout_s))
+        self._left = len(self.runners)
+        self._interested: dict[Event, list[Runner]] = {}
+        for runner in self.runners:
+            for event in runner.plan.interests():
+                self._interested.setdefault(event, []).append(runner)
+        self._handled = {job.when.source for job in config.jobs if job.when.code == "exitFailed"}
+        self._unsubscribe = bus.subscribe(self._hear)
+
+    def start(self) -> None:
+        """Start timers and registrations, then publish `startup`."""
+        for runner in self.runners:
+            runner.begin()
+        self._bus.publish(Event("startup", GLOBAL))
+
+    def stop(self) -> None:
+        """Begin to stop everything (contract, section 4.8). Asked again, it changes nothing."""
+        if not self._stopping:
+            self._stopping = True
+            self._bus.publish(Event("shutdown", GLOBAL))
+            if not self.runners:
+                self._finished()
+
+    def hurry(self) -> None:
+        """Stop without waiting for anything: every process is killed."""
+        self._stopping = True
+        for runner in self.runners:
+            runner.handle(Hurry())
+
+    def close(self) -> None:
+        """Leave the bus and let go of what is left."""
+        self._unsubscribe()
+        for runner in self.runners:
+            runner.discard()
+
+    @property
+    def done(self) -> bool:
+        """Whether every job is complete."""
+        return self._left == 0
+
+    @property
+    def failure(self) -> tuple[str, int] | None:
+        """The first job that failed for good without another job that handles its `exitFailed`, and its status."""
+        return self._first_failure
+
+    @property
+    def killed(self) -> list[str]:
+        """The names of the commands that had to be killed because they did not stop in time."""
+        return [name for runner in self.runners for name in runner.killed]
+
+    def _hear(self, event: Event) -> None:
+        if self._log.debugging:
+            self._log("debug", f"event: {{{event.code} {event.source}}}")
+        runners = self.runners if event.source == GLOBAL else self._interested.get(event, ())
+        for runner in runners:
+            runner.handle(Happened(event))
+
+    def _completed(self, runner: Runner) -> None:
+        status, name = runner.state.failed_for_good, runner.plan.job.name
+        if status and not self._stopping and self._first_failure is None and name not in self._handled:
+            self._first_failure = (name, status)
+        self._left -= 1
+        if self._left == 0:
+            self._finished()

@@ -1,0 +1,55 @@
+"""The environment of children (ContainerPilot contract, section 4.12): what we were given, and what we add."""
+
+import re
+from collections.abc import Mapping
+
+
+class ChildEnvironment:
+    """What every command is started with. One for the supervisor's life; reloads change its parts.
+
+    Args:
+        given: The environment corepilot was started with, complete.
+        pid: The supervisor's pid, for CONTAINERPILOT_PID.
+    """
+
+    def __init__(self, given: Mapping[str, str], pid: int) -> None:
+        self._given = {**given, "CONTAINERPILOT_PID": str(pid)}
+        self._addresses: dict[str, str] = {}
+        self._put: dict[str, str] = {}
+        self._pids: dict[str, str] = {}
+        self._made: dict[str, str] | None = None
+
+    def current(self) -> dict[str, str]:
+        """The environment of a command that starts now. Do not change it."""
+        if self._made is None:
+            self._made = {**self._given, **self._addresses, **self._pids, **self._put}
+        return self._made
+
+    def put(self, values: Mapping[str, str | None]) -> None:
+        """Set variables by control request; they survive reloads. None sets to empty, as "" does."""
+        self._put.update({name: value or "" for name, value in values.items()})
+        self._made = None
+
+    def advertise(self, addresses: Mapping[str, str]) -> None:
+        """Set `CONTAINERPILOT_<JOB>_IP` for these jobs and addresses, instead of those of the configuration before."""
+        self._addresses = {f"CONTAINERPILOT_{_upper(name)}_IP": address for name, address in addresses.items()}
+        self._made = None
+
+    def running(self, command: str, pid: int | None) -> None:
+        """Set `CONTAINERPILOT_<COMMAND>_PID`, or with None unset it: the command has ended."""
+        name = f"CONTAINERPILOT_{command_name(command)}_PID"
+        if pid is None:
+            self._pids.pop(name, None)
+        else:
+            self._pids[name] = str(pid)
+        self._made = None
+
+
+def _upper(name: str) -> str:
+    return name.upper().replace("-", "_")
+
+
+def command_name(command: str) -> str:
+    """A command's part of a variable's name: base name, from the last dot cut off, other characters as one "_"."""
+    base = command.rpartition("/")[2]
+    return re.sub(r"[^A-Za-z0-9]+", "_", base.rpartition(".")[0] or base).upper()

@@ -1,0 +1,243 @@
+"""Acts for one job: turns the machine's actions into processes, timers, events and registrations, and back."""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from corepilot.discovery.model import Registration, Status
+from corepilot.events import Event
+from corepilot.jobs import machine
+from corepilot.jobs.environment import ChildEnvironment
+from corepilot.jobs.model import (
+    Action,
+    Advertise,
+    ClearTimer,
+    Complete,
+    Due,
+    Exited,
+    Kill,
+    Plan,
+    Publish,
+    Report,
+    Role,
+    SetTimer,
+    Start,
+    Stimulus,
+    Timer,
+    Withdraw,
+)  # fmt: skip
+from corepilot.output.log import Fields, Log
+from corepilot.output.pipe import OutputPipe
+from corepilot.system.process import NOT_EXECUTABLE, Reaper, SpawnError, describe_status, signal_group, spawn
+
+CHECK_LOG_BYTES = 64 * 1024
+"""How much of one check's output is logged."""
+
+
+class Catalog(Protocol):
+    """What a runner tells about its service. Nothing here blocks; see `corepilot.discovery.registrar`."""
+
+    def advertise(self, registration: Registration, status: Status, output: str = "") -> None:
+        """Make the catalog hold the instance."""
+
+    def report(self, instance_id: str, status: Status, output: str = "") -> None:
+        """Tell the status of an instance."""
+
+    def withdraw(self, instance_id: str) -> None:
+        """Take the instance out."""
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all runners of a configuration share.
+
+    Attributes:
+        loop: gevent's loop.
+        reaper: Who waits for the processes.
+        log: The log.
+        environment: What commands are started with.
+        catalog: Where services are registered.
+        publish: Puts an event on the bus.
+        patience: Told of every stretch of waiting within a stop, in seconds: the stop may last at least that long.
+        completed: Told of each job that has ended for good.
+        clock: Monotonic seconds.
+    """
+
+    loop: Any
+    reaper: Reaper
+    log: Log
+    environment: ChildEnvironment
+    catalog: Catalog
+    publish: Callable[[Event], None]
+    patience: Callable[[float], None]
+    completed: Callable[["Runner"], None]
+    clock: Callable[[], float] = time.monotonic
+
+
+class _Run:
+    """One process of a job: a run of its main command, or of its check."""
+
+    __slots__ = ("ended", "pid", "pipe")
+
+    def __init__(self, pid: int, pipe: OutputPipe | None) -> None:
+        self.pid = pid
+        self.pipe = pipe
+        self.ended = False
+
+
+class Runner:
+    """A job that lives. Everything happens in the hub's thread, in callbacks that do not switch."""
+
+    def __init__(self, plan: Plan, around: Surroundings) -> None:
+        self.plan = plan
+        self._around = around
+        self._timers: dict[Timer, Any] = {}
+        self._runs: dict[Role, _Run] = {}
+        self.starts = 0
+        self.last_status: int | None = None
+        self.started_at: float | None = None
+        self.killed: list[str] = []
+        self.state, self._first = machine.begin(plan)
+
+    def begin(self) -> None:
+        """Carry out the machine's first actions: timers, and the first registration if one is asked for."""
+        for action in self._first:
+            self._act(action)
+
+    def handle(self, stimulus: Stimulus) -> None:
+        """Let something happen to the job."""
+        self.state, actions = machine.step(self.plan, self.state, stimulus, self._around.clock())
+        for action in actions:
+            self._act(action)
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of the main process, if it runs."""
+        run = self._runs.get("main")
+        return run.pid if run else None
+
+    def discard(self) -> None:
+        """Stop timers and close pipes. For a job that is complete; idempotent."""
+        for timer in list(self._timers):
+            self._clear(timer)
+        for run in self._runs.values():
+            if run.pipe is not None:
+                run.pipe.close()
+
+    def _act(self, action: Action) -> None:
+        around, service = self._around, self.plan.job.service
+        match action:
+            case Publish(event):
+                around.publish(event)
+            case Start(role):
+                self._start(role)
+            case Kill(role, force, why):
+                self._kill(role, force=force, why=why)
+            case SetTimer(timer, after_s, every):
+                self._set(timer, after_s, every=every)
+            case ClearTimer(timer):
+                self._clear(timer)
+            case Advertise(status, output) if service is not None:
+                around.catalog.advertise(service.registration, status, output)
+            case Report(status, output) if service is not None:
+                around.catalog.report(service.registration.id, status, output)
+            case Withdraw() if service is not None:
+                around.catalog.withdraw(service.registration.id)
+            case Complete():
+                self.discard()
+                around.completed(self)
+
+    # -------------------------------------------------------------------------------------------------- processes
+    def _command(self, role: Role) -> tuple[str, tuple[str, ...], bool]:
+        job = self.plan.job
+        if role == "main":
+            return job.name, job.exec or (), job.raw
+        assert job.health is not None  # noqa: S101  - the machine starts checks of jobs that have one
+        return f"check.{job.name}", job.health.exec or (), job.health.raw
+
+    def _start(self, role: Role) -> None:
+        around = self._around
+        name, argv, raw = self._command(role)
+        pipe: OutputPipe | None = None
+        try:
+            if not raw:
+                limit = CHECK_LOG_BYTES if role == "check" else None
+                pipe = OutputPipe(around.loop, around.log, log_limit_bytes=limit, keep=role == "check")
+            output = pipe.write_end if pipe else None
+            pid = spawn(
+                argv, around.environment.current(), around.reaper, lambda status: self._exited(role, status), output
+            )
+        except (SpawnError, OSError) as error:
+            if pipe is not None:
+                pipe.close()
+            status = error.status if isinstance(error, SpawnError) else NOT_EXECUTABLE
+            around.log("error", str(error), self._fields(role, None))
+            # Not at once: the machine's other actions of this step come first.
+            around.loop.run_callback(self._settle, Exited(role, status, str(error)))
+            return
+        if pipe is not None:
+            pipe.start(self._fields(role, pid))
+        self._runs[role] = _Run(pid, pipe)
+        around.environment.running(name, pid)
+        if role == "main":
+            self.starts += 1
+            self.started_at = around.clock()
+
+    def _exited(self, role: Role, status: int) -> None:
+        run = self._runs.pop(role)
+        self._around.environment.running(self._command(role)[0], None)
+        signal_group(run.pid, signal.SIGTERM)  # what the command left in its group goes with it (contract, section 4.2)
+        tail = ""
+        if run.pipe is not None:
+            run.pipe.finish()
+            tail = run.pipe.tail
+        self._settle(Exited(role, status, describe_status(status), tail))
+
+    def _settle(self, exited: Exited) -> None:
+        if exited.role == "main":
+            self.last_status = exited.status
+        if self._around.log.debugging:
+            self._around.log("debug", f"{self._command(exited.role)[0]} ended: {exited.reason}")
+        self.handle(exited)
+
+    def _kill(self, role: Role, *, force: bool, why: str) -> None:
+        run = self._runs.get(role)
+        if run is None:
+            return
+        if why:
+            self._around.log("warning", f"killing {self._command(role)[0]}: {why}", self._fields(role, run.pid))
+        if force:
+            signal_group(run.pid, signal.SIGKILL)
+            if why and self.state.phase == "terminating":
+                self.killed.append(self._command(role)[0])
+            return
+        signal_group(run.pid, signal.SIGTERM)
+        signal_group(run.pid, signal.SIGCONT)  # a stopped process sees the signal only when it goes on
+
+    def _fields(self, role: Role, pid: int | None) -> Fields:
+        name = self.plan.job.name
+        if role == "check":
+            return (("check", f"check.{name}"),)
+        return (("job", name), ("pid", pid)) if pid else (("job", name),)
+
+    # ----------------------------------------------------------------------------------------------------- timers
+    def _set(self, timer: Timer, after_s: float, *, every: bool) -> None:
+        self._clear(timer)
+        watcher = self._around.loop.timer(after_s, after_s if every else 0.0)
+        watcher.start(self._due, timer, update=True)
+        self._timers[timer] = watcher
+        if timer in {"hook", "kill"}:
+            self._around.patience(after_s)
+
+    def _clear(self, timer: Timer) -> None:
+        watcher = self._timers.pop(timer, None)
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
+
+    def _due(self, timer: Timer) -> None:
+        if self._around.log.debugging:
+            self._around.log("debug", f"timer: {self.plan.job.name}.{timer}")
+        self.handle(Due(timer))

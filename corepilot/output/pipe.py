@@ -1,0 +1,113 @@
+"""The read end of a child's output: from the pipe to the log, in the hub, without ever waiting."""
+
+import os
+from typing import Any
+
+from corepilot.output.lines import LineSplitter
+from corepilot.output.log import Fields, Log
+
+CHUNK_BYTES = 64 * 1024
+LINGER_S = 1.0
+"""Seconds that output of processes which outlive their parent is still read. ContainerPilot takes them for the job
+(contract, section 4.2: exit is noticed when the pipe is closed); here the job's exit is its main process's exit."""
+
+KEEP_BYTES = 4 * 1024
+"""How much of the end of a check's output is kept for the catalog."""
+
+
+class OutputPipe:
+    """One run's stdout and stderr.
+
+    Args:
+        loop: gevent's loop.
+        log: Where lines go.
+        log_limit_bytes: Log no more than this much; the rest is read and counted. None for no limit.
+        keep: Whether to keep the last `KEEP_BYTES` for `tail`.
+
+    Raises:
+        OSError: no descriptors are left; nothing is open then.
+    """
+
+    def __init__(self, loop: Any, log: Log, *, log_limit_bytes: int | None = None, keep: bool = False) -> None:
+        self._loop, self._log = loop, log
+        self._limit, self._keep = log_limit_bytes, keep
+        self._splitter = LineSplitter()
+        self._fields: Fields = ()
+        self._tail = b""
+        self._logged_bytes = 0
+        self._skipped_bytes = 0
+        self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._read_end, False)
+        self._watcher: Any = None
+        self._linger: Any = None
+
+    @property
+    def tail(self) -> str:
+        """The end of the output, for people."""
+        return self._tail.decode("utf-8", "replace").strip()
+
+    def start(self, fields: Fields) -> None:
+        """The child has been started and holds the write end: close ours, and read from now on."""
+        self._close_write_end()
+        self._fields = fields
+        self._watcher = self._loop.io(self._read_end, 1)
+        self._watcher.start(self._readable)
+
+    def finish(self) -> None:
+        """The child has ended: read what is there, then wait at most `LINGER_S` for others that hold the pipe."""
+        for _ in range(4):  # a pipe holds 64 KiB; whoever writes on can keep it full for ever
+            if not self._read():
+                break
+        if self._watcher is not None:
+            self._linger = self._loop.timer(LINGER_S)
+            self._linger.start(self.close, update=True)
+
+    def close(self) -> None:
+        """Log the rest and close everything. Idempotent; also right after a spawn that failed."""
+        self._close_write_end()
+        if self._linger is not None:
+            self._linger.stop()
+            self._linger.close()
+            self._linger = None
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = None
+        if self._read_end >= 0:
+            self._emit(self._splitter.flush())
+            if self._skipped_bytes:
+                self._log("warning", f"{self._skipped_bytes} bytes of output were not logged", self._fields)
+            os.close(self._read_end)
+            self._read_end = -1
+
+    def _close_write_end(self) -> None:
+        if self.write_end >= 0:
+            os.close(self.write_end)
+            self.write_end = -1
+
+    def _readable(self) -> None:
+        self._read()
+
+    def _read(self) -> bool:
+        """Read one chunk; whether there may be more."""
+        if self._read_end < 0:
+            return False
+        try:
+            chunk = os.read(self._read_end, CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        if not chunk:
+            self.close()
+            return False
+        if self._keep:
+            self._tail = (self._tail + chunk)[-KEEP_BYTES:]
+        if self._limit is not None and self._logged_bytes >= self._limit:
+            self._skipped_bytes += len(chunk)
+            return True
+        self._logged_bytes += len(chunk)
+        self._emit(self._splitter.feed(chunk))
+        return True
+
+    def _emit(self, lines: list[bytes]) -> None:
+        if lines:
+            self._log.job_lines(lines, self._fields)
