@@ -1,0 +1,178 @@
+"""Checks an installed plugin in a process of its own, so that whatever it does happens to nobody else.
+
+`assert_light` is for tests: the loader imports the light module of every plugin in use, on the way to the first job,
+so it may import the standard library and `corepilot.plugin` and nothing else. `verify` asks everything that can be
+asked without a configuration; `corepilot plugins verify` shows its answers.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from corepilot.errors import PluginError
+from corepilot.plugin.installed import InstalledPlugin
+
+DEADLINE_S = 30.0
+"""How long importing a plugin may take before it counts as hanging."""
+
+OUTPUT_BYTES = 1 << 20
+"""What a plugin under test may print; more is an error for it."""
+
+_ALLOWED = ("corepilot", "corepilot.plugin")
+
+# The first phase imports nothing of ours before the plugin: what is in sys.modules afterwards, the plugin brought.
+# The search path comes from the caller, so that a checkout that is not installed can be checked too.
+_CHILD = """
+import sys
+answer, phase, path, *rest = sys.argv[1:]
+sys.path[:] = path.split("\\n")
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+brought = ""
+if rest[0]:
+    before = set(sys.modules)
+    import importlib
+    try:
+        importlib.import_module(rest[0])
+    except BaseException as error:
+        brought = "!" + type(error).__name__ + ": " + str(error)
+    brought = brought or "\\n".join(sorted(set(sys.modules) - before))
+if phase == "verify":
+    from corepilot.plugin.verify import examine
+    brought = examine(brought, *rest)
+sys.stdout.flush()
+with open(int(answer), "w", encoding="utf-8", errors="replace") as pipe:
+    pipe.write(brought[:60000])
+""".replace("{limit}", str(OUTPUT_BYTES))
+
+
+def imported_by(module: str) -> frozenset[str]:
+    """The modules, apart from the standard library, that importing a module brings with it, itself left out.
+
+    Args:
+        module: The full name. It is imported by a fresh isolated interpreter with the search path of this one.
+
+    Raises:
+        PluginError: it cannot be imported.
+    """
+    answer, problem = _run("imports", [module])
+    if problem or answer.startswith("!"):
+        raise PluginError(f"cannot import {module}: {problem or answer[1:]}")
+    return frozenset(_foreign(answer.split("\n"), module))
+
+
+def assert_light(module: str) -> None:
+    """Fail unless a module imports only the standard library and `corepilot.plugin`.
+
+    Args:
+        module: A light module: what an entry point names.
+
+    Raises:
+        AssertionError: it imports more; names what.
+        PluginError: it cannot be imported.
+    """
+    heavy = sorted(imported_by(module))
+    if heavy:
+        raise AssertionError(f"{module} must import only the standard library and corepilot.plugin, not {heavy}")
+
+
+def verify(plugin: InstalledPlugin) -> list[str]:
+    """Everything that is wrong with a plugin, as far as it shows without a configuration; empty if it is fine.
+
+    Loads the plugin, its heavy part included, in a process of its own. Makes no instance of it and opens no connection.
+
+    Args:
+        plugin: From `corepilot.plugin.installed`.
+    """
+    problems = _problems_of_file(plugin.file)
+    answer, problem = _run("verify", [plugin.module, plugin.attribute, plugin.kind, plugin.name])
+    return problems + ([problem] if problem else list(json.loads(answer)))
+
+
+def examine(brought: str, module: str, attribute: str, kind: str, name: str) -> str:
+    """The second phase of `verify`, in the child: what is wrong, as JSON.
+
+    Args:
+        brought: What importing the light module brought with it, one name a line; "!" and the error if it failed.
+        module: The light module.
+        attribute: The attribute that the entry point names.
+        kind: "backend", "sink" or "source".
+        name: The entry point's name.
+    """
+    from corepilot.plugin.footprint import Footprint
+    from corepilot.plugin.manager import Plugins, import_light
+
+    problems: list[str] = []
+    heavy = [] if brought.startswith("!") else sorted(_foreign(brought.split("\n"), module))
+    if heavy:
+        problems.append(
+            f"its light module imports {', '.join(heavy[:5])}{' …' if len(heavy) > 5 else ''}; "
+            "import what is heavy inside the hook"
+        )
+    try:
+        # The light part has been imported by now: what it changes shows only in a first import, so this is about the
+        # heavy part. The supervisor looks at both.
+        before = Footprint.take()
+        light = import_light(module, attribute, "cannot use it")
+        Plugins().implementation(light, kind, name, "cannot use it", before)
+    except PluginError as error:
+        problems.append(str(error))
+    return json.dumps(problems)
+
+
+def _foreign(names: Sequence[str], module: str) -> list[str]:
+    """Those of the imported modules that a light module must not import."""
+    parts = module.split(".")
+    own = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    return [
+        name
+        for name in names
+        if name
+        and name.partition(".")[0] not in sys.stdlib_module_names
+        and name not in own
+        and name not in _ALLOWED
+        and not name.startswith("corepilot.plugin.")
+    ]
+
+
+def _problems_of_file(file: str) -> list[str]:
+    if not file:
+        return ["its module is not there; install it again"]
+    mode = os.stat(file).st_mode
+    return [f"{file} can be changed by every user of this machine; chmod o-w it"] if mode & 0o002 else []
+
+
+def _run(phase: str, arguments: Sequence[str]) -> tuple[str, str]:
+    """The child's answer, or what became of the child instead."""
+    reader, writer = os.pipe()
+    path = "\n".join(os.path.abspath(one) for one in sys.path if one)
+    with tempfile.TemporaryFile() as output:
+        try:
+            child = subprocess.Popen(
+                [sys.executable, "-I", "-c", _CHILD, str(writer), phase, path, *arguments],
+                pass_fds=[writer],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        finally:
+            os.close(writer)
+        with child, open(reader, encoding="utf-8") as pipe:
+            try:
+                status = child.wait(DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                return "", f"loading it did not end within {DEADLINE_S:.0f} s"
+            answer = pipe.read()
+        output.seek(0)
+        printed = output.read(400).decode(errors="replace").strip()
+    if status != 0 or not answer:
+        ended = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
+        return "", f"loading it ended the process with {ended}{f', after printing: {printed}' if printed else ''}"
+    if printed:
+        return "", f"it prints while it is loaded: {printed}"
+    return answer, ""

@@ -1,0 +1,295 @@
+"""Loading plugins: one test for each way in which a plugin can be wrong, and observers that do not harm each other."""
+
+import importlib
+import itertools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from corepilot.config.model import PluginConfig
+from corepilot.discovery.backend import Backend
+from corepilot.errors import PluginError
+from corepilot.events import Event
+from corepilot.plugin import hookspec
+from corepilot.plugin.footprint import Footprint
+from corepilot.plugin.manager import CONTRACTS, Plugins
+
+HEAD = """
+from dataclasses import dataclass
+from corepilot.plugin import API_VERSION, OptionError, hookimpl, option
+API = API_VERSION
+"""
+BACKEND = """
+from corepilot.discovery.backend import Backend
+class Good(Backend):
+    address = "here"
+    def register(self, registration, status, output): pass
+    def report(self, instance_id, status, output, valid_for_s): pass
+    def deregister(self, instance_id): pass
+    def watch(self, query): yield ()
+    def close(self): pass
+class Half(Good):
+    pass
+Half.__abstractmethods__ = frozenset({"watch", "close"})
+"""
+HOOK = """
+@hookimpl
+def corepilot_register_backend():
+    from {backend} import Good
+    return Good
+"""
+_NAMES = itertools.count()
+
+Write = Callable[..., PluginConfig]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Writes a light module (and a backend module beside it) that can be imported; returns its configuration."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made: list[str] = []
+
+    def one(
+        text: str = HOOK, options: dict[str, Any] | None = None, head: str = HEAD, attribute: str = ""
+    ) -> PluginConfig:
+        name = f"plugin_under_test_{next(_NAMES)}"
+        (tmp_path / f"{name}.py").write_text(head + text.replace("{backend}", f"{name}_backend"))
+        (tmp_path / f"{name}_backend.py").write_text(BACKEND)
+        made.extend((name, f"{name}_backend"))
+        importlib.invalidate_caches()
+        return PluginConfig("note", name, attribute, "corepilot-note", "1.2", options or {})
+
+    yield one
+    for name in made:
+        sys.modules.pop(name, None)
+
+
+def refusal(config: PluginConfig, plugins: Plugins | None = None, kind: str = "backend") -> str:
+    with pytest.raises(PluginError) as caught:
+        (plugins or Plugins()).load(config, kind)
+    text = str(caught.value)
+    begin = f"cannot load {kind} 'note' (corepilot-note 1.2): "
+    assert text.startswith(begin), text
+    return text.removeprefix(begin)
+
+
+def test_a_good_plugin_gives_its_class_options_and_capabilities(write: Write) -> None:
+    text = """
+CAPABILITIES = frozenset({"push"})
+@dataclass(frozen=True)
+class Tls:
+    verify: bool = option(help="verify", default=True)
+@dataclass(frozen=True)
+class Options:
+    path: str = option(help="where")
+    tls: Tls = option(help="tls", default=Tls())
+"""
+    loaded = Plugins().load(write(text + HOOK, {"path": "/p", "tls": {"verify": False}}))
+    assert issubclass(loaded.implementation, Backend)
+    assert (loaded.options.path, loaded.options.tls.verify) == ("/p", False)
+    assert loaded.capabilities == {"push"}
+    assert (loaded.name, loaded.kind) == ("note", "backend")
+
+
+def test_a_plugin_without_options_gets_none(write: Write) -> None:
+    assert Plugins().load(write()).options is None
+    assert refusal(write(options={"b": 1, "a": 2})) == "it has no options, and was given a, b"
+
+
+def test_the_entry_point_may_name_an_attribute(write: Write) -> None:
+    text = f"class holder:\n    class light:\n        API = API_VERSION\n        {'@staticmethod'}\n        @hookimpl\n"
+    text += (
+        "        def corepilot_register_backend():\n            from {backend} import Good\n            return Good\n"
+    )
+    assert Plugins().load(write(text, attribute="holder.light")).implementation.__name__ == "Good"
+    assert "holder.dark, which does not exist" in refusal(write(text, attribute="holder.dark"))
+
+
+def test_missing(write: Write) -> None:
+    config = write()
+    gone = PluginConfig("note", f"{config.module}x", "", "corepilot-note", "1.2", {})
+    inner = PluginConfig("note", f"{config.module}x.plugin", "", "corepilot-note", "1.2", {})
+    for one in (gone, inner):
+        assert refusal(one) == (
+            f"its module {one.module} is not there; install it again with: "
+            f"{sys.executable} -m pip install --force-reinstall corepilot-note"
+        )
+
+
+def test_broken(write: Write) -> None:
+    assert refusal(write("import no_such_library")) == "it needs no_such_library, which is not installed"
+    assert refusal(write("1 / 0")).endswith("failed: ZeroDivisionError: division by zero")
+    assert "SyntaxError" in refusal(write("def"))
+    assert "SystemExit: 3" in refusal(write("raise SystemExit(3)"))
+    with pytest.raises(PluginError) as caught:
+        Plugins().load(write("raise RuntimeError('x')"))
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_another_version_of_the_interface(write: Write) -> None:
+    text = refusal(write("API = 99"))
+    assert "made for version 99" in text
+    assert "has version 1 of the plugin interface" in text
+    assert "does not say which" in refusal(write("del API"))
+
+
+def test_no_hook(write: Write) -> None:
+    assert refusal(write("")) == "a backend must implement corepilot_register_backend; it implements no hook at all"
+    only = "@hookimpl\ndef corepilot_event(event): pass\n"
+    assert refusal(write(only)).endswith("it implements only corepilot_event")
+    assert refusal(write(), kind="sink").endswith("it implements only corepilot_register_backend")
+
+
+def test_a_hook_that_is_not_marked(write: Write) -> None:
+    text = HOOK.replace("@hookimpl", "")
+    assert (
+        refusal(write(text)) == "corepilot_register_backend is not marked; put @hookimpl from corepilot.plugin above it"
+    )
+
+
+def test_a_hook_that_does_not_exist(write: Write) -> None:
+    for mark in ("", "@hookimpl\n"):
+        text = f"{HOOK}{mark}def corepilot_evnt(event): pass\n"
+        assert refusal(write(text)) == "there is no hook 'corepilot_evnt'; did you mean 'corepilot_event'?"
+    text = f"{HOOK}@hookimpl\ndef unheard_of(event): pass\n"
+    assert "unknown hook 'unheard_of'" in refusal(write(text))
+
+
+def test_a_hook_with_arguments_that_it_does_not_have(write: Write) -> None:
+    text = refusal(write(HOOK + "@hookimpl\ndef corepilot_event(event, extra): pass\n"))
+    assert "corepilot_event" in text
+    assert "extra" in text
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("raise ValueError('no')", "corepilot_register_backend failed: ValueError: no"),
+        ("raise SystemExit", "corepilot_register_backend failed: SystemExit"),
+        ("import no_such_thing", "ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("return None", "must return a subclass of corepilot.discovery.backend.Backend, and returned None"),
+        ("return int", "and returned <class 'int'>"),
+        ("from {backend} import Good; return Good", ""),
+        ("from {backend} import Half; return Half", "Half does not implement close, watch"),
+    ],
+)
+def test_what_the_hook_may_return(write: Write, body: str, told: str) -> None:
+    config = write(f"@hookimpl\ndef corepilot_register_backend():\n    {body}\n")
+    if told:
+        assert told in refusal(config)
+    else:
+        Plugins().load(config)
+
+
+def test_what_is_declared_must_have_the_right_type(write: Write) -> None:
+    assert "CAPABILITIES must be a frozenset of str" in refusal(write("CAPABILITIES = ['push']" + HOOK))
+    assert "Options must be a dataclass" in refusal(write("class Options: pass" + HOOK))
+    odd = "@dataclass(frozen=True)\nclass Options:\n    x: object = None\n"
+    assert "Options.x has a type that no configuration can give" in refusal(write(odd + HOOK))
+
+
+def test_options_that_refuse_their_values_do_not_show_them(write: Write) -> None:
+    text = """
+@dataclass(frozen=True)
+class Options:
+    token: str = option(help="secret", default="", secret=True)
+    def __post_init__(self):
+        if self.token == "s3cret":
+            raise OptionError("token", "it is used up")
+        raise RuntimeError("bad: " + self.token)
+"""
+    assert refusal(write(text + HOOK, {"token": "s3cret"})) == "token: it is used up"
+    assert refusal(write(text + HOOK, {"token": "0ther"})) == "its Options refused the values with RuntimeError"
+
+
+@pytest.mark.parametrize(
+    ("deed", "named"),
+    [
+        ("import signal; signal.signal(signal.SIGCHLD, lambda *a: None)", "the handler of SIGCHLD"),
+        ("import os; os.chdir('/')", "the working directory"),
+        ("import os; os.umask(0o007)", "the umask"),
+        ("import os; os.environ['COREPILOT_TEST_DEED'] = 's3cret'", "the environment (COREPILOT_TEST_DEED)"),
+        (
+            "import threading; E = threading.Event(); T = threading.Thread(target=E.wait); T.start()",
+            "number of threads",
+        ),
+    ],
+)
+@pytest.mark.parametrize("in_hook", [False, True])
+def test_what_loading_must_leave_alone(write: Write, deed: str, named: str, *, in_hook: bool) -> None:
+    handler, directory, umask = signal.getsignal(signal.SIGCHLD), Path.cwd(), os.umask(0o022)
+    os.umask(umask)
+    text = HOOK.replace("    from", f"    global E, T; {deed}\n    from") if in_hook else deed + HOOK
+    config = write(text)
+    try:
+        told = refusal(config)
+    finally:
+        signal.signal(signal.SIGCHLD, handler)
+        os.chdir(directory)
+        os.umask(umask)
+        os.environ.pop("COREPILOT_TEST_DEED", None)
+        module = sys.modules[config.module]
+        if isinstance(getattr(module, "E", None), threading.Event):
+            module.E.set()
+            module.T.join(10)
+    assert told.startswith("loading it changed")
+    assert named in told
+    assert "s3cret" not in told
+
+
+def test_monkey_patching_is_seen() -> None:
+    before = Footprint.take()
+    after = before._replace(patched=frozenset({"socket", "os"}))
+    assert before.changes_to(after) == ["the standard library, by monkey-patching os, socket"]
+    assert after.changes_to(before) == []
+
+
+def test_a_refused_plugin_is_not_registered_and_can_be_loaded_once_it_is_mended(write: Write) -> None:
+    plugins = Plugins()
+    observer = "@hookimpl\ndef corepilot_event(event): pass\n"
+    refusal(write(observer + "@hookimpl\ndef corepilot_register_backend(): return None\n"), plugins)
+    assert not plugins.observing
+    plugins.load(write(observer + HOOK))
+    assert plugins.observing
+
+
+def test_one_plugin_may_be_configured_twice_and_observes_once(write: Write) -> None:
+    plugins = Plugins()
+    config = write("SEEN = []\n@hookimpl\ndef corepilot_event(event): SEEN.append(event)\n" + HOOK)
+    assert plugins.load(config).implementation is plugins.load(config).implementation
+    plugins.event(Event("startup", "global"))
+    assert list(sys.modules[config.module].SEEN) == [Event("startup", "global")]
+
+
+def test_an_observer_that_raises_stops_neither_the_others_nor_itself(write: Write) -> None:
+    broken: list[tuple[str, str]] = []
+    plugins = Plugins(lambda name, error: broken.append((name, str(error))))
+    seen = "SEEN = []\n@hookimpl\ndef corepilot_event(event): SEEN.append(event.code)\n"
+    configs = [
+        write(seen + HOOK),
+        write("@hookimpl\ndef corepilot_event(event): raise ValueError(event.code)\n" + HOOK),
+    ]
+    configs.append(write(seen.replace("(event): SEEN.append(event.code)", "(): SEEN.append('-')") + HOOK))
+    for number, config in enumerate(configs):
+        plugins.load(PluginConfig(f"note{number}", *[getattr(config, name) for name in CONFIG_FIELDS]))
+    for code in ("startup", "shutdown"):
+        plugins.event(Event(code, "global"))
+    assert sys.modules[configs[0].module].SEEN == ["startup", "shutdown"]
+    assert sys.modules[configs[2].module].SEEN == ["-", "-"]
+    assert broken == [("note1", "startup"), ("note1", "shutdown")]
+
+
+CONFIG_FIELDS = ("module", "attribute", "distribution", "version", "options")
+
+
+def test_every_hook_has_a_manual_and_every_kind_its_hook() -> None:
+    hooks = {name for name in dir(hookspec) if name.startswith("corepilot_")}
+    assert {hook for hook, _, _ in CONTRACTS.values()} | {"corepilot_event"} == hooks
+    for name in hooks:
+        assert len(getattr(hookspec, name).__doc__ or "") > 100, name
