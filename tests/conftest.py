@@ -1,0 +1,44 @@
+"""What every test gets: a check that it leaves nothing behind, and the real servers."""
+
+import itertools
+import os
+from collections.abc import Iterator
+
+import pytest
+from leaks import Snapshot
+from servers.consul import ConsulServer
+
+_SERVERS: list[ConsulServer] = []
+_COUNT = itertools.count()
+_PURE = ("unit", "property")
+
+
+@pytest.fixture(autouse=True)
+def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves processes, descriptors, threads, greenlets, handlers or changed state behind."""
+    pure = request.path.parent.name in _PURE
+    before = Snapshot("" if pure else f"{os.getpid()}-{next(_COUNT)}", _SERVERS)
+    yield
+    leaks = before.leaks()
+    if leaks:
+        pytest.fail("the test leaves behind: " + "; ".join(leaks), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def consul_server() -> Iterator[ConsulServer]:
+    """One Consul agent for the whole run, started when the first test asks for it."""
+    with ConsulServer() as server:
+        _SERVERS.append(server)
+        yield server
+        _SERVERS.remove(server)
+
+
+@pytest.fixture
+def consul(consul_server: ConsulServer) -> Iterator[ConsulServer]:
+    """A running Consul agent with an empty catalog; the test may pause, kill or restart it."""
+    if not consul_server.pid:
+        consul_server.start()
+    yield consul_server
+    if consul_server.pid:
+        consul_server.resume()
+        consul_server.reset()
