@@ -157,7 +157,7 @@ class ConsulServer:
         self._token = token
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: list[int] = []
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  - lives as long as this object; close() closes it
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def address(self) -> str:
@@ -170,7 +170,11 @@ class ConsulServer:
         return self._process.pid if self._process else 0
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -184,36 +188,39 @@ class ConsulServer:
         Raises:
             RuntimeError: it does not come up.
         """
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="consul-server-")
+            (Path(self._folder.name) / "config.json").write_text(json.dumps(self._config))
         fixed = bool(self._ports)
         for _ in range(START_TRIES):
             if not fixed:
                 self._ports = [free_port() for _ in range(4)]
                 self.port = self._ports[0]
-            self._spawn()
+            self._spawn(Path(self._folder.name))
             if self._wait_ready():
                 return
             self.stop()
-        raise RuntimeError(f"cannot start consul on {self.address}:\n{self._tail()}")
+        log = (Path(self._folder.name) / "log").read_text(errors="replace")
+        raise RuntimeError(f"cannot start consul on {self.address}:\n{log[-4000:]}")
 
-    def _spawn(self) -> None:
+    def _spawn(self, folder: Path) -> None:
         http_port, server, lan, wan = self._ports
         command = [
             *("setpriv", "--pdeathsig", "KILL"),  # it ends with the test run, even when that is killed
             *(str(consul_binary()), "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1"),
             *("-log-level=warn", "-node=test", f"-http-port={http_port}", f"-server-port={server}"),
             *(f"-serf-lan-port={lan}", f"-serf-wan-port={wan}"),
-            *("-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1"),
+            *("-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1", f"-config-file={folder / 'config.json'}"),
         ]
-        if self._config:
-            command.append(f"-hcl={_as_hcl(self._config)}")
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd="/",
-        )
+        with (folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd="/",
+            )
 
     def _wait_ready(self) -> bool:
         deadline = time.monotonic() + READY_DEADLINE_S
@@ -266,13 +273,12 @@ class ConsulServer:
         os.kill(self.pid, signal.SIGCONT)
 
     def close(self) -> None:
-        """Stop it and forget its log."""
+        """Stop it and remove its folder; afterwards it starts on other ports."""
         self.stop()
-        self._log.close()
-
-    def _tail(self) -> str:
-        self._log.seek(0)
-        return self._log.read()[-4000:].decode(errors="replace")
+        self._ports = []
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """One request to the HTTP interface, as a witness that shares no code with ours.
@@ -316,11 +322,6 @@ class ConsulServer:
         for service in self.get("/v1/agent/services"):
             self.put(f"/v1/agent/service/deregister/{service}")
         self.request("DELETE", "/v1/kv/?recurse")
-
-
-def _as_hcl(config: Mapping[str, Any]) -> str:
-    """`key = value` for each key; JSON values are HCL values."""
-    return "\n".join(f"{key} = {json.dumps(value)}" for key, value in config.items())
 
 
 if __name__ == "__main__":

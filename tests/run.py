@@ -1,0 +1,60 @@
+"""Everything between a fresh clone and a test report: environment, Debian packages, servers, linters, pytest.
+
+It can be run again at any time and is quick when nothing has changed. The last line printed is pytest's own, and the
+status is not 0 when the tests, ruff or mypy find something.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = ROOT / ".venv-test"
+
+# program -> Debian package
+PROGRAMS = {
+    "busybox": "busybox",
+    "ip": "iproute2",
+    "nginx": "nginx-light",
+    "ps": "procps",
+    "setpriv": "util-linux",
+    "strace": "strace",
+    "unshare": "util-linux",
+}
+
+
+def main(pytest_arguments: list[str]) -> int:
+    """Set up, check, test.
+
+    Returns:
+        pytest's status; 1 when only a linter complains.
+    """
+    sys.path.insert(0, str(ROOT / "tools"))
+    sys.path.insert(0, str(ROOT / "tests"))
+    import debian
+    import environment
+    from servers.consul import consul_binary
+
+    debian.require_programs(PROGRAMS)
+    programs = environment.ensure(ENVIRONMENT, ["containerpilot", "test"], link=True)
+    consul = consul_binary()
+    # As for a user who has activated the environment; sbin is where Debian keeps nginx.
+    os.environ["PATH"] = f"{programs}:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    os.environ["COREPILOT_TEST_CONSUL"] = str(consul)
+
+    checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]]
+    failed = [check for check in checks if _status([str(programs / check[0]), *check[1:]])]
+    for check in failed:
+        sys.stdout.write(f"{' '.join(check)}: failed\n")
+    sys.stdout.flush()
+    status = _status([str(programs / "python"), "-m", "pytest", *pytest_arguments])
+    return status or (1 if failed else 0)
+
+
+def _status(command: list[str]) -> int:
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
