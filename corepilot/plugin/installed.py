@@ -128,22 +128,23 @@ def find(group: str, name: str, path: Iterable[str] | None = None) -> InstalledP
     return chosen
 
 
-def explain_unknown(group: str, name: str, names: Iterable[str]) -> str:
+def explain_unknown(group: str | None, name: str, names: Iterable[str]) -> str:
     """Why a name cannot be used and the way out, to follow "cannot use <where> <name>: ".
 
     Args:
-        group: One of GROUPS.
+        group: One of GROUPS; None for any of them.
         name: The name that was asked for.
         names: What is installed.
     """
     import difflib
 
-    kind, known = GROUPS[group], sorted(set(names))
-    shipped = SHIPPED[group]
+    known = sorted(set(names))
+    shipped = {one: project for of, some in SHIPPED.items() if group in {of, None} for one, project in some.items()}
     # As someone types who remembers the product, not the name.
     folded = {one.lower(): one for one in (*shipped, *known)}
     near = difflib.get_close_matches(name.lower(), folded, 1)
     nearest = folded[near[0]] if near else ""
+    kind = GROUPS[group] if group else "plugin"
     said = f"no {kind} of that name is installed; installed: {', '.join(known) or 'none'}"
     if nearest and nearest != name:
         said += f"; did you mean {nearest!r}?"

@@ -166,7 +166,7 @@ def _run(phase: str, arguments: Sequence[str]) -> tuple[str, str]:
                 status = child.wait(DEADLINE_S)
             except subprocess.TimeoutExpired:
                 child.kill()
-                return "", f"loading it did not end within {DEADLINE_S:.0f} s"
+                return "", f"loading it did not end within {DEADLINE_S:g} s"
             answer = pipe.read()
         output.seek(0)
         printed = output.read(400).decode(errors="replace").strip()

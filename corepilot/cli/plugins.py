@@ -1,0 +1,238 @@
+"""`corepilot plugins list`, `info` and `verify`: what is installed, what it takes, whether it works.
+
+`list` reads metadata and imports no plugin; `info` imports light modules; `verify` loads each plugin completely, in a
+process of its own. Each function writes to stdout, errors to stderr, and returns the exit status.
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from stevedore import NamedExtensionManager
+
+from corepilot.errors import PluginError
+from corepilot.plugin.installed import GROUPS, InstalledPlugin, explain_unknown, module_file, split_value
+from corepilot.plugin.manager import import_light
+from corepilot.plugin.options import OptionField, fields_of
+from corepilot.plugin.verify import verify
+
+Output = Literal["table", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class ListArguments:
+    """`corepilot plugins list [-o json]`."""
+
+    output: Output = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class InfoArguments:
+    """`corepilot plugins info NAME [-o json]`."""
+
+    name: str
+    output: Output = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyArguments:
+    """`corepilot plugins verify [NAME…] [-o json]`; without names all that are installed."""
+
+    names: tuple[str, ...] = ()
+    output: Output = "table"
+
+
+class _Group(NamedExtensionManager[Any]):
+    """stevedore over one group, loading none of it.
+
+    Its disk cache is left out: it keeps an entry point after a reinstallation that moved it, and has no distributions.
+    """
+
+    def __init__(self, group: str) -> None:
+        super().__init__(group, names=[])
+
+    def list_entry_points(self) -> list[importlib.metadata.EntryPoint]:
+        return list(importlib.metadata.entry_points(group=self.namespace))
+
+
+def enumerate_installed() -> list[InstalledPlugin]:
+    """What stevedore finds: the same as `corepilot.plugin.installed.scan`, in the same order."""
+    found = []
+    for group in GROUPS:
+        for entry in _Group(group).list_entry_points():
+            module, attribute = split_value(entry.value)
+            name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("", "")
+            found.append(InstalledPlugin(entry.name, group, module, attribute, name, version, module_file(module)))
+    return sorted(found, key=lambda plugin: (plugin.group, plugin.name))
+
+
+def list_plugins(arguments: ListArguments) -> int:
+    """Show every installed plugin: name, kind, distribution and version, file. Returns 0, also when there is none."""
+    plugins = enumerate_installed()
+    notes = [_note(plugin, plugins) for plugin in plugins]
+    if arguments.output == "json":
+        _write_json([{**_plain(plugin), "note": note} for plugin, note in zip(plugins, notes, strict=True)])
+        return 0
+    rows = [
+        (plugin.name, plugin.kind, plugin.distribution, plugin.version, plugin.file or "not there", note)
+        for plugin, note in zip(plugins, notes, strict=True)
+    ]
+    _write_table(("NAME", "KIND", "DISTRIBUTION", "VERSION", "FILE", "NOTE" if any(notes) else ""), rows)
+    return 0
+
+
+def show_plugin(arguments: InfoArguments) -> int:
+    """Show what a plugin takes and promises. Returns 1 if there is none of that name, or it cannot be imported."""
+    plugins = enumerate_installed()
+    try:
+        shown = [_details(plugin) for plugin in _named((arguments.name,), plugins)]
+    except PluginError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if arguments.output == "json":
+        _write_json(shown)
+        return 0
+    for position, one in enumerate(shown):
+        sys.stdout.write("\n" if position else "")
+        _write_details(one)
+    return 0
+
+
+def verify_plugins(arguments: VerifyArguments) -> int:
+    """Load plugins, each in a process of its own, and say what is wrong. Returns 1 if anything is."""
+    plugins = enumerate_installed()
+    try:
+        chosen = _named(arguments.names, plugins) if arguments.names else plugins
+    except PluginError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    results = []
+    for plugin in chosen:
+        note = _note(plugin, plugins)
+        results.append((plugin, ([note] if note else []) + verify(plugin)))
+    if arguments.output == "json":
+        _write_json([{**_plain(plugin), "problems": problems} for plugin, problems in results])
+    else:
+        rows = [(plugin.name, plugin.kind, "; ".join(problems) or "ok") for plugin, problems in results]
+        _write_table(("NAME", "KIND", "RESULT"), rows)
+    return 1 if any(problems for _, problems in results) else 0
+
+
+def _named(names: Iterable[str], plugins: Sequence[InstalledPlugin]) -> list[InstalledPlugin]:
+    """The plugins of these names, of whatever kind."""
+    chosen = []
+    for name in names:
+        same = [plugin for plugin in plugins if plugin.name == name]
+        if not same:
+            known = {plugin.name for plugin in plugins}
+            raise PluginError(f"cannot find plugin {name!r}: {explain_unknown(None, name, known)}")
+        chosen += same
+    return chosen
+
+
+def _note(plugin: InstalledPlugin, plugins: Sequence[InstalledPlugin]) -> str:
+    """Why a configuration does not get this plugin by its name; "" if it does."""
+    rivals = [one for one in plugins if (one.group, one.name) == (plugin.group, plugin.name) and one is not plugin]
+    if not rivals or plugin.built_in:
+        return ""
+    if any(one.built_in for one in rivals):
+        return "not used: the built-in plugin of this name wins"
+    return f"cannot be used: {', '.join(one.distribution for one in rivals)} brings a plugin of the same name"
+
+
+def _plain(plugin: InstalledPlugin) -> dict[str, Any]:
+    return {"kind": plugin.kind, **plugin._asdict()}
+
+
+def _details(plugin: InstalledPlugin) -> dict[str, Any]:
+    where = f"cannot show {plugin.kind} {plugin.name!r} ({plugin.distribution} {plugin.version})"
+    with contextlib.redirect_stdout(sys.stderr):  # what a plugin prints must not get into a table or JSON
+        light = import_light(plugin.module, plugin.attribute, where, plugin.distribution)
+    manual = (getattr(light.module, "__doc__", None) or "").strip()
+    return {
+        **_plain(plugin),
+        "summary": manual.partition("\n")[0],
+        "api": light.api,
+        "capabilities": sorted(light.capabilities),
+        "options": [_plain_option(one) for one in fields_of(light.options)] if light.options else [],
+    }
+
+
+def _plain_option(one: OptionField) -> dict[str, Any]:
+    info = one.info
+    return {
+        "name": one.name,
+        "type": one.type,
+        "required": one.required,
+        "default": one.default,
+        "help": info.help,
+        "unit": info.unit,
+        "minimum": info.minimum,
+        "maximum": info.maximum,
+        "env": info.env,
+        "env_wins": info.env_wins,
+        "secret": info.secret,
+        "example": info.example,
+        "path": info.path,
+    }
+
+
+def _write_details(one: dict[str, Any]) -> None:
+    facts = (
+        ("name", one["name"]),
+        ("kind", one["kind"]),
+        ("summary", one["summary"] or "-"),
+        ("distribution", f"{one['distribution']} {one['version']}"),
+        ("file", one["file"] or "not there"),
+        ("interface", f"version {one['api']}"),
+        ("capabilities", ", ".join(one["capabilities"]) or "none"),
+    )
+    for label, value in facts:
+        sys.stdout.write(f"{label + ':':<14} {value}\n")
+    if not one["options"]:
+        sys.stdout.write("options:       none\n")
+        return
+    sys.stdout.write("\n")
+    rows = [
+        (
+            option["name"],
+            _type_and_range(option),
+            "required" if option["required"] else _shown_default(option["default"]),
+            option["env"] + (" (wins)" if option["env_wins"] else ""),
+            option["help"] + (" (secret)" if option["secret"] else ""),
+        )
+        for option in one["options"]
+    ]
+    _write_table(("OPTION", "TYPE", "DEFAULT", "ENVIRONMENT", "HELP"), rows)
+
+
+def _type_and_range(option: dict[str, Any]) -> str:
+    text: str = {"file": "path of a file", "directory": "path of a directory"}.get(option["path"], option["type"])
+    if option["unit"] and text != "duration":
+        text += f" ({option['unit']})"
+    low, high, unit = option["minimum"], option["maximum"], f" {option['unit']}" if text == "duration" else ""
+    if low is not None and high is not None:
+        return f"{text}, {low:g} to {high:g}{unit}"
+    if low is not None:
+        return f"{text}, at least {low:g}{unit}"
+    return f"{text}, at most {high:g}{unit}" if high is not None else text
+
+
+def _shown_default(value: Any) -> str:
+    return "-" if value in ("", (), None) else json.dumps(value)
+
+
+def _write_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    lines = [heads, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    for line in lines:
+        cells = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+
+
+def _write_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
