@@ -1,0 +1,176 @@
+"""What the supervisor tells its guard, and how.
+
+A socket pair carries the announcements, one short text each; the guard answers nothing, its end of the line is only
+there to be lost. Beside it lies a shared page into which the supervisor writes what it is busy with. The page costs
+no system call and wakes nobody, so it can be written around every plugin's hook, and it can still be read when the
+supervisor hangs or is gone.
+
+The guard sleeps in sigtimedwait(2), so the line has to raise a signal: SIGIO (fcntl(2), F_SETOWN and O_ASYNC).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import time
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    import socket
+else:  # the C module under the standard library's: 1 MB less in the guard, and socket objects all the same
+    import _socket as socket
+
+DEFAULT_STOP_BUDGET_S = 5.0  # ContainerPilot contract, section 3.3: the default of the global stopTimeout
+_FOREVER = float("inf")
+_PAGE_BYTES = 512
+_MESSAGE_BYTES = 128
+# More than the line can hold (about 280), so that a supervisor gone mad cannot keep the guard reading.
+_MESSAGES_AT_ONCE = 1024
+_WITHOUT_WAITING = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+
+
+class Channel:
+    """The supervisor's end. No call blocks or raises for the guard's sake, and any greenlet or thread may make it."""
+
+    def __init__(self, line: socket.socket, page: mmap.mmap) -> None:
+        self._line = line
+        self._page = page
+
+    def fileno(self) -> int:
+        """Return the descriptor. It becomes readable when the guard has died, and only then."""
+        return self._line.fileno()
+
+    def ready(self, stop_budget_s: float) -> None:
+        """Say that everything is up. May be said again, after a reload for example; the last one counts.
+
+        Args:
+            stop_budget_s: how long an orderly stop of all jobs may take at most, in seconds, 0 or more. The guard
+                gives the jobs this long after their SIGTERM when the supervisor has died; 5 s before the first call.
+
+        Raises:
+            ValueError: the budget is negative or not a finite number; nothing was sent.
+        """
+        self._send(f"READY {_seconds(stop_budget_s, 'stop budget')}")
+
+    def stopping(self, deadline_s: float, status: int) -> None:
+        """Say that a stop has begun. Repeatable: each call replaces deadline and status.
+
+        The first one has to come within 1 s of a SIGTERM or SIGINT, or the guard takes over. 0.5 s after the
+        deadline the guard ends what is left and exits with `status`.
+
+        Args:
+            deadline_s: the stop ends within this many seconds from now, 0 or more.
+            status: what to exit with, 0 to 255, should the guard have to do it.
+
+        Raises:
+            ValueError: an argument is out of its range; nothing was sent.
+        """
+        deadline_s = _seconds(deadline_s, "deadline")
+        if not 0 <= status <= 255:
+            raise ValueError(f"cannot announce a stop: the exit status is 0 to 255, not {status}")
+        # Absolute on the clock both processes share: the time a message waits is no gift.
+        self._send(f"STOPPING {time.monotonic() + deadline_s} {status}")
+
+    def leaving(self, status: int) -> None:
+        """Say that the supervisor exits on purpose now. `supervise` does it; an exit without it counts as a crash."""
+        self._send(f"LEAVING {status}")
+
+    def busy_with(self, what: str) -> None:
+        """Note what runs at this moment, for the guard's report should it be the last thing. Under 1 µs.
+
+        Args:
+            what: such as "plugin 'statsd', hook flush"; about 500 bytes are kept. Empty when it has returned.
+        """
+        self._page[:] = what.encode("utf-8", "replace")[:_PAGE_BYTES].ljust(_PAGE_BYTES, b"\0")
+
+    def guard_lost(self) -> bool:
+        """Tell, without blocking, whether the guard has died. The first thing to do then is to stop everything."""
+        try:
+            return self._line.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) == b""
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True  # ECONNRESET: it died with announcements unread
+
+    def close(self) -> None:
+        """Give up the line. The guard then waits for nothing but the end of this process. Idempotent."""
+        self._line.close()
+
+    def _send(self, message: str) -> None:
+        try:
+            self._line.send(message.encode("ascii"), _WITHOUT_WAITING)
+        except OSError:
+            # Lost (`guard_lost` tells), closed, or full: a guard that has left hundreds unread is stopped itself,
+            # and gives the supervisor time anew when it goes on.
+            return
+
+
+class Announcements:
+    """The guard's end: what the supervisor has said so far.
+
+    Attributes:
+        stop_budget_s: as in the last READY, 5 s without one.
+        stop: the last STOPPING as (deadline on the monotonic clock, exit status); None without one.
+        leaving: the status of LEAVING; None without one.
+    """
+
+    def __init__(self, line: socket.socket, page: mmap.mmap) -> None:
+        self.stop_budget_s = DEFAULT_STOP_BUDGET_S
+        self.stop: tuple[float, int] | None = None
+        self.leaving: int | None = None
+        self._line = line
+        self._page = page
+        fcntl.fcntl(line, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(line, fcntl.F_SETFL, fcntl.fcntl(line, fcntl.F_GETFL) | os.O_ASYNC)
+
+    def read(self) -> None:
+        """Take in what has arrived. Never blocks; what cannot be understood is passed over."""
+        for _ in range(_MESSAGES_AT_ONCE):
+            try:
+                message = self._line.recv(_MESSAGE_BYTES, socket.MSG_DONTWAIT)
+            except OSError:
+                return
+            if not message:
+                return
+            self._take(message)
+
+    def busy_with(self) -> str:
+        """Return what the supervisor was last busy with on one line; empty if it was with nothing."""
+        text = self._page[:].rstrip(b"\0").decode("utf-8", "replace")
+        return " ".join(text.split())
+
+    def close(self) -> None:
+        """Close the line, in the forked child. Idempotent."""
+        self._line.close()
+
+    def _take(self, message: bytes) -> None:
+        try:
+            match message.split():
+                case [b"READY", budget]:
+                    self.stop_budget_s = _seconds(float(budget), "stop budget")
+                case [b"STOPPING", deadline, status]:
+                    self.stop = (_seconds(float(deadline), "deadline"), int(status) & 0xFF)
+                case [b"LEAVING", status]:
+                    self.leaving = int(status) & 0xFF
+                case _:
+                    return
+        except ValueError:
+            return
+
+
+def open_channel() -> tuple[Announcements, Channel]:
+    """Make both ends, before the fork and by the guard: SIGIO goes to whoever calls this.
+
+    Raises:
+        OSError: out of descriptors or memory.
+    """
+    guards, supervisors = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    page = mmap.mmap(-1, _PAGE_BYTES)
+    return Announcements(guards, page), Channel(supervisors, page)
+
+
+def _seconds(value: float, name: str) -> float:
+    if not 0 <= value < _FOREVER:  # which NaN is not either
+        raise ValueError(f"cannot use {value} as {name}: seconds are finite and not negative")
+    return float(value)

@@ -1,0 +1,246 @@
+"""The guard of a supervisor: fork it, pass signals on, collect orphans, and see that a stop ends.
+
+No signal has a handler here. All are blocked, before the fork and for good, and taken one by one from
+sigtimedwait(2): none can be lost between two steps, a child inherits nothing that could run in it, and PID 1 keeps
+signals it has no handler for. The terminal's stop signals are among them: Ctrl-Z does nothing, for a stopped
+guard would forward nothing. SIGSTOP stops the guard alone, and the stop clock allows for that.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from corepilot.guard.channel import open_channel
+from corepilot.guard.messages import describe, speaker
+from corepilot.guard.stopclock import ACKNOWLEDGE_S, StopClock
+from corepilot.guard.tree import LEFTOVER_GRACE_S, Report, children, end_tree, reap, wait_for
+from corepilot.system import kernel
+from corepilot.system.kernel import signal
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    from corepilot.guard.channel import Announcements, Channel
+
+CRASHED = 70  # EX_SOFTWARE of sysexits.h
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_TAKEN = (*FORWARDED, signal.SIGCHLD, signal.SIGIO)
+_BURIAL_S = 2.0
+
+
+def supervise(
+    main: Callable[[Channel], int], *, name: str = "corepilot", messages: Callable[[str], None] | None = None
+) -> int:
+    """Fork, run `main` in the child, and be its guard until it and everything it started has ended.
+
+    To be called once, in the main thread of a process that has no other thread and no other children, and nothing
+    unflushed in its streams. All signals stay blocked in this process, afterwards too: the caller exits.
+
+    The child is a session of its own, a child subreaper, has its dispositions reset, gets SIGTERM when the guard
+    dies, and passes no inherited descriptor above 2 to the programs it runs. **It starts with all signals blocked**:
+    `main` installs its handlers and calls `corepilot.system.kernel.unblock_signals()`; a SIGTERM from before then
+    arrives in that call. It ends through os._exit: no atexit functions, no waiting for threads.
+
+    The guard forwards SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 and SIGQUIT. It kills a supervisor that does not
+    announce its stop (`Channel.stopping`) within 1 s of a SIGTERM or SIGINT, or is still there 0.5 s after the
+    announced deadline. One that dies by a signal, or exits though `main` has not returned and no stop with that
+    status was announced, has crashed. What is left then gets SIGTERM and SIGCONT, and SIGKILL after the stop
+    budget; after 1 s where the exit was in order, or an announced deadline has passed. A SIGTERM or SIGINT
+    meanwhile brings SIGKILL at once.
+
+    Args:
+        main: returns the exit status, 0 to 255; SystemExit means what it does in Python. Any other exception is
+            printed with its traceback and exits 70, as does a status out of range.
+        name: who the guard's messages are from.
+        messages: takes each of the guard's messages, without blocking; by default each is a line on stderr, lost
+            when nobody reads.
+
+    Returns:
+        The exit status for this process: the supervisor's; the announced one when it overran its stop; 70 when
+        it crashed, never announced its stop, or could not be started.
+    """
+    kernel.block_signals()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, it would make children vanish unseen
+    say = messages or speaker(name)
+    if os.getpid() != 1:
+        adopt_orphans(say)
+    try:
+        announcements, channel = open_channel()
+        pid = os.fork()
+    except OSError as error:
+        say(f"cannot start the supervisor: {error.strerror}; is a limit on processes or descriptors reached?")
+        return CRASHED
+    if pid == 0:
+        announcements.close()
+        _supervisor(main, channel, say)
+    channel.close()
+    return _Guard(pid, announcements, say).run()
+
+
+def adopt_orphans(say: Callable[[str], None]) -> None:
+    """Become a child subreaper; where the kernel refuses, say so and go on without."""
+    try:
+        kernel.set_child_subreaper()
+    except OSError as error:
+        say(f"{error}; processes that lose their parent will not be ended with the others")
+
+
+def _supervisor(main: Callable[[Channel], int], channel: Channel, say: Callable[[str], None]) -> NoReturn:
+    try:
+        kernel.reset_dispositions(to_run_python=True)
+        os.setsid()
+        adopt_orphans(say)
+        kernel.set_parent_death_signal(signal.SIGTERM)
+        kernel.close_on_exec()
+        # Not getppid(): it is 0 for a parent in another PID namespace. The kernel closes a dying process's
+        # descriptors before it sends parent-death signals, so a guard that is too dead for one is seen here.
+        if not channel.guard_lost():
+            status = _status_of(main, channel)
+            _flush()
+            channel.leaving(status)
+            os._exit(status)
+    except BaseException:  # noqa: BLE001  - whatever it is, the guard's code must not run twice
+        _traceback()
+    finally:
+        os._exit(CRASHED)
+
+
+def _status_of(main: Callable[[Channel], int], channel: Channel) -> int:
+    try:
+        status: object = main(channel)
+    except SystemExit as leaving:
+        status = leaving.code
+        if status is None:
+            return 0
+        if not isinstance(status, int):
+            sys.stderr.write(f"{status}\n")  # what Python does with sys.exit("message")
+            return 1
+    return status if isinstance(status, int) and 0 <= status <= 255 else CRASHED
+
+
+def _traceback() -> None:
+    try:
+        sys.excepthook(*sys.exc_info())
+        _flush()
+    except BaseException:  # noqa: BLE001  - stderr may be closed; the exit status still tells
+        return
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # closed, full, or never there
+
+
+class _Guard:
+    """One supervisor's guard, from after the fork to the exit status."""
+
+    def __init__(self, pid: int, announcements: Announcements, say: Callable[[str], None]) -> None:
+        self._pid = pid
+        self._heard = announcements
+        self._say = say
+        self._clock = StopClock()
+        self._asked_with = 0
+
+    def run(self) -> int:
+        while True:
+            for pid, status in reap():
+                if pid == self._pid:
+                    return self._ended(status)
+            self._hear()
+            verdict = self._clock.verdict(time.monotonic())
+            if verdict is not None:
+                return self._overrule(verdict)
+            number = wait_for(_TAKEN, self._clock.due)
+            if number in FORWARDED:
+                self._forward(number)
+
+    def _hear(self) -> None:
+        self._heard.read()
+        if self._heard.stop is not None:
+            self._clock.announced(self._heard.stop[0])
+
+    def _forward(self, number: int) -> None:
+        try:
+            os.kill(self._pid, number)
+        except OSError as error:
+            self._say(f"cannot forward {kernel.signal_name(number)} to the supervisor: {error.strerror}")
+        if number in _STOPPING:
+            self._asked_with = self._asked_with or number
+            self._clock.asked(time.monotonic())
+
+    def _ended(self, status: int) -> int:
+        self._heard.read()
+        code = os.waitstatus_to_exitcode(status)
+        crash = self._crash(status)
+        if crash and (code != CRASHED or _has_children()):
+            self._end_rest(f"the supervisor (pid {self._pid}) {crash}", self._heard.stop_budget_s)
+        else:
+            end_tree(LEFTOVER_GRACE_S, say=self._say)
+        return CRASHED if crash else code
+
+    def _crash(self, status: int) -> str:
+        """Say in words how the supervisor crashed; empty if its end was in order."""
+        if os.WIFSIGNALED(status):
+            return describe(status)
+        code = os.WEXITSTATUS(status)
+        if code == CRASHED:
+            return describe(status)
+        if code == self._heard.leaving or (self._heard.stop is not None and code == self._heard.stop[1]):
+            return ""
+        return f"{describe(status)} without a stop, in the middle of its work"
+
+    def _overrule(self, verdict: str) -> int:
+        if verdict == "silent" or self._heard.stop is None:
+            status, grace = CRASHED, self._heard.stop_budget_s
+            asked = kernel.signal_name(self._asked_with)
+            cause = (
+                f"the supervisor (pid {self._pid}) did not begin to stop within {ACKNOWLEDGE_S:g} s of {asked}: killed"
+            )
+        else:
+            status, grace = self._heard.stop[1], LEFTOVER_GRACE_S
+            cause = (
+                f"the supervisor (pid {self._pid}) did not end by the deadline it had announced for its stop: killed"
+            )
+        os.kill(self._pid, signal.SIGKILL)
+        self._bury()
+        self._end_rest(cause, grace)
+        return status
+
+    def _bury(self) -> None:
+        """Wait until the killed supervisor is gone, since its jobs become ours only then."""
+        deadline = time.monotonic() + _BURIAL_S
+        while time.monotonic() < deadline:
+            if any(pid == self._pid for pid, _ in reap()):
+                return
+            wait_for((signal.SIGCHLD,), deadline)
+
+    def _end_rest(self, cause: str, grace_s: float) -> None:
+        busy = self._heard.busy_with()
+        if busy:
+            cause = f"{cause}; it was busy with {busy}"
+        if not _has_children():
+            self._say(f"{cause}; it leaves no processes")
+            return
+        found = len(children())
+        left = "the process it leaves" if found == 1 else f"the {found} processes it leaves"
+        self._say(f"{cause}; ending {left}: SIGTERM now, SIGKILL in {grace_s:g} s")
+        report = Report(self._say)
+        end_tree(grace_s, report, self._say)
+        report.close()
+
+
+def _has_children() -> bool:
+    try:
+        # Looks, and collects nothing.
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

@@ -1,0 +1,225 @@
+"""The processes that become the guard's children: collecting their statuses, and ending all of them.
+
+A process is signalled only while it is our own child and not yet waited for: until then its number cannot be given
+to another. Descendants further down become our children when their parents die, for we are PID 1 or a child
+subreaper; so the tree is ended from the top, round by round, until waitpid(2) says ECHILD.
+
+A process group is signalled while a child of ours is in it, which keeps its number from being used again, and only
+if nobody else can be in it: the child leads it, or it belongs to another session than ours, since a session
+can be begun by a descendant but not joined. A group signal is one step for the kernel, and no fork slips
+through it: that is what ends a fork bomb. PID 1 has a stronger one, kill(-1), and nothing outlives PID 1 anyway.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from corepilot.guard.messages import describe
+from corepilot.system.kernel import signal
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+REPORTED_LINES = 20
+LEFTOVER_GRACE_S = 1.0  # for what outlives an orderly end: it has had its SIGTERM, or was never anybody's job
+KILL_LIMIT_S = 10.0  # SIGKILL waits for a system call that cannot be interrupted, and cannot reach every user
+_LOOK_S = 0.05  # an orphan of a grandchild comes to us without a SIGCHLD
+_LOOK_KILLING_S = 0.01
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+_WAKING = (*_ENDING, signal.SIGCHLD)
+
+
+class Report:
+    """Says what became of each process, for the first 20; then how many more there were."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.ended = 0
+        self._say = say
+
+    @property
+    def wants_names(self) -> bool:
+        """Whether the next process will be named."""
+        return self.ended < REPORTED_LINES
+
+    def add(self, pid: int, name: str, status: int) -> None:
+        """Take note of a process that has ended."""
+        if self.wants_names:
+            self._say(f"process {pid} ({name}) {describe(status)}")
+        self.ended += 1
+
+    def close(self) -> None:
+        """Say how many were not named, if any."""
+        if self.ended > REPORTED_LINES:
+            self._say(f"and {self.ended - REPORTED_LINES} more processes have ended")
+
+
+def wait_for(signals: Iterable[int], deadline: float | None) -> int:
+    """Sleep until one of some blocked signals is pending, and take it.
+
+    Args:
+        signals: numbers that are blocked.
+        deadline: on the monotonic clock; None for none.
+
+    Returns:
+        The signal's number; 0 at the deadline, or after an hour.
+    """
+    timeout = 3600.0 if deadline is None else min(max(deadline - time.monotonic(), 0.0), 3600.0)
+    taken = signal.sigtimedwait(signals, timeout)
+    return taken.si_signo if taken else 0
+
+
+def reap(options: int = 0) -> Iterator[tuple[int, int]]:
+    """Collect every child that has ended, as (pid, wait status), without waiting.
+
+    Args:
+        options: further options of waitpid(2), such as os.WUNTRACED.
+
+    Raises:
+        ChildProcessError: there are no children left at all.
+    """
+    while True:
+        pid, status = os.waitpid(-1, os.WNOHANG | options)
+        if pid == 0:
+            return
+        yield pid, status
+
+
+def children() -> list[int]:
+    """List our children, zombies included. One that comes or goes meanwhile may be missing: look again.
+
+    From /proc/self/task/*/children (proc(5)); where the kernel has none, by the parent of every process in /proc.
+
+    Returns:
+        Process ids in no order; empty without /proc.
+    """
+    try:
+        return [int(pid) for task in os.listdir("/proc/self/task") for pid in _read_children(task)]
+    except OSError:
+        return _children_by_parent()
+
+
+def _read_children(task: str) -> list[bytes]:
+    return _read(f"/proc/self/task/{task}/children").split()
+
+
+def _children_by_parent() -> list[int]:
+    us = str(os.getpid()).encode()
+    found: list[int] = []
+    try:
+        entries = os.listdir("/proc")
+    except OSError:
+        return found
+    for entry in entries:
+        if entry.isdigit():
+            try:
+                status = _read(f"/proc/{entry}/stat")
+            except OSError:
+                continue  # gone since it was listed
+            # The name stands in brackets and may hold any byte; behind the last bracket: state, parent.
+            if status.rpartition(b")")[2].split()[1:2] == [us]:
+                found.append(int(entry))
+    return found
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
+
+
+def _name(pid: int) -> str:
+    try:
+        return _read(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
+    except OSError:
+        return "?"
+
+
+def end_tree(grace_s: float, report: Report | None = None, say: Callable[[str], None] | None = None) -> None:
+    """End all our children and their descendants, and collect their statuses. Returns at once if there are none.
+
+    Each gets SIGTERM and SIGCONT as soon as it is our child, and SIGKILL after the grace. A SIGTERM or SIGINT of our
+    own (blocked by the caller) ends the grace. What SIGKILL has not ended in 10 s is named and given up.
+
+    Args:
+        grace_s: from SIGTERM to SIGKILL, in seconds.
+        report: told of each process that ends; None for nobody.
+        say: told of what could not be ended.
+    """
+    deadline = time.monotonic() + grace_s
+    given_up_at = deadline + KILL_LIMIT_S
+    asked: set[int] = set()
+    while True:
+        try:
+            _collect(asked, report)
+        except ChildProcessError:
+            return
+        now = time.monotonic()
+        if now >= given_up_at:
+            if say is not None:
+                say(f"cannot end {len(children())} processes with SIGKILL, giving up: {_some(children())}")
+            return
+        if now < deadline:
+            _ask(asked)
+            look_at = min(now + _LOOK_S, deadline)
+        else:
+            _kill()
+            look_at = now + _LOOK_KILLING_S
+        if wait_for(_WAKING, look_at) in _ENDING:
+            deadline = min(deadline, time.monotonic())
+            given_up_at = deadline + KILL_LIMIT_S
+
+
+def _collect(asked: set[int], report: Report | None) -> None:
+    while report is not None and report.wants_names:
+        # Looked at before it is collected: a zombie still has its name.
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return
+        name = _name(ended.si_pid)
+        report.add(ended.si_pid, name, os.waitpid(ended.si_pid, 0)[1])
+        asked.discard(ended.si_pid)
+    for pid, status in reap():
+        asked.discard(pid)
+        if report is not None:
+            report.add(pid, "", status)
+
+
+def _ask(asked: set[int]) -> None:
+    for pid in children():
+        target = _target(pid)
+        if target not in asked:  # a second SIGTERM means "at once" to many programs
+            asked.add(target)
+            _send(target, signal.SIGTERM)
+            _send(target, signal.SIGCONT)  # a stopped process takes its SIGTERM only then
+
+
+def _kill() -> None:
+    if os.getpid() == 1:
+        _send(-1, signal.SIGKILL)
+    else:
+        for target in {_target(pid) for pid in children()}:
+            _send(target, signal.SIGKILL)
+
+
+def _target(pid: int) -> int:
+    """What to signal to reach a child: its group, as a negative number, where that is safe; else the child."""
+    try:
+        group = os.getpgid(pid)
+        if group == pid or (group > 1 and os.getsid(pid) != os.getsid(0)):  # 0 and 1 mean "ours" and "all" to kill(2)
+            return -group
+    except OSError:
+        pass  # some security modules hide other sessions: the child by itself, then
+    return pid
+
+
+def _send(target: int, number: int) -> None:
+    try:
+        os.kill(target, number)
+    except OSError:
+        return  # another user's, or none left: the grace and the limit see to it
+
+
+def _some(pids: list[int]) -> str:
+    named = ", ".join(f"{pid} ({_name(pid)})" for pid in pids[:REPORTED_LINES])
+    return named if len(pids) <= REPORTED_LINES else f"{named}, …"
