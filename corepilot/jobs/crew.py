@@ -11,11 +11,14 @@ from corepilot.jobs.runner import Runner, Surroundings
 
 def plans(jobs: tuple[JobConfig, ...], stop_timeout_s: float) -> tuple[Plan, ...]:
     """The plan of each job: of the hooks on a job's `stopping`, the last one in the file is awaited (contract, 4.6)."""
-    names = {job.name for job in jobs}
     hooks = {job.when.source: job.name for job in jobs if job.when.code == "stopping" and job.exec is not None}
-    return tuple(
-        Plan(job, stop_timeout_s, hooks.get(job.name, ""), source_exists=job.when.source in names) for job in jobs
-    )
+    made = [Plan(job, stop_timeout_s, hooks.get(job.name, "")) for job in jobs]
+    # What can stop of itself: every job that is no hook, then the hooks on those, and so on. Hooks on each other only,
+    # or on names that do not exist, are never started.
+    stoppable = {plan.job.name for plan in made if not plan.is_hook}
+    for _ in made:
+        stoppable |= {plan.job.name for plan in made if plan.job.when.source in stoppable}
+    return tuple(replace(plan, startable=not plan.is_hook or plan.job.when.source in stoppable) for plan in made)
 
 
 class Crew:

@@ -112,7 +112,7 @@ def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
     started: Step = (state, ())
     if event == Event("shutdown", GLOBAL):
         return _shutdown(plan, state)
-    if event == Event("startup", GLOBAL) and plan.is_hook and not plan.source_exists:
+    if event == Event("startup", GLOBAL) and plan.is_hook and not plan.startable:
         return _stop(plan, state)  # it can never be started, and must not keep the container alive (section 4.6, FIX)
     if event.source == GLOBAL and event.code in {"enterMaintenance", "exitMaintenance"}:
         started = _maintain(plan, state, entering=event.code == "enterMaintenance")
@@ -296,7 +296,7 @@ def _maintain(plan: Plan, state: State, *, entering: bool) -> Step:
 
 def _shutdown(plan: Plan, state: State) -> Step:
     state = replace(state, shutdown=True, restarts_left=0, pending=0)
-    if plan.is_hook and plan.job.exec is not None and plan.source_exists:
+    if plan.is_hook and plan.job.exec is not None and plan.startable:
         if state.alive:
             return replace(state, starts_left=0), (SetTimer("hook", plan.job.stop_timeout_s or HOOK_TIMEOUT_S),)
         if state.starts_left and not state.source_done:

@@ -23,13 +23,13 @@ class Plan:
         job: The job.
         stop_timeout_s: Seconds from the stop signal to SIGKILL; 0 or less: at once.
         awaited_hook: Name of the job whose `stopped` this job waits for before it is signalled, or "".
-        source_exists: Whether any job has the name of the source this job hooks; only meaningful for hooks.
+        startable: False for a hook on a job that does not exist, or on hooks that wait for each other.
     """
 
     job: JobConfig
     stop_timeout_s: float = 5.0
     awaited_hook: str = ""
-    source_exists: bool = True
+    startable: bool = True
 
     @property
     def is_hook(self) -> bool:

@@ -166,9 +166,8 @@ class Runner:
                 limit = CHECK_LOG_BYTES if role == "check" else None
                 pipe = OutputPipe(around.loop, around.log, log_limit_bytes=limit, keep=role == "check")
             output = pipe.write_end if pipe else None
-            pid = spawn(
-                argv, around.environment.current(), around.reaper, lambda status: self._exited(role, status), output
-            )
+            environment = around.environment.current()
+            pid = spawn(argv, environment, around.reaper, lambda status: self._exited(role, status), output=output)
         except (SpawnError, OSError) as error:
             if pipe is not None:
                 pipe.close()

@@ -75,7 +75,9 @@ def spawn(
     environment: Mapping[str, str],
     reaper: Reaper,
     exited: Callable[[int], None],
+    *,
     output: int | None = None,
+    stdin: int | None = None,
 ) -> int:
     """Start a program in a process group of its own, with default signals and /dev/null as stdin.
 
@@ -85,6 +87,7 @@ def spawn(
         reaper: Who waits for it.
         exited: Called once, from the hub, with the exit status (128+n for a signal).
         output: The descriptor that becomes its stdout and stderr; None to share ours.
+        stdin: The descriptor that becomes its stdin; None for /dev/null. With it, stderr stays ours.
 
     Returns:
         Its pid, which is also its process group.
@@ -93,8 +96,12 @@ def spawn(
         SpawnError: it could not be started; `exited` is not called.
     """
     actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
+    if stdin is not None:
+        actions = [(os.POSIX_SPAWN_DUP2, stdin, 0)]
     if output is not None:
-        actions += [(os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)]
+        actions.append((os.POSIX_SPAWN_DUP2, output, 1))
+        if stdin is None:
+            actions.append((os.POSIX_SPAWN_DUP2, output, 2))
     try:
         pid = os.posix_spawn(
             find_program(argv[0], environment),
@@ -113,6 +120,35 @@ def spawn(
         raise SpawnError(f"cannot start {argv[0]!r}: {error}", NOT_EXECUTABLE) from None
     reaper.expect(pid, exited)
     return pid
+
+
+def spawn_with_pipes(
+    argv: Sequence[str], environment: Mapping[str, str], reaper: Reaper, exited: Callable[[int], None]
+) -> tuple[int, int, int]:
+    """Start a program that is spoken to: returns its pid, the end to write to it and the end to read from it.
+
+    Both ends are non-blocking, and the caller's to close.
+
+    Raises:
+        SpawnError, OSError: it could not be started; nothing is open.
+    """
+    read_end, output = os.pipe2(os.O_CLOEXEC)
+    stdin = write_end = -1
+    try:
+        stdin, write_end = os.pipe2(os.O_CLOEXEC)
+        pid = spawn(argv, environment, reaper, exited, output=output, stdin=stdin)
+    except BaseException:
+        os.close(read_end)
+        if write_end >= 0:
+            os.close(write_end)
+        raise
+    finally:
+        os.close(output)
+        if stdin >= 0:
+            os.close(stdin)
+    os.set_blocking(read_end, False)
+    os.set_blocking(write_end, False)
+    return pid, write_end, read_end
 
 
 def find_program(name: str, environment: Mapping[str, str]) -> str:

@@ -1,0 +1,159 @@
+"""The commands that talk to a running corepilot. Imports nothing but the control client: they run often."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from corepilot.cli.arguments import UsageError
+from corepilot.control.client import ControlClient, find
+from corepilot.errors import ControlError
+
+RELOAD_DEADLINE_S = 45.0
+"""Seconds a reload may take: a load under way, and one more."""
+
+
+def ping(arguments: Any) -> int:
+    """`corepilot ping`: prints `ok`."""
+    _ask(_client(arguments), "GET", "/v1/ping")
+    _say("ok")
+    return 0
+
+
+def reload(arguments: Any) -> int:
+    """`corepilot reload`: returns when the configuration has been judged; prints its problems."""
+    _ask(_client(arguments), "POST", "/v1/reload", deadline_s=RELOAD_DEADLINE_S)
+    return 0
+
+
+def maintenance(arguments: Any) -> int:
+    """`corepilot maintenance enable|disable`."""
+    verb = arguments.positionals[0]
+    if verb not in {"enable", "disable"}:
+        raise UsageError(f"cannot do {verb!r}: it is enable or disable")
+    _ask(_client(arguments), "POST", f"/v1/maintenance/{verb}")
+    return 0
+
+
+def env(arguments: Any) -> int:
+    """`corepilot env NAME=VALUE…`."""
+    _ask(_client(arguments), "POST", "/v1/environ", dict(_pairs(arguments.positionals)))
+    return 0
+
+
+def metric(arguments: Any) -> int:
+    """`corepilot metric NAME=VALUE…`."""
+    _ask(_client(arguments), "POST", "/v1/metric", dict(_pairs(arguments.positionals)))
+    return 0
+
+
+def instances(arguments: Any) -> int:
+    """`corepilot instances SERVICE`: one `ADDRESS:PORT ID` a line, passing instances only; JSON shows all."""
+    found = _ask(_client(arguments), "GET", f"/v1/instances/{arguments.positionals[0]}")
+    if arguments.output == "json":
+        _say(json.dumps(found, indent=2))
+        return 0
+    for one in found:
+        if one["status"] == "passing":
+            address = f"[{one['address']}]" if ":" in one["address"] else one["address"]
+            _say(f"{address}:{one['port']} {one['id']}")
+    return 0
+
+
+def status(arguments: Any) -> int:
+    """`corepilot status`: tables of jobs, services and watches."""
+    found = _ask(_client(arguments), "GET", "/v1/status")
+    if arguments.output == "json":
+        _say(json.dumps(found, indent=2))
+        return 0
+    catalog = found["catalog"]
+    where = f"{catalog['backend']} at {catalog['address']}" if catalog else "none"
+    _say(f"corepilot {found['version']}, pid {found['pid']}, up {_duration(found['uptime_s'])}, {found['config']}")
+    _say(f"catalog {where}, socket {found['socket']}" + (", stopping" if found["stopping"] else ""))
+    rows = [
+        (
+            job["name"],
+            job["state"],
+            job["health"] or "-",
+            str(job["pid"] or "-"),
+            str(job["starts"]),
+            "-" if job["last_status"] is None else str(job["last_status"]),
+            "-" if job["up_s"] is None else _duration(job["up_s"]),
+        )
+        for job in found["jobs"]
+    ]
+    _table(("JOB", "STATE", "HEALTH", "PID", "STARTS", "LAST", "UP"), rows)
+    services = [
+        (one["id"], f"{one['address']}:{one['port']}", one["status"] or "-", "yes" if one["in_sync"] else "no")
+        for one in found["services"]
+    ]
+    _table(("INSTANCE", "ADDRESS", "STATUS", "IN CATALOG"), services)
+    watches = [(one["name"], str(one["passing"]), str(one["instances"]), one["state"]) for one in found["watches"]]
+    _table(("WATCH", "PASSING", "INSTANCES", "STREAM"), watches)
+    return 0
+
+
+def plugins(arguments: Any) -> int:
+    """`corepilot plugins list|info NAME|verify`."""
+    from corepilot.cli import plugins as implementation
+
+    return implementation.run(arguments)
+
+
+def _client(arguments: Any) -> ControlClient:
+    if arguments.socket:
+        return ControlClient(arguments.socket)
+    return find(_configured_socket(arguments), arguments.environment)
+
+
+def _configured_socket(arguments: Any) -> str | None:
+    """The `control.socket` of the configuration, as far as the file can be read: the rest does not matter here."""
+    from corepilot.cli.files import locate
+    from corepilot.errors import ConfigError
+
+    try:
+        location = locate(arguments.config, arguments.environment, pid_1=False)
+    except ConfigError:
+        return None
+    from corepilot.config.peek import control_socket
+
+    return control_socket(location, arguments.environment)
+
+
+def _ask(client: ControlClient, method: str, path: str, body: object = None, deadline_s: float = 5.0) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    code, answer = client.request(method, path, data, deadline_s=deadline_s)
+    text = answer.decode("utf-8", "replace")
+    try:
+        found = json.loads(text) if text.strip() else None
+    except ValueError:
+        found = text
+    if code >= 400:
+        raise ControlError(str(found.get("error", text)).strip() if isinstance(found, dict) else text.strip())
+    return found
+
+
+def _pairs(words: Sequence[str]) -> Iterable[tuple[str, str]]:
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"cannot set {word!r}: write NAME=VALUE")
+        yield name, value
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _duration(seconds: float) -> str:
+    from corepilot.config.units import format_duration
+
+    return format_duration(round(seconds) if seconds >= 10 else round(seconds, 1))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        return
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        _say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,113 @@
+"""The command line's first steps: which of guard, wrapper and client this process is to be.
+
+Imports little, and late: `corepilot` is on the boot path of a container, and `corepilot ping` runs every few seconds.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+FORBIDDEN = ("PYTHON", "GEVENT", "GREENLET", "VIRTUAL_ENV")
+"""Beginnings of the variables that are the application's, and must not reach our own interpreter and event loop."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Carry out a command line; returns the exit status."""
+    words = sys.argv[1:] if words is None else list(words)
+    given = dict(os.environ)
+    for name in given:
+        if name.startswith(FORBIDDEN):
+            del os.environ[name]
+    if words[:1] == ["--"]:
+        return _wrap(words[1:], given)
+    name, rest = _command(words)
+    if name == "run" and not _asks_for_help(rest):
+        from corepilot import guard
+
+        guard.install_early_handlers()  # PID 1 loses a TERM that comes before: nothing else is imported until here
+    return _carry_out(name, rest, given)
+
+
+def _command(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The command's name, and what is left: `corepilot` and `corepilot -c FILE` are `corepilot run …`."""
+    if words and not words[0].startswith("-"):
+        return words[0], list(words[1:])
+    if words[:1] in (["--help"], ["-h"], ["--version"], ["-V"]):
+        return words[0], []
+    return "run", list(words)
+
+
+def _asks_for_help(words: Sequence[str]) -> bool:
+    return "--help" in words or "-h" in words
+
+
+def _wrap(words: Sequence[str], given: Mapping[str, str]) -> int:
+    if not words:
+        sys.stderr.write("corepilot: cannot wrap nothing: corepilot -- COMMAND ARGS…\n")
+        return 2
+    from corepilot import guard
+
+    return guard.wrap(words, environment=given)
+
+
+def _carry_out(name: str, words: list[str], given: Mapping[str, str]) -> int:
+    from corepilot.cli.arguments import USAGE, UsageError
+    from corepilot.errors import CorepilotError
+
+    try:
+        return _command_status(name, words, given)
+    except UsageError as error:
+        sys.stderr.write(f"corepilot: {error}\n")
+        return USAGE
+    except CorepilotError as error:
+        sys.stderr.write(f"corepilot: {error}\n")
+        return 1
+    except BrokenPipeError:  # `corepilot status | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+
+
+def _command_status(name: str, words: list[str], given: Mapping[str, str]) -> int:
+    if name in {"--version", "-V"}:
+        from corepilot import _version
+
+        sys.stdout.write(f"corepilot {_version.__version__}\n")
+        return 0
+    from corepilot.cli.arguments import UsageError, parse, suggest
+    from corepilot.cli.table import COMMANDS, overview, usage
+
+    if name in {"--help", "-h", "help"}:
+        sys.stdout.write(overview())
+        return 0
+    command = COMMANDS.get(name)
+    if command is None:
+        raise UsageError(f"cannot run {name!r}: unknown command{suggest(name, COMMANDS)}")
+    if _asks_for_help(words):
+        sys.stdout.write(usage(command))
+        return 0
+    arguments = parse(command, words)
+    arguments.environment = given
+    module, _, function = command.run.partition(":")
+    from importlib import import_module
+
+    status: int = getattr(import_module(module), function)(arguments)
+    sys.stdout.flush()
+    return status
+
+
+def run(arguments: object) -> int:
+    """`corepilot run`: be the guard of a supervisor."""
+    from corepilot import guard
+    from corepilot.cli.files import locate
+
+    given: Mapping[str, str] = arguments.environment  # type: ignore[attr-defined]  # options are not known to mypy
+    config: str | None = arguments.config  # type: ignore[attr-defined]  # as above
+    location = locate(config, given, pid_1=os.getpid() == 1)
+    discovery: str | None = arguments.discovery or given.get("COREPILOT_DISCOVERY") or None  # type: ignore[attr-defined]
+
+    def supervisor(channel: guard.Channel) -> int:
+        from corepilot.supervisor import boot
+
+        return boot.main(channel, boot.RunArguments(location, discovery, given, os.uname().nodename))
+
+    return guard.supervise(supervisor)

@@ -1,0 +1,83 @@
+"""Every command and option, once: the parser, `--help` and the reference page are made of this table."""
+
+from corepilot.cli.arguments import Command, Option
+
+CONFIG = Option(("-c", "--config"), "config", "FILE", "the configuration (else $COREPILOT, $CONTAINERPILOT, /etc/…)")
+SOCKET = Option(("--socket",), "socket", "PATH", "the control socket of the corepilot that is meant")
+OUTPUT = Option(("-o", "--output"), "output", "FORMAT", "text or json", choices=("text", "json"))
+DISCOVERY = Option(("--discovery",), "discovery", "NAME[:KEY=VALUE]", "use this catalog instead of the file's, or none")
+ENV_FILE = Option(("--env-file",), "env_file", "FILE", "set variables from a file of NAME=VALUE lines", repeated=True)
+ENV = Option(("-e", "--env"), "env", "NAME=VALUE", "set a variable", repeated=True)
+STRICT = Option(("--strict",), "strict", "", "refuse duplicate keys as well")
+HERE = Option(("--here",), "here", "", "judge as `run` does on this machine")
+CLIENT = (CONFIG, SOCKET)
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command(
+            "run", "supervise the jobs of a configuration (the default)", "", 0, 0, (CONFIG, DISCOVERY),
+            "corepilot.cli.main:run",
+        ),
+        Command(
+            "check", "say whether configurations are good, with every error at once", "FILE…", 0, 1000,
+            (CONFIG, OUTPUT, HERE, STRICT, DISCOVERY, ENV_FILE, ENV), "corepilot.cli.check:check",
+        ),
+        Command(
+            "render", "print a configuration after its template was carried out", "FILE", 0, 1,
+            (CONFIG, ENV_FILE, ENV), "corepilot.cli.check:render",
+        ),
+        Command(
+            "status", "show jobs, services and watches", "", 0, 0, (*CLIENT, OUTPUT),
+            "corepilot.cli.commands:status",
+        ),
+        Command(
+            "instances", "show the instances of a watched service", "SERVICE", 1, 1, (*CLIENT, OUTPUT),
+            "corepilot.cli.commands:instances",
+        ),
+        Command("ping", "say whether corepilot answers", "", 0, 0, CLIENT, "corepilot.cli.commands:ping"),
+        Command("reload", "load the configuration again", "", 0, 0, CLIENT, "corepilot.cli.commands:reload"),
+        Command(
+            "maintenance", "leave the catalog, or come back: enable, disable", "enable|disable", 1, 1, CLIENT,
+            "corepilot.cli.commands:maintenance",
+        ),
+        Command(
+            "env", "set variables for commands started from now on", "NAME=VALUE…", 1, 256, CLIENT,
+            "corepilot.cli.commands:env",
+        ),
+        Command(
+            "metric", "record values of declared metrics", "NAME=VALUE…", 1, 256, CLIENT,
+            "corepilot.cli.commands:metric",
+        ),
+        Command(
+            "plugins", "list, describe or verify plugins: list, info NAME, verify", "list|info|verify [NAME]", 1, 2,
+            (OUTPUT,), "corepilot.cli.commands:plugins",
+        ),
+    )
+}  # fmt: skip
+
+
+def overview() -> str:
+    """What `corepilot --help` prints: one screen."""
+    lines = [
+        "usage: corepilot [run] [-c FILE]      supervise the jobs of a configuration",
+        "       corepilot -- COMMAND ARGS…     supervise one command, as a minimal init",
+        "       corepilot COMMAND …            one of:",
+        "",
+        *(f"  {command.name:<12}{command.summary}" for command in COMMANDS.values()),
+        "",
+        "corepilot COMMAND --help shows a command's options; --version the version.",
+        "The configuration is -c FILE, else $COREPILOT, $CONTAINERPILOT, /etc/corepilot.json5,",
+        "/etc/containerpilot.json5, or ./corepilot.json5 when corepilot is not PID 1.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def usage(command: Command) -> str:
+    """What `corepilot COMMAND --help` prints."""
+    words = ["usage: corepilot", command.name, *(["[OPTIONS]"] if command.options else []), command.positionals]
+    lines = [" ".join(filter(None, words)), "", command.summary, ""]
+    for option in command.options:
+        names = ", ".join(option.names) + (f" {option.value}" if option.value else "")
+        lines.append(f"  {names:<34}{option.help}")
+    return "\n".join(lines) + "\n"

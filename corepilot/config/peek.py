@@ -1,0 +1,31 @@
+"""One value out of a configuration that need not be good: the control socket (contract, section 1.1, FIX)."""
+
+from collections.abc import Mapping
+
+PEEK_DEADLINE_S = 2.0
+
+
+def control_socket(location: str, environment: Mapping[str, str]) -> str | None:
+    """The `control.socket` of a configuration, or None where there is none or it cannot be read.
+
+    ContainerPilot's clients validate everything to find the socket, and so fail in a shell that lacks the template's
+    variables. Here whatever is wrong with the file is the supervisor's affair, not the client's.
+
+    Args:
+        location: A path or a `file://` URL.
+        environment: For the template.
+    """
+    from corepilot.config.json5 import Json5Error, parse
+    from corepilot.gotemplate import TemplateError, render
+    from corepilot.sources.file import read
+    from corepilot.sources.source import SourceError
+
+    try:
+        root = parse(render(read(location, PEEK_DEADLINE_S).text, environment).text).root.plain()
+    except (SourceError, TemplateError, Json5Error):
+        return None
+    control = root.get("control") if isinstance(root, dict) else None
+    if not isinstance(control, dict):
+        return None
+    path = next((value for key, value in control.items() if key.lower() == "socket"), None)
+    return path if isinstance(path, str) and path else None

@@ -1,0 +1,1 @@
+"""The supervisor process: boot, one generation per configuration, reload, stop."""

@@ -1,0 +1,272 @@
+"""The application: everything wired together, from the first job to the last word. It alone knows everyone."""
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.event import Event as Flag
+
+from corepilot import _version
+from corepilot.config.model import Config
+from corepilot.control import paths
+from corepilot.errors import CorepilotError
+from corepilot.events import Event
+from corepilot.jobs.environment import ChildEnvironment
+from corepilot.output.log import Log
+from corepilot.supervisor.boot import LOAD_DEADLINE_S, REFUSED, RunArguments
+from corepilot.supervisor.generation import DRAIN_S, Generation
+from corepilot.supervisor.leftovers import end_leftovers
+from corepilot.supervisor.signals import EarlySignals
+from corepilot.system.process import Reaper
+
+if TYPE_CHECKING:
+    from corepilot.config.loader import LoadResult
+    from corepilot.control.server import ControlServer
+    from corepilot.guard import Channel
+
+GUARD_SLACK_S = 3.0
+"""What a stop may take beyond the waits that are announced: leaving the catalog, flushing, exiting."""
+
+LOST_GUARD_S = 1.0
+"""Seconds the jobs get when the guard has died: nobody but us can end them now."""
+
+BROKEN = 70
+"""Exit status when corepilot itself broke (sysexits.h, EX_SOFTWARE)."""
+
+
+class App:
+    """The supervisor of one container, over all its configurations.
+
+    Args:
+        config: The first configuration.
+        arguments: What `corepilot run` was asked to do; a reload asks for the same again.
+        channel: The line to the guard.
+        signals: What was recorded before there was a hub.
+    """
+
+    def __init__(self, config: Config, arguments: RunArguments, channel: "Channel", signals: EarlySignals) -> None:
+        self.arguments = arguments
+        self.started_at = time.monotonic()
+        self._channel = channel
+        self._signals = signals
+        self._loop = gevent.get_hub().loop
+        self.reaper = Reaper(self._loop)
+        self.environment = ChildEnvironment(arguments.environment, os.getpid())
+        self._config = config
+        self._next: Config | None = None
+        self._finished = Flag()
+        self._settled = Flag()
+        self._stop_reason = ""
+        self._stop_deadline = 0.0
+        self._guard_lost = False
+        self.control_path = ""
+        self._server: ControlServer | None = None
+        self.log: Log
+        self.generation: Generation
+
+    # ----------------------------------------------------------------------------------------------------- the life
+    def run(self) -> int:
+        """Run until every job has ended or a stop was asked for; returns the exit status."""
+        try:
+            self.log = Log(self._config.logging)
+        except OSError as error:
+            return _refuse(
+                f"cannot open the log file {self._config.logging.output}: {error.strerror}; see logging.output"
+            )
+        try:
+            control_socket = paths.bind_control_socket(self._config.control_socket, self.arguments.environment)
+        except CorepilotError as error:
+            self.log.close()
+            return _refuse(str(error))
+        self.control_path = control_socket.path
+        watchers = self._signals.hand_over(self._loop, self._signalled)
+        guard = self._loop.io(self._channel.fileno(), 1)
+        guard.start(self._guard_spoke)
+        try:
+            self._start_generation()
+            gevent.sleep(0)  # the first jobs are started here, before anything else is imported
+            from corepilot.control.server import ControlServer
+            from corepilot.supervisor.target import Target
+
+            self._server = ControlServer(control_socket, Target(self), on_error=self._control_broke)
+            self._server.start()
+            self._start_rest()
+            self._live()
+            return self._end()
+        finally:
+            for watcher in (*watchers, guard):
+                watcher.stop()
+            control_socket.close()
+            self.log.close()
+
+    def _start_generation(self) -> None:
+        self._finished.clear()
+        self.generation = Generation(
+            self._config,
+            loop=self._loop,
+            reaper=self.reaper,
+            log=self.log,
+            environment=self.environment,
+            patience=self._be_patient,
+            finished=self._finished.set,
+        )
+        self.generation.crew.start()
+
+    def _start_rest(self) -> None:
+        generation = self.generation
+        generation.start_rest(self.arguments.environment)
+        self._channel.ready(generation.stop_budget_s())
+        config = generation.config
+        backend = generation.backend.address if generation.backend else ""
+        self.log(
+            "info",
+            f"corepilot {_version.__version__} runs {config.source}: {_count(len(config.jobs), 'job')}, catalog "
+            f"{config.discovery.name + ' at ' + backend if config.discovery else 'none'}, socket {self.control_path}",
+        )
+        for warning in config.warnings:
+            self.log("warning", warning)
+        self._settled.set()
+
+    def _live(self) -> None:
+        """Until the last generation's jobs are complete; a reload that was accepted starts the next one."""
+        while True:
+            self._finished.wait()
+            self._leave_generation()
+            if self._next is None or self._stop_reason:
+                return
+            self._config, self._next = self._next, None
+            log = self.log
+            try:
+                self.log = Log(self._config.logging)
+            except OSError as error:
+                log(
+                    "error",
+                    f"cannot open the log file {self._config.logging.output}: {error.strerror}; it stays as it was",
+                )
+            else:
+                log.close()
+            self._start_generation()
+            self._start_rest()
+
+    def _leave_generation(self) -> None:
+        """After the last job: its orphans go, then the catalog, so that nothing of it meets what comes next."""
+        self.generation.close()
+        timeout_s = max(self._config.stop_timeout_s, 0.0)
+        self._be_patient(timeout_s)
+        for line in end_leftovers(self.reaper, timeout_s, hurry=lambda: self._guard_lost):
+            self.log("warning", line)
+
+    def _end(self) -> int:
+        failure = self.generation.crew.failure
+        status = 0
+        why = self._stop_reason or "every job has ended"
+        if failure and not self._stop_reason:
+            why = f"job {failure[0]} failed with status {failure[1]}, and no other job has ended badly before it"
+            status = failure[1] if self._config.exit_status == "job" else 0
+        if self._guard_lost:
+            status = BROKEN
+        if self._server is not None:
+            self._server.stop()
+        killed = self.generation.crew.killed
+        self.log(
+            "info",
+            f"corepilot ends after {time.monotonic() - self.started_at:.1f} s: {why}; "
+            f"killed: {', '.join(killed) or 'nobody'}",
+        )
+        self._channel.stopping(GUARD_SLACK_S, status)
+        return status
+
+    # ------------------------------------------------------------------------------------------------- stop, signals
+    def stop(self, reason: str) -> None:
+        """Begin to stop; asked again, wait for nothing any more (contract, section 4.8; our decision)."""
+        again, self._stop_reason = bool(self._stop_reason), self._stop_reason or reason
+        self._be_patient(max(self._config.stop_timeout_s, 0.0))
+        if again:
+            self.log("warning", f"{reason} again: every process that is left is killed now")
+            self.generation.crew.hurry()
+        else:
+            self.log("info", f"stopping: {reason}")
+            self.generation.crew.stop()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop has been asked for."""
+        return bool(self._stop_reason)
+
+    def _be_patient(self, seconds: float) -> None:
+        """Tell the guard how long the stop may still take. What was promised before is never taken back."""
+        if not self._stop_reason:
+            return
+        now = time.monotonic()
+        self._stop_deadline = max(self._stop_deadline, now + seconds + max(self._config.stop_timeout_s, 0.0) + DRAIN_S)
+        self._channel.stopping(self._stop_deadline - now + GUARD_SLACK_S, 0)
+
+    def _signalled(self, number: int) -> None:
+        import signal
+
+        name = signal.Signals(number).name
+        if number in {signal.SIGTERM, signal.SIGINT}:
+            self.stop(name)
+        elif number in {signal.SIGHUP, signal.SIGUSR2}:
+            self.generation.bus.publish(Event("signal", name))
+        elif number == signal.SIGUSR1:
+            self.log.reopen()
+        else:
+            from gevent.util import format_run_info
+
+            self.log("info", "stacks of all greenlets, because of SIGQUIT:\n" + "\n".join(format_run_info()))
+
+    def _guard_spoke(self) -> None:
+        if self._guard_lost or not self._channel.guard_lost():
+            return
+        self._guard_lost = True
+        self.log("error", f"the guard has died: every job is ended within {LOST_GUARD_S:g} s")
+        self.stop("the guard has died")
+        gevent.spawn_later(LOST_GUARD_S, self.generation.crew.hurry)
+
+    def _control_broke(self, message: str) -> None:
+        self.log("error", message)
+
+    # --------------------------------------------------------------------------------------------------------- reload
+    def reload(self) -> "LoadResult":
+        """Load the configuration again; if it is good, end this generation and start the next one.
+
+        Returns when the configuration has been judged. A bad one changes nothing. Switches greenlets.
+
+        Raises:
+            CorepilotError: a stop is under way, or the loader broke.
+        """
+        from corepilot.errors import ControlError
+        from corepilot.supervisor import reloading
+
+        if not self._settled.wait(LOAD_DEADLINE_S * 3):
+            raise ControlError("cannot reload: the last reload has not ended yet; try again later")
+        self._settled.clear()
+        accepted = False
+        try:
+            if self._stop_reason:
+                raise ControlError(f"cannot reload: corepilot is stopping ({self._stop_reason})")
+            request = self.arguments.request(self.environment.current())
+            result = reloading.load(request, self.reaper, LOAD_DEADLINE_S)
+            if result.config is None or self._stop_reason:
+                self.log("error", f"reload refused: {len(result.problems)} problems; the old configuration stays")
+                return result
+            accepted = True
+            self._next = Config.from_plain(result.config)
+            self.log("info", "reloading")
+            self.generation.crew.stop()
+            return result
+        finally:
+            if not accepted:
+                self._settled.set()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _refuse(message: str) -> int:
+    sys.stderr.write(f"corepilot: {message}\n")
+    return REFUSED

@@ -1,0 +1,79 @@
+"""The supervisor's first tenth of a second: fork the loader, import the core meanwhile, then run the application.
+
+The loader is forked before anything heavy is imported and before there is a hub; afterwards nothing is forked any more
+(gevent's loop must not be shared with a child). See docs/explanation/design.md.
+"""
+
+import faulthandler
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from corepilot.config import loader
+from corepilot.supervisor.signals import EarlySignals
+from corepilot.system import kernel
+
+if TYPE_CHECKING:
+    from corepilot.guard import Channel
+
+LOAD_DEADLINE_S = 10.0
+"""Seconds a load may take, whatever it waits for. Its CPU time is bounded in the loader itself."""
+
+REFUSED = 1
+"""Exit status of a configuration, or of an address, that cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunArguments:
+    """What `corepilot run` was asked to do.
+
+    Attributes:
+        location: The configuration: a path or a `file://` URL.
+        discovery: The `--discovery` override, or None.
+        environment: The environment as it was given, for templates and jobs.
+        hostname: The host's name, for instance ids.
+    """
+
+    location: str
+    discovery: str | None
+    environment: Mapping[str, str]
+    hostname: str
+
+    def request(self, environment: Mapping[str, str]) -> loader.LoadRequest:
+        """What the loader is asked for, with the jobs' environment as it is now."""
+        return loader.LoadRequest(
+            location=self.location,
+            environment=dict(environment),
+            discovery=self.discovery,
+            judge_machine=True,
+            strict=False,
+            hostname=self.hostname,
+        )
+
+
+def main(channel: "Channel", arguments: RunArguments) -> int:
+    """Be the supervisor; returns its exit status. Called in the forked child with all signals blocked."""
+    faulthandler.enable()
+    signals = EarlySignals()
+    kernel.unblock_signals()
+    child = loader.start(arguments.request(arguments.environment))
+
+    from corepilot.supervisor import app  # gevent and the core, while the loader validates
+
+    while True:
+        try:
+            result = loader.collect(child, LOAD_DEADLINE_S, signals.fileno())
+            break
+        except loader.Interrupted:
+            signals.forget_wakeups()
+            if signals.stop_asked:
+                loader.abandon(child)
+                return 0
+    if result.config is None:
+        os.write(2, ("".join(problem.text() + "\n" for problem in result.problems)).encode("utf-8", "backslashreplace"))
+        return REFUSED
+    status = app.App(result.config, arguments, channel, signals).run()
+    sys.stdout.flush()
+    return status

@@ -1,0 +1,64 @@
+"""Ends what jobs left behind: orphans that we adopted as child subreaper, and that outlived their job."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import gevent
+
+from corepilot.system.process import Reaper
+from corepilot.system.strays import children
+
+POLL_S = 0.01
+KILL_DEADLINE_S = 2.0
+"""Seconds until we stop waiting for killed processes: one in uninterruptible sleep would hold us for ever (the guard,
+and the kernel at the end of a PID namespace, see to it then)."""
+
+
+def end_leftovers(reaper: Reaper, timeout_s: float, hurry: Callable[[], bool]) -> list[str]:
+    """Send TERM and CONT to every adopted child, wait, then KILL until none is left. Switches greenlets.
+
+    Only unreaped children of ours are signalled, so that no pid can have been used again.
+
+    Args:
+        reaper: Knows which children are not leftovers.
+        timeout_s: Seconds between TERM and KILL; 0 or less: at once.
+        hurry: Whether to stop waiting.
+
+    Returns:
+        A line about each process that had to be killed.
+    """
+    told: set[int] = set()
+    killed: dict[int, str] = {}
+    deadline = time.monotonic() + max(timeout_s, 0.0)
+    while left := children() - reaper.alive:
+        now = time.monotonic()
+        if now > deadline + KILL_DEADLINE_S:
+            return [*killed.values(), f"{len(left)} processes cannot be killed: {sorted(left)}"]
+        if now >= deadline or hurry():
+            for pid in left:
+                killed.setdefault(pid, f"killed pid {pid} ({_name(pid)}), which a job left behind")
+                _signal(pid, signal.SIGKILL)
+        else:
+            for pid in left - told:
+                _signal(pid, signal.SIGTERM)
+                _signal(pid, signal.SIGCONT)
+        told |= left
+        gevent.sleep(POLL_S)
+    return list(killed.values())
+
+
+def _name(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return "?"
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return  # it has ended, or is not ours to signal

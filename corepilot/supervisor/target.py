@@ -1,0 +1,109 @@
+"""What control requests act on: the application, in the words of the control socket (contract, section 9.1)."""
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from corepilot import _version
+from corepilot.errors import CorepilotError
+from corepilot.events import GLOBAL, Event
+
+if TYPE_CHECKING:
+    from corepilot.jobs.runner import Runner
+    from corepilot.supervisor.app import App
+
+MAINTENANCE = {True: Event("enterMaintenance", GLOBAL), False: Event("exitMaintenance", GLOBAL)}
+
+
+class ReloadOutcome:
+    """How a reload was judged: `ok`, and the whole report in `text` where it was refused."""
+
+    __slots__ = ("ok", "text")
+
+    def __init__(self, ok: bool, text: str) -> None:  # noqa: FBT001  - two fields in a fixed order
+        self.ok = ok
+        self.text = text
+
+
+class Target:
+    """Carries out control requests. Called from the greenlets of the control server."""
+
+    def __init__(self, app: "App") -> None:
+        self._app = app
+
+    def status(self) -> dict[str, object]:
+        """Everything `corepilot status` shows."""
+        app, generation = self._app, self._app.generation
+        config = generation.config
+        backend = generation.backend
+        return {
+            "version": _version.__version__,
+            "pid": os.getpid(),
+            "uptime_s": round(time.monotonic() - app.started_at, 3),
+            "config": config.source,
+            "socket": app.control_path,
+            "stopping": app.stopping,
+            "dropped_output_bytes": app.log.dropped_bytes,
+            "catalog": {"backend": config.discovery.name, "address": backend.address if backend else ""}
+            if config.discovery
+            else None,
+            "jobs": [_job(runner) for runner in generation.crew.runners],
+            "services": generation.registrar.status() if generation.registrar else [],
+            "watches": [watcher.status() for watcher in generation.watchers],
+        }
+
+    def instances(self, service: str) -> list[dict[str, object]] | None:
+        """The instances of a watched service as last seen, every status; None if no watch has that name."""
+        for watcher in self._app.generation.watchers:
+            if watcher.watch.name == service:
+                return [
+                    {
+                        "id": one.id,
+                        "address": one.address,
+                        "port": one.port,
+                        "status": one.status,
+                        "tags": list(one.tags),
+                    }
+                    for one in watcher.instances
+                ]
+        return None
+
+    def reload(self) -> ReloadOutcome:
+        """Validate, then begin a new generation; see `App.reload`."""
+        try:
+            result = self._app.reload()
+        except CorepilotError as error:
+            return ReloadOutcome(ok=False, text=f"{error}\n")
+        return ReloadOutcome(
+            ok=result.config is not None,
+            text="".join(problem.text() + "\n" for problem in result.problems),
+        )
+
+    def put_environ(self, values: dict[str, str | None]) -> None:
+        """Set variables for commands that start from now on (contract, section 4.12)."""
+        self._app.environment.put(values)
+
+    def put_metric(self, values: dict[str, Any]) -> list[str]:
+        """Record metrics; returns one sentence for each that was rejected."""
+        return self._app.generation.record(values)
+
+    def maintenance(self, enable: bool) -> None:  # noqa: FBT001  - the contract of the control server
+        """Enter or leave maintenance (contract, section 4.5)."""
+        self._app.generation.bus.publish(MAINTENANCE[enable])
+
+    def stop(self) -> None:
+        """Begin to stop, as SIGTERM does."""
+        self._app.stop("a stop request")
+
+
+def _job(runner: "Runner") -> dict[str, object]:
+    state, job = runner.state, runner.plan.job
+    return {
+        "name": job.name,
+        "state": state.phase,
+        "health": state.health if job.health is not None else "",
+        "pid": runner.pid,
+        "starts": runner.starts,
+        "last_status": runner.last_status,
+        "up_s": round(time.monotonic() - runner.started_at, 3) if runner.started_at and runner.pid else None,
+    }

@@ -1,0 +1,354 @@
+"""The job machine against the tables of the ContainerPilot contract, section 4, in virtual time."""
+
+import pytest
+from simulation import Behaviour, World
+
+from corepilot.config.model import UNLIMITED, CheckConfig, JobConfig, ServiceConfig, When
+from corepilot.discovery.model import Registration
+from corepilot.jobs import machine
+
+EXEC = ("program",)
+SERVICE = ServiceConfig(Registration("app-host", "app", "127.0.0.1", 80))
+FOREVER = Behaviour(runs=((None, 0),))
+CHECK = CheckConfig(interval_s=1, ttl_s=5, exec=("check",), timeout_s=1.0)
+
+
+def job(name: str = "app", **settings: object) -> JobConfig:
+    return JobConfig(name, **{"exec": EXEC, **settings})
+
+
+# ------------------------------------------------------------------------------------- 4.3: how often a job runs
+@pytest.mark.parametrize(("restarts", "runs"), [(0, 1), (1, 2), (3, 4)])
+def test_without_when_it_runs_once_and_its_restarts(restarts: int, runs: int) -> None:
+    world = World([job(restarts=restarts)]).run(3600)
+    assert len(world.starts("app")) == runs
+    assert world.over
+
+
+def test_unlimited_restarts_go_on() -> None:
+    world = World([job(restarts=UNLIMITED)], {"app": Behaviour(((2.0, 0),))}).run(100)
+    assert len(world.starts("app")) == 51
+    assert not world.over
+
+
+def test_once_waits_for_its_event_and_ignores_later_ones() -> None:
+    world = World([job(when=When("once", "healthy", "watch.db"), restarts=1)]).run(10)
+    assert world.starts("app") == []
+    for _ in range(3):
+        world.publish("healthy", "watch.db")
+    world.run(10)
+    assert len(world.starts("app")) == 2
+    assert world.over
+
+
+def test_each_runs_at_every_event_and_never_completes() -> None:
+    world = World([job(when=When("each", "changed", "watch.db"), restarts=0)])
+    for _ in range(3):
+        world.publish("changed", "watch.db")
+        world.run(1)
+    assert len(world.starts("app")) == 3
+    assert not world.over
+
+
+def test_each_shares_its_restarts_among_all_triggers() -> None:
+    world = World([job(when=When("each", "changed", "watch.db"), restarts=2)])
+    counts = []
+    for _ in range(3):
+        world.publish("changed", "watch.db")
+        counts.append(len(world.run(60).starts("app")))
+    assert counts == [3, 4, 5]
+
+
+def test_triggers_during_a_run_wait_their_turn_and_never_run_side_by_side() -> None:
+    world = World([job(when=When("each", "changed", "watch.db"))], {"app": Behaviour(((1.0, 0),))})
+    for _ in range(3):
+        world.publish("changed", "watch.db")
+    assert world.run(10).starts("app") == pytest.approx([0, 1, 2])
+
+
+@pytest.mark.parametrize(("restarts", "runs"), [(UNLIMITED, 21), (5, 6), (0, 1)])
+def test_interval_runs_at_startup_and_at_ticks(restarts: int, runs: int) -> None:
+    world = World([job(when=When("interval", interval_s=0.5), restarts=restarts)]).run(10)
+    assert len(world.starts("app")) == runs
+    assert world.over == (restarts != UNLIMITED)
+
+
+def test_an_interval_job_completes_at_the_tick_after_its_last_restart() -> None:
+    world = World([job(when=When("interval", interval_s=1.0), restarts=2)]).run(2.9)
+    assert not world.over
+    assert world.run(0.2).over
+
+
+def test_an_interval_job_without_restarts_left_has_its_run_ended() -> None:
+    world = World([job(when=When("interval", interval_s=1.0), restarts=0)], {"app": FOREVER}).run(1.1)
+    assert world.over
+    assert "event exitFailed app" in world.events("app")
+
+
+def test_ticks_during_a_run_coalesce() -> None:
+    world = World([job(when=When("interval", interval_s=0.01), restarts=UNLIMITED)], {"app": Behaviour(((1.0, 0),))})
+    assert len(world.run(59.5).starts("app")) == 60
+
+
+def test_a_signal_job_runs_at_each_signal() -> None:
+    world = World([job(when=When("signal", source="SIGHUP"))])
+    for _ in range(2):
+        world.publish("signal", "SIGHUP")
+        world.publish("signal", "SIGUSR2")
+        world.run(1)
+    assert len(world.starts("app")) == 2
+
+
+def test_an_empty_when_never_runs_and_completes_at_shutdown() -> None:
+    world = World([job(when=When("never"))]).run(100)
+    assert not world.starts("app")
+    assert not world.over
+    world.publish("shutdown")
+    assert world.over
+
+
+def test_shutdown_cannot_start_a_job() -> None:
+    world = World([job(when=When("once", "shutdown"))])
+    world.publish("shutdown")
+    assert world.over
+    assert not world.starts("app")
+
+
+def test_a_job_without_exec_starts_and_stays() -> None:
+    world = World([job(exec=None)]).run(100)
+    assert not world.over
+    assert world.jobs[0].state.phase == "running"
+
+
+# ------------------------------------------------------------------------------------------- 4.2: restart delay
+def test_a_job_that_fails_at_once_is_restarted_ever_more_slowly() -> None:
+    starts = World([job(restarts=UNLIMITED)], {"app": Behaviour(((0.0, 1),))}).run(600).starts("app")
+    assert len([at for at in starts if at <= 60]) <= 12
+    assert len([at for at in starts if 60 < at <= 120]) <= 2
+    assert starts[:4] == [0, 0, 0, 0]
+
+
+def test_a_run_that_lasted_makes_the_next_restart_immediate() -> None:
+    failing = Behaviour(((0.0, 1),) * 8 + ((40.0, 1), (0.0, 1)))
+    starts = World([job(restarts=UNLIMITED)], {"app": failing}).run(300).starts("app")
+    assert starts[9] == pytest.approx(starts[8] + 40)
+
+
+def test_a_successful_loop_is_held_to_one_start_a_second() -> None:
+    starts = World([job(restarts=UNLIMITED)], {"app": Behaviour(((0.0, 0),))}).run(60).starts("app")
+    assert 60 <= len(starts) <= 65
+
+
+def test_the_delay_grows_and_is_bounded() -> None:
+    delays = [machine.restart_delay(quick, succeeded=False, ran_s=0) for quick in range(100)]
+    assert delays == sorted(delays)
+    assert max(delays) == machine.BACKOFF_MAX_S
+
+
+# ------------------------------------------------------------------------------------------------- 4.1: timeouts
+def test_a_run_that_takes_too_long_is_killed_and_has_failed() -> None:
+    world = World([job(timeout_s=2.0)], {"app": FOREVER}).run(2.5)
+    assert world.events("app") == ["event exitFailed app", "event stopping app", "event stopped app"]
+    assert world.jobs[0].state.failed_for_good == 137
+
+
+def test_when_timeout_publishes_and_completes() -> None:
+    world = World(
+        [
+            job(when=When("once", "healthy", "watch.db", timeout_s=3.0)),
+            job("fallback", when=When("once", "timerExpired", "app")),
+        ]
+    )
+    world.run(4)
+    assert world.over
+    assert len(world.starts("fallback")) == 1
+
+
+def test_a_start_in_time_forgets_the_when_timeout() -> None:
+    world = World([job(when=When("once", "healthy", "watch.db", timeout_s=3.0))], {"app": FOREVER}).run(1)
+    world.publish("healthy", "watch.db")
+    assert not world.run(10).over
+
+
+# --------------------------------------------------------------------------------------------------- 4.4: health
+def test_passing_checks_register_then_report() -> None:
+    world = World([job(health=CHECK, service=SERVICE)], {"app": FOREVER}).run(2.5)
+    assert world.catalog == [
+        (pytest.approx(1.1), "advertise", "passing"),
+        (pytest.approx(1.1), "report", "passing"),
+        (pytest.approx(2.1), "report", "passing"),
+    ]
+    assert world.events("app").count("event healthy app") == 2
+
+
+def test_a_failing_check_is_told_at_once() -> None:
+    world = World([job(health=CHECK, service=SERVICE)], {"app": FOREVER, "check.app": Behaviour(((0.1, 0), (0.1, 1)))})
+    world.run(2.5)
+    assert world.catalog[-1] == (pytest.approx(2.1), "report", "critical")
+    assert "event unhealthy app" in world.events("app")
+    assert "event exitFailed check.app" in world.events("check.app")
+
+
+def test_a_check_slower_than_its_interval_skips_ticks() -> None:
+    slow = CheckConfig(interval_s=1, ttl_s=5, exec=("check",), timeout_s=None)
+    world = World([job(health=slow)], {"app": FOREVER, "check.app": Behaviour(((2.5, 0),))}).run(20)
+    assert len(world.starts("check.app")) == 7
+
+
+def test_a_hanging_check_is_killed_at_its_timeout() -> None:
+    world = World([job(health=CHECK)], {"app": FOREVER, "check.app": FOREVER}).run(3.5)
+    assert "event unhealthy app" in world.events("app")
+
+
+def test_checks_begin_with_the_first_start() -> None:
+    world = World([job(health=CHECK, when=When("once", "changed", "watch.db"))], {"app": FOREVER}).run(5)
+    assert not world.starts("check.app")
+
+
+def test_health_without_exec_is_a_heartbeat() -> None:
+    world = World([job(health=CheckConfig(1, 5), service=SERVICE)], {"app": FOREVER}).run(2.5)
+    assert [what for _, what, _ in world.catalog] == ["advertise", "report", "report"]
+    assert not [text for text in world.events("app") if "healthy" in text]
+
+
+def test_an_initial_status_registers_before_the_start() -> None:
+    service = ServiceConfig(SERVICE.registration, "warning")
+    world = World([job(health=CHECK, service=service, when=When("never"))])
+    assert world.catalog == [(0.0, "advertise", "warning")]
+
+
+# ---------------------------------------------------------------------------------------------- 4.5: maintenance
+def test_maintenance_leaves_the_catalog_and_comes_back() -> None:
+    world = World([job(health=CHECK, service=SERVICE)], {"app": FOREVER}).run(1.5)
+    world.publish("enterMaintenance")
+    checks = len(world.starts("check.app"))
+    world.run(5)
+    assert world.catalog[-1][1] == "withdraw"
+    assert len(world.starts("check.app")) == checks
+    assert world.jobs[0].running
+    world.publish("exitMaintenance")
+    world.run(1.5)
+    assert [what for _, what, _ in world.catalog[-2:]] == ["advertise", "report"]
+
+
+def test_a_restart_does_not_end_maintenance() -> None:
+    world = World([job(health=CHECK, restarts=UNLIMITED)], {"app": Behaviour(((3.0, 0),))}).run(0.5)
+    world.publish("enterMaintenance")
+    world.run(10)
+    assert not world.starts("check.app")
+
+
+def test_the_end_of_maintenance_does_not_start_checks_of_a_job_that_has_not_started() -> None:
+    world = World([job(health=CHECK, when=When("once", "changed", "watch.db"))])
+    world.publish("enterMaintenance")
+    world.publish("exitMaintenance")
+    assert not world.run(5).starts("check.app")
+
+
+def test_maintenance_events_start_jobs() -> None:
+    world = World([job(when=When("each", "enterMaintenance")), job("back", when=When("each", "exitMaintenance"))])
+    world.publish("enterMaintenance")
+    world.publish("exitMaintenance")
+    world.run(1)
+    assert len(world.starts("app")) == len(world.starts("back")) == 1
+
+
+# -------------------------------------------------------------------------------------------- 4.6-4.8: stopping
+def test_stop_signals_waits_and_tells_in_order() -> None:
+    world = World([job()], {"app": Behaviour(((None, 0),), term_s=2.0)}).run(1)
+    world.publish("shutdown")
+    assert not world.over
+    world.run(2)
+    assert world.over
+    assert world.events("app") == ["event stopping app", "event exitFailed app", "event stopped app"]
+
+
+def test_a_job_that_ignores_its_stop_signal_is_killed_at_the_deadline() -> None:
+    world = World([job()], {"app": Behaviour(((None, 0),), term_s=None)}, stop_timeout_s=3.0).run(1)
+    world.publish("shutdown")
+    assert not world.run(2.9).over
+    assert world.run(0.2).over
+
+
+def test_a_negative_stop_timeout_waits_for_nothing() -> None:
+    world = World([job()], {"app": Behaviour(((None, 0),), term_s=None)}, stop_timeout_s=-1.0).run(1)
+    world.publish("shutdown")
+    assert world.run(0.001).over
+
+
+def test_the_stopping_hook_runs_before_the_signal_and_the_withdrawal() -> None:
+    jobs = [job(health=CHECK, service=SERVICE), job("hook", when=When("once", "stopping", "app"))]
+    world = World(jobs, {"app": FOREVER, "hook": Behaviour(((4.0, 0),))}).run(1.5)
+    world.publish("shutdown")
+    assert world.run(3.9).catalog[-1][1] != "withdraw"
+    world.run(0.2)
+    assert world.over
+    assert world.catalog[-1][1] == "withdraw"
+
+
+def test_a_hook_that_hangs_is_bounded_by_the_stop_timeout_of_its_job() -> None:
+    jobs = [job(stop_timeout_s=1.0), job("hook", when=When("once", "stopping", "app"))]
+    world = World(jobs, {"app": FOREVER, "hook": FOREVER}).run(1)
+    world.publish("shutdown")
+    assert world.run(1.1).complete == ["app"]
+    assert world.run(machine.HOOK_TIMEOUT_S).over
+
+
+def test_only_the_last_hook_in_the_file_is_awaited() -> None:
+    jobs = [job(), job("slow", when=When("once", "stopping", "app")), job("fast", when=When("once", "stopping", "app"))]
+    world = World(jobs, {"app": FOREVER, "slow": Behaviour(((9.0, 0),))}).run(1)
+    world.publish("shutdown")
+    world.run(0.5)
+    assert "app" in world.complete
+    assert world.run(9).over
+
+
+def test_a_stopped_hook_runs_after_the_process_is_gone_and_everything_waits_for_it() -> None:
+    jobs = [job(), job("post", when=When("once", "stopped", "app"))]
+    world = World(jobs, {"app": Behaviour(((None, 0),), term_s=1.0), "post": Behaviour(((3.0, 0),))}).run(1)
+    world.publish("shutdown")
+    world.run(0.9)
+    assert not world.starts("post")
+    world.run(0.2)
+    assert len(world.starts("post")) == 1
+    assert not world.over
+    assert world.run(3).over
+
+
+def test_hooks_run_at_a_natural_end_too() -> None:
+    jobs = [job(), job("pre", when=When("once", "stopping", "app")), job("post", when=When("each", "stopped", "app"))]
+    world = World(jobs).run(5)
+    assert len(world.starts("pre")) == len(world.starts("post")) == 1
+    assert world.over
+
+
+def test_a_hook_on_a_job_that_does_not_exist_keeps_nothing_alive() -> None:
+    world = World([job(), job("hook", when=When("once", "stopped", "ap"))]).run(5)
+    assert world.over
+
+
+def test_a_hook_with_a_when_timeout_still_runs_later() -> None:
+    jobs = [job(), job("hook", when=When("once", "stopping", "app", timeout_s=1.0))]
+    world = World(jobs, {"app": FOREVER}).run(3)
+    assert "event timerExpired hook" in world.events("hook")
+    world.publish("shutdown")
+    assert len(world.run(2).starts("hook")) == 1
+    assert world.over
+
+
+def test_a_second_stop_waits_for_nothing() -> None:
+    jobs = [job(), job("hook", when=When("once", "stopping", "app"))]
+    world = World(jobs, {"app": Behaviour(((None, 0),), term_s=None), "hook": FOREVER}).run(1)
+    world.publish("shutdown")
+    world.run(0.5)
+    world.hurry()
+    assert world.run(0.01).over
+
+
+def test_the_failure_of_the_last_run_is_remembered_and_a_stop_is_no_failure() -> None:
+    world = World([job(restarts=2)], {"app": Behaviour(((0.1, 3), (0.1, 0), (0.1, 7)))}).run(60)
+    assert world.jobs[0].state.failed_for_good == 7
+    world = World([job()], {"app": FOREVER}).run(1)
+    world.publish("shutdown")
+    world.run(1)
+    assert world.jobs[0].state.failed_for_good is None
