@@ -1,0 +1,215 @@
+"""Suites for catalogs that can be hurt: inherit those whose ways to hurt you can supply."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import gevent
+
+from corepilot.discovery.model import Query, Snapshot
+from corepilot.errors import BackendError
+from corepilot.testing.suite import Suite, instance_of, require
+
+
+class LossSuite(Suite):
+    """For a catalog that can lose its data: an agent restarts, a directory is wiped, a session expires."""
+
+    def forget(self) -> None:
+        """Make the catalog lose every instance, while its clients stay connected or may connect again."""
+        raise NotImplementedError("LossSuite needs forget(): see corepilot.testing.backends")
+
+    def test_a_lost_instance_is_told_and_can_be_registered_again(self) -> None:
+        """`report` finds the loss out (so the registrar need not register over and over), and `register` mends it."""
+        client = self.open()
+        registration = self.registration()
+        self.register(client, registration)
+        self.forget()
+        self.unknown(client, registration, "that the catalog has lost")
+        self.register(client, registration)
+        self.report(client, registration, "warning", "back")
+        self.expect(self.listen(client), instance_of(registration, "warning"))
+
+    def test_a_lost_instance_can_be_deregistered(self) -> None:
+        """`deregister` does not mind the loss."""
+        client = self.open()
+        registration = self.registration()
+        self.register(client, registration)
+        self.forget()
+        self.deregister(client, registration)
+
+    def test_a_watch_survives_or_says_so(self) -> None:
+        """A watch on what was lost either shows that it is gone or raises; a new one shows what is registered again."""
+        client = self.open()
+        registration = self.registration()
+        self.register(client, registration)
+        listener = self.listen(client)
+        self.expect(listener, instance_of(registration, "passing"))
+        self.forget()
+        with gevent.Timeout(self.deadline_s):
+            while listener.error is None and listener.snapshots[-1]:
+                gevent.sleep(0.01)
+        require(
+            listener.error is None or isinstance(listener.error, BackendError),
+            f"a watch that loses its catalog must raise a BackendError, but raised {listener.error!r}",
+        )
+        self.register(client, registration)
+        self.expect(self.listen(client), instance_of(registration, "passing"))
+
+
+class OutageSuite(Suite):
+    """For a catalog that can be stopped and started again, with or without its data."""
+
+    def stop(self) -> None:
+        """Take the catalog away: connections break, new ones are refused."""
+        raise NotImplementedError("OutageSuite needs stop() and start(): see corepilot.testing.backends")
+
+    def start(self) -> None:
+        """Bring it back at the same address, and wait until it is ready. May be called when it runs."""
+        raise NotImplementedError("OutageSuite needs stop() and start(): see corepilot.testing.backends")
+
+    def teardown_method(self) -> None:
+        """Called by pytest after each test."""
+        self.start()
+        super().teardown_method()
+
+    def test_every_call_fails_as_a_backend_error(self) -> None:
+        """Nothing else comes out, whatever the library below raises; the watch raises instead of retrying."""
+        client = self.open()
+        registration = self.registration()
+        self.register(client, registration)
+        listener = self.listen(client)
+        self.expect(listener, instance_of(registration, "passing"))
+        self.stop()
+        error = listener.until_ended(self.deadline_s)
+        require(
+            isinstance(error, BackendError), f"a watch must raise a BackendError in an outage, but raised {error!r}"
+        )
+        self._fails(lambda: self.report(client, registration, "passing"), "report")
+        self._fails(lambda: self.register(client, self.registration(2)), "register")
+        error = self.listen(client).until_ended(self.deadline_s)
+        require(
+            isinstance(error, BackendError), f"a new watch must raise a BackendError in an outage, but did {error!r}"
+        )
+
+    def test_the_same_client_works_again(self) -> None:
+        """An outage leaves no client broken."""
+        client = self.open()
+        registration = self.registration()
+        self.register(client, registration)
+        self.stop()
+        self._fails(lambda: self.register(client, registration), "register")
+        self.start()
+        self.register(client, registration, "warning")
+        self.expect(self.listen(client), instance_of(registration, "warning"))
+
+    def test_a_client_may_be_made_in_an_outage(self) -> None:
+        """Constructor, `address` and `close` need no server: a catalog that is down at boot is an ordinary day."""
+        self.stop()
+        unused, client = self.open(), self.open()
+        require(unused.address, "address must be known without a connection")
+        unused.close()
+        registration = self.registration()
+        self._fails(lambda: self.register(client, registration), "register")
+        self.start()
+        self.register(client, registration)
+        self.expect(self.listen(client), instance_of(registration, "passing"))
+
+    def _fails(self, call: Callable[[], None], name: str) -> None:
+        try:
+            call()
+        except BackendError:
+            return
+        raise AssertionError(f"{name} must raise a BackendError in an outage: nobody would try again")
+
+
+class HangSuite(Suite):
+    """For a catalog that can be paused: it takes connections and does not answer (SIGSTOP, a network hole)."""
+
+    def pause(self) -> None:
+        """Stop answering, without closing anything."""
+        raise NotImplementedError("HangSuite needs pause() and resume(): see corepilot.testing.backends")
+
+    def resume(self) -> None:
+        """Answer again. May be called when it does."""
+        raise NotImplementedError("HangSuite needs pause() and resume(): see corepilot.testing.backends")
+
+    def teardown_method(self) -> None:
+        """Called by pytest after each test."""
+        self.resume()
+        super().teardown_method()
+
+    def test_a_deadline_ends_every_call(self) -> None:
+        """The caller's `gevent.Timeout` passes through (or a BackendError comes first), and the client stays usable."""
+        client = self.open()
+        registration = self.registration()
+        self.register(client, registration)
+        self.pause()
+        for call in (
+            lambda: client.register(registration, "passing", ""),
+            lambda: client.report(registration.id, "passing", "", 60.0),
+            lambda: client.deregister(registration.id),
+            lambda: next(client.watch(Query(self.service))),
+        ):
+            self._ends(call)
+        self.resume()
+        self.register(client, registration, "warning")
+        self.expect(self.listen(client), instance_of(registration, "warning"))
+
+    def test_close_does_not_wait(self) -> None:
+        """`close` returns while the server hangs, and ends the watch that waits."""
+        client = self.open()
+        listener = self.listen(client)
+        self.expect(listener)
+        self.pause()
+        with gevent.Timeout(self.deadline_s):
+            client.close()
+        listener.until_ended(self.deadline_s)
+
+    def _ends(self, call: Callable[[], object]) -> None:
+        deadline = gevent.Timeout(0.3)
+        try:
+            with deadline:
+                call()
+        except gevent.Timeout as passed:
+            if passed is not deadline:
+                raise
+        except BackendError:
+            return
+        else:
+            raise AssertionError("a call must not succeed while the catalog does not answer")
+
+
+class ExpirySuite(Suite):
+    """For a catalog that itself counts an instance as critical (or drops it) when nobody reports on it any more.
+
+    Attributes:
+        ttl_s: The shortest TTL, in whole seconds, that the store honours.
+    """
+
+    ttl_s: int = 2
+
+    def test_a_silent_instance_stops_passing(self) -> None:
+        """After its TTL an instance without reports is critical, or gone."""
+        client = self.open()
+        registration = replace(self.registration(), ttl_s=self.ttl_s)
+        self.register(client, registration)
+        listener = self.listen(client)
+        self.expect(listener, instance_of(registration, "passing"))
+        listener.until(_none_passing, "no passing instance once the TTL is over", self.deadline_s + 2 * self.ttl_s)
+
+    def test_an_instance_that_is_reported_on_stays(self) -> None:
+        """Each report starts the TTL anew."""
+        client = self.open()
+        registration = replace(self.registration(), ttl_s=self.ttl_s)
+        self.register(client, registration)
+        listener = self.listen(client)
+        self.expect(listener, instance_of(registration, "passing"))
+        for _ in range(20):
+            with gevent.Timeout(self.deadline_s):
+                client.report(registration.id, "passing", "ok", float(self.ttl_s))
+            gevent.sleep(self.ttl_s / 10)
+        lapses = [snapshot for snapshot in listener.snapshots[1:] if _none_passing(snapshot)]
+        require(not lapses, f"an instance that is reported on in time must stay passing, but was seen as {lapses}")
+
+
+def _none_passing(snapshot: Snapshot) -> bool:
+    return all(instance.status != "passing" for instance in snapshot)
