@@ -97,8 +97,9 @@ class Backend(ABC):
 
         A generator. It may yield the same list twice (the watcher compares), and may leave out states that did not
         last, but never the last one. It raises on any loss of connection instead of retrying (the watcher retries, with
-        back-off), and ends only by raising or by being closed. `close()` on the generator releases what it holds,
-        also while it waits.
+        back-off), and ends only by raising or by being closed. `close()` on the generator releases what it holds;
+        while it waits, killing the greenlet that waits in it does (Python closes no generator that is running), and so
+        does `Backend.close`.
 
         Raises:
             BackendError: the stream is over; the watcher opens another one.
