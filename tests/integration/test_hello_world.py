@@ -1,0 +1,97 @@
+"""The hello-world application, as the README's first command runs it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from eventually import eventually
+from servers.consul import ConsulServer
+
+RUN = Path(__file__).resolve().parents[2] / "examples" / "hello-world" / "run"
+PROGRAMS = Path(sys.prefix) / "bin"
+DEADLINE_S = 110
+
+WALK = """\
+starting hello-1, world-1 and the front end ({front})
+  /hello  answered by hello-1
+  /world  answered by world-1
+starting a second hello
+  /hello  answered by hello-1, hello-2
+kill -9 the application of hello-2
+  /hello  answered by hello-1
+starting a third hello
+  /hello  answered by hello-1, hello-3
+kill -9 the corepilot of hello-3
+  /hello  answered by hello-1
+everything as expected; nothing is left running
+"""
+
+
+def walk(*options: str) -> str:
+    command = [str(RUN), "--walk", "--programs", str(PROGRAMS), "--port", "0", *options]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("front", ["nginx", "python"])
+def test_the_walk_with_the_embedded_catalog(front: str) -> None:
+    assert walk("--front", front) == WALK.format(front=front)
+
+
+@pytest.mark.slow
+def test_the_walk_with_consul(consul: ConsulServer) -> None:
+    assert walk("--front", "nginx", "--consul", consul.address) == WALK.format(front="nginx")
+    services = json.dumps(consul.get("/v1/health/service/hello"))
+    assert '"hello-1"' not in services  # stopped in good order, so no longer registered
+
+
+@pytest.mark.slow
+def test_it_runs_until_interrupted_and_the_commands_it_prints_work() -> None:
+    process = subprocess.Popen(
+        [str(RUN), "--programs", str(PROGRAMS), "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    said: list[str] = []
+    for line in process.stdout:
+        said.append(line)
+        if "Ctrl-C" in line:
+            break
+    commands = {}
+    for line in said:
+        name, _, command = line.strip().partition("   ")
+        commands[name] = command.strip()
+
+    def answers() -> set[str]:
+        ask = commands["ask it (several times)"]
+        return {
+            subprocess.run(["sh", "-c", ask], capture_output=True, text=True, check=False).stdout.strip()
+            for _ in range(8)
+        }
+
+    second = subprocess.Popen(
+        ["sh", "-c", commands["start a second hello"].replace("env ", "exec env ")], start_new_session=True
+    )
+    try:
+        eventually(lambda: answers() == {"hello-1", "hello-2"}, 30, "the second hello answers")
+        seen = subprocess.run(
+            ["sh", "-c", commands["see what the front end sees"]], capture_output=True, text=True, check=True
+        ).stdout
+        assert re.fullmatch(r"127\.0\.0\.1:\d+ hello-1\n127\.0\.0\.1:\d+ hello-2\n", seen)
+        subprocess.run(["sh", "-c", commands["kill the first hello"]], check=True)
+        eventually(lambda: answers() == {"hello-2"}, 30, "the first hello leaves")
+    finally:
+        os.kill(second.pid, signal.SIGTERM)
+        second.wait(30)
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(30) == 0
+        process.stdout.close()
