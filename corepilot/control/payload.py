@@ -1,0 +1,125 @@
+"""Bodies of control requests: JSON as ContainerPilot took it, within limits.
+
+Go's encoding/json decides what JSON is here, where Python's differs: no NaN, no numbers beyond a double, no
+byte-order mark, lone surrogates become U+FFFD (https://pkg.go.dev/encoding/json).
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MAX_NAMES = 256
+MAX_ENVIRON_BYTES = 64 * 1024
+_LONGEST_INTEGER = 309
+_WARNED_PREFIXES = ("LD_", "PYTHON")
+
+
+class PayloadError(ValueError):
+    """The body is not what the request needs. Nothing of it has been applied. The text never quotes a value."""
+
+
+def parse_object(body: bytes) -> dict[str, object]:
+    """Read a JSON object. `null` counts as an empty one, as it did in ContainerPilot.
+
+    Raises:
+        PayloadError: It is not JSON, is followed by something, or is no object.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, parse_int=_short_integer
+        )
+    except UnicodeDecodeError as error:
+        raise PayloadError(f"the body is not UTF-8 (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise PayloadError(f"the body is not JSON: {error.msg.lower()} (character {error.pos})") from error
+    except (ValueError, RecursionError) as error:
+        raise PayloadError("the body is not JSON: a number is out of range, or it is nested too deeply") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise PayloadError("the body is not a JSON object")
+    return {_well_formed(name): _well_formed(item) if isinstance(item, str) else item for name, item in value.items()}
+
+
+def parse_environ(body: bytes) -> tuple[dict[str, str | None], list[str]]:
+    """Read variables to set. Null and "" both set to empty (ContainerPilot contract, section 4.12).
+
+    Returns:
+        The variables, and the names that the kernel's environment cannot hold, which are skipped (section 9.1).
+
+    Raises:
+        PayloadError: It is not an object of text or null.
+    """
+    values: dict[str, str | None] = {}
+    skipped: list[str] = []
+    for name, value in parse_object(body).items():
+        if value is not None and not isinstance(value, str):
+            raise PayloadError(f"the value of {name!r} is neither text nor null")
+        if not name or "=" in name or "\0" in name or "\0" in (value or ""):
+            skipped.append(name)
+        else:
+            values[name] = value
+    return values, skipped
+
+
+class EnvironBudget:
+    """Bounds what can be put into the jobs' environment over the life of the server.
+
+    Without it a program that sets a new variable every minute would one day make every exec fail with E2BIG.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}
+
+    def charge(self, values: Mapping[str, str | None]) -> None:
+        """Account for variables before they are set.
+
+        Raises:
+            PayloadError: There would be more than 256 names or 64 KiB. Nothing is accounted for.
+        """
+        sizes = self._sizes | {
+            name: len(name.encode()) + len((value or "").encode()) + len("=\0") for name, value in values.items()
+        }
+        if len(sizes) > MAX_NAMES:
+            raise PayloadError(f"more than {MAX_NAMES} variables would have been set over the control socket")
+        if sum(sizes.values()) > MAX_ENVIRON_BYTES:
+            raise PayloadError(
+                f"the variables set over the control socket would take more than {MAX_ENVIRON_BYTES} bytes"
+            )
+        self._sizes = sizes
+
+
+def sensitive_names(values: Iterable[str]) -> list[str]:
+    """Names that change what programs load, in order: LD_* (ld.so(8)) and PYTHON*."""
+    return sorted(name for name in values if name.startswith(_WARNED_PREFIXES))
+
+
+def encode(value: object) -> bytes:
+    """JSON with a newline at the end. What a program put into text but UTF-8 cannot hold is escaped."""
+    return json.dumps(value, separators=(",", ":"), default=str).encode("ascii") + b"\n"
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
+
+
+def _short_integer(text: str) -> int:
+    if len(text) > _LONGEST_INTEGER:
+        raise ValueError(text)
+    return int(text)
+
+
+def _well_formed(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -1,0 +1,143 @@
+"""The control socket's server: who may ask, what for, and a record of who did."""
+
+import os
+from collections.abc import Callable, Iterable
+
+from corepilot.control.paths import ControlSocket
+from corepilot.control.routes import Log, Route, Routes, failed, plain
+from corepilot.control.target import ControlTarget, ReloadOutcome
+from corepilot.errors import ControlError
+from corepilot.http.message import Headers, Request, Response
+from corepilot.http.server import HttpServer, ServerLimits
+
+__all__ = ["ControlServer", "ControlTarget", "ReloadOutcome", "ServerLimits"]
+
+_LONGEST_SHOWN = 200
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+class ControlServer:
+    """Serves the control API on a bound socket. Creating it starts nothing.
+
+    Every request carries the credentials of the process that sent it, as the kernel knows them. Root and the user
+    that corepilot runs as may do everything; the mode of the socket already keeps others out, this check still holds
+    if somebody loosens it.
+
+    Args:
+        control_socket: From `bind_control_socket`; the server takes over its socket in `start`.
+        target: The supervisor.
+        allowed_uids: Further users who may do everything.
+        disabled: Verbs that are switched off and answered 403: environ, metric, maintenance, reload, stop.
+        log: `log(level, message)`, level being one of debug, info, warning, error. Never blocks.
+        on_event: Told of each refused and each changing request: a flat object to be logged as JSON, `event` being a
+            name of the OWASP logging vocabulary (authz_fail, authz_admin, input_validation_fail).
+        on_request: Told the path (one of few) and the status of each request that had a route, for a counter.
+        on_error: Told of exceptions that are our own bugs, with their traceback.
+        limits: For connections and requests.
+    """
+
+    def __init__(
+        self,
+        control_socket: ControlSocket,
+        target: ControlTarget,
+        *,
+        allowed_uids: Iterable[int] = (),
+        disabled: Iterable[str] = (),
+        log: Log = _ignore,
+        on_event: Callable[[dict[str, object]], object] = _ignore,
+        on_request: Callable[[str, int], object] = _ignore,
+        on_error: Callable[[str], object] = _ignore,
+        limits: ServerLimits | None = None,
+    ) -> None:
+        self._socket = control_socket
+        self._routes = Routes(target, log)
+        self._uids = frozenset((0, os.geteuid(), *allowed_uids))
+        self._disabled = frozenset(disabled)
+        self._on_event = on_event
+        self._on_request = on_request
+        self._on_error = on_error
+        self._http = HttpServer(control_socket.socket, self._handle, on_error=self._broke, limits=limits)
+
+    @property
+    def path(self) -> str:
+        """Where the socket is."""
+        return self._socket.path
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open now."""
+        return self._http.connections
+
+    def start(self) -> None:
+        """Begin to answer; connections made since the binding have waited. Does not switch."""
+        self._http.start()
+
+    def stop(self, grace_s: float = 0.6) -> None:
+        """Remove the socket's file, let requests in flight end for `grace_s` seconds, drop the rest. Idempotent.
+
+        Takes no longer than the grace and a second. Not to be called from within a request.
+        """
+        # Before the listener closes: whoever finds the file finds somebody who listens.
+        self._socket.remove()
+        self._http.stop(grace_s)
+        self._socket.close()
+
+    def _handle(self, request: Request) -> Response:
+        if request.peer is None or request.peer.uid not in self._uids:
+            self._report("authz_fail", request, 403)
+            return _refused(request, 403, "cannot use the control socket as this user")
+        found = self._routes.find(request.path)
+        if found is None:
+            ours = request.path.startswith("/v1/")
+            return _refused(request, 404, "cannot find anything at this path" if ours else "404 page not found")
+        label, route = found
+        try:
+            response = self._answer(request, route)
+        except BaseException:
+            self._on_request(label, 500)
+            raise
+        self._on_request(label, response.status)
+        if response.status in {403, 405}:
+            self._report("authz_fail", request, response.status)
+        elif route.changes:
+            self._report("authz_admin" if response.status == 200 else "input_validation_fail", request, response.status)
+        return response
+
+    def _answer(self, request: Request, route: Route) -> Response:
+        if route.methods and request.method not in route.methods:
+            return _refused(request, 405, "Method Not Allowed", allow=sorted(route.methods))
+        if route.verb in self._disabled:
+            return _refused(request, 403, f"cannot {route.verb} over the control socket: the configuration forbids it")
+        try:
+            return route.answer(request)
+        except ControlError as error:
+            return _refused(request, 409, str(error))
+
+    def _broke(self, where: str, error: BaseException) -> None:
+        from traceback import format_exception
+
+        self._on_error(f"the control server failed at {where[:_LONGEST_SHOWN]}\n{''.join(format_exception(error))}")
+
+    def _report(self, event: str, request: Request, status: int) -> None:
+        peer = request.peer
+        self._on_event(
+            {
+                "event": event,
+                "uid": None if peer is None else peer.uid,
+                "pid": None if peer is None else peer.pid,
+                "method": request.method[:_LONGEST_SHOWN],
+                "path": request.path[:_LONGEST_SHOWN],
+                "status": status,
+            }
+        )
+
+
+def _refused(request: Request, status: int, text: str, *, allow: Iterable[str] = ()) -> Response:
+    """An error in the form of the API that was asked."""
+    response = plain(status, text) if not request.path.startswith("/v1/") else failed(status, text)
+    if not allow:
+        return response
+    return Response(status, Headers((*response.headers.items(), ("Allow", ", ".join(allow)))), response.body)

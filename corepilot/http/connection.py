@@ -1,0 +1,203 @@
+"""A client's connection: how it is made, and one exchange after the other on it."""
+
+import errno
+import os
+import select
+import socket as native
+from collections.abc import Iterator, Sequence
+from time import monotonic
+from typing import NamedTuple
+
+import gevent
+import h11
+from gevent import socket
+
+from corepilot.http.message import Headers
+from corepilot.http.origin import Origin
+from corepilot.http.resolve import Address, resolve
+from corepilot.http.tls import TlsContexts
+from corepilot.http.wire import Wire, decoded
+
+_READ_BYTES = 64 * 1024
+_BACKLOG_FULL_WAIT_S = 0.02
+
+
+def connect(origin: Origin, tls: TlsContexts | None, until: float) -> socket.socket:
+    """Connect to an origin, up to and including the TLS handshake.
+
+    Each address of a name gets an equal share of the time that is left, so that a dead first address (IPv6 without a
+    route, say) does not use up the deadline.
+
+    Args:
+        origin: Where to.
+        tls: For https.
+        until: When the caller's deadline ends, on the monotonic clock. The caller enforces it.
+
+    Returns:
+        A gevent socket. After an exception, `gevent.Timeout` and kill included, nothing is left open.
+
+    Raises:
+        OSError: No address answers, the name does not resolve, or TLS failed.
+    """
+    if origin.scheme == "unix":
+        return _connect_unix(origin.host)
+    addresses = resolve(origin.host, origin.port)
+    sock = _connect_first(addresses, until)
+    try:
+        sock.setsockopt(native.IPPROTO_TCP, native.TCP_NODELAY, 1)
+        if tls is not None:
+            name = tls.options.server_name or origin.host
+            # Not in one step: a handshake that is cut short inside wrap_socket leaves nobody who owns the socket.
+            sock = tls.current().wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+            sock.do_handshake()
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _connect_first(addresses: list[Address], until: float) -> socket.socket:
+    failure: OSError = ConnectionError("the name has no address")
+    for index, address in enumerate(addresses):
+        left = len(addresses) - index
+        sock = socket.socket(address.family, native.SOCK_STREAM)
+        try:
+            # The last one needs no limit of its own: the caller's deadline is the limit.
+            sock.settimeout((until - monotonic()) / left if left > 1 else None)
+            sock.connect(address.name)
+            sock.settimeout(None)
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure
+
+
+def _connect_unix(path: str) -> socket.socket:
+    sock = socket.socket(native.AF_UNIX, native.SOCK_STREAM)
+    try:
+        # A unix socket whose backlog is full answers EAGAIN at once and cannot be waited for (connect(2)).
+        sock.settimeout(0.0)
+        while (status := sock.connect_ex(path)) == errno.EAGAIN:
+            gevent.sleep(_BACKLOG_FULL_WAIT_S)
+        sock.settimeout(None)
+    except BaseException:
+        sock.close()
+        raise
+    if status:
+        sock.close()
+        raise OSError(status, os.strerror(status))
+    return sock
+
+
+class Outgoing(NamedTuple):
+    """A request to be sent.
+
+    Attributes:
+        method: In capitals.
+        target: Path and query, percent-encoded.
+        headers: All but Host and Content-Length.
+        body: May be empty.
+    """
+
+    method: str
+    target: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class Connection:
+    """One connection to a server. One request at a time.
+
+    Nothing here has a deadline: run it under `gevent.Timeout`. After any exception the connection must be closed.
+
+    Args:
+        sock: Connected; owned from now on.
+        origin: Whose server it is.
+        head_bytes: The longest head of an answer.
+    """
+
+    def __init__(self, sock: socket.socket, origin: Origin, *, head_bytes: int) -> None:
+        self.wire = Wire(sock, h11.CLIENT, head_bytes=head_bytes, read_bytes=_READ_BYTES)
+        self.idle_since = 0.0
+        self._authority = origin.authority
+        # A TLS connection may have a session ticket waiting, which says nothing about its health.
+        self._silent_when_idle = origin.scheme != "https"
+        self._send_failure: OSError | None = None
+
+    def send(self, request: Outgoing) -> None:
+        """Send one request.
+
+        A server may answer and close before it has read a long body. So a failure in the middle is kept back until
+        it is known that there is no answer either.
+
+        Raises:
+            h11.LocalProtocolError: A header or the target holds a character that HTTP forbids. Nothing was sent.
+            OSError: The connection was lost before anything had been sent.
+        """
+        fields = [("Host", self._authority), *request.headers]
+        if request.body or request.method in {"POST", "PUT", "PATCH"}:
+            fields.append(("Content-Length", str(len(request.body))))
+        parser = self.wire.parser
+        data = parser.send(h11.Request(method=request.method, target=request.target, headers=fields)) or b""
+        if request.body:
+            data += parser.send(h11.Data(data=request.body)) or b""
+        data += parser.send(h11.EndOfMessage()) or b""
+        try:
+            self.wire.send(data)
+        except OSError as error:
+            if not self.wire.sent:
+                raise
+            self._send_failure = error
+
+    def read_head(self) -> tuple[int, Headers]:
+        """Wait for status and header fields of the answer; informational answers (1xx) are passed over.
+
+        Raises:
+            h11.RemoteProtocolError: What came is not an answer in HTTP/1.
+            OSError: The connection was lost.
+        """
+        try:
+            while isinstance(event := self.wire.next_event(), h11.InformationalResponse):
+                pass
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise self._send_failure or error from None
+        if not isinstance(event, h11.Response):
+            raise h11.RemoteProtocolError("no answer came")
+        return event.status_code, decoded(event.headers)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The parts of the body as they come, none of them empty, each at most 64 KiB.
+
+        Raises:
+            h11.RemoteProtocolError: The body breaks off, or is not framed as HTTP says.
+            OSError: The connection was lost.
+        """
+        while isinstance(event := self.wire.next_event(), h11.Data):
+            yield bytes(event.data)
+
+    def recycle(self) -> bool:
+        """Make ready for another request; False if the connection cannot take one, and has to be closed."""
+        parser = self.wire.parser
+        if parser.our_state is not h11.DONE or parser.their_state is not h11.DONE or parser.trailing_data[0]:
+            return False
+        self.wire.begin_next_message()
+        self.idle_since = monotonic()
+        return True
+
+    def looks_alive(self) -> bool:
+        """Whether an idle connection is still usable as far as can be told without a round trip."""
+        if not self._silent_when_idle:
+            return True
+        poll = select.poll()
+        poll.register(self.wire.sock.fileno(), select.POLLIN)
+        # Between requests a server has nothing to say: what can be read is the end, or nonsense.
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        """Close it. May be called again, and from another greenlet."""
+        self.wire.close()

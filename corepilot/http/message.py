@@ -1,0 +1,118 @@
+"""Requests and responses as values, the same for the client and the server. No I/O and no gevent here."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Headers(Mapping[str, str]):
+    """Header fields by lower-case name. Looking one up ignores case.
+
+    A field that is repeated has its values joined with ", " (RFC 9110, 5.3).
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+        self._values: dict[str, str] = {}
+        for written, value in fields:
+            name = written.lower()
+            self._values[name] = f"{self._values[name]}, {value}" if name in self._values else value
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    def __repr__(self) -> str:
+        # Values stay out: a header may be a token, and reprs end up in logs.
+        return f"Headers({', '.join(self._values)})"
+
+
+NO_HEADERS = Headers()
+
+
+class Peer(NamedTuple):
+    """Who is at the other end of a unix socket, as the kernel tells it (SO_PEERCRED, unix(7)).
+
+    Attributes:
+        pid: The process that connected; 0 if it lives outside our PID namespace.
+        uid: Its effective user at the time of connect.
+        gid: Its effective group at the time of connect.
+    """
+
+    pid: int
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that has been read completely.
+
+    Attributes:
+        method: As sent; methods are case-sensitive.
+        path: Percent-decoded, as UTF-8.
+        query: As sent, without the question mark; empty if there is none.
+        headers: The header fields.
+        body: At most as long as the server's limit.
+        peer: The process at the other end; None over TCP.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Headers = NO_HEADERS
+    body: bytes = field(default=b"", repr=False)
+    peer: Peer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, received or to be sent.
+
+    Attributes:
+        status: 200 to 599.
+        headers: The header fields. A server adds Content-Length and Connection by itself.
+        body: The whole body.
+    """
+
+    status: int
+    headers: Headers = NO_HEADERS
+    body: bytes = field(default=b"", repr=False)
+
+
+def split_target(target: bytes) -> tuple[str, str]:
+    """Cut a request target into its decoded path and its raw query.
+
+    Args:
+        target: What stands between method and version, in origin form (RFC 9112, 3.2.1).
+
+    Returns:
+        The percent-decoded path and the query.
+
+    Raises:
+        ValueError: It is not in origin form, an escape is not two hexadecimal digits, or the path is not UTF-8 or holds
+            a NUL.
+    """
+    raw_path, _, query = target.partition(b"?")
+    if not raw_path.startswith(b"/"):
+        raise ValueError("the target is not a path")
+    head, *escapes = raw_path.split(b"%")
+    path = bytearray(head)
+    for escape in escapes:
+        # int() would take "+1" and " 1" as well.
+        if not escape[:2].isalnum() or len(escape) < 2:
+            raise ValueError("an escape in the path is not % and two hexadecimal digits")
+        path.append(int(escape[:2], 16))
+        path += escape[2:]
+    if 0 in path:
+        raise ValueError("the path holds a NUL")
+    return path.decode("utf-8"), query.decode("latin-1")

@@ -1,0 +1,266 @@
+"""An HTTP server for a handful of local clients, of whom any may be slow, hostile, or gone.
+
+It accepts by itself instead of using `gevent.server.StreamServer`: that one has no place to say no to a connection
+before a greenlet is made for it, and answers a shortage of descriptors with a traceback on standard error.
+"""
+
+import contextlib
+import errno
+import os
+import socket as native
+import struct
+from collections.abc import Callable
+
+import gevent
+import h11
+from gevent import Timeout, socket
+
+from corepilot.http.exchange import Exchange, RefusedError, ServerLimits
+from corepilot.http.message import Headers, Peer, Request, Response
+
+__all__ = ["HttpServer", "ServerLimits", "listen_tcp"]
+
+_BATCH = 16
+_SHORTAGE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_SHORTAGE_WAIT_S = 0.1
+_BROKEN = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK))
+_KILL_S = 1.0
+_CREDENTIALS = struct.Struct("3i")
+_TEXT = Headers((("Content-Type", "text/plain; charset=utf-8"),))
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+Handler = Callable[[Request], Response]
+OnError = Callable[[str, BaseException], object]
+
+
+class HttpServer:
+    """Answers requests on a listening socket. Usable from one hub; creating it starts nothing.
+
+    Each connection has a greenlet, which reads a request, calls the handler and writes the answer, all within
+    `ServerLimits`. What the handler raises becomes a 500 and goes to `on_error`; what clients do wrong becomes a 4xx,
+    or the end of their connection, and goes nowhere.
+
+    The handler may switch. It can be ended at any switch: by `ServerLimits.handler_s` (`gevent.Timeout`) and by
+    `stop` (`GreenletExit`). Work that must not be cut in two belongs into a greenlet of its own.
+
+    Args:
+        listener: Bound and listening; owned by the server from `start` on.
+        handler: Makes the answer to a request.
+        on_error: Told where and what, for the handler's exceptions and for trouble with the listener.
+        limits: See `ServerLimits`.
+        keep_alive: Whether a connection may carry more than one request.
+    """
+
+    def __init__(
+        self,
+        listener: native.socket,
+        handler: Handler,
+        *,
+        on_error: OnError,
+        limits: ServerLimits | None = None,
+        keep_alive: bool = False,
+    ) -> None:
+        self._listener: native.socket | None = listener
+        self._handler = handler
+        self._on_error = on_error
+        self._limits = limits or ServerLimits()
+        self._keep_alive = keep_alive
+        # In the order in which they became idle, as far as they are idle.
+        self._live: dict[_Visitor, None] = {}
+        self._acceptor: gevent.Greenlet[..., None] | None = None
+        self._spare: int | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open now."""
+        return len(self._live)
+
+    def start(self) -> None:
+        """Begin to accept. Does not switch. May be called once."""
+        if self._listener is None or self._acceptor is not None:
+            raise RuntimeError("the server has been started before")
+        listener = self._listener
+        # gevent's socket takes over the descriptor, so that there is one owner.
+        self._listener = socket.socket(listener.family, listener.type, listener.proto, fileno=listener.detach())
+        self._acceptor = gevent.spawn(self._accept, self._listener)
+        self._keep_spare()
+
+    def stop(self, grace_s: float = 0.6) -> None:
+        """Close the listener and the idle connections, let requests in flight end, then drop them. Idempotent.
+
+        Afterwards no greenlet, no descriptor and no callback of the server is left. Must not be called from a
+        handler: it would wait for itself. The default grace is ContainerPilot's.
+
+        Args:
+            grace_s: For requests that have been read, in seconds.
+        """
+        if self._acceptor is not None:
+            self._acceptor.kill()
+            self._acceptor = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        visitors = list(self._live)
+        for visitor in visitors:
+            if not visitor.busy:
+                visitor.sock.close()
+        greenlets = [visitor.greenlet for visitor in visitors]
+        gevent.joinall(greenlets, timeout=grace_s)
+        for visitor in visitors:
+            visitor.sock.close()
+        gevent.killall(greenlets, timeout=_KILL_S)
+        self._live.clear()
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+
+    def _accept(self, listener: native.socket) -> None:
+        while True:
+            try:
+                for _ in range(_BATCH):
+                    sock, _ = listener.accept()
+                    self._admit(sock)
+            except OSError as error:
+                self._survive(error)
+            # Without this, a flood of connections would keep the hub from those that are already there.
+            gevent.sleep(0)
+
+    def _survive(self, error: OSError) -> None:
+        # accept(2): errors of the new connection itself, such as ECONNABORTED, come out here too. They end with it.
+        if error.errno not in _SHORTAGE:
+            if error.errno in _BROKEN:
+                self._on_error("the listening socket", error)
+                raise gevent.GreenletExit
+            return
+        if self._spare is None:
+            gevent.sleep(_SHORTAGE_WAIT_S)
+            return
+        # With no descriptor left, the spare one still lets in one visitor at a time.
+        os.close(self._spare)
+        self._spare = None
+
+    def _keep_spare(self) -> None:
+        if self._spare is None and self._acceptor is not None:
+            with contextlib.suppress(OSError):
+                self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _admit(self, sock: native.socket) -> None:
+        if len(self._live) >= self._limits.connections and not self._evict():
+            _turn_away(sock)
+            return
+        visitor = _Visitor(sock)
+        self._live[visitor] = None
+        visitor.greenlet = gevent.spawn(self._serve, visitor)
+
+    def _evict(self) -> bool:
+        for visitor in self._live:
+            if not visitor.busy:
+                del self._live[visitor]
+                # Its greenlet wakes with an error in its read, and ends.
+                visitor.sock.close()
+                return True
+        return False
+
+    def _serve(self, visitor: "_Visitor") -> None:
+        try:
+            with contextlib.suppress(OSError):
+                exchange = Exchange(visitor.sock, self._limits, _prepare(visitor.sock))
+                while self._exchange(visitor, exchange):
+                    # Now the youngest of the idle ones.
+                    self._live.pop(visitor, None)
+                    self._live[visitor] = None
+        finally:
+            visitor.sock.close()
+            self._live.pop(visitor, None)
+            self._keep_spare()
+
+    def _exchange(self, visitor: "_Visitor", exchange: Exchange) -> bool:
+        """Serve one request; whether another one may follow."""
+        try:
+            request = exchange.read_request()
+        except RefusedError as refused:
+            exchange.write(Response(refused.status, _TEXT, f"{refused}\n".encode()), close=True)
+            exchange.linger()
+            return False
+        if request is None:
+            return False
+        visitor.busy = True
+        response = self._answer(request)
+        close = not self._keep_alive
+        try:
+            again = exchange.write(response, close=close)
+        except h11.LocalProtocolError as error:
+            self._on_error(f"the answer to {request.method} {request.path}", error)
+            again = exchange.write(_failure(), close=close)
+        if not again:
+            exchange.linger()
+        visitor.busy = False
+        return again
+
+    def _answer(self, request: Request) -> Response:
+        timeout = Timeout(self._limits.handler_s)
+        timeout.start()
+        try:
+            return self._handler(request)
+        except (Exception, Timeout) as error:  # noqa: BLE001  - whatever a handler raises, the server lives on
+            self._on_error(f"{request.method} {request.path}", error)
+            if error is timeout:
+                return Response(503, _TEXT, b"the request took too long here and was given up\n")
+            return _failure()
+        finally:
+            timeout.close()
+
+
+class _Visitor:
+    """One connection: idle while a request is being waited for or read, busy from then on."""
+
+    __slots__ = ("busy", "greenlet", "sock")
+
+    def __init__(self, sock: native.socket) -> None:
+        self.sock = sock
+        self.busy = False
+        self.greenlet: gevent.Greenlet[..., None]
+
+
+def listen_tcp(host: str, port: int, *, backlog: int = 128) -> native.socket:
+    """A listening TCP socket for `HttpServer`.
+
+    Args:
+        host: An IPv4 or IPv6 address of this machine, not a name.
+        port: 0 to 65535; 0 takes a free one.
+        backlog: How many connections wait in the kernel.
+
+    Raises:
+        OSError: The address cannot be had.
+    """
+    family = native.AF_INET6 if ":" in host else native.AF_INET
+    listener = native.socket(family, native.SOCK_STREAM)
+    try:
+        # A port of connections that have ended is free for us again (socket(7)).
+        listener.setsockopt(native.SOL_SOCKET, native.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(backlog)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _prepare(sock: native.socket) -> Peer | None:
+    if sock.family == native.AF_UNIX:
+        data = sock.getsockopt(native.SOL_SOCKET, native.SO_PEERCRED, _CREDENTIALS.size)
+        return Peer(*_CREDENTIALS.unpack(data))
+    # Without it the last segment of an answer waits 40 ms for the acknowledgement of the one before.
+    sock.setsockopt(native.IPPROTO_TCP, native.TCP_NODELAY, 1)
+    return None
+
+
+def _turn_away(sock: native.socket) -> None:
+    # The answer is short and the socket's buffer empty: this does not wait. Who is gone misses nothing.
+    with contextlib.suppress(OSError):
+        sock.send(_BUSY)
+    sock.close()
+
+
+def _failure() -> Response:
+    return Response(500, _TEXT, b"an error inside corepilot; its log says more\n")
