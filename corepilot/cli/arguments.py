@@ -3,7 +3,7 @@
 argparse would do; it costs 7 ms before the first job starts, and does not suggest the nearest option.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from corepilot.errors import CorepilotError
@@ -61,9 +61,10 @@ class Command(NamedTuple):
 
 
 class Arguments:
-    """The values of a command line: one attribute for each option, and `positionals`."""
+    """The values of a command line: one attribute for each option, `positionals`, and the given environment."""
 
     positionals: list[str]
+    environment: Mapping[str, str]
 
     def __init__(self, command: Command) -> None:
         self.command = command

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from corepilot.cli.arguments import UsageError
 from corepilot.control.client import ControlClient, find
@@ -94,10 +94,25 @@ def status(arguments: Any) -> int:
 
 
 def plugins(arguments: Any) -> int:
-    """`corepilot plugins list|info NAME|verify`."""
-    from corepilot.cli import plugins as implementation
+    """`corepilot plugins list|info NAME|verify [NAME…]`."""
+    from corepilot.cli.plugins import (
+        InfoArguments,
+        ListArguments,
+        VerifyArguments,
+        list_plugins,
+        show_plugin,
+        verify_plugins,
+    )
 
-    return implementation.run(arguments)
+    verb, *names = arguments.positionals
+    output: Literal["table", "json"] = "json" if arguments.output == "json" else "table"
+    if verb == "list" and not names:
+        return list_plugins(ListArguments(output))
+    if verb == "info" and len(names) == 1:
+        return show_plugin(InfoArguments(names[0], output))
+    if verb == "verify":
+        return verify_plugins(VerifyArguments(tuple(names), output))
+    raise UsageError(f"cannot do {' '.join(arguments.positionals)!r}: it is list, info NAME, or verify [NAME…]")
 
 
 def _client(arguments: Any) -> ControlClient:

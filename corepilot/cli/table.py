@@ -50,7 +50,7 @@ COMMANDS = {
             "corepilot.cli.commands:metric",
         ),
         Command(
-            "plugins", "list, describe or verify plugins: list, info NAME, verify", "list|info|verify [NAME]", 1, 2,
+            "plugins", "list, describe or verify plugins: list, info NAME, verify", "list|info|verify [NAME]", 1, 100,
             (OUTPUT,), "corepilot.cli.commands:plugins",
         ),
     )

@@ -25,9 +25,9 @@ class ChildEnvironment:
             self._made = {**self._given, **self._addresses, **self._pids, **self._put}
         return self._made
 
-    def put(self, values: Mapping[str, str | None]) -> None:
-        """Set variables by control request; they survive reloads. None sets to empty, as "" does."""
-        self._put.update({name: value or "" for name, value in values.items()})
+    def put(self, values: Mapping[str, str]) -> None:
+        """Set variables by control request; they survive reloads."""
+        self._put.update(values)
         self._made = None
 
     def advertise(self, addresses: Mapping[str, str]) -> None:

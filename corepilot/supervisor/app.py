@@ -1,5 +1,6 @@
 """The application: everything wired together, from the first job to the last word. It alone knows everyone."""
 
+import json
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from gevent.event import Event as Flag
 
 from corepilot import _version
 from corepilot.config.model import Config
-from corepilot.control import paths
+from corepilot.control.paths import bind_control_socket
 from corepilot.errors import CorepilotError
 from corepilot.events import Event
 from corepilot.jobs.environment import ChildEnvironment
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from corepilot.config.loader import LoadResult
     from corepilot.control.server import ControlServer
     from corepilot.guard import Channel
+    from corepilot.supervisor.target import Target
 
 GUARD_SLACK_S = 3.0
 """What a stop may take beyond the waits that are announced: leaving the catalog, flushing, exiting."""
@@ -61,8 +63,10 @@ class App:
         self._stop_reason = ""
         self._stop_deadline = 0.0
         self._guard_lost = False
+        self._gave_up = False
         self.control_path = ""
         self._server: ControlServer | None = None
+        self._target: Target
         self.log: Log
         self.generation: Generation
 
@@ -76,7 +80,7 @@ class App:
                 f"cannot open the log file {self._config.logging.output}: {error.strerror}; see logging.output"
             )
         try:
-            control_socket = paths.bind_control_socket(self._config.control_socket, self.arguments.environment)
+            control_socket = bind_control_socket(self._config.control_socket, self.arguments.environment, retry_s=0)
         except CorepilotError as error:
             self.log.close()
             return _refuse(str(error))
@@ -90,7 +94,15 @@ class App:
             from corepilot.control.server import ControlServer
             from corepilot.supervisor.target import Target
 
-            self._server = ControlServer(control_socket, Target(self), on_error=self._control_broke)
+            self._target = Target(self)
+            self._server = ControlServer(
+                control_socket,
+                self._target,
+                log=self._say,
+                on_event=self._security_event,
+                on_request=lambda path, code: self.generation.control_requests.record(1, (str(code), path)),
+                on_error=self._control_broke,
+            )
             self._server.start()
             self._start_rest()
             self._live()
@@ -98,7 +110,7 @@ class App:
         finally:
             for watcher in (*watchers, guard):
                 watcher.stop()
-            control_socket.close()
+            control_socket.remove()
             self.log.close()
 
     def _start_generation(self) -> None:
@@ -111,12 +123,13 @@ class App:
             environment=self.environment,
             patience=self._be_patient,
             finished=self._finished.set,
+            give_up=self._give_up,
         )
         self.generation.crew.start()
 
     def _start_rest(self) -> None:
         generation = self.generation
-        generation.start_rest(self.arguments.environment)
+        generation.start_rest(self.arguments.environment, self._target.status)
         self._channel.ready(generation.stop_budget_s())
         config = generation.config
         backend = generation.backend.address if generation.backend else ""
@@ -167,6 +180,8 @@ class App:
             status = failure[1] if self._config.exit_status == "job" else 0
         if self._guard_lost:
             status = BROKEN
+        elif self._gave_up:
+            status = REFUSED
         if self._server is not None:
             self._server.stop()
         killed = self.generation.crew.killed
@@ -214,9 +229,17 @@ class App:
         elif number == signal.SIGUSR1:
             self.log.reopen()
         else:
-            from gevent.util import format_run_info
+            from io import StringIO
 
-            self.log("info", "stacks of all greenlets, because of SIGQUIT:\n" + "\n".join(format_run_info()))
+            from gevent.util import print_run_info
+
+            stacks = StringIO()
+            print_run_info(file=stacks)
+            self.log("info", f"stacks of all greenlets, because of SIGQUIT:\n{stacks.getvalue()}")
+
+    def _give_up(self, message: str) -> None:
+        self._gave_up = True
+        self.stop(message)
 
     def _guard_spoke(self) -> None:
         if self._guard_lost or not self._channel.guard_lost():
@@ -226,8 +249,14 @@ class App:
         self.stop("the guard has died")
         gevent.spawn_later(LOST_GUARD_S, self.generation.crew.hurry)
 
-    def _control_broke(self, message: str) -> None:
-        self.log("error", message)
+    def _say(self, level: str, message: str) -> None:
+        self.log(level, message)  # the log of this moment: a reload may change it
+
+    def _security_event(self, event: dict[str, object]) -> None:
+        self.log("info", json.dumps(event))
+
+    def _control_broke(self, trace: str) -> None:
+        self.log("error", f"a bug in corepilot: {trace}")
 
     # --------------------------------------------------------------------------------------------------------- reload
     def reload(self) -> "LoadResult":

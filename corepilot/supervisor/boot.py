@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from corepilot.config import loader
+from corepilot.config.model import Config
 from corepilot.supervisor.signals import EarlySignals
 from corepilot.system import kernel
 
@@ -74,6 +75,6 @@ def main(channel: "Channel", arguments: RunArguments) -> int:
     if result.config is None:
         os.write(2, ("".join(problem.text() + "\n" for problem in result.problems)).encode("utf-8", "backslashreplace"))
         return REFUSED
-    status = app.App(result.config, arguments, channel, signals).run()
+    status = app.App(Config.from_plain(result.config), arguments, channel, signals).run()
     sys.stdout.flush()
     return status

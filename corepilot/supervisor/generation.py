@@ -1,12 +1,13 @@
 """One configuration, alive: bus, jobs, catalog, watches, sinks. A reload ends one generation and starts the next."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import gevent
+
 from corepilot import _version
-from corepilot.config.model import CheckConfig, Config, JobConfig
+from corepilot.config.model import CheckConfig, Config, JobConfig, PluginConfig
 from corepilot.discovery.catalog import Catalog
 from corepilot.errors import CorepilotError
 from corepilot.events import Event, EventBus
@@ -15,15 +16,20 @@ from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.runner import Surroundings
 from corepilot.output.log import Log
 from corepilot.system.process import Reaper
+from corepilot.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from corepilot.discovery.backend import Backend
     from corepilot.discovery.registrar import Registrar
     from corepilot.discovery.watcher import Watcher
+    from corepilot.plugin.manager import Plugins
     from corepilot.telemetry.sink import Sink
 
 DRAIN_S = 2.0
 """Seconds of a stop that are spent on leaving the catalog, at most: what stays there expires by itself."""
+
+SINK_ATTEMPTS = 10
+SINK_RETRY_S = 1.0
 
 TELEMETRY_JOB = "containerpilot"
 TELEMETRY_CHECK = CheckConfig(interval_s=5, ttl_s=15)
@@ -41,6 +47,7 @@ class Generation:
         environment: What commands are started with.
         patience: Told of every stretch of waiting within a stop, in seconds.
         finished: Called once, when every job is complete.
+        give_up: Told why, when an address that was asked for cannot be had.
     """
 
     def __init__(
@@ -53,6 +60,7 @@ class Generation:
         environment: ChildEnvironment,
         patience: Callable[[float], None],
         finished: Callable[[], None],
+        give_up: Callable[[str], None],
     ) -> None:
         self.config = config
         self._log = log
@@ -62,6 +70,14 @@ class Generation:
         self.registrar: Registrar | None = None
         self.watchers: tuple[Watcher, ...] = ()
         self.sinks: list[Sink] = []
+        self._greenlets: list[gevent.Greenlet[..., None]] = []
+        self._give_up = give_up
+        self.metrics = Metrics(config.telemetry.metrics if config.telemetry else ())
+        self._events = self.metrics.family("corepilot_events", "counter", "events on the bus", ("code", "source"))
+        self.control_requests = self.metrics.family(
+            "corepilot_control_requests", "counter", "requests on the control socket", ("code", "path")
+        )
+        self.bus.subscribe(self._count)
         jobs = config.jobs
         if config.telemetry is not None:
             service = config.telemetry.service
@@ -79,43 +95,86 @@ class Generation:
         )
         self.crew = Crew(replace(config, jobs=jobs), self.bus, around, finished)
 
-    def start_rest(self, environment: Mapping[str, str]) -> None:
-        """Import and start what the first jobs did not need: backend, registrar, watches. A failure is logged.
+    def start_rest(self, environment: Mapping[str, str], status: Callable[[], Mapping[str, Any]]) -> None:
+        """Import and start what the first jobs did not need: catalog, watches, sinks. A plugin's failure is logged.
 
         Args:
             environment: What corepilot was given, for the backend.
+            status: What sinks show as status.
         """
-        plugin = self.config.discovery
-        if plugin is None:
+        if self.config.discovery is None and not self.config.sinks:
             return
+        from corepilot.plugin.manager import Plugins
+
+        plugins = Plugins(lambda name, error: self._log("error", f"{name}: {trace_of(error)}"))
+        if self.config.discovery is not None:
+            self._start_discovery(plugins, self.config.discovery, environment)
+        for sink in self.config.sinks:
+            self._start_sink(plugins, sink, status)
+        if plugins.observing:
+            self.bus.subscribe(plugins.event)
+
+    def _start_discovery(self, plugins: "Plugins", plugin: PluginConfig, environment: Mapping[str, str]) -> None:
         from corepilot.discovery.backend import BackendContext
         from corepilot.discovery.registrar import Registrar
         from corepilot.discovery.watcher import Watcher
-        from corepilot.plugin.manager import Plugins
 
-        def tell(level: str, message: str) -> None:
-            self._log(level, f"{plugin.name}: {message}")
-
+        tell = self._teller(plugin.name)
         try:
-            loaded = Plugins().load(plugin)
+            loaded = plugins.load(plugin)
             context = BackendContext(tell, environment, _version.__version__)
-            made: Backend = loaded.implementation(loaded.options, context)
+            backend: Backend = loaded.implementation(loaded.options, context)
         except CorepilotError as error:
             self._log("error", f"{error}; nothing is registered and nothing is watched")
             return
-        self.backend = made
-        self.registrar = Registrar(made, log=tell, report_failing=self.config.report_failing)
+        self.backend = backend
+        self.registrar = Registrar(backend, log=tell, report_failing=self.config.report_failing)
         self.catalog.attach(self.registrar)
-        self.watchers = tuple(Watcher(made, watch, self.bus.publish, log=self._log) for watch in self.config.watches)
+        self.watchers = tuple(Watcher(backend, watch, self.bus.publish, log=tell) for watch in self.config.watches)
+        self.metrics.before_collecting(self._count_instances)
         for watcher in self.watchers:
             watcher.start()
 
-    def record(self, values: Mapping[str, Any]) -> list[str]:
-        """Record values of the user's metrics; returns one sentence for each that was rejected."""
-        return [f"cannot record {name!r}: no metric of that name is declared in telemetry.metrics" for name in values]
+    def _start_sink(self, plugins: "Plugins", plugin: PluginConfig, status: Callable[[], Mapping[str, Any]]) -> None:
+        from corepilot.telemetry.sink import SinkContext
+
+        assert self.config.telemetry is not None  # noqa: S101  - the loader names sinks only for a telemetry section
+        tell = self._teller(plugin.name)
+        try:
+            loaded = plugins.load(plugin, "sink")
+            context = SinkContext(self.metrics, status, tell, self.config.telemetry, _version.__version__)
+            sink: Sink = loaded.implementation(loaded.options, context)
+        except CorepilotError as error:
+            self._log("error", f"{error}; no telemetry goes there")
+            return
+        self.sinks.append(sink)
+        self._greenlets.append(gevent.spawn(self._keep_starting, sink, plugin.name))
+
+    def _keep_starting(self, sink: "Sink", name: str) -> None:
+        """Start a sink, ten times a second apart if its address cannot be had (contract, section 1.4), then give up."""
+        for attempt in range(1, SINK_ATTEMPTS + 1):
+            try:
+                sink.start()
+            except OSError as error:
+                message = f"cannot start {name} at {sink.address}: {error.strerror or error}"
+                self._log("warning", f"{message} (attempt {attempt} of {SINK_ATTEMPTS})")
+                gevent.sleep(SINK_RETRY_S)
+            else:
+                return
+        self._give_up(message)
+
+    def _count_instances(self) -> None:
+        gauge = self.metrics.family("corepilot_watch_instances", "gauge", "passing instances", ("service",))
+        for watcher in self.watchers:
+            passing = sum(one.status == "passing" for one in watcher.instances)
+            gauge.record(passing, (watcher.watch.name,))
+
+    def _teller(self, name: str) -> Callable[[str, str], None]:
+        return lambda level, message: self._log(level, f"{name}: {message}")
 
     def close(self) -> None:
         """End what is left after the jobs: watches, registrations (at most `DRAIN_S`), backend, sinks."""
+        gevent.killall(self._greenlets)
         for watcher in self.watchers:
             watcher.close()
         if self.registrar is not None:
@@ -135,8 +194,17 @@ class Generation:
         hooked = any(runner.plan.awaited_hook or runner.plan.is_hook for runner in self.crew.runners)
         return max(self.config.stop_timeout_s, 0.0) + (HOOK_TIMEOUT_S if hooked else 0.0) + DRAIN_S
 
-    def _broken(self, event: Event, error: Exception) -> None:
-        from traceback import format_exception
+    def _count(self, event: Event) -> None:
+        # The text of an error is free: as a label it would make series without end. Its command's name is bounded.
+        source = event.source.partition(": ")[0] if event.code == "error" else event.source
+        self._events.record(1, (event.code, source))
 
-        trace = "".join(format_exception(error)).replace(os.linesep, " | ")
-        self._log("error", f"a bug in corepilot: event {event.code} of {event.source}: {trace}")
+    def _broken(self, event: Event, error: Exception) -> None:
+        self._log("error", f"a bug in corepilot: event {event.code} of {event.source}: {trace_of(error)}")
+
+
+def trace_of(error: BaseException) -> str:
+    """A traceback on one line, for the log."""
+    from traceback import format_exception
+
+    return "".join(format_exception(error)).replace("\n", " | ")

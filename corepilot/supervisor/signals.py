@@ -43,15 +43,16 @@ class EarlySignals:
     def hand_over(self, loop: Any, deliver: Callable[[int], None]) -> list[Any]:
         """Let the hub deliver signals from now on, those recorded so far first; returns its watchers."""
         watchers = []
-        for number in HANDLED:
+        for handled in HANDLED:
+            number = int(handled)
             watcher = loop.signal(number, ref=False)
             watcher.start(deliver, number)
             watchers.append(watcher)
         signal.set_wakeup_fd(-1)
         os.close(self._fd)
         os.close(self._write_end)
-        for number in self.received:
-            loop.run_callback(deliver, number)
+        for received in self.received:
+            loop.run_callback(deliver, received)
         return watchers
 
     def _record(self, number: int, _frame: FrameType | None) -> None:

@@ -2,10 +2,9 @@
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from corepilot import _version
-from corepilot.errors import CorepilotError
 from corepilot.events import GLOBAL, Event
 
 if TYPE_CHECKING:
@@ -15,14 +14,11 @@ if TYPE_CHECKING:
 MAINTENANCE = {True: Event("enterMaintenance", GLOBAL), False: Event("exitMaintenance", GLOBAL)}
 
 
-class ReloadOutcome:
-    """How a reload was judged: `ok`, and the whole report in `text` where it was refused."""
+class ReloadOutcome(NamedTuple):
+    """How a reload was judged; `text` is the whole report."""
 
-    __slots__ = ("ok", "text")
-
-    def __init__(self, ok: bool, text: str) -> None:  # noqa: FBT001  - two fields in a fixed order
-        self.ok = ok
-        self.text = text
+    ok: bool
+    text: str
 
 
 class Target:
@@ -70,10 +66,7 @@ class Target:
 
     def reload(self) -> ReloadOutcome:
         """Validate, then begin a new generation; see `App.reload`."""
-        try:
-            result = self._app.reload()
-        except CorepilotError as error:
-            return ReloadOutcome(ok=False, text=f"{error}\n")
+        result = self._app.reload()
         return ReloadOutcome(
             ok=result.config is not None,
             text="".join(problem.text() + "\n" for problem in result.problems),
@@ -81,13 +74,13 @@ class Target:
 
     def put_environ(self, values: dict[str, str | None]) -> None:
         """Set variables for commands that start from now on (contract, section 4.12)."""
-        self._app.environment.put(values)
+        self._app.environment.put({name: value or "" for name, value in values.items()})
 
-    def put_metric(self, values: dict[str, Any]) -> list[str]:
+    def put_metric(self, values: dict[str, object]) -> list[str]:
         """Record metrics; returns one sentence for each that was rejected."""
-        return self._app.generation.record(values)
+        return self._app.generation.metrics.record(values)
 
-    def maintenance(self, enable: bool) -> None:  # noqa: FBT001  - the contract of the control server
+    def maintenance(self, *, enable: bool) -> None:
         """Enter or leave maintenance (contract, section 4.5)."""
         self._app.generation.bus.publish(MAINTENANCE[enable])
 

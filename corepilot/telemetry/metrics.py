@@ -1,0 +1,180 @@
+"""Metrics: counters, gauges, histograms and summaries, bounded, and free of any format. Sinks decide how they look.
+
+Everything happens in the hub's thread; recording is a dictionary look-up and an addition.
+"""
+
+import math
+import time
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from corepilot.config.model import MetricConfig
+
+Kind = Literal["counter", "gauge", "histogram", "summary"]
+Labels = tuple[str, ...]
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of a histogram's buckets; +Inf is added (ContainerPilot contract, section 9.2)."""
+
+QUANTILES = (0.5, 0.9, 0.99)
+WINDOW_S = 600.0
+WINDOW_MAX = 4096
+"""A summary's quantiles are those of the last ten minutes (contract, section 9.2), of at most so many observations."""
+
+SERIES_MAX = 1000
+"""Series of one family; further label values are counted under `OVERFLOW`."""
+OVERFLOW = "other"
+
+
+class RejectedValueError(ValueError):
+    """A value that cannot be recorded. Nothing has been recorded."""
+
+
+@dataclass(slots=True)
+class Series:
+    """One series of a family: what was recorded under one tuple of label values.
+
+    Attributes:
+        value: Of a counter or gauge; the sum of a histogram's or summary's observations.
+        count: Observations of a histogram or summary.
+        buckets: Observations at or below each of BUCKETS, not cumulative; the last is +Inf. Histograms only.
+        recent: (when, value) of a summary's observations, oldest first.
+    """
+
+    value: float = 0.0
+    count: int = 0
+    buckets: list[int] = field(default_factory=list)
+    recent: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def quantiles(self, now: float) -> dict[float, float]:
+        """The summary's quantiles over the last `WINDOW_S`; NaN where nothing was observed."""
+        while self.recent and self.recent[0][0] < now - WINDOW_S:
+            self.recent.popleft()
+        values = sorted(value for _, value in self.recent)
+        return {
+            quantile: values[min(len(values) - 1, math.ceil(quantile * len(values)) - 1)] if values else math.nan
+            for quantile in QUANTILES
+        }
+
+
+class Family:
+    """All series of one name.
+
+    Args:
+        name: Of letters, digits and underscores, as Prometheus has them.
+        kind: What it counts.
+        help: One line.
+        labels: Names of the labels; () for a single series, which is there from the start.
+    """
+
+    def __init__(self, name: str, kind: Kind, help: str, labels: Labels = ()) -> None:  # noqa: A002  - the field's word
+        self.name, self.kind, self.help, self.labels = name, kind, help, labels
+        self.series: dict[Labels, Series] = {}
+        if not labels:
+            self._series(())
+
+    def record(self, value: float, labels: Labels = (), *, now: float | None = None) -> None:
+        """Add to a counter, set a gauge, or observe.
+
+        Raises:
+            RejectedValueError: the value is not finite, or negative for a counter.
+        """
+        if not math.isfinite(value):
+            raise RejectedValueError(f"cannot record {value} as {self.name}: it has to be a finite number")
+        if self.kind == "counter" and value < 0:
+            raise RejectedValueError(f"cannot add {value:g} to {self.name}: a counter only grows")
+        series = self._series(labels)
+        if self.kind == "gauge":
+            series.value = value
+            return
+        series.value += value
+        if self.kind == "counter":
+            return
+        series.count += 1
+        if self.kind == "histogram":
+            series.buckets[bisect_left(BUCKETS, value)] += 1
+        else:
+            series.recent.append((time.monotonic() if now is None else now, value))
+            if len(series.recent) > WINDOW_MAX:
+                series.recent.popleft()
+
+    def _series(self, labels: Labels) -> Series:
+        found = self.series.get(labels)
+        if found is None:
+            if len(self.series) >= SERIES_MAX:
+                labels = (OVERFLOW,) * len(self.labels)
+            found = self.series.setdefault(labels, Series())
+            if self.kind == "histogram" and not found.buckets:
+                found.buckets = [0] * (len(BUCKETS) + 1)
+        return found
+
+
+class Metrics:
+    """The families of one configuration: the user's and ours. A reload begins with new ones (contract, section 4.11).
+
+    Args:
+        declared: `telemetry.metrics`; of two with one name the last counts.
+    """
+
+    def __init__(self, declared: Iterable[MetricConfig] = ()) -> None:
+        self._families: dict[str, Family] = {}
+        self._keys: dict[str, Family] = {}
+        self._collectors: list[Callable[[], None]] = []
+        for metric in declared:
+            name = public_name(metric)
+            family = self._families[name] = Family(name, metric.type, metric.help)
+            # ContainerPilot listens to the name with the empty parts kept; both are accepted (section 9.2, FIX).
+            self._keys[name] = self._keys[f"{metric.namespace}_{metric.subsystem}_{metric.name}"] = family
+
+    def family(self, name: str, kind: Kind, help: str, labels: Labels = ()) -> Family:  # noqa: A002  - the field's word
+        """A family of ours; made on the first call. The user's metrics win where names clash."""
+        found = self._families.get(name)
+        if found is None or found.labels != labels:
+            found = self._families.setdefault(name, Family(name, kind, help, labels))
+        return found
+
+    def before_collecting(self, refresh: Callable[[], None]) -> None:
+        """Call `refresh` before every collection, for values that are read and not counted."""
+        self._collectors.append(refresh)
+
+    def collect(self) -> list[Family]:
+        """All families, sorted by name, as they are now."""
+        for refresh in self._collectors:
+            refresh()
+        return [self._families[name] for name in sorted(self._families)]
+
+    def record(self, values: Mapping[str, object]) -> list[str]:
+        """Record values of declared metrics, each by itself; returns one sentence for each that was rejected.
+
+        Args:
+            values: A number, or a text that is one, for each metric's name.
+        """
+        rejected = []
+        for name, value in values.items():
+            family = self._keys.get(name)
+            if family is None:
+                known = ", ".join(self._keys) or "no metrics"
+                rejected.append(f"cannot record {name!r}: telemetry.metrics declares {known}")
+                continue
+            try:
+                family.record(_number(name, value))
+            except RejectedValueError as error:
+                rejected.append(str(error))
+        return rejected
+
+
+def public_name(metric: MetricConfig) -> str:
+    """The name a metric is shown under: the parts that are not empty, joined with "_"."""
+    return "_".join(filter(None, (metric.namespace, metric.subsystem, metric.name)))
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise RejectedValueError(f"cannot record {name!r}: it has to be a number, not {type(value).__name__}")
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        raise RejectedValueError(f"cannot record {name!r}: {str(value)[:40]!r} is not a number") from None
