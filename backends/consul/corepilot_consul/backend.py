@@ -1,0 +1,135 @@
+"""The Consul backend: registrations and reports at the local agent, watches by blocking queries.
+
+What is sent is ContainerPilot's (its contract, section 7), so that both can share a catalog. The pages behind it:
+developer.hashicorp.com/consul/api-docs/agent/service, …/agent/check and …/health. A service that is registered at an
+agent survives us, which is why it has a TTL check that turns critical when nobody reports.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from corepilot.discovery.backend import Backend, BackendContext
+from corepilot.discovery.model import Query, Registration, Snapshot, Status
+from corepilot.errors import UnknownInstanceError
+from corepilot_consul.plugin import Options
+from corepilot_consul.reading import snapshot_of
+from corepilot_consul.slim import CB, Consul, ConsulException
+from corepilot_consul.transport import Transport
+from corepilot_consul.watch import Watch
+
+_REGISTER = "/v1/agent/service/register"
+
+
+class _Client(Consul):  # type: ignore[misc]  # py-consul has no types
+    """py-consul's client on our transport. Its look at CONSUL_* variables is of no effect: the options have them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        super().__init__(host="", port=0, scheme="http", verify=True)
+        self.token = None  # the transport adds it, to every request
+
+    def http_connect(self, *_arguments: Any, **_keywords: Any) -> Transport:
+        """The seam: called once by py-consul."""
+        return self._transport
+
+
+class ConsulBackend(Backend):
+    """One client of one Consul agent. See `corepilot.discovery.backend.Backend` for what the methods promise."""
+
+    options: Options
+
+    def __init__(self, options: Options, context: BackendContext) -> None:
+        super().__init__(options, context)
+        self._transport = Transport(options)
+        self._client = _Client(self._transport)
+        self._watches: set[Watch] = set()
+        if bool(options.tls.clientcert) != bool(options.tls.clientkey):
+            context.log("warning", "tls.clientcert and tls.clientkey are used only together: no certificate is sent")
+
+    @property
+    def address(self) -> str:
+        """The agent's URL."""
+        return self._transport.origin
+
+    def register(self, registration: Registration, status: Status, output: str) -> None:
+        """Register the service with its TTL check, then report.
+
+        The report is not only for the output: an agent that knows the id already keeps the status its check had.
+        """
+        body = _registration_body(registration, status)
+        self._put(_REGISTER, body)
+        try:
+            self.report(registration.id, status, output, registration.ttl_s)
+        except UnknownInstanceError:
+            # An earlier deregistration that timed out for us may still be carried out, after an agent was paused.
+            self._put(_REGISTER, body)
+            self.report(registration.id, status, output, registration.ttl_s)
+
+    def report(self, instance_id: str, status: Status, output: str, valid_for_s: float) -> None:  # noqa: ARG002
+        """Update the TTL check. Consul's TTL is fixed at registration, so `valid_for_s` is the registrar's to keep."""
+        path = f"/v1/agent/check/update/service:{quote(instance_id, safe='')}"
+        self._put(path, {"Status": status, "Output": output})
+
+    def deregister(self, instance_id: str) -> None:
+        """Take the service and its check out of the agent."""
+        self._client.agent.service.deregister(quote(instance_id, safe=""))
+
+    def watch(self, query: Query) -> Iterator[Snapshot]:
+        """Blocking queries for the instances, whatever their status. Nothing is sent before the first `next`."""
+        watch = Watch(query, self._ask, self._read, self._watches.discard)
+        self._watches.add(watch)
+        return watch
+
+    def close(self) -> None:
+        """End the watches, close the connections."""
+        for watch in tuple(self._watches):
+            watch.close()
+        self._transport.close()
+
+    def _put(self, path: str, body: dict[str, Any]) -> None:
+        self._transport.put(CB.boolean(), path, data=json.dumps(body), headers=self._client.prepare_headers())
+
+    def _ask(self, query: Query, index: int, wait_s: int) -> tuple[str, Any]:
+        path = f"/v1/health/service/{query.service}"
+        try:
+            answer: tuple[str, Any] = self._client.health.service(
+                query.service,
+                index=index or None,
+                wait=f"{wait_s}s",
+                tag=query.tag or None,
+                dc=query.datacenter or None,
+            )
+        except (ConsulException, ValueError, RecursionError) as error:
+            # py-consul quotes the whole body: none of it goes into the message.
+            self._transport.nonsense(path, f"it is not JSON ({type(error).__name__})")
+        return answer
+
+    def _read(self, query: Query, body: Any) -> Snapshot:
+        try:
+            return snapshot_of(query.service, body)
+        except ValueError as error:
+            self._transport.nonsense(f"/v1/health/service/{query.service}", str(error))
+
+
+def _registration_body(registration: Registration, status: Status) -> dict[str, Any]:
+    """ContainerPilot contract, section 7.1."""
+    check: dict[str, Any] = {
+        "TTL": f"{registration.ttl_s}s",
+        "Status": status,
+        "Notes": registration.notes or f"TTL for {registration.service} set by containerpilot",
+    }
+    if registration.deregister_critical_after:
+        check["DeregisterCriticalServiceAfter"] = registration.deregister_critical_after
+    body: dict[str, Any] = {
+        "ID": registration.id,
+        "Name": registration.service,
+        "Tags": list(registration.tags),
+        "Port": registration.port,
+        "Address": registration.address,
+        "Check": check,
+    }
+    if registration.enable_tag_override:
+        body["EnableTagOverride"] = True
+    return body

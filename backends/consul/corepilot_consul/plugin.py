@@ -1,0 +1,162 @@
+"""Registers and watches services through a Consul agent."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from corepilot.plugin import API_VERSION, OptionError, hookimpl, option
+
+API = API_VERSION
+CAPABILITIES = frozenset({"datacenters", "push"})
+
+DEFAULT_ADDRESS = "127.0.0.1:8500"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# What Go's strconv.ParseBool takes, which reads CONSUL_HTTP_SSL for Consul's own programs.
+_TRUE = frozenset(("1", "t", "true"))
+_FALSE = frozenset(("0", "f", "false"))
+
+
+class Endpoint(NamedTuple):
+    """Where the agent is.
+
+    Attributes:
+        scheme: "http", "https" or "unix".
+        origin: "http://host:port", "https://host:port" or "unix:///path".
+    """
+
+    scheme: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How to prove who the agent is, and who we are. The names are ContainerPilot's (its contract, section 3.4)."""
+
+    cafile: str = option(
+        help="authorities to trust instead of the system's, in PEM",
+        default="",
+        path="file",
+        env="CONSUL_CACERT",
+        env_wins=True,
+        example="/etc/ssl/consul-ca.pem",
+    )
+    capath: str = option(
+        help="directory of such files, as `openssl rehash` makes it",
+        default="",
+        path="directory",
+        env="CONSUL_CAPATH",
+        env_wins=True,
+    )
+    clientcert: str = option(
+        help="our certificate in PEM; used only together with clientkey",
+        default="",
+        path="file",
+        env="CONSUL_CLIENT_CERT",
+        env_wins=True,
+    )
+    clientkey: str = option(
+        help="the key of clientcert in PEM", default="", path="file", env="CONSUL_CLIENT_KEY", env_wins=True
+    )
+    servername: str = option(
+        help="name that the agent's certificate must be made out to, if not the host of the address",
+        default="",
+        env="CONSUL_TLS_SERVER_NAME",
+        env_wins=True,
+        example="server.dc1.consul",
+    )
+    verify: bool = option(
+        help="check the agent's certificate; false accepts anybody's",
+        default=True,
+        env="CONSUL_HTTP_SSL_VERIFY",
+        env_wins=True,
+    )
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a configuration may say of Consul."""
+
+    address: str = option(
+        help=f"the agent: host:port, http://host:port, https://host:port or unix:///path; else {DEFAULT_ADDRESS}",
+        default="",
+        env="CONSUL_HTTP_ADDR",
+        example="127.0.0.1:8500",
+    )
+    scheme: str = option(
+        help="http or https, for an address that does not say (the variable says true or false)",
+        default="",
+        env="CONSUL_HTTP_SSL",
+        example="https",
+    )
+    token: str = option(help="ACL token", default="", secret=True, env="CONSUL_HTTP_TOKEN", env_wins=True)
+    token_file: str = option(
+        help="file with the ACL token, read for every request; used if token is empty",
+        default="",
+        path="file",
+        example="/run/secrets/consul-token",
+    )
+    tls: Tls = option(help="TLS, for https", default=Tls())  # noqa: RUF009  - frozen, and a default like any other
+
+    def __post_init__(self) -> None:
+        if self.scheme.lower() not in {"", "http", "https", *_TRUE, *_FALSE}:
+            raise OptionError("scheme", "a scheme is http or https")
+        if not is_token(self.token):
+            raise OptionError("token", "a token has no spaces, line ends or other than ASCII characters")
+        self.endpoint()
+
+    def endpoint(self) -> Endpoint:
+        """Where the agent is, from `address` and `scheme` (ContainerPilot contract, section 3.4).
+
+        A prefix of the address beats `scheme`, as in Consul's own client. A port that is left out is 80 or 443.
+
+        Raises:
+            OptionError: the address is malformed. Never for an instance, which has been through here once.
+        """
+        prefix, found, rest = (self.address or DEFAULT_ADDRESS).partition("://")
+        if not found:
+            prefix, rest = "https" if self.scheme.lower() in {"https", *_TRUE} else "http", prefix
+        scheme = prefix.lower()
+        if not rest.isascii() or not rest.isprintable() or " " in rest:
+            raise OptionError("address", "an address has no spaces and only ASCII characters")
+        if scheme == "unix":
+            if not rest.startswith("/"):
+                raise OptionError("address", "a socket is given by its absolute path: unix:///run/consul.sock")
+            return Endpoint(scheme, f"unix://{rest}")
+        if scheme not in _DEFAULT_PORTS:
+            raise OptionError("address", "an address starts with http://, https://, unix:// or with the host")
+        return Endpoint(scheme, f"{scheme}://{_host_and_port(rest.removesuffix('/'), _DEFAULT_PORTS[scheme])}")
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be sent as a token: HTTP takes no line ends in a header, and Consul makes no other tokens."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _host_and_port(text: str, default_port: int) -> str:
+    if "@" in text:
+        # The text may hold a password: it is not repeated.
+        raise OptionError("address", "user name and password do not belong into it; Consul knows tokens only")
+    if any(character in text for character in "/?#"):
+        raise OptionError("address", "an address is host:port, without a path")
+    if text.startswith("["):
+        host, bracket, tail = text[1:].partition("]")
+        bad = not bracket or (tail != "" and not tail.startswith(":"))
+        port = tail[1:]
+    else:
+        host, _, port = text.partition(":")
+        bad = ":" in port
+    if bad:
+        raise OptionError("address", "an IPv6 address stands in brackets: [::1]:8500")
+    if not host:
+        raise OptionError("address", f"the host is missing: {DEFAULT_ADDRESS} for example")
+    if port and not (port.isdecimal() and len(port) <= 5 and 1 <= int(port) <= 65535):
+        raise OptionError("address", "a port is a number from 1 to 65535")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{shown}:{int(port) if port else default_port}"
+
+
+@hookimpl
+def corepilot_register_backend() -> type[Any]:
+    """The backend; py-consul and the HTTP client are imported with it."""
+    from corepilot_consul.backend import ConsulBackend
+
+    return ConsulBackend

@@ -1,0 +1,64 @@
+"""py-consul, imported without what only its own transports need. All that we use of it comes from here.
+
+`import consul` also runs `consul.std`, the transport on `requests` that ours replaces, and asks `importlib.metadata`
+for its own version. The two bring 140 modules: 14 MB and 90 ms in every supervisor, and a blocking client that must not
+be used under gevent. So both names get an empty placeholder for the time of this one import; py-consul then calls its
+version "unknown", which is what it does without metadata, and `consul.Consul`, the class on `requests`, is unusable.
+Nothing is patched: a module that is already loaded is left as it is and used, and afterwards the placeholders are gone,
+so that whoever imports the real ones later gets them.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+
+
+class _MissingDistributionError(Exception):
+    """Stands for importlib.metadata.PackageNotFoundError."""
+
+
+def _no_version(_name: str) -> str:
+    raise _MissingDistributionError
+
+
+def _placeholders() -> dict[str, ModuleType]:
+    requests = ModuleType("requests")
+    requests.__dict__["Response"] = object  # consul.std names it in annotations
+    metadata = ModuleType("importlib.metadata")
+    metadata.__dict__.update(PackageNotFoundError=_MissingDistributionError, version=_no_version)
+    return {"requests": requests, "importlib.metadata": metadata}
+
+
+def import_consul() -> None:
+    """Import `consul.base`; a no-op for what is loaded already.
+
+    Raises:
+        ImportError: py-consul is not installed.
+    """
+    used = {name: module for name, module in _placeholders().items() if name not in sys.modules}
+    sys.modules.update(used)
+    try:
+        importlib.import_module("consul.base")
+    except (ImportError, AttributeError):
+        # A release that needs more of them than this one does: then it is imported as everybody else does it.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "consul"]:
+            del sys.modules[name]
+        _remove(used)
+        importlib.import_module("consul.base")
+    finally:
+        _remove(used)
+
+
+def _remove(placeholders: dict[str, ModuleType]) -> None:
+    for name, module in placeholders.items():
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+
+
+import_consul()
+
+from consul.base import Consul, HTTPClient, Response  # type: ignore[import-untyped]  # noqa: E402  - after the above
+from consul.callback import CB  # type: ignore[import-untyped]  # noqa: E402  - after the above
+from consul.exceptions import ConsulException  # type: ignore[import-untyped]  # noqa: E402  - after the above
+
+__all__ = ["CB", "Consul", "ConsulException", "HTTPClient", "Response", "import_consul"]

@@ -1,0 +1,234 @@
+"""py-consul's transport seam on corepilot's HTTP client, and the one place where its failures become backend errors.
+
+py-consul builds the paths and parses the answers. Everything between is here: deadlines, limits, TLS, statuses. The
+token is bound to one origin: redirects are not followed.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import Any, NoReturn
+from urllib.parse import quote, urlencode
+
+from corepilot.errors import (
+    BackendError,
+    BackendRefusedError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    UnknownInstanceError,
+)
+from corepilot.http.client import Client
+from corepilot.http.errors import HttpError, HttpTimeoutError
+from corepilot.http.message import Headers, Response
+from corepilot.http.tls import TlsOptions
+from corepilot_consul.blocking import deadline_for
+from corepilot_consul.plugin import Options, is_token
+from corepilot_consul.slim import HTTPClient
+from corepilot_consul.slim import Response as Parsable
+
+CALL_DEADLINE_S = 10.0
+"""For a request that does not block by design. The registrar's own deadlines are shorter."""
+
+_LONGEST_TOKEN_BYTES = 4096
+_LONGEST_QUOTE = 200
+_LONGEST_RETRY_AFTER_S = 60
+
+_SLASHES = "/:%"  # the caller has quoted what stands between them
+
+
+class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
+    """What `consul.base.Consul` sends its requests through.
+
+    Args:
+        options: Validated.
+    """
+
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+        self._options = options
+        self._client = Client(options.endpoint().origin, tls=_tls(options))
+        self._not_before = 0.0
+
+    @property
+    def origin(self) -> str:
+        """Where the agent is, for people."""
+        return self._client.origin
+
+    def uri(self, path: str, params: Sequence[tuple[str, Any]] | None = None) -> str:
+        """Path and query; the client knows the origin."""
+        query = f"?{urlencode(params)}" if params else ""
+        return quote(path, safe=_SLASHES) + query
+
+    def get(
+        self,
+        callback: Callable[[Any], Any],
+        path: str,
+        params: Sequence[tuple[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        raw: bool = False,  # noqa: ARG002, FBT001, FBT002  - py-consul's signature
+    ) -> Any:
+        """GET, parsed by py-consul. A blocking query may take as long as it asks for."""
+        wait = next((float(str(value).removesuffix("s")) for name, value in params or () if name == "wait"), 0.0)
+        deadline_s = deadline_for(wait) if wait else CALL_DEADLINE_S
+        return self._parsed(callback, self._request("GET", self.uri(path, params), b"", headers, deadline_s))
+
+    def put(
+        self,
+        callback: Callable[[Any], Any],
+        path: str,
+        params: Sequence[tuple[str, Any]] | None = None,
+        data: str | bytes = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """PUT, parsed by py-consul."""
+        return self._send("PUT", callback, self.uri(path, params), data, headers)
+
+    def post(
+        self,
+        callback: Callable[[Any], Any],
+        path: str,
+        params: Sequence[tuple[str, Any]] | None = None,
+        data: str | bytes = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """POST, parsed by py-consul."""
+        return self._send("POST", callback, self.uri(path, params), data, headers)
+
+    def delete(
+        self,
+        callback: Callable[[Any], Any],
+        path: str,
+        params: Sequence[tuple[str, Any]] | None = None,
+        data: str | bytes = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """DELETE, parsed by py-consul."""
+        return self._send("DELETE", callback, self.uri(path, params), data, headers)
+
+    def close(self) -> None:
+        """Close the connections. Idempotent, does not wait."""
+        self._client.close()
+
+    def nonsense(self, path: str, reason: str) -> NoReturn:
+        """Raise the error for an answer of status 200 that is not Consul's.
+
+        Something in between may be to blame (a proxy's error page), and may get out of the way again.
+        """
+        raise BackendUnavailableError(
+            f"cannot read the answer to {path} of {self.origin}: {reason}; check that a Consul agent listens there"
+        )
+
+    def _send(
+        self,
+        method: str,
+        callback: Callable[[Any], Any],
+        target: str,
+        data: str | bytes,
+        headers: Mapping[str, str] | None,
+    ) -> Any:
+        body = data.encode() if isinstance(data, str) else data
+        return self._parsed(callback, self._request(method, target, body, headers, CALL_DEADLINE_S))
+
+    def _request(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str] | None, deadline_s: float
+    ) -> Response:
+        if monotonic() < self._not_before:
+            raise BackendUnavailableError(f"cannot ask {self.origin} yet: it asked for a pause")
+        sent = [(name, value) for name, value in (headers or {}).items() if name != "X-Consul-Token"]
+        token = self._token()
+        if token:
+            sent.append(("X-Consul-Token", token))
+        if body:
+            sent.append(("Content-Type", "application/json"))
+        try:
+            response = self._client.request(method, target, body, sent, deadline_s=deadline_s)
+        except HttpTimeoutError as error:
+            raise BackendTimeoutError(str(error)) from error
+        except HttpError as error:
+            raise BackendUnavailableError(str(error)) from error
+        if not 200 <= response.status < 300:
+            self._require_status(method, target.partition("?")[0], response, token)
+        return response
+
+    def _parsed(self, callback: Callable[[Any], Any], response: Response) -> Any:
+        fields = response.headers
+        if "X-Consul-Index" not in fields:
+            # py-consul insists on the header of a blocking query; the rules for a missing one are ours.
+            fields = Headers((*fields.items(), ("X-Consul-Index", "")))
+        return callback(Parsable(response.status, fields, response.body))
+
+    def _require_status(self, method: str, path: str, response: Response, token: str) -> None:
+        """Raise the error that a status means; return for those that are fine."""
+        status = response.status
+        said = _quotation(response.body, token)
+        if path.startswith("/v1/agent/service/deregister/") and status == 404 and "unknown service" in said.lower():
+            return  # it is gone, which is what was asked for
+        what = f"cannot {method} {path} at {self.origin}: {status}{f' {said}' if said else ''}"
+        raise self._error(status, what, path, said, response.headers)
+
+    def _error(self, status: int, what: str, path: str, said: str, headers: Headers) -> BackendError:
+        if path.startswith("/v1/agent/check/update/") and status in {404, 500} and _is_unknown_check(said):
+            return UnknownInstanceError(what)
+        if status in {401, 403}:
+            return BackendRefusedError(f"{what}; check that the ACL token allows this")
+        if status in {429, 503}:
+            self._obey_retry_after(headers.get("Retry-After", ""))
+        if 300 <= status < 400:
+            return BackendRefusedError(f"{what}; redirects are not followed: name the agent itself as the address")
+        if status == 404:
+            return BackendRefusedError(f"{what}; check that a Consul agent listens there")
+        if status >= 500 or status in {408, 425, 429}:
+            return BackendUnavailableError(what)
+        return BackendRefusedError(what)
+
+    def _obey_retry_after(self, text: str) -> None:
+        if text.isascii() and text.isdecimal():
+            self._not_before = monotonic() + min(int(text[:4]), _LONGEST_RETRY_AFTER_S)
+
+    def _token(self) -> str:
+        options = self._options
+        if options.token or not options.token_file:
+            return options.token
+        # Read anew each time, so that a rotated token counts at once: a few bytes, as a rule from memory.
+        try:
+            descriptor = os.open(options.token_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                text = os.read(descriptor, _LONGEST_TOKEN_BYTES)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise BackendUnavailableError(
+                f"cannot read the token file {options.token_file}: {error.strerror}"
+            ) from error
+        token = text.decode("utf-8", "replace").strip()
+        if not is_token(token):
+            raise BackendRefusedError(f"cannot use the token file {options.token_file}: it holds more than a token")
+        return token
+
+
+def _tls(options: Options) -> TlsOptions:
+    tls = options.tls
+    both = tls.clientcert and tls.clientkey
+    return TlsOptions(
+        ca_file=tls.cafile,
+        ca_path=tls.capath,
+        cert_file=tls.clientcert if both else "",
+        key_file=tls.clientkey if both else "",
+        server_name=tls.servername,
+        verify=tls.verify,
+    )
+
+
+def _is_unknown_check(said: str) -> bool:
+    # Consul's agent package: 'Unknown check ID "service:x"…', 'CheckID "service:x" does not have associated TTL'.
+    text = said.lower()
+    return "unknown check" in text or "does not have associated ttl" in text
+
+
+def _quotation(body: bytes, token: str) -> str:
+    """The beginning of an error's text in one printable line, without the token."""
+    text = body[: 4 * _LONGEST_QUOTE].decode("utf-8", "replace")
+    if token:
+        text = text.replace(token, "***")
+    text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
