@@ -52,7 +52,7 @@ def _object(entry: Any, key: str) -> dict[str, Any]:
 
 def _instance(service: str, held: dict[str, Any], checks: Any) -> Instance:
     identifier, address, port, tags = held.get("ID"), held.get("Address", ""), held.get("Port", 0), held.get("Tags")
-    right = isinstance(identifier, str) and isinstance(address, str) and isinstance(port, int)
+    right = isinstance(identifier, str) and isinstance(address, str) and type(port) is int
     if not right or not _is_list_of_text(tags or []):
         raise ValueError("an instance has a field of the wrong type")
     if not isinstance(checks, list) or not all(isinstance(check, dict) for check in checks):

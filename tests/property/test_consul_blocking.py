@@ -1,0 +1,74 @@
+"""The rules of blocking queries, whatever an agent sends."""
+
+import json
+
+from corepilot_consul.blocking import BURST, PAUSE_S, Pace, next_index
+from corepilot_consul.plugin import Options
+from corepilot_consul.reading import snapshot_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corepilot.http.origin import parse_origin
+from corepilot.plugin import OptionError
+
+HEADERS = st.one_of(
+    st.text(max_size=30),
+    st.integers(-(2**70), 2**70).map(str),
+    st.sampled_from(["", "0", "-1", str(2**63), str(2**64), "1e9", "NaN", "0x10", "\uff11"]),
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["Node", "Service", "Checks", "ID", "Tags", "Port", "Address", "Status"]), inner, max_size=6
+        )
+    ),
+    max_leaves=30,
+)
+
+
+@given(st.lists(HEADERS, max_size=50))
+def test_the_index_is_always_one_that_may_be_asked_with(headers: list[str]) -> None:
+    index = 0
+    for header in headers:
+        following = next_index(index, header)
+        assert following == 0 or 1 <= following < 2**64
+        assert following == 0 or following >= index
+        index = following
+
+
+@given(st.lists(st.floats(0, 3), min_size=1, max_size=60))
+def test_no_more_than_the_burst_and_one_each_pause(gaps: list[float]) -> None:
+    pace, now, asked = Pace(0.0), 0.0, []
+    for gap in gaps:
+        now += gap
+        now += pace.reserve(now)
+        asked.append(now)
+    for first in range(len(asked)):
+        for last in range(first, len(asked)):
+            most = BURST + (asked[last] - asked[first]) / PAUSE_S
+            assert last - first + 1 <= most + 1 + 1e-6
+
+
+@given(JSON)
+def test_whatever_is_answered_is_a_snapshot_or_a_value_error(body: object) -> None:
+    try:
+        found = snapshot_of("web", json.loads(json.dumps(body)))
+    except ValueError:
+        return
+    assert list(found) == sorted(found)
+    assert len({one.id for one in found}) == len(found)
+
+
+@given(
+    st.text(max_size=30)
+    | st.from_regex(r"(https?://|unix://|)[\[\]a-z0-9:./@?#%-]{0,20}(:[0-9]{0,6})?", fullmatch=True),
+    st.sampled_from(["", "http", "https", "true"]),
+)
+def test_an_address_that_the_options_take_is_one_that_the_client_takes(address: str, scheme: str) -> None:
+    try:
+        options = Options(address=address, scheme=scheme)
+    except OptionError:
+        return
+    parse_origin(options.endpoint().origin)

@@ -1,0 +1,128 @@
+"""The agent's answer as a snapshot, and the rules of blocking queries."""
+
+from typing import Any
+
+import pytest
+from corepilot_consul.blocking import BURST, PAUSE_S, Pace, deadline_for, next_index, wait_for
+from corepilot_consul.reading import snapshot_of
+
+from corepilot.discovery.model import Instance
+
+
+def entry(
+    identifier: str = "web-1", *statuses: str, node: str = "n1", address: str = "10.0.0.1", port: Any = 80
+) -> dict[str, Any]:
+    return {
+        "Node": {"Node": node, "Address": "192.0.2.1"},
+        "Service": {"ID": identifier, "Service": "web", "Address": address, "Port": port, "Tags": ["a", "b"]},
+        "Checks": [{"Status": status} for status in statuses],
+    }
+
+
+def test_instances_are_sorted_by_id_and_keep_their_tags() -> None:
+    found = snapshot_of("web", [entry("web-2"), entry("web-10"), entry("web-1")])
+    assert [one.id for one in found] == ["web-1", "web-10", "web-2"]
+    assert found[0] == Instance("web-1", "web", "10.0.0.1", 80, "passing", ("a", "b"))
+    assert snapshot_of("web", []) == ()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "worst"),
+    [
+        ((), "passing"),
+        (("passing", "passing"), "passing"),
+        (("passing", "warning"), "warning"),
+        (("critical", "warning", "passing"), "critical"),
+        (("passing", "maintenance"), "critical"),
+    ],
+)
+def test_the_worst_check_counts(statuses: tuple[str, ...], worst: str) -> None:
+    assert [one.status for one in snapshot_of("web", [entry("web-1", *statuses)])] == [worst]
+
+
+def test_an_empty_address_is_not_replaced_by_the_nodes() -> None:
+    """ContainerPilot contract, section 7.4."""
+    assert snapshot_of("web", [entry(address="")])[0].address == ""
+
+
+def test_one_id_on_several_nodes() -> None:
+    found = snapshot_of("web", [entry(node="n2", port=2), entry(node="n1", port=1), entry("web-2", node="n1", port=3)])
+    assert [(one.id, one.port) for one in found] == [("web-1@n1", 1), ("web-1@n2", 2), ("web-2", 3)]
+
+
+def test_fields_that_consul_leaves_out() -> None:
+    bare = {"Node": {}, "Service": {"ID": "x", "Service": "web", "Tags": None}, "Checks": []}
+    assert snapshot_of("web", [bare]) == (Instance("x", "web", "", 0, "passing"),)
+
+
+def test_what_others_registered_is_shown_as_it_is() -> None:
+    # Consul checks no port; one odd instance must not hide the others.
+    assert [one.port for one in snapshot_of("web", [entry(port=70000), entry("web-2", port=-1)])] == [70000, -1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        {},
+        "[]",
+        3,
+        [3],
+        [{}],
+        [{"Service": {}}],
+        [{"Node": {}, "Service": {}, "Checks": []}],
+        [{"Node": {}, "Service": {"ID": 3}, "Checks": []}],
+        [{**entry(), "Checks": None}],
+        [{**entry(), "Checks": [3]}],
+        [entry(port="80")],
+        [entry(port=True)],
+        [{**entry(), "Service": {**entry()["Service"], "Tags": "a"}}],
+        [{**entry(), "Service": {**entry()["Service"], "Tags": [1]}}],
+    ],
+)
+def test_nonsense_is_a_value_error(body: Any) -> None:
+    with pytest.raises(ValueError, match=r"^it is not|^an "):
+        snapshot_of("web", body)
+
+
+@pytest.mark.parametrize(
+    ("previous", "header", "wanted"),
+    [
+        (0, "17", 17),
+        (17, "17", 17),
+        (17, "18", 18),
+        (17, "16", 0),  # backwards: start anew
+        (0, "0", 1),  # below one: as one
+        (0, "-1", 1),
+        (17, "0", 0),
+        (17, "-5", 0),
+        (0, str(2**63), 2**63),
+        (0, str(2**64 - 1), 2**64 - 1),
+        (0, str(2**64), 0),
+        (5, "", 0),
+        (5, "abc", 0),
+        (5, "1.5", 0),
+        (5, "٣", 0),
+        (5, "9" * 5000, 0),
+        (5, "--7", 0),
+        (5, " 7 ", 7),
+    ],
+)
+def test_the_next_index(previous: int, header: str, wanted: int) -> None:
+    assert next_index(previous, header) == wanted
+
+
+def test_waits_and_deadlines() -> None:
+    assert [wait_for(interval) for interval in (0, 1, 10, 55, 600)] == [1, 1, 10, 55, 55]
+    assert deadline_for(16) == 16 + 1 + 5
+
+
+def test_two_at_once_then_one_each_pause() -> None:
+    pace = Pace(0.0)
+    assert [round(pace.reserve(0.0), 6) for _ in range(4)] == [0, 0, PAUSE_S, 2 * PAUSE_S]
+
+
+def test_a_change_that_comes_alone_never_waits() -> None:
+    pace = Pace(0.0)
+    assert [pace.reserve(float(second)) for second in range(100)] == [0.0] * 100
+    assert [round(pace.reserve(200.0), 6) for _ in range(BURST + 1)] == [0, 0, PAUSE_S]
