@@ -74,7 +74,7 @@ def status(arguments: Any) -> int:
         (
             job["name"],
             job["state"],
-            job["health"] or "-",
+            "-" if job["health"] in {"idle", "unknown"} else job["health"],
             str(job["pid"] or "-"),
             str(job["starts"]),
             "-" if job["last_status"] is None else str(job["last_status"]),

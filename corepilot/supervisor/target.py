@@ -94,7 +94,9 @@ def _job(runner: "Runner") -> dict[str, object]:
     return {
         "name": job.name,
         "state": state.phase,
-        "health": state.health if job.health is not None else "",
+        "health": state.health,
+        "address": job.service.registration.address if job.service else "",
+        "port": job.service.registration.port if job.service else 0,
         "pid": runner.pid,
         "starts": runner.starts,
         "last_status": runner.last_status,

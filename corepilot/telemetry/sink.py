@@ -1,8 +1,8 @@
 """The contract of a telemetry sink: where metrics and status go.
 
 A sink is a plugin of the group `corepilot.sinks`; see `corepilot.plugin` for the two modules that an author writes. A
-sink that is asked (Prometheus) answers from `SinkContext.metrics.collect()`; one that tells (StatsD, OTLP) collects at its
-own interval in a greenlet of its own. Whatever happens to it is no harm to the jobs.
+sink that is asked (Prometheus) answers from `SinkContext.metrics.collect()`; one that tells (StatsD, OTLP) collects at
+its own interval in a greenlet of its own. Whatever happens to it is no harm to the jobs.
 """
 
 from abc import ABC, abstractmethod

@@ -1,0 +1,65 @@
+"""`/metrics` and `/status` over HTTP, as ContainerPilot serves them (ContainerPilot contract, section 9.2)."""
+
+import json
+from typing import Any
+
+from prometheus_client import PROCESS_COLLECTOR, CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from corepilot.http.exchange import ServerLimits
+from corepilot.http.message import Headers, Request, Response
+from corepilot.http.server import HttpServer, listen_tcp
+from corepilot.telemetry.sink import Sink, SinkContext
+from corepilot_prometheus.families import FamilyCollector, typed
+from corepilot_prometheus.status import containerpilot_status
+
+_JSON = Headers([("Content-Type", "application/json; charset=utf-8")])
+_METRICS = Headers([("Content-Type", CONTENT_TYPE_LATEST)])
+_TEXT = Headers([("Content-Type", "text/plain; charset=utf-8")])
+
+
+class PrometheusSink(Sink):
+    """Listens on the address that the configuration's `telemetry` section chose."""
+
+    def __init__(self, options: Any, context: SinkContext) -> None:
+        super().__init__(options, context)
+        self._registry = CollectorRegistry()
+        self._registry.register(PROCESS_COLLECTOR)
+        self._registry.register(FamilyCollector(context.metrics))
+        self._server: HttpServer | None = None
+        self._port = context.telemetry.port
+
+    @property
+    def address(self) -> str:
+        """`http://ADDRESS:PORT`; the port that was found, once it has been started with port 0."""
+        host = self.context.telemetry.address
+        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+
+    def start(self) -> None:
+        """Listen and serve."""
+        listener = listen_tcp(self.context.telemetry.address, self.context.telemetry.port)
+        self._port = listener.getsockname()[1]
+        limits = ServerLimits(connections=self.options.connections, body_bytes=0)
+        self._server = HttpServer(listener, self._answer, on_error=self._broke, limits=limits, keep_alive=True)
+        self._server.start()
+        self.context.log("info", f"telemetry at {self.address}")
+
+    def close(self) -> None:
+        """Stop at once: a scrape in flight is dropped."""
+        if self._server is not None:
+            self._server.stop(0)
+            self._server = None
+
+    def _answer(self, request: Request) -> Response:
+        if request.path == "/metrics":
+            families = self.context.metrics.collect()
+            return Response(200, _METRICS, typed(generate_latest(self._registry), families))
+        if request.path == "/status":
+            if request.method != "GET":
+                return Response(405, _TEXT, b"Method Not Allowed\n")
+            body = json.dumps(containerpilot_status(self.context.status(), self.context.version)).encode()
+            return Response(200, _JSON, body)
+        return Response(404, _TEXT, b"404 page not found\n")
+
+    def _broke(self, where: str, error: BaseException) -> None:
+        self.context.log("error", f"{where}: {type(error).__name__}: {error}")
