@@ -14,7 +14,9 @@ ENVIRONMENT = ROOT / ".venv-test"
 
 # program -> Debian package
 PROGRAMS = {
+    "bash": "bash",
     "busybox": "busybox",
+    "curl": "curl",
     "ip": "iproute2",
     "nginx": "nginx-light",
     "ps": "procps",

@@ -212,11 +212,11 @@ def _free_port() -> int:
 
 
 def _port_or_another(port: int) -> int:
-    """The port if nobody has it, and it is not 0."""
+    """The port if nobody has it, else a free one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port or _free_port()))
+            probe.bind(("127.0.0.1", port))
         except OSError:
             return _free_port()
         return int(probe.getsockname()[1])
