@@ -1,0 +1,35 @@
+"""Announces every signal it gets: `recorder.py [NUMBER that ends it]`. Reads stdin too where it is a terminal."""
+
+import os
+import select
+import signal
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from announcing import announce
+
+last = int(sys.argv[1]) if len(sys.argv) > 1 else signal.SIGTERM
+keep_default = {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
+if "stoppable" in sys.argv:
+    keep_default |= {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+signals = signal.valid_signals() - keep_default
+read_end, write_end = os.pipe()
+os.set_blocking(write_end, False)
+signal.set_wakeup_fd(write_end)
+for number in signals:
+    signal.signal(number, lambda *_: None)
+announce("ready", os.getpid())
+watched = [read_end, *([0] if os.isatty(0) else [])]
+while True:
+    readable, _, _ = select.select(watched, [], [])
+    if 0 in readable:
+        try:
+            line = os.read(0, 1000)
+        except OSError as error:
+            line = str(error).encode()
+        announce("line", line.decode().strip())
+    if read_end in readable:
+        for byte in os.read(read_end, 1):
+            announce("signal", byte)
+            if byte == last:
+                sys.exit(0)
