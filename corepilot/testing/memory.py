@@ -1,4 +1,4 @@
-"""A catalog in memory that can be told to fail, for tests of what is built on a catalog. It passes the conformance suite.
+"""A catalog in memory that fails when told to, for tests of what stands on one. It passes the conformance suite.
 
 catalog = MemoryCatalog()
 backend = MemoryBackend(catalog, context())

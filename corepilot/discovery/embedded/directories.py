@@ -1,0 +1,124 @@
+"""The catalog's directory and the one of each service below it: where they are, who may write, and what went wrong."""
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+
+from corepilot.discovery.embedded.names import directory_name
+from corepilot.errors import BackendError, BackendRefusedError, BackendUnavailableError
+
+_SHARED_MODE = 0o1777
+_FORBIDDEN = frozenset((errno.EACCES, errno.EPERM))
+_WRONG_PLACE = frozenset((errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST))
+_NO_LOCKS = frozenset((errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS))
+
+
+def default_path(environment: Mapping[str, str]) -> str:
+    """The directory for who does not name one: the same for all corepilots of one user (our decision).
+
+    root's is /var/run/corepilot/catalog. Others cannot create that: theirs is in $XDG_RUNTIME_DIR, or else in a
+    directory of their own in /tmp, /tmp/corepilot-UID, which is refused when somebody else owns it.
+    """
+    user = os.geteuid()
+    if user == 0:
+        return "/var/run/corepilot/catalog"
+    runtime = environment.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime):
+        return os.path.join(runtime, "corepilot", "catalog")
+    return f"{_private_parent(user)}/catalog"
+
+
+class Directories:
+    """Makes the directories of a catalog.
+
+    Who may advertise is decided by the mode of the catalog's directory: 0755 (less the umask) when we make it, so only
+    its owner; 1777 with `shared`, so everybody, and nobody can remove what is somebody else's. A directory that is
+    there already keeps its mode, and those of the services copy it: `chmod` on one directory before it is used (or
+    on all with -R later) is all that an operator has to do.
+
+    Args:
+        root: The catalog's directory, absolute.
+        shared: Whether everybody may advertise.
+    """
+
+    def __init__(self, root: str, *, shared: bool) -> None:
+        self.root = root
+        self.shared = shared
+
+    def of(self, service: str) -> str:
+        """The directory of a service."""
+        return os.path.join(self.root, directory_name(service))
+
+    def make(self, service: str) -> str:
+        """The directory of a service, made if it is missing, with all that is above it.
+
+        Raises:
+            OSError: it cannot be made.
+            BackendRefusedError: the default in /tmp belongs to somebody else.
+        """
+        path = self.of(service)
+        if not os.path.isdir(path):
+            self._make_root()
+            try:
+                os.mkdir(path, 0o755)
+            except FileExistsError:
+                if not os.path.isdir(path):
+                    raise
+            else:
+                mode = stat.S_IMODE(os.stat(self.root).st_mode)
+                if mode != stat.S_IMODE(os.stat(path).st_mode):
+                    os.chmod(path, mode)
+        return path
+
+    def _make_root(self) -> None:
+        own = _private_parent(os.geteuid())
+        if self.root.startswith(f"{own}/"):
+            with suppress(FileExistsError):
+                os.mkdir(own, 0o700)
+            status = os.lstat(own)
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+                raise BackendRefusedError(
+                    f"cannot use the catalog {self.root}: {own} is not a directory of ours; remove it, or set "
+                    "discovery.path"
+                )
+        os.makedirs(self.root, 0o755, exist_ok=True)
+        if self.shared:
+            status = os.stat(self.root)
+            if not status.st_mode & stat.S_IWOTH and os.geteuid() in {0, status.st_uid}:
+                os.chmod(self.root, _SHARED_MODE)
+
+    def explain(self, action: str, error: OSError) -> BackendError:
+        """What an error of the operating system means to the registrar, and to the operator.
+
+        Args:
+            action: What cannot be done, to follow "cannot ".
+            error: Why.
+        """
+        where = f"cannot {action} in the catalog {self.root}"
+        why = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno == errno.EROFS:
+            return BackendRefusedError(f"{where}: {why}; mount it writable here, or advertise nothing from here")
+        if error.errno in _FORBIDDEN:
+            return BackendRefusedError(f"{where}: {why} for user {os.geteuid()}; {self._who()}")
+        if error.errno in _WRONG_PLACE:
+            return BackendRefusedError(f"{where}: {why} ({error.filename}); set discovery.path to a directory")
+        if error.errno in _NO_LOCKS:
+            return BackendRefusedError(f"{where}: its file system has no locks ({why}); use a local one")
+        return BackendUnavailableError(f"{where}: {why}; trying again")
+
+    def _who(self) -> str:
+        try:
+            status = os.stat(self.root)
+        except OSError:
+            return "run as a user who may create it, or set discovery.path"
+        mode = stat.S_IMODE(status.st_mode)
+        return (
+            f"it belongs to user {status.st_uid} and has the mode {mode:04o}; let everybody advertise with "
+            f"`chmod -R 1777 {self.root}`, or change its owner, or set discovery.path"
+        )
+
+
+def _private_parent(user: int) -> str:
+    return f"/tmp/corepilot-{user}"  # noqa: S108  - ownership is verified before it is used

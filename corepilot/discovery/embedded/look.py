@@ -1,0 +1,110 @@
+"""An instance's file, from everybody else's side: is its holder alive, and what does it say?"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from enum import Enum
+from fcntl import LOCK_NB, LOCK_SH, flock
+from typing import NamedTuple
+
+from corepilot.discovery.embedded.held import STAGED
+from corepilot.discovery.embedded.record import LIMIT_BYTES, ForeignError, Record, TornError, decode
+
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # a FIFO somebody left here must not block us
+_ABANDONED_S = 60.0
+"""A staged file has its final name within milliseconds; one that is this old lost its maker."""
+
+
+class State(Enum):
+    """What there is under a name."""
+
+    ALIVE = "alive"
+    DEAD = "dead"
+    GONE = "gone"
+    TORN = "torn"
+    FOREIGN = "foreign"
+
+
+class Sight(NamedTuple):
+    """What a look has shown.
+
+    Attributes:
+        state: What there is. DEAD is a record without a holder; TORN has a holder who is writing just now.
+        record: The record, when ALIVE; when DEAD perhaps.
+        reason: Why it is FOREIGN or TORN, as a sentence about "it".
+    """
+
+    state: State
+    record: Record | None = None
+    reason: str = ""
+
+
+_GONE = Sight(State.GONE)
+
+
+def look(path: str) -> Sight:
+    """Look at a file.
+
+    The lock is asked for as a shared one, so that two who look at the same moment do not take each other for the
+    holder, and given back at once.
+
+    Raises:
+        OSError: it could not be looked at for lack of something (descriptors, memory): nothing is known.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        return _GONE
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO}:
+            return Sight(State.FOREIGN, None, f"it cannot be read: {error.strerror}")
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return Sight(State.FOREIGN, None, "it is not a regular file")
+        if not status.st_nlink:
+            return _GONE
+        try:
+            flock(descriptor, LOCK_SH | LOCK_NB)
+            held = False
+        except BlockingIOError:
+            held = True
+        return _judge(os.read(descriptor, LIMIT_BYTES + 1), held=held)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(directory: str, now: float) -> None:
+    """Remove what dead holders have left, as far as we may: on a sticky directory, only its owner can.
+
+    Args:
+        directory: The directory of a service.
+        now: The file system's clock: the modification time of a file written just now.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    with os.scandir(directory) as found:
+        names = [entry.name for entry in found]
+    for name in names:
+        path = os.path.join(directory, name)
+        with suppress(OSError):
+            if name.startswith("."):
+                if name.endswith(STAGED) and now - os.lstat(path).st_mtime > _ABANDONED_S:
+                    os.unlink(path)  # a maker that only slept finds it gone, and starts again
+            elif look(path).state is State.DEAD:
+                os.unlink(path)
+
+
+def _judge(data: bytes, *, held: bool) -> Sight:
+    if len(data) > LIMIT_BYTES:
+        return Sight(State.FOREIGN, None, f"it is longer than {LIMIT_BYTES} bytes")
+    try:
+        record = decode(data)
+    except ForeignError as error:
+        return Sight(State.FOREIGN, None, str(error))
+    except TornError as error:
+        return Sight(State.TORN if held else State.DEAD, None, str(error))  # killed while it wrote
+    return Sight(State.ALIVE if held else State.DEAD, record)

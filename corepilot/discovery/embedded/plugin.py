@@ -1,0 +1,44 @@
+"""Keeps services in a directory that processes and containers of one machine share; needs no server."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from corepilot.plugin import API_VERSION, OptionError, hookimpl, option
+
+API = API_VERSION
+CAPABILITIES = frozenset({"push", "expiry"})
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `discovery: { backend: "embedded", … }` takes."""
+
+    path: str = option(
+        help="directory of the catalog, absolute, on a local file system; all that name the same one see each other; "
+        "empty for /var/run/corepilot/catalog, or, when not run by root, corepilot/catalog in $XDG_RUNTIME_DIR, "
+        "else /tmp/corepilot-UID/catalog",
+        default="",
+        example="/var/run/corepilot/catalog",
+    )
+    shared: bool = option(
+        help="let every user of the machine advertise here: directories get the mode 1777 instead of 0755",
+        default=False,
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse a path that would mean something else in another working directory.
+
+        Raises:
+            OptionError: the path is relative.
+        """
+        if self.path and not os.path.isabs(self.path):
+            raise OptionError("path", "must be absolute, so that all who name it mean the same directory")
+
+
+@hookimpl
+def corepilot_register_backend() -> type[Any]:
+    """Return the backend. What it needs is imported only now."""
+    from corepilot.discovery.embedded.backend import EmbeddedBackend
+
+    return EmbeddedBackend

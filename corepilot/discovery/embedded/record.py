@@ -1,0 +1,156 @@
+"""What an instance's file says: one line that proves the rest, then one JSON object.
+
+    corepilot-instance 1 9ae0daaf 000214
+    {"id": "web-a", "service": "web", "address": "10.0.0.1", "port": 80, …}
+
+The numbers are the format's version, the CRC-32 of the object, and its length in bytes. Holders write a record with one
+pwrite(2) over the old one. Readers take no lock against that, so they may see half of each; the checksum tells. What
+follows the object is filling. A reader of an older version leaves alone what a newer one wrote.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from zlib import crc32
+
+from corepilot.discovery.model import Instance, Registration, Status
+
+VERSION = 1
+LIMIT_BYTES = 64 * 1024
+"""The longest file that is read, and the longest record that is written."""
+
+_MAGIC = b"corepilot-instance"
+_STATUSES = frozenset(("passing", "warning", "critical"))
+_HEADER_BYTES = len(_MAGIC) + 32
+
+
+class TornError(ValueError):
+    """The bytes are half of one record and half of another: look again."""
+
+
+class ForeignError(ValueError):
+    """The bytes are not a record of this version: the reason is the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One instance, as its holder tells it.
+
+    Attributes:
+        id: `Registration.id`.
+        service: `Registration.service`.
+        address: `Registration.address`.
+        port: `Registration.port`.
+        tags: `Registration.tags`.
+        notes: `Registration.notes`, for people.
+        status: As reported last.
+        output: What the check said, for people.
+        since: When it was registered, by `BootClock`: of two holders of one id the later one counts.
+        until: When it lapses unless it is rewritten, by `BootClock`.
+        valid_for_s: How long it was good for when it was written.
+        boot: `BootClock.boot` of the holder.
+        sequence: How often it was rewritten: readers with another boot's clock see from it that the holder lives.
+        pid: The holder, in its own PID namespace, for people.
+    """
+
+    id: str
+    service: str
+    address: str
+    port: int
+    tags: tuple[str, ...]
+    notes: str
+    status: Status
+    output: str
+    since: float
+    until: float
+    valid_for_s: float
+    boot: str
+    sequence: int
+    pid: int
+
+    @classmethod
+    def of(
+        cls, registration: Registration, status: Status, output: str, *, now: float, boot: str, pid: int
+    ) -> "Record":
+        """The record of a new registration."""
+        return cls(
+            id=registration.id,
+            service=registration.service,
+            address=registration.address,
+            port=registration.port,
+            tags=registration.tags,
+            notes=registration.notes,
+            status=status,
+            output=output,
+            since=now,
+            until=now + registration.ttl_s,
+            valid_for_s=registration.ttl_s,
+            boot=boot,
+            sequence=0,
+            pid=pid,
+        )
+
+    def instance(self, *, lapsed: bool) -> Instance:
+        """The instance as the catalog tells it; one that lapsed is critical."""
+        return Instance(
+            self.id, self.service, self.address, self.port, "critical" if lapsed else self.status, self.tags
+        )
+
+
+def encode(record: Record, fill_to: int = 0) -> bytes:
+    """The bytes of a record.
+
+    Args:
+        record: What to say.
+        fill_to: Length of what it is written over, so that nothing of that is left behind.
+
+    Raises:
+        ValueError: it would be longer than LIMIT_BYTES.
+    """
+    payload = json.dumps(asdict(record)).encode()
+    data = b"%s %d %08x %06d\n%s\n" % (_MAGIC, VERSION, crc32(payload), len(payload), payload)
+    if len(data) > LIMIT_BYTES:
+        raise ValueError(f"its record has {len(data)} bytes, and at most {LIMIT_BYTES} are allowed")
+    return data.ljust(fill_to)
+
+
+def decode(data: bytes) -> Record:
+    """The record in these bytes.
+
+    Raises:
+        TornError: they were read while the holder wrote.
+        ForeignError: they are something else, or of another version.
+    """
+    header, newline, rest = data.partition(b"\n")
+    fields = header.split(b" ")
+    if fields[0] != _MAGIC or len(fields) < 2 or not newline or len(header) > _HEADER_BYTES:
+        raise ForeignError("it is not an instance of a catalog")
+    if fields[1] != b"%d" % VERSION:
+        version = fields[1].decode(errors="replace")
+        raise ForeignError(f"it has format version {version}, and this corepilot knows version {VERSION} only")
+    try:
+        checksum, length = int(fields[2], 16), int(fields[3])
+    except (ValueError, IndexError):
+        raise ForeignError("its first line is broken") from None
+    payload = rest[:length]
+    if len(payload) < length or crc32(payload) != checksum:
+        raise TornError("its checksum does not match")
+    return _record(payload)
+
+
+def _record(payload: bytes) -> Record:
+    try:
+        plain = json.loads(payload)
+        record = Record(**{**plain, "tags": tuple(plain["tags"])})
+        numbers = (record.since, record.until, record.valid_for_s)
+        texts = (record.id, record.service, record.address, record.boot, *record.tags)
+        good = (
+            record.status in _STATUSES
+            and type(record.port) is int
+            and all(type(number) in {int, float} for number in numbers)
+            and all(type(text) is str for text in texts)
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ForeignError(f"its record is broken: {error}") from None
+    if not good:
+        raise ForeignError("its record is broken: a value has the wrong type")
+    return record
