@@ -5,7 +5,6 @@ A job's line is shown at any level: the level is for what corepilot says (sectio
 
 import time
 from collections.abc import Callable
-from json import dumps
 from typing import Literal
 
 from corepilot.config.model import LoggingConfig
@@ -102,6 +101,8 @@ def _quoted(text: str) -> str:
 
 
 def _json(stamp: str, level: str, message: str, fields: Fields) -> str:
+    from json import dumps  # a look-up after the first time; not on the boot path of the other formats
+
     return dumps({**dict(fields), "level": level, "msg": message, "time": stamp}, ensure_ascii=False) + "\n"
 
 
