@@ -1,0 +1,331 @@
+"""What the Consul backend does with answers that no agent should give, and with none at all."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from corepilot_consul import blocking, transport
+from corepilot_consul.backend import ConsulBackend
+from corepilot_consul.plugin import Options
+from http_script import ScriptedServer, read_request, say, stay
+from servers.consul import ConsulServer
+
+from corepilot.discovery.model import Query, Registration, Snapshot
+from corepilot.errors import (
+    BackendError,
+    BackendRefusedError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    UnknownInstanceError,
+)
+from corepilot.testing.suite import context
+
+WEB = Registration("web-host1", "web", "192.0.2.7", 8080)
+TOKEN = "s3cret-t0ken"
+
+
+def answer(status: str, body: bytes = b"", *fields: str) -> bytes:
+    head = "".join(f"{field}\r\n" for field in (*fields, f"Content-Length: {len(body)}"))
+    return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
+
+
+_OPENED: list[ConsulBackend] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while _OPENED:
+        _OPENED.pop().close()
+
+
+def opened(options: Options) -> ConsulBackend:
+    """A backend that is closed when the test ends."""
+    _OPENED.append(ConsulBackend(options, context()))
+    return _OPENED[-1]
+
+
+def make(server: ScriptedServer, **options: Any) -> ConsulBackend:
+    return opened(Options(address=server.origin, token=TOKEN, **options))
+
+
+def calls(client: ConsulBackend) -> list[Callable[[], object]]:
+    return [
+        lambda: client.register(WEB, "passing", "ok"),
+        lambda: client.report(WEB.id, "passing", "ok", 10),
+        lambda: client.deregister(WEB.id),
+        lambda: next(client.watch(Query("web"))),
+    ]
+
+
+def failures(server: ScriptedServer) -> list[BackendError]:
+    """The error of each method; none may be anything but a BackendError, and none may show the token."""
+    found = []
+    for call in calls(make(server)):
+        with pytest.raises(BackendError) as caught:
+            call()
+        assert TOKEN not in str(caught.value)
+        assert len(str(caught.value)) < 600
+        assert server.origin in str(caught.value)
+        found.append(caught.value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (answer("403 Forbidden", b"Permission denied: lacks permission 'service:write'"), BackendRefusedError),
+        (answer("401 Unauthorized", f"bad token {TOKEN}".encode()), BackendRefusedError),
+        (answer("400 Bad Request", b"Invalid"), BackendRefusedError),
+        (answer("404 Not Found", b"<html>nginx</html>"), BackendRefusedError),
+        (answer("301 Moved Permanently", b"", "Location: http://127.0.0.1:1/"), BackendRefusedError),
+        (answer("429 Too Many Requests", b"slow down"), BackendUnavailableError),
+        (answer("500 Internal Server Error", b"No cluster leader"), BackendUnavailableError),
+        (answer("502 Bad Gateway", b"<html>" + b"x" * 10000), BackendUnavailableError),
+        (answer("503 Service Unavailable", b"\x00\xff\x1b[31mred"), BackendUnavailableError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]", BackendUnavailableError),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n", BackendUnavailableError),
+        (b"", BackendUnavailableError),
+    ],
+)
+def test_a_failure_is_the_error_that_says_who_must_act(said: bytes, kind: type[BackendError]) -> None:
+    with ScriptedServer(say(said)) as server:
+        assert [type(error) for error in failures(server)] == [kind] * 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html><body>Welcome</body></html>",
+        b'[{"Node": {"Node": "n1"}, "Serv',
+        b"null",
+        b"{}",
+        b'[{"Service": 3}]',
+        b"\xff\xfe\xfd",
+        b"[" * 200_000,
+        b"[" + b"9" * 10_000 + b"]",
+        b'{"token": "' + TOKEN.encode() + b'"}',
+    ],
+)
+def test_a_watch_on_something_that_is_no_consul(body: bytes) -> None:
+    with ScriptedServer(say(answer("200 OK", body, "X-Consul-Index: 5"))) as server:
+        watch = make(server).watch(Query("web"))
+        with pytest.raises(BackendUnavailableError, match="check that a Consul agent listens there") as caught:
+            next(watch)
+        assert TOKEN not in str(caught.value)
+        with pytest.raises(StopIteration):
+            next(watch)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_without_end_is_cut_off(*, announced: bool) -> None:
+    received = 0
+
+    def talk(connected: socket.socket) -> None:
+        nonlocal received
+        read_request(connected)
+        length = "Content-Length: 1073741824" if announced else "Transfer-Encoding: chunked"
+        connected.sendall(f"HTTP/1.1 200 OK\r\nX-Consul-Index: 1\r\n{length}\r\n\r\n".encode())
+        piece = b" " * 65536
+        while True:
+            connected.sendall(piece if announced else b"10000\r\n" + piece + b"\r\n")
+            received += len(piece)
+
+    with ScriptedServer(talk) as server, pytest.raises(BackendUnavailableError, match="longer than 8388608 bytes"):
+        next(make(server).watch(Query("web")))
+    assert received < 16 * 1024 * 1024
+
+
+def test_a_redirect_does_not_carry_the_token_elsewhere() -> None:
+    with ScriptedServer(stay) as other:
+        said = answer("307 Temporary Redirect", b"", f"Location: {other.origin}/v1/agent/service/register")
+        with ScriptedServer(say(said)) as server:
+            for error in failures(server):
+                assert "redirects are not followed" in str(error)
+        assert other.connections == 0
+
+
+def test_only_consuls_own_words_make_an_instance_unknown() -> None:
+    for said in (
+        answer("404 Not Found", b'Unknown check ID "service:web-host1". Ensure that the check ID is passed'),
+        answer("500 Internal Server Error", b'CheckID "service:web-host1" does not have associated TTL'),
+        answer("404 Not Found", b'Unknown check "service:web-host1"'),
+    ):
+        with ScriptedServer(say(said)) as server, pytest.raises(UnknownInstanceError):
+            make(server).report(WEB.id, "passing", "ok", 10)
+    with ScriptedServer(say(answer("404 Not Found", b"no such page"))) as server, pytest.raises(BackendRefusedError):
+        make(server).report(WEB.id, "passing", "ok", 10)
+
+
+def test_an_agent_that_asks_for_a_pause_gets_it() -> None:
+    with ScriptedServer(say(answer("429 Too Many Requests", b"", "Retry-After: 30"))) as server:
+        client = make(server)
+        for _ in range(5):
+            with pytest.raises(BackendUnavailableError):
+                client.report(WEB.id, "passing", "ok", 10)
+        assert server.connections == 1
+    for odd in ("soon", "-1", "", "Wed, 21 Oct 2015 07:28:00 GMT", "\u0663"):
+        with ScriptedServer(say(answer("503 Busy", b"", f"Retry-After: {odd}"))) as server:
+            client = make(server)
+            for _ in range(2):
+                with pytest.raises(BackendUnavailableError):
+                    client.report(WEB.id, "passing", "ok", 10)
+            assert server.connections == 2
+
+
+def test_a_registration_that_is_taken_out_in_between_is_made_again() -> None:
+    asked: list[str] = []
+
+    def talk(connected: socket.socket) -> None:
+        while request := read_request(connected):
+            asked.append(request.decode().split(" ")[1].rpartition("/")[0])
+            lost = answer("404 Not Found", b'Unknown check ID "service:web-host1"')
+            connected.sendall(lost if len(asked) == 2 else answer("200 OK"))
+
+    with ScriptedServer(talk) as server:
+        make(server).register(WEB, "passing", "ok")
+    assert asked == ["/v1/agent/service", "/v1/agent/check/update"] * 2
+
+
+def test_a_server_that_says_nothing_or_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drip(connected: socket.socket) -> None:
+        read_request(connected)
+        connected.sendall(b"HTTP/1.1 200 OK\r\nX-Consul-Index: 1\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            connected.sendall(b" ")
+            gevent.sleep(0.02)
+
+    monkeypatch.setattr(transport, "CALL_DEADLINE_S", 0.3)
+    for talk in (stay, drip):
+        with ScriptedServer(talk) as server:
+            assert [type(error) for error in failures(server)] == [BackendTimeoutError] * 4
+
+
+def test_an_agent_that_is_paused_does_not_hold_a_call_for_ever(
+    consul: ConsulServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = opened(Options(address=consul.address))
+    watch = client.watch(Query("web", interval_s=1))
+    next(watch)
+    consul.pause()
+    monkeypatch.setattr(blocking, "_GRACE_S", 0.2)
+    with pytest.raises(BackendTimeoutError):
+        next(watch)
+    monkeypatch.setattr(transport, "CALL_DEADLINE_S", 0.3)
+    for call in calls(client):
+        with pytest.raises(BackendTimeoutError):
+            call()
+    consul.resume()
+    monkeypatch.undo()
+    client.register(WEB, "passing", "ok")
+    client.close()
+
+
+class Agent:
+    """Answers each query of a watch with the next of these index headers and a port that counts the queries."""
+
+    def __init__(self, *indexes: str | None) -> None:
+        self.indexes = list(indexes)
+        self.asked: list[str] = []
+
+    def talk(self, connected: socket.socket) -> None:
+        while request := read_request(connected):
+            self.asked.append(request.decode().split(" ")[1].partition("?")[2])
+            index = self.indexes[min(len(self.asked), len(self.indexes)) - 1]
+            field = () if index is None else (f"X-Consul-Index: {index}",)
+            service = {"ID": "web-1", "Service": "web", "Address": "192.0.2.1", "Port": len(self.asked)}
+            body = json.dumps([{"Node": {"Node": "n"}, "Service": service, "Checks": []}]).encode()
+            connected.sendall(answer("200 OK", body, *field))
+
+
+def take(agent: Agent, count: int) -> list[Snapshot]:
+    with ScriptedServer(agent.talk) as server:
+        watch = make(server).watch(Query("web", interval_s=1))
+        return [next(watch) for _ in range(count)]
+
+
+def test_an_index_that_goes_back_is_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corepilot_consul.watch.UNSURE_PAUSE_S", 0.01)
+    agent = Agent("7", "9", "3", "4")
+    take(agent, 5)
+    assert agent.asked == ["", "index=7&wait=1s", "index=9&wait=1s", "", "index=4&wait=1s"]
+
+
+def test_without_a_usable_index_the_present_state_is_polled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corepilot_consul.watch.UNSURE_PAUSE_S", 0.01)
+    agent = Agent(None, "abc", "", "0", "-1", "5")
+    assert [snapshot[0].port for snapshot in take(agent, 6)] == [1, 2, 3, 4, 5, 6]
+    assert agent.asked == ["", "", "", "", "index=1&wait=1s", "index=1&wait=1s"]
+
+
+def test_a_service_that_keeps_changing_is_not_asked_about_without_pause() -> None:
+    agent = Agent(*(str(number) for number in range(1, 1000)))
+    begin = time.monotonic()
+    snapshots = take(agent, 12)
+    elapsed = time.monotonic() - begin
+    assert len(snapshots) == 12
+    # The first question, the burst, and then one each pause: a slower machine only makes the right side larger.
+    assert len(agent.asked) <= 1 + blocking.BURST + elapsed / blocking.PAUSE_S
+
+
+def test_an_index_that_never_works_is_asked_for_once_a_second() -> None:
+    begin = time.monotonic()
+    agent = Agent(None)
+    take(agent, 3)
+    assert len(agent.asked) <= 1 + (time.monotonic() - begin) / blocking.UNSURE_PAUSE_S
+
+
+@pytest.mark.parametrize("content", [None, "two tokens", "a\x00b"])
+def test_a_token_file_that_cannot_be_used(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    with ScriptedServer(stay) as server:
+        client = opened(Options(address=server.origin, token_file=str(file)))
+        for call in calls(client):
+            with pytest.raises(BackendError, match="the token file") as caught:
+                call()
+            assert content is None or content not in str(caught.value)
+        assert server.connections == 0
+
+
+def test_a_watch_that_is_closed_while_it_waits_ends_quietly() -> None:
+    ended: list[str] = []
+
+    def follow(watch: Any) -> None:
+        ended.extend("snapshot" for _ in watch)
+        ended.append("end")
+
+    with ScriptedServer(stay) as server:
+        client = make(server)
+        for close in ("watch", "client"):
+            ended.clear()
+            watch: Any = client.watch(Query("web"))
+            greenlet = gevent.spawn(follow, watch)
+            gevent.sleep(0)  # it starts, and waits for the server
+            (watch if close == "watch" else client).close()
+            greenlet.get(timeout=10)
+            assert ended == ["end"]
+        watch.close()
+
+
+def test_closing_a_watch_does_not_hit_a_greenlet_that_has_left_it() -> None:
+    # close() strikes one turn of the hub later: whoever has its answer by then goes on undisturbed.
+    with ScriptedServer(say(answer("200 OK", b"[]", "X-Consul-Index: 1"))) as server:
+        watch: Any = make(server).watch(Query("web"))
+
+        def follow() -> str:
+            next(watch)
+            gevent.get_hub().loop.run_callback(lambda: None)
+            watch.close()
+            gevent.sleep(0)
+            gevent.sleep(0)
+            return "undisturbed"
+
+        assert gevent.spawn(follow).get(timeout=10) == "undisturbed"
