@@ -113,7 +113,8 @@ def _read_stamp(directory: Path) -> dict[str, str]:
 
 
 def _make(directory: Path) -> None:
-    if importlib.util.find_spec("ensurepip") is None:
+    ensurepip = importlib.util.find_spec("ensurepip")
+    if ensurepip is None or ensurepip.origin is None:  # a folder without files is a namespace package to Python
         import debian  # beside this file, and needed on Debian only
 
         debian.install([f"python{sysconfig.get_python_version()}-venv"])
