@@ -1,0 +1,198 @@
+"""Consul with access control and with TLS, on real agents whose certificates Consul's own program made."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from corepilot_consul.backend import ConsulBackend
+from corepilot_consul.plugin import Options, Tls
+from servers.consul import ConsulServer, consul_binary, free_port
+
+from corepilot.discovery.model import Query, Registration
+from corepilot.errors import BackendRefusedError, BackendUnavailableError
+from corepilot.testing.suite import context, instance_of
+
+WEB = Registration("web-host1", "web", "192.0.2.7", 8080, ttl_s=60)
+ROOT = "8e6b1c4e-3a7a-4b86-9b9e-5c0d7f1a2b3c"
+RULES = 'service_prefix "" { policy = "write" } node_prefix "" { policy = "read" }'
+
+Open = Callable[[Options], ConsulBackend]
+
+
+@pytest.fixture
+def open_one() -> Iterator[Open]:
+    made: list[ConsulBackend] = []
+
+    def one(options: Options) -> ConsulBackend:
+        made.append(ConsulBackend(options, context()))
+        return made[-1]
+
+    yield one
+    for client in made:
+        client.close()
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[ConsulServer]:
+    """An agent that denies what no token allows."""
+    tokens = {"initial_management": ROOT, "agent": ROOT}
+    config = {"acl": {"enabled": True, "default_policy": "deny", "enable_token_persistence": False, "tokens": tokens}}
+    with ConsulServer(config, token=ROOT) as server:
+        server.put("/v1/acl/policy", {"Name": "jobs", "Rules": RULES})
+        yield server
+
+
+def new_token(server: ConsulServer) -> dict[str, Any]:
+    token: dict[str, Any] = server.put("/v1/acl/token", {"Policies": [{"Name": "jobs"}]})
+    return token
+
+
+def walk(client: ConsulBackend) -> None:
+    """Everything a backend does."""
+    client.register(WEB, "passing", "ok")
+    client.report(WEB.id, "warning", "so-so", 60)
+    for snapshot in client.watch(Query("web", interval_s=1)):
+        if snapshot == (instance_of(WEB, "warning"),):
+            break
+    client.deregister(WEB.id)
+
+
+def calls(client: ConsulBackend) -> list[Callable[[], object]]:
+    return [
+        lambda: client.register(WEB, "passing", "ok"),
+        lambda: client.report(WEB.id, "passing", "ok", 60),
+        lambda: client.deregister(WEB.id),
+    ]
+
+
+def test_every_request_is_allowed_by_its_token(guarded: ConsulServer, open_one: Open) -> None:
+    walk(open_one(Options(address=guarded.address, token=new_token(guarded)["SecretID"])))
+
+
+@pytest.mark.parametrize("token", ["", "5f0c7a3e-1111-4222-8333-444455556666"])
+def test_without_a_token_or_with_a_wrong_one_the_agent_refuses(
+    guarded: ConsulServer, open_one: Open, token: str
+) -> None:
+    guarded.put("/v1/agent/service/register", {"Name": WEB.service, "ID": WEB.id, "Check": {"TTL": "60s"}})
+    for call in calls(open_one(Options(address=guarded.address, token=token))):
+        with pytest.raises(BackendRefusedError, match="check that the ACL token allows this") as caught:
+            call()
+        assert not token or token not in str(caught.value)
+    guarded.put(f"/v1/agent/service/deregister/{WEB.id}")
+
+
+def test_a_rotated_token_counts_at_once(guarded: ConsulServer, open_one: Open, tmp_path: Path) -> None:
+    old, new = new_token(guarded), new_token(guarded)
+    file = tmp_path / "token"
+    file.write_text(old["SecretID"] + "\n")
+    client = open_one(Options(address=guarded.address, token_file=str(file)))
+    walk(client)
+    client.register(WEB, "passing", "ok")
+    guarded.request("DELETE", f"/v1/acl/token/{old['AccessorID']}")
+    with pytest.raises(BackendRefusedError):
+        client.report(WEB.id, "passing", "ok", 60)
+    file.write_text(new["SecretID"])
+    client.report(WEB.id, "passing", "ok", 60)
+    walk(client)
+
+
+@dataclass(frozen=True)
+class Certificates:
+    ca: str
+    server: str
+    server_key: str
+    client: str
+    client_key: str
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority, a certificate for server.dc1.consul, localhost and 127.0.0.1, and one for a client."""
+    where = tmp_path_factory.mktemp("certificates")
+    for arguments in (["ca", "create"], ["cert", "create", "-server"], ["cert", "create", "-client"]):
+        subprocess.run([consul_binary(), "tls", *arguments], cwd=where, check=True, capture_output=True, timeout=60)
+    server, client = "dc1-server-consul-0", "dc1-client-consul-0"
+    names = ("consul-agent-ca", server, f"{server}-key", client, f"{client}-key")
+    return Certificates(*(str(where / f"{name}.pem") for name in names))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["server only", "both sides"])
+def both_sides(request: pytest.FixtureRequest) -> bool:
+    """Whether the agent wants a certificate of its clients."""
+    wanted: bool = request.param
+    return wanted
+
+
+@pytest.fixture(scope="module")
+def secure(certificates: Certificates, both_sides: bool) -> Iterator[str]:  # noqa: FBT001  - a fixture
+    """The address of an agent's HTTPS port."""
+    port = free_port()
+    https = {
+        "ca_file": certificates.ca,
+        "cert_file": certificates.server,
+        "key_file": certificates.server_key,
+        "verify_incoming": both_sides,
+    }
+    with ConsulServer({"ports": {"https": port}, "tls": {"https": https}}):
+        yield f"https://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def ours(certificates: Certificates, both_sides: bool) -> Tls:  # noqa: FBT001  - a fixture
+    """Our own certificate, where it is wanted."""
+    return Tls(clientcert=certificates.client, clientkey=certificates.client_key) if both_sides else Tls()
+
+
+def test_the_agents_certificate_is_verified_against_the_ca_file(
+    secure: str, certificates: Certificates, ours: Tls, open_one: Open
+) -> None:
+    walk(open_one(Options(address=secure, tls=replace(ours, cafile=certificates.ca))))
+
+
+def test_an_unknown_authority_is_refused_by_default(secure: str, ours: Tls, open_one: Open) -> None:
+    for call in calls(open_one(Options(address=secure, token="s3cret", tls=ours))):
+        with pytest.raises(BackendUnavailableError, match=r"(?i)certificate") as caught:
+            call()
+        assert "s3cret" not in str(caught.value)
+
+
+def test_verification_can_be_turned_off(secure: str, ours: Tls, open_one: Open) -> None:
+    walk(open_one(Options(address=secure, tls=replace(ours, verify=False))))
+
+
+def test_the_name_in_the_certificate_counts(secure: str, certificates: Certificates, ours: Tls, open_one: Open) -> None:
+    ca = certificates.ca
+    walk(open_one(Options(address=secure, tls=replace(ours, cafile=ca, servername="server.dc1.consul"))))
+    client = open_one(Options(address=secure, tls=replace(ours, cafile=ca, servername="other.dc1.consul")))
+    with pytest.raises(BackendUnavailableError, match=r"(?i)hostname mismatch"):
+        client.deregister(WEB.id)
+
+
+def test_a_client_certificate_that_is_wanted_and_missing(
+    secure: str,
+    certificates: Certificates,
+    both_sides: bool,  # noqa: FBT001  - a fixture
+    open_one: Open,
+) -> None:
+    client = open_one(Options(address=secure, tls=Tls(cafile=certificates.ca, clientcert=certificates.client)))
+    if both_sides:
+        with pytest.raises(BackendUnavailableError):
+            client.deregister(WEB.id)
+    else:
+        client.deregister(WEB.id)
+
+
+def test_a_ca_file_that_is_gone_is_named(secure: str, open_one: Open) -> None:
+    client = open_one(Options(address=secure, tls=Tls(cafile="/nonexistent/ca.pem")))
+    with pytest.raises(BackendUnavailableError, match=r"/nonexistent/ca\.pem"):
+        client.deregister(WEB.id)
+
+
+def test_plain_http_on_a_tls_port_and_the_other_way_round(secure: str, consul: ConsulServer, open_one: Open) -> None:
+    for address in (secure.replace("https", "http"), f"https://{consul.address}"):
+        client = open_one(Options(address=address, tls=Tls(verify=False)))
+        with pytest.raises((BackendUnavailableError, BackendRefusedError)):
+            client.deregister(WEB.id)
