@@ -17,6 +17,7 @@ from gevent import Timeout, socket
 
 from corepilot.http.exchange import Exchange, RefusedError, ServerLimits
 from corepilot.http.message import Headers, Peer, Request, Response
+from corepilot.http.turns import full_turn
 
 __all__ = ["HttpServer", "ServerLimits", "listen_tcp"]
 
@@ -122,8 +123,8 @@ class HttpServer:
                     self._admit(sock)
             except OSError as error:
                 self._survive(error)
-            # Without this, a flood of connections would keep the hub from those that are already there.
-            gevent.sleep(0)
+            # Otherwise a flood of connections would keep the hub from those that are already there.
+            full_turn()
 
     def _survive(self, error: OSError) -> None:
         # accept(2): errors of the new connection itself, such as ECONNABORTED, come out here too. They end with it.

@@ -1,17 +1,12 @@
 """One HTTP/1.1 connection seen from either end: a gevent socket and h11's state machine for what is on it."""
 
 from collections.abc import Iterable
-from time import monotonic
 
-import gevent
 import h11
 from gevent.socket import socket
 
 from corepilot.http.message import Headers
-
-# A peer that always has data ready would otherwise keep the hub from everybody else: reads that need no waiting
-# do not switch greenlets.
-_TURN_S = 0.01
+from corepilot.http.turns import Turns
 
 
 class PeerClosedError(ConnectionError):
@@ -41,7 +36,7 @@ class Wire:
         self.received = 0
         self.sent = 0
         self._read_bytes = read_bytes
-        self._turn_ends = monotonic() + _TURN_S
+        self._turns = Turns()
 
     def next_event(self) -> h11.Event | type[h11.PAUSED]:
         """Wait for the next part of the other side's message.
@@ -53,10 +48,8 @@ class Wire:
         """
         while True:
             event = self.parser.next_event()
-            now = monotonic()
-            if now > self._turn_ends:
-                gevent.sleep(0)
-                self._turn_ends = monotonic() + _TURN_S
+            # A peer that always has data ready never makes us wait, and so never lets others run.
+            self._turns.check()
             if event is not h11.NEED_DATA:
                 return event  # type: ignore[return-value]  # h11 types its two markers as one
             data = self.sock.recv(self._read_bytes)

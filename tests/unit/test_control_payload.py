@@ -1,0 +1,100 @@
+import pytest
+
+from corepilot.control.payload import (
+    MAX_ENVIRON_BYTES,
+    MAX_NAMES,
+    EnvironBudget,
+    PayloadError,
+    encode,
+    parse_environ,
+    parse_object,
+    sensitive_names,
+)
+
+
+def test_null_is_an_empty_object() -> None:
+    assert parse_object(b" null\n") == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'"text"',
+        b"3",
+        b"{",
+        b'{"a":1} x',
+        b"{'a':1}",
+        b'{"a":NaN}',
+        b'{"a":-Infinity}',
+        b'{"a":1e999}',
+        b'{"a":' + b"9" * 400 + b"}",
+        b'{"a":' + b"9" * 60000 + b"}",
+        b'\xef\xbb\xbf{"a":1}',
+        '{"a":1}'.encode("utf-16"),
+        b'{"a":"\xff"}',
+        b"[" * 60000,
+        b'{"a":' * 10000,
+    ],
+)
+def test_what_is_no_json_object(body: bytes) -> None:
+    with pytest.raises(PayloadError):
+        parse_object(body)
+
+
+def test_a_lone_surrogate_is_replaced_as_go_does() -> None:
+    assert parse_object(rb'{"a\ud800":"b\udfff"}') == {"a\ufffd": "b\ufffd"}
+    assert parse_object(rb'{"a":"\ud83d\ude00"}') == {"a": "\U0001f600"}
+
+
+def test_environ_takes_text_and_null() -> None:
+    assert parse_environ(b'{"A":"1","B":null,"C":""}') == ({"A": "1", "B": None, "C": ""}, [])
+
+
+def test_environ_skips_names_that_cannot_be() -> None:
+    values, skipped = parse_environ(rb'{"":"1","A=B":"2","N\u0000":"3","V":"\u0000","OK":"4"}')
+    assert values == {"OK": "4"}
+    assert skipped == ["", "A=B", "N\0", "V"]
+
+
+@pytest.mark.parametrize("value", [b"1", b"true", b"[]", b"{}"])
+def test_environ_refuses_all_when_one_value_is_no_text(value: bytes) -> None:
+    with pytest.raises(PayloadError, match="'B' is neither text nor null"):
+        parse_environ(b'{"A":"1","B":' + value + b"}")
+
+
+def test_a_refusal_never_quotes_a_value() -> None:
+    with pytest.raises(PayloadError) as caught:
+        parse_environ(b'{"A":["s3cret"]}')
+    assert "s3cret" not in str(caught.value)
+
+
+def test_the_budget_bounds_names_over_all_requests() -> None:
+    budget = EnvironBudget()
+    budget.charge({f"N{number}": "" for number in range(MAX_NAMES)})
+    budget.charge({"N0": "again"})
+    with pytest.raises(PayloadError, match="more than 256 variables"):
+        budget.charge({"ONE_MORE": ""})
+
+
+def test_the_budget_bounds_bytes_and_forgets_what_was_replaced() -> None:
+    budget = EnvironBudget()
+    half = "x" * (MAX_ENVIRON_BYTES // 2)
+    budget.charge({"A": half})
+    budget.charge({"A": half})
+    with pytest.raises(PayloadError, match="65536 bytes"):
+        budget.charge({"B": half})
+    budget.charge({"A": None})
+    budget.charge({"B": half})
+
+
+def test_sensitive_names() -> None:
+    assert sensitive_names({"LD_PRELOAD": "", "PATH": "", "PYTHONPATH": "", "OLD_X": ""}) == [
+        "LD_PRELOAD",
+        "PYTHONPATH",
+    ]
+
+
+def test_answers_can_always_be_encoded() -> None:
+    assert encode({"a": "\udcff", "b": {1}}) == b'{"a":"\\udcff","b":"{1}"}\n'
