@@ -1,0 +1,71 @@
+"""The one import that is done with placeholders, each case in an interpreter of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run(code: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-I", "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_the_backend_brings_neither_requests_nor_its_relatives() -> None:
+    loaded = run("import corepilot_consul.backend, sys; print(*sys.modules)").split()
+    assert "consul.base" in loaded
+    unwanted = {"requests", "urllib3", "importlib.metadata", "email", "http.client", "ssl", "asyncio"}
+    assert not unwanted & set(loaded)
+
+
+def test_afterwards_the_real_modules_can_be_imported() -> None:
+    run("""
+from corepilot_consul import slim
+import importlib.metadata, requests, sys
+assert importlib.metadata.version("py-consul")
+assert requests.get and requests.Response.__module__ == "requests.models"
+assert sys.modules["requests"] is requests
+""")
+
+
+def test_what_is_loaded_already_is_used_and_stays() -> None:
+    run("""
+import requests, importlib.metadata, sys
+before = requests, importlib.metadata
+from corepilot_consul import slim
+import consul
+assert (sys.modules["requests"], sys.modules["importlib.metadata"]) == before
+assert consul.std.requests is requests and consul.__version__ != "unknown"
+assert consul.Consul("127.0.0.1", 1).http.session
+""")
+
+
+def test_a_py_consul_that_is_loaded_already_is_used() -> None:
+    run("""
+import consul.base
+from corepilot_consul import slim
+assert slim.Consul is consul.base.Consul
+""")
+
+
+def test_a_release_that_needs_more_is_imported_whole(tmp_path: Path) -> None:
+    run(f"""
+import os, sys
+os.makedirs({str(tmp_path)!r} + "/consul")
+files = {{
+    "__init__": "from consul.std import Session",
+    "std": "from requests import Session",
+    "base": "from consul.std import Session\\nclass Consul: pass\\nclass HTTPClient: pass\\nclass Response: pass",
+    "callback": "class CB: pass",
+    "exceptions": "class ConsulException(Exception): pass",
+}}
+for name, text in files.items():
+    with open({str(tmp_path)!r} + "/consul/" + name + ".py", "w") as file:
+        file.write(text)
+sys.path.insert(0, {str(tmp_path)!r})
+from corepilot_consul import slim
+import requests
+assert sys.modules["consul.std"].Session is requests.Session
+""")
