@@ -60,13 +60,13 @@ class Channel:
         deadline the guard ends what is left and exits with `status`.
 
         Args:
-            deadline_s: the stop ends within this many seconds from now, 0 or more.
+            deadline_s: the stop ends within this many seconds from now. Negative, for one that has passed, is 0.
             status: what to exit with, 0 to 255, should the guard have to do it.
 
         Raises:
-            ValueError: an argument is out of its range; nothing was sent.
+            ValueError: the deadline is not a finite number, or the status out of range; nothing was sent.
         """
-        deadline_s = _seconds(deadline_s, "deadline")
+        deadline_s = _seconds(0.0 if deadline_s < 0 else deadline_s, "deadline")
         if not 0 <= status <= 255:
             raise ValueError(f"cannot announce a stop: the exit status is 0 to 255, not {status}")
         # Absolute on the clock both processes share: the time a message waits is no gift.

@@ -15,7 +15,7 @@ import time
 from corepilot.guard.channel import open_channel
 from corepilot.guard.messages import describe, speaker
 from corepilot.guard.stopclock import ACKNOWLEDGE_S, StopClock
-from corepilot.guard.tree import LEFTOVER_GRACE_S, Report, children, end_tree, reap, wait_for
+from corepilot.guard.tree import LEFTOVER_GRACE_S, Report, children, end_tree, reap, send, wait_for
 from corepilot.system import kernel
 from corepilot.system.kernel import signal
 
@@ -168,10 +168,7 @@ class _Guard:
             self._clock.announced(self._heard.stop[0])
 
     def _forward(self, number: int) -> None:
-        try:
-            os.kill(self._pid, number)
-        except OSError as error:
-            self._say(f"cannot forward {kernel.signal_name(number)} to the supervisor: {error.strerror}")
+        send(self._pid, number)
         if number in _STOPPING:
             self._asked_with = self._asked_with or number
             self._clock.asked(time.monotonic())
@@ -209,7 +206,7 @@ class _Guard:
             cause = (
                 f"the supervisor (pid {self._pid}) did not end by the deadline it had announced for its stop: killed"
             )
-        os.kill(self._pid, signal.SIGKILL)
+        send(self._pid, signal.SIGKILL)
         self._bury()
         self._end_rest(cause, grace)
         return status

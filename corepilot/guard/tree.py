@@ -187,19 +187,23 @@ def _collect(asked: set[int], report: Report | None) -> None:
 
 def _ask(asked: set[int]) -> None:
     for pid in children():
+        if pid in asked:
+            continue
+        asked.add(pid)
         target = _target(pid)
-        if target not in asked:  # a second SIGTERM means "at once" to many programs
-            asked.add(target)
-            _send(target, signal.SIGTERM)
-            _send(target, signal.SIGCONT)  # a stopped process takes its SIGTERM only then
+        if target != pid and target in asked:
+            continue  # asked with its group; a second SIGTERM means "at once" to many programs
+        asked.add(target)
+        send(target, signal.SIGTERM)
+        send(target, signal.SIGCONT)  # a stopped process takes its SIGTERM only then
 
 
 def _kill() -> None:
     if os.getpid() == 1:
-        _send(-1, signal.SIGKILL)
+        send(-1, signal.SIGKILL)
     else:
         for target in {_target(pid) for pid in children()}:
-            _send(target, signal.SIGKILL)
+            send(target, signal.SIGKILL)
 
 
 def _target(pid: int) -> int:
@@ -213,11 +217,12 @@ def _target(pid: int) -> int:
     return pid
 
 
-def _send(target: int, number: int) -> None:
+def send(target: int, number: int) -> None:
+    """Signal a process, or a group as a negative number, where the kernel lets us; nothing is raised."""
     try:
         os.kill(target, number)
     except OSError:
-        return  # another user's, or none left: the grace and the limit see to it
+        return  # another user's, or none left: whoever calls has a deadline for that
 
 
 def _some(pids: list[int]) -> str:

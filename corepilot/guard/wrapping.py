@@ -14,7 +14,7 @@ import os
 from corepilot.guard.messages import speaker
 from corepilot.guard.supervising import adopt_orphans
 from corepilot.guard.terminal import Terminal
-from corepilot.guard.tree import LEFTOVER_GRACE_S, end_tree, reap, wait_for
+from corepilot.guard.tree import LEFTOVER_GRACE_S, end_tree, reap, send, wait_for
 from corepilot.system import kernel
 from corepilot.system.kernel import signal
 
@@ -104,10 +104,7 @@ def _serve(command: int, terminal: Terminal) -> int:
         if number == signal.SIGCONT:
             terminal.resumed(command)
         elif number in FORWARDED:
-            try:
-                os.kill(command, number)
-            except OSError:
-                continue  # it has become another user, who may not be signalled
+            send(command, number)
 
 
 def _become(

@@ -54,10 +54,26 @@ def test_seconds_have_to_be_seconds(ends: Ends, seconds: float) -> None:
     announcements, channel = ends
     with pytest.raises(ValueError, match="stop budget: seconds are finite and not negative"):
         channel.ready(seconds)
+    announcements.read()
+    assert announcements.stop_budget_s == DEFAULT_STOP_BUDGET_S
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
+def test_a_deadline_has_to_be_finite(ends: Ends, seconds: float) -> None:
+    announcements, channel = ends
     with pytest.raises(ValueError, match="deadline: seconds are finite and not negative"):
         channel.stopping(seconds, 0)
     announcements.read()
     assert announcements.stop is None
+
+
+@pytest.mark.parametrize("seconds", [-5.0, -float("inf"), 0.0])
+def test_a_deadline_that_has_passed_is_now(ends: Ends, seconds: float) -> None:
+    announcements, channel = ends
+    channel.stopping(seconds, 2)
+    announcements.read()
+    assert announcements.stop
+    assert announcements.stop[0] <= time.monotonic()
 
 
 @pytest.mark.parametrize("status", [-1, 256])
