@@ -1,0 +1,94 @@
+"""The command line: the table of commands, the parser, and where a configuration is looked for."""
+
+from pathlib import Path
+
+import pytest
+
+from corepilot.cli import files
+from corepilot.cli.arguments import UsageError, parse
+from corepilot.cli.main import _command
+from corepilot.cli.table import COMMANDS, overview, usage
+from corepilot.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["-c", "a.json5"], ["-ca.json5"], ["--config", "a.json5"], ["--config=a.json5"]],
+)
+def test_the_ways_to_give_a_value(words: list[str]) -> None:
+    assert parse(COMMANDS["status"], words).config == "a.json5"
+
+
+def test_repeated_options_and_positionals_keep_their_order() -> None:
+    found = parse(COMMANDS["check"], ["one", "-e", "A=1", "two", "--env=B=2", "--", "-three"])
+    assert found.env == ["A=1", "B=2"]
+    assert found.positionals == ["one", "two", "-three"]
+    assert found.here is False
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "message"),
+    [
+        ("check", ["--hrer", "f"], "cannot use option '--hrer' with check: unknown; did you mean '--here'?"),
+        ("status", ["-c"], "cannot use -c without a value: -c FILE"),
+        ("status", ["extra"], "cannot run status with 1 arguments: it takes no further arguments"),
+        ("status", ["-o", "xml"], "cannot use -o xml: it is one of text, json"),
+        ("check", ["--here=yes", "f"], "cannot give --here a value: it is a switch"),
+        ("instances", [], "cannot run instances with 0 arguments: it takes SERVICE"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_way_out(command: str, words: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(COMMANDS[command], words)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "rest"),
+    [
+        ([], "run", []),
+        (["-c", "f"], "run", ["-c", "f"]),
+        (["run", "-c", "f"], "run", ["-c", "f"]),
+        (["--version"], "--version", []),
+        (["ping", "--socket", "s"], "ping", ["--socket", "s"]),
+    ],
+)
+def test_run_is_the_default_command(words: list[str], name: str, rest: list[str]) -> None:
+    assert _command(words) == (name, rest)
+
+
+def test_help_fits_one_screen_and_names_every_command() -> None:
+    lines = overview().splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 100
+    for name, command in COMMANDS.items():
+        assert f"  {name} " in overview()
+        text = usage(command)
+        assert all(option.names[-1] in text for option in command.options)
+
+
+def test_every_command_can_be_carried_out() -> None:
+    from importlib import import_module
+
+    for command in COMMANDS.values():
+        module, _, function = command.run.partition(":")
+        assert callable(getattr(import_module(module), function))
+
+
+def test_where_a_configuration_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PLACES", (str(tmp_path / "etc1"), str(tmp_path / "etc2")))
+    monkeypatch.chdir(tmp_path)
+    variables = {"COREPILOT": "from-corepilot", "CONTAINERPILOT": "from-containerpilot"}
+    assert files.locate("given", variables, pid_1=False) == "given"
+    assert files.locate(None, variables, pid_1=False) == "from-corepilot"
+    assert files.locate(None, {"COREPILOT": "", "CONTAINERPILOT": "file:///x"}, pid_1=False) == "file:///x"
+    with pytest.raises(ConfigError, match=r"no corepilot\.json5; name one with -c FILE"):
+        files.locate(None, {}, pid_1=False)
+    (tmp_path / "corepilot.json5").touch()
+    assert files.locate(None, {}, pid_1=False) == "corepilot.json5"
+    with pytest.raises(ConfigError):
+        files.locate(None, {}, pid_1=True)
+    (tmp_path / "etc2").touch()
+    assert files.locate(None, {}, pid_1=True) == str(tmp_path / "etc2")
+    (tmp_path / "etc1").touch()
+    assert files.locate(None, {}, pid_1=True) == str(tmp_path / "etc1")

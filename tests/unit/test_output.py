@@ -1,0 +1,126 @@
+"""Lines, formats and the writer thread."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from eventually import eventually
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corepilot.config.model import LoggingConfig
+from corepilot.output.lines import LineSplitter
+from corepilot.output.log import Log
+from corepilot.output.writer import QUEUE_MAX_BYTES, Writer
+
+
+def test_lines_keep_empty_ones_and_lose_one_carriage_return() -> None:
+    splitter = LineSplitter()
+    assert splitter.feed(b"a\n\nb\r\n\r\nc") == [b"a", b"", b"b", b""]
+    assert splitter.flush() == [b"c"]
+    assert splitter.flush() == []
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(1, 20))
+def test_every_byte_comes_out_in_order(chunks: list[bytes], limit: int) -> None:
+    splitter = LineSplitter(limit)
+    lines = [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.flush()
+    joined = b"".join(chunks)
+    assert b"".join(lines).replace(b"\r", b"") == joined.replace(b"\n", b"").replace(b"\r", b"")
+    assert all(len(line) <= limit for line in lines)
+
+
+def test_a_long_line_is_cut() -> None:
+    assert [len(line) for line in LineSplitter(10).feed(b"x" * 25 + b"\ny\n")] == [10, 10, 5, 1]
+
+
+def written(path: Path, form: str, level: str = "info") -> str:
+    log = Log(LoggingConfig(level=level, format=form, output=str(path)))
+    log("debug", "hidden")
+    log("info", 'say "it"')
+    log.job_lines([b"plain", b"two words", b"", b"\xff"], (("job", "app"), ("pid", 7)))
+    log.job_lines([b"fine"], (("check", "check.app"),))
+    assert log.close(5)
+    return path.read_text("utf-8", "surrogateescape")
+
+
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z"
+
+
+def test_the_default_format(tmp_path: Path) -> None:
+    lines = re.sub(STAMP, "T", written(tmp_path / "log", "default")).splitlines()
+    assert lines == [
+        'T say "it"', "T [app] [7] plain", "T [app] [7] two words", "T [app] [7] ", "T [app] [7] \udcff",
+        "T [check.app] fine",
+    ]  # fmt: skip
+
+
+def test_the_text_format(tmp_path: Path) -> None:
+    lines = re.sub(STAMP, "T", written(tmp_path / "log", "text")).splitlines()
+    assert lines[0] == 'time="T" level=info msg="say "it""'
+    assert lines[1] == 'time="T" level=info msg=plain job=app pid=7'
+    assert lines[2] == 'time="T" level=info msg="two words" job=app pid=7'
+    assert lines[5] == 'time="T" level=info msg=fine check=check.app'
+
+
+def test_the_json_format(tmp_path: Path) -> None:
+    records = [json.loads(line) for line in written(tmp_path / "log", "json").splitlines()]
+    assert {**records[1], "time": ""} == {"job": "app", "pid": 7, "level": "info", "msg": "plain", "time": ""}
+    assert re.fullmatch(STAMP, records[0]["time"])
+    assert records[4]["msg"] == "\\xff"
+
+
+def test_job_lines_are_shown_at_every_level(tmp_path: Path) -> None:
+    text = written(tmp_path / "log", "default", "panic")
+    assert "[app]" in text
+    assert "say" not in text
+
+
+def test_a_log_file_is_reopened_after_what_was_written_before(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = Log(LoggingConfig(output=str(path)))
+    log("info", "before")
+    eventually(lambda: "before" in path.read_text())
+    path.rename(tmp_path / "old")
+    log("info", "between")
+    log.reopen()
+    eventually(path.exists)
+    log("info", "after")
+    assert log.close(5)
+    assert "between" in (tmp_path / "old").read_text()
+    assert "after" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o644 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_a_reader_that_stopped_costs_bytes_not_time() -> None:
+    read_end, write_end = os.pipe()
+    writer = Writer(write_end, None, lambda size: b"lost %d\n" % size)
+    block = b"x" * 65535 + b"\n"
+    for _ in range(3 * QUEUE_MAX_BYTES // len(block)):
+        writer.write(block)
+    assert writer.dropped_bytes > 0
+    assert not writer.close(0.01)
+    received = b""
+    while b"lost" not in received:  # the thread goes on when somebody reads again
+        received += os.read(read_end, 1 << 20)
+    assert re.search(rb"lost \d+\n", received)
+    os.close(read_end)  # what is left is lost, and the thread ends
+    assert writer.close(5)
+    os.close(write_end)
+
+
+def test_a_full_disk_is_counted_and_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    writer = Writer(-1, "/dev/full", lambda size: b"lost %d\n" % size)
+    for _ in range(100):
+        writer.write(b"line\n")
+    assert writer.close(5)
+    assert writer.dropped_bytes == 500
+    assert capfd.readouterr().err.count("cannot write to the log file /dev/full") == 1
