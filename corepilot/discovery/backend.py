@@ -1,8 +1,8 @@
 """The contract of a discovery backend: what stores services and instances.
 
 An author writes two modules. The light one (`Options`, `CAPABILITIES`, `API`, and a hook that returns the class) is
-what the entry point names; see `corepilot.plugin`. The other holds a subclass of `Backend`. `corepilot.testing.backends`
-is the suite that both must pass; nothing else is needed for a backend to be as good as the shipped ones.
+what the entry point names; see `corepilot.plugin`. The other holds a subclass of `Backend`. The suite that both must
+pass is `corepilot.testing.backends`; nothing else is needed for a backend to be as good as the shipped ones.
 
 Who owns what. The registrar owns time and truth: it holds the desired registrations, decides when something is late,
 retries with back-off, and puts a deadline on every call (a call that overruns it is ended by `gevent.Timeout`, which a

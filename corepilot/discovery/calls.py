@@ -1,0 +1,58 @@
+"""One call to a backend: with a deadline, and with every way of failing as a value."""
+
+import gevent
+
+from corepilot.discovery.backend import Backend
+from corepilot.discovery.desired import Step
+from corepilot.errors import BackendError, BackendTimeoutError
+
+OUTPUT_BYTES = 4096
+"""What is kept of a check's output, in UTF-8 (Consul keeps 4 KiB as well)."""
+
+
+class Cut(gevent.Timeout):
+    """Raised in a call that is not worth waiting for any more. Backends let it pass, as every Timeout."""
+
+
+def make_call(backend: Backend, step: Step, deadline_s: float) -> Exception | Cut | None:
+    """Make the call, from a greenlet that may be kept waiting.
+
+    Args:
+        backend: Whom to ask.
+        step: What.
+        deadline_s: Seconds that it may take.
+
+    Returns:
+        None when the catalog did as it was told; BackendTimeoutError when it took too long; Cut when that was raised
+        here; another BackendError as the backend raised it; a RuntimeError with the traceback for a bug in the backend.
+    """
+    registration = step.registration
+    try:
+        with gevent.Timeout(deadline_s):
+            if step.kind == "register":
+                backend.register(registration, step.status, step.output)
+            elif step.kind == "report":
+                backend.report(registration.id, step.status, step.output, step.valid_for_s)
+            else:
+                backend.deregister(registration.id)
+    except Cut as cut:
+        return cut
+    except gevent.Timeout:
+        return BackendTimeoutError(
+            f"cannot {step.kind} {registration.id}: the catalog {backend.address} did not answer within {deadline_s:g} s"
+        )
+    except BackendError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  - a bug in a plugin must not end our care for the instance
+        from traceback import format_exception
+
+        trace = "".join(format_exception(error)).strip().replace("\n", " | ")
+        return RuntimeError(f"cannot {step.kind} {registration.id}: a bug in the backend: {trace}")
+    return None
+
+
+def clip(output: str) -> str:
+    """The first 4 KiB of a text, in whole characters, without what has no place in UTF-8."""
+    if output.isascii() and len(output) <= OUTPUT_BYTES:
+        return output
+    return output.encode("utf-8", "replace")[:OUTPUT_BYTES].decode("utf-8", "ignore")

@@ -1,0 +1,168 @@
+"""One instance: what the catalog should hold, what it holds as far as we know, and therefore what to do next.
+
+Pure: it makes no calls, knows no clock and no greenlet. The registrar asks `next_step`, makes the call, and tells how
+it went; wishes may come at any moment, also during a call. What counts is always the latest wish: there is no queue.
+"""
+
+from typing import Literal, NamedTuple
+
+from corepilot.discovery.backoff import Backoff
+from corepilot.discovery.model import Registration, Status
+
+
+class Step(NamedTuple):
+    """A call to make.
+
+    Attributes:
+        kind: Which one.
+        registration: Of whom.
+        status: For register and report.
+        output: For register and report.
+        valid_for_s: For report: what is left of the TTL, at least a second.
+    """
+
+    kind: Literal["register", "report", "deregister"]
+    registration: Registration
+    status: Status
+    output: str
+    valid_for_s: float
+
+
+class Desired:
+    """The wishes and the knowledge about one instance. All moments are seconds of one clock that never goes back.
+
+    Args:
+        registration: What to register.
+        backoff: The pauses after failures.
+    """
+
+    def __init__(self, registration: Registration, backoff: Backoff) -> None:
+        self.registration = registration
+        self.status: Status = "critical"
+        self.last_error = ""
+        self._output = ""
+        self._backoff = backoff
+        self._wanted = False
+        self._news = False
+        self._reported_at = 0.0
+        self._lapsed = False
+        self._stored: Registration | None = None
+        self._perhaps_stored = False
+        self._retry_at = 0.0
+        self._failing = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it should be in the catalog."""
+        return self._wanted
+
+    @property
+    def done(self) -> bool:
+        """Whether it should not be in the catalog, and is not."""
+        return not self._wanted and not self._perhaps_stored
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the catalog holds what it should, as far as we know."""
+        if not self._wanted:
+            return self.done
+        return self._stored == self.registration and not self._news and not self._failing
+
+    def advertise(self, registration: Registration, status: Status, output: str, now: float) -> None:
+        """Want it in the catalog, with this content. It is a report as well."""
+        self.registration = registration
+        self._wanted = True
+        self.report(status, output, now)
+
+    def report(self, status: Status, output: str, now: float) -> None:
+        """Want this status, from now on for the TTL. Always leads to a call: a report is a heartbeat."""
+        if self._wanted:
+            self.status = status
+            self._output = output
+            self._news = True
+            self._reported_at = now
+            self._lapsed = False
+            self._retry_at = min(self._retry_at, now)
+
+    def withdraw(self, now: float) -> None:
+        """Want it out of the catalog."""
+        if self._wanted:
+            self._wanted = False
+            self._news = False
+            self._retry_at = now
+
+    def next_step(self, now: float) -> Step | None:
+        """The call to make now, or None. Until it has been told how the call went, do not ask again."""
+        self._lapse(now)
+        if now < self._retry_at:
+            return None
+        if not self._wanted:
+            return self._step("deregister", now) if self._perhaps_stored else None
+        if self._stored != self.registration:
+            return self._step("register", now)
+        return self._step("report", now) if self._news else None
+
+    def pause_s(self, now: float) -> float | None:
+        """Seconds until `next_step` should be asked again, unless something happens before; None for never."""
+        moments = []
+        if self._retry_at > now:
+            moments.append(self._retry_at)
+        if self._wanted and not self._lapsed and self.status != "critical":
+            moments.append(self._reported_at + self.registration.ttl_s)
+        return max(0.0, min(moments) - now) if moments else None
+
+    def begun(self, step: Step) -> None:
+        """The call is being made: what is reported from now on needs another one."""
+        if step.kind == "report":
+            self._news = False
+        else:
+            self._stored = None  # until the answer is there, nobody knows
+            self._perhaps_stored = True
+
+    def succeeded(self, step: Step) -> None:
+        """The catalog did as it was told."""
+        if step.kind == "register":
+            self._stored = step.registration
+            # An update follows each registration (ContainerPilot contract, section 7.2).
+            self._news = self._wanted
+            return  # not yet a success: a catalog that forgets at once must not make us spin
+        if step.kind == "deregister":
+            self._perhaps_stored = False
+        self._failing = False
+        self.last_error = ""
+        self._backoff.reset()
+
+    def unknown(self, step: Step, now: float, error: str) -> None:
+        """The catalog does not hold what was reported on: register it again, at once the first time."""
+        at_once = not self._failing
+        self.failed(step, now, error)
+        self._stored = None
+        self._perhaps_stored = False
+        if at_once:
+            self._retry_at = now
+
+    def failed(self, step: Step, now: float, error: str) -> None:
+        """The call failed, or was given up; whether the catalog has acted on it is not known."""
+        self._failing = True
+        self.last_error = error
+        self._retry_at = now + self._backoff.next_s()
+        if step.kind == "report":
+            self._news = self._wanted
+
+    def hurry(self, now: float) -> None:
+        """Forget the pause after a failure."""
+        self._retry_at = min(self._retry_at, now)
+
+    def _lapse(self, now: float) -> None:
+        """A TTL without a report is critical, whatever the store's own lease does: say so, once."""
+        ttl_s = self.registration.ttl_s
+        if self._wanted and not self._lapsed and self.status != "critical" and now >= self._reported_at + ttl_s:
+            self._lapsed = True
+            self.status = "critical"
+            self._output = f"nothing was reported for {ttl_s} s"
+            self._news = True
+
+    def _step(self, kind: Literal["register", "report", "deregister"], now: float) -> Step:
+        left = self.registration.ttl_s - max(0.0, now - self._reported_at)
+        valid_for_s = float(self.registration.ttl_s) if self._lapsed else max(1.0, left)
+        return Step(kind, self.registration, self.status, self._output, valid_for_s)

@@ -1,0 +1,268 @@
+"""Makes the catalog hold what the jobs want it to hold, and keeps it so.
+
+Level-triggered: nobody here remembers events. Each instance has a wish (`desired`), and one greenlet that compares the
+wish with what is known of the catalog and makes one call after the other until they agree. A wish that comes during a
+call replaces the one that waits. So an agent that has lost its data, an outage, an end of maintenance are all the same
+case, and nothing queues up.
+
+There is no periodic registration. Every report is a question too: a backend answers UnknownInstanceError when the
+catalog has lost the instance, and it is registered again at once. Registering over and over would only make two
+supervisors that were given the same instance id take it from each other for ever. An instance without reports lapses to
+critical, and critical or lost is the same to those who watch.
+
+A failing check is reported as critical at once, or, with `report_failing` off, not at all: then the instance turns
+critical when its TTL is over (ContainerPilot contract, section 4.4), whether or not the store has a TTL of its own.
+"""
+
+import time
+from collections.abc import Callable
+
+import gevent
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+
+from corepilot.discovery.backend import Backend
+from corepilot.discovery.backoff import Backoff
+from corepilot.discovery.calls import Cut, clip, make_call
+from corepilot.discovery.desired import Desired, Step
+from corepilot.discovery.line import Line
+from corepilot.discovery.model import Registration, Status
+from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError, UnknownInstanceError
+from corepilot.output.repeat import Repeat
+
+CALL_S = 5.0
+"""The most that a call to the backend may take."""
+LAST_CALL_S = 2.0
+"""The same, once we are leaving."""
+_AT_ONCE = 16
+"""Calls under way at the same time, at most."""
+
+
+class _Slot:
+    """One instance: its wish, its greenlet, its wake-up."""
+
+    __slots__ = ("desired", "greenlet", "step", "wake")
+
+    def __init__(self, desired: Desired) -> None:
+        self.desired = desired
+        self.wake = Event()
+        self.step: Step | None = None
+        self.greenlet: gevent.Greenlet[[_Slot], None] | None = None
+
+
+class Registrar:
+    """The instances of this process, and one greenlet for each.
+
+    All methods but `drain` return at once, do not switch, and never raise.
+
+    Args:
+        backend: The catalog. It is not closed here.
+        log: Takes a level and a message.
+        clock: Seconds of a clock that never goes back.
+        report_failing: Whether warning and critical are reported, or left to the TTL.
+        call_s: The most that one call may take, in seconds.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        log: Callable[[str, str], None],
+        clock: Callable[[], float] = time.monotonic,
+        report_failing: bool = True,
+        call_s: float = CALL_S,
+    ) -> None:
+        self._backend = backend
+        self._log = log
+        self._clock = clock
+        self._report_failing = report_failing
+        self._call_s = call_s
+        self._said = Repeat(log, clock=clock)
+        self._line = Line(call_s)
+        self._free = BoundedSemaphore(_AT_ONCE)
+        self._slots: dict[str, _Slot] = {}
+        self._ended = Event()
+        self._closed = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether the catalog answered the last call; False before the first answer. A refusal is an answer."""
+        return self._line.connected
+
+    def advertise(self, registration: Registration, status: Status, output: str = "") -> None:
+        """Want an instance in the catalog: its first check passed, it has an initial status, or maintenance ended.
+
+        Args:
+            registration: What to store. Another one of the same id replaces the content.
+            status: Its status until it is reported on.
+            output: What the check said. Cut at 4 KiB.
+        """
+        if self._closed:
+            return
+        slot = self._slots.get(registration.id)
+        if slot is None:
+            slot = self._slots[registration.id] = _Slot(Desired(registration, Backoff()))
+            slot.greenlet = gevent.spawn(self._work, slot)
+        slot.desired.advertise(registration, status, clip(output), self._clock())
+        self._spur(slot)
+
+    def report(self, instance_id: str, status: Status, output: str = "") -> None:
+        """Tell the result of a check, or a heartbeat. Each one is sent, also when nothing has changed.
+
+        Args:
+            instance_id: `Registration.id`. Ignored when it is not advertised (any more).
+            status: What the check found.
+            output: What it said. Cut at 4 KiB.
+        """
+        slot = self._slots.get(instance_id)
+        if slot is not None and (self._report_failing or status == "passing"):
+            slot.desired.report(status, clip(output), self._clock())
+            self._spur(slot)
+
+    def withdraw(self, instance_id: str) -> None:
+        """Want an instance out of the catalog: its job is complete, in maintenance, or being shut down.
+
+        Args:
+            instance_id: `Registration.id`. Ignored when it is not advertised.
+        """
+        slot = self._slots.get(instance_id)
+        if slot is not None:
+            slot.desired.withdraw(self._clock())
+            slot.wake.set()
+
+    def status(self) -> list[dict[str, object]]:
+        """Every instance, sorted by id, also those that are being withdrawn: for `corepilot status`.
+
+        Returns:
+            `id`, `service`, `address`, `port`, `status` ("withdrawn" for one that has to leave), `in_sync` (whether the
+            catalog agrees) and `last_error` ("" when there is none) of each.
+        """
+        return [
+            {
+                "id": instance_id,
+                "service": slot.desired.registration.service,
+                "address": slot.desired.registration.address,
+                "port": slot.desired.registration.port,
+                "status": slot.desired.status if slot.desired.wanted else "withdrawn",
+                "in_sync": slot.desired.in_sync,
+                "last_error": slot.desired.last_error,
+            }
+            for instance_id, slot in sorted(self._slots.items())
+        ]
+
+    def drain(self, deadline_s: float) -> bool:
+        """Wait until everything that was withdrawn is out of the catalog. From now on calls have less time.
+
+        Args:
+            deadline_s: Seconds to wait, at most.
+
+        Returns:
+            Whether it is done. If not, it is tried further until `close`; what stays expires in the catalog.
+        """
+        end = self._clock() + deadline_s
+        self._call_s = min(LAST_CALL_S, max(deadline_s, 0.0))
+        self._hurry()
+        self._wait_until(self._clock() + deadline_s / 2)
+        for slot in self._leaving():
+            if slot.step is not None and slot.step.kind != "deregister" and slot.greenlet is not None:
+                # A call that hangs has had its time: what matters now is the next one. Raised in the call.
+                slot.greenlet.kill(Cut(), block=False)
+        self._hurry()
+        self._wait_until(end)
+        return not self._leaving()
+
+    def close(self) -> None:
+        """Stop, in the middle of whatever is being done. Nothing is withdrawn by this. Idempotent."""
+        self._closed = True
+        slots, self._slots = self._slots, {}
+        for slot in slots.values():
+            if slot.greenlet is not None:
+                slot.greenlet.kill(block=False)
+
+    def _spur(self, slot: _Slot) -> None:
+        self._line.hasten(self._clock())
+        slot.wake.set()
+
+    def _hurry(self) -> None:
+        now = self._clock()
+        self._line.hurry(now)
+        for slot in self._leaving():
+            slot.desired.hurry(now)
+            slot.wake.set()
+
+    def _leaving(self) -> list[_Slot]:
+        return [slot for slot in self._slots.values() if not slot.desired.wanted]
+
+    def _wait_until(self, end: float) -> None:
+        while self._leaving():
+            left = end - self._clock()
+            if left <= 0:
+                return
+            self._ended.clear()
+            self._ended.wait(left)
+
+    def _work(self, slot: _Slot) -> None:
+        """The greenlet of one instance."""
+        desired = slot.desired
+        while True:
+            try:
+                now = self._clock()
+                step = desired.next_step(now)
+                if desired.done:
+                    break
+                pause = desired.pause_s(now) if step is None else self._line.wait_s(now)
+                if step is None or pause:
+                    slot.wake.clear()
+                    slot.wake.wait(pause)
+                    continue
+                with self._free:
+                    self._try(slot)
+            except gevent.Timeout:
+                continue  # meant for a call that has just ended
+        if self._slots.get(desired.registration.id) is slot:
+            del self._slots[desired.registration.id]
+        self._ended.set()
+
+    def _try(self, slot: _Slot) -> None:
+        """Make the call that is due, unless things have changed while we waited for our turn."""
+        desired, begun_at = slot.desired, self._clock()
+        step = desired.next_step(begun_at)
+        if step is None or self._line.wait_s(begun_at):
+            return
+        self._line.begun(begun_at)
+        desired.begun(step)
+        slot.step = step
+        error = make_call(self._backend, step, self._call_s)
+        slot.step = None
+        now = self._clock()
+        if isinstance(error, Cut):
+            desired.failed(step, now, f"cannot {step.kind} {step.registration.id}: it was to be withdrawn meanwhile")
+            desired.hurry(now)
+            return
+        if isinstance(error, (BackendUnavailableError, BackendTimeoutError)):
+            desired.failed(step, now, str(error))
+            self._line.down(begun_at, now)
+            self._said.failed("line", f"{error}; trying again")
+            return
+        if self._line.up():
+            self._said.recovered("line", f"the catalog {self._backend.address} answers again")
+            self._wake_all()
+        self._answered(desired, step, error, now)
+
+    def _answered(self, desired: Desired, step: Step, error: Exception | None, now: float) -> None:
+        subject = step.registration.id
+        if error is None:
+            desired.succeeded(step)
+            if step.kind != "register":
+                self._said.recovered(subject, f"{subject}: the catalog does as it is told again")
+                self._said.forget(f"lost {subject}")
+        elif isinstance(error, UnknownInstanceError):
+            desired.unknown(step, now, str(error))
+            self._said.failed(f"lost {subject}", f"{subject} is not in the catalog any more; registering it again")
+        else:
+            desired.failed(step, now, str(error))
+            self._said.failed(subject, str(error), "warning" if isinstance(error, BackendError) else "error")
+
+    def _wake_all(self) -> None:
+        for slot in self._slots.values():
+            slot.wake.set()

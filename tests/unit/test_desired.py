@@ -1,0 +1,183 @@
+"""One instance's life, step by step, on a clock that the test turns."""
+
+from dataclasses import replace
+
+from corepilot.discovery.backoff import Backoff
+from corepilot.discovery.desired import Desired, Step
+from corepilot.discovery.model import Registration
+
+WEB = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=10)
+
+
+def make() -> Desired:
+    return Desired(WEB, Backoff(random=lambda: 0.0))
+
+
+def do(desired: Desired, now: float) -> Step:
+    """The next call, which succeeds."""
+    step = desired.next_step(now)
+    assert step is not None
+    desired.begun(step)
+    desired.succeeded(step)
+    return step
+
+
+def present(now: float = 0.0) -> Desired:
+    desired = make()
+    desired.advertise(WEB, "passing", "ok", now)
+    assert do(desired, now).kind == "register"
+    assert do(desired, now).kind == "report"
+    assert desired.in_sync
+    return desired
+
+
+def test_a_registration_is_followed_by_an_update() -> None:
+    desired = make()
+    desired.advertise(WEB, "passing", "ok", 5)
+    assert not desired.in_sync
+    assert do(desired, 5) == Step("register", WEB, "passing", "ok", 10.0)
+    assert do(desired, 5) == Step("report", WEB, "passing", "ok", 10.0)
+    assert desired.next_step(5) is None
+
+
+def test_every_report_is_sent_also_when_nothing_changed() -> None:
+    desired = present()
+    for now in range(1, 20):
+        desired.report("passing", "ok", now)
+        assert do(desired, now).kind == "report"
+        assert desired.next_step(now) is None
+
+
+def test_a_report_during_a_call_replaces_the_one_that_waits() -> None:
+    desired = present()
+    desired.report("passing", "one", 1)
+    step = desired.next_step(1)
+    assert step is not None
+    desired.begun(step)
+    for status, output in (("warning", "two"), ("critical", "three"), ("passing", "four")):
+        desired.report(status, output, 1)  # type: ignore[arg-type]
+    desired.succeeded(step)
+    assert not desired.in_sync
+    assert do(desired, 1)[2:4] == ("passing", "four")
+    assert desired.next_step(1) is None
+
+
+def test_a_ttl_without_a_report_is_critical_once() -> None:
+    desired = present()
+    assert desired.pause_s(1) == 9
+    assert desired.next_step(9.9) is None
+    step = do(desired, 10)
+    assert (step.kind, step.status, step.output) == ("report", "critical", "nothing was reported for 10 s")
+    assert desired.next_step(1000) is None
+    assert desired.pause_s(1000) is None
+    desired.report("passing", "ok", 1001)
+    assert do(desired, 1001).status == "passing"
+
+
+def test_critical_does_not_lapse() -> None:
+    desired = present()
+    desired.report("critical", "broken", 1)
+    do(desired, 1)
+    assert desired.pause_s(1) is None
+    assert desired.next_step(1000) is None
+
+
+def test_an_unknown_instance_is_registered_again_at_once_but_not_in_a_spin() -> None:
+    desired = present()
+    desired.report("passing", "ok", 1)
+    step = desired.next_step(1)
+    assert step is not None
+    desired.begun(step)
+    desired.unknown(step, 1, "lost")
+    assert do(desired, 1).kind == "register"
+    step = desired.next_step(1)
+    assert step is not None
+    desired.begun(step)
+    desired.unknown(step, 1, "lost again")
+    assert desired.next_step(1) is None
+    assert do(desired, 3).kind == "register"
+    assert do(desired, 3).kind == "report"
+    assert desired.in_sync
+    assert desired.last_error == ""
+
+
+def test_failures_are_retried_later_and_later_and_at_once_with_the_next_report() -> None:
+    desired, now, pauses = make(), 0.0, []
+    desired.advertise(replace(WEB, ttl_s=10_000), "passing", "", now)
+    for _ in range(7):
+        step = desired.next_step(now)
+        assert step is not None
+        desired.begun(step)
+        desired.failed(step, now, "no")
+        pause = desired.pause_s(now)
+        assert pause is not None
+        pauses.append(pause)
+        now += pause
+    assert pauses == [0.5, 1, 2, 4, 8, 15, 15]
+    step = desired.next_step(now)
+    assert step is not None
+    desired.begun(step)
+    desired.failed(step, now, "no")
+    assert desired.next_step(now + 1) is None
+    assert (desired.in_sync, desired.last_error) == (False, "no")
+    desired.report("passing", "", now + 1)
+    assert do(desired, now + 1).kind == "register"
+
+
+def test_a_report_that_comes_late_is_valid_for_what_is_left() -> None:
+    desired = present()
+    desired.report("passing", "ok", 1)
+    step = desired.next_step(1)
+    assert step is not None
+    desired.begun(step)
+    desired.failed(step, 5, "no answer")
+    assert do(desired, 6).valid_for_s == 5
+
+
+def test_a_changed_registration_is_stored() -> None:
+    desired = present()
+    moved = replace(WEB, address="10.0.0.2")
+    desired.advertise(moved, "passing", "ok", 1)
+    assert do(desired, 1) == Step("register", moved, "passing", "ok", 10.0)
+
+
+def test_advertising_the_same_again_is_a_heartbeat() -> None:
+    desired = present()
+    desired.advertise(WEB, "passing", "ok", 1)
+    assert do(desired, 1).kind == "report"
+
+
+def is_done(desired: Desired) -> bool:
+    return desired.done
+
+
+def test_withdrawal_forgets_and_can_be_taken_back() -> None:
+    desired = present()
+    desired.withdraw(1)
+    desired.report("passing", "late", 1)
+    assert not is_done(desired)
+    assert do(desired, 1).kind == "deregister"
+    assert is_done(desired)
+    desired.advertise(WEB, "passing", "ok", 2)
+    assert do(desired, 2).kind == "register"
+
+
+def test_a_withdrawal_that_is_taken_back_in_time_costs_no_call_but_the_report() -> None:
+    desired = present()
+    desired.withdraw(1)
+    desired.advertise(WEB, "passing", "ok", 1)
+    assert do(desired, 1).kind == "report"
+
+
+def test_a_registration_that_may_have_happened_is_withdrawn() -> None:
+    desired = make()
+    desired.advertise(WEB, "passing", "", 0)
+    step = desired.next_step(0)
+    assert step is not None
+    desired.begun(step)
+    desired.withdraw(0)
+    desired.failed(step, 0, "no answer")
+    assert not is_done(desired)
+    desired.hurry(0.1)
+    assert do(desired, 0.1).kind == "deregister"
+    assert is_done(desired)

@@ -1,0 +1,301 @@
+"""The registrar against a catalog that fails when told to."""
+
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+
+from corepilot.discovery.model import Registration, Snapshot
+from corepilot.discovery.registrar import Registrar
+from corepilot.errors import BackendRefusedError, BackendTimeoutError, BackendUnavailableError
+from corepilot.testing.backends import context
+from corepilot.testing.memory import Call, MemoryBackend, MemoryCatalog
+
+WEB = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=60)
+DEADLINE_S = 20.0
+
+
+class World:
+    def __init__(self) -> None:
+        self.catalog = MemoryCatalog()
+        self.backend = MemoryBackend(self.catalog, context())
+        self.lines: list[tuple[str, str]] = []
+        self.registrars: list[Registrar] = []
+
+    def registrar(self, *, report_failing: bool = True, call_s: float = 5.0) -> Registrar:
+        one = Registrar(self.backend, log=self.log, report_failing=report_failing, call_s=call_s)
+        self.registrars.append(one)
+        return one
+
+    def log(self, level: str, message: str) -> None:
+        self.lines.append((level, message))
+
+    def seen(self) -> Snapshot:
+        return self.catalog.snapshot("web")
+
+    def statuses(self) -> list[str]:
+        return [one.status for one in self.seen()]
+
+    def calls(self, method: str) -> list[Call]:
+        return [call for call in self.catalog.calls if call.method == method]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    one = World()
+    yield one
+    for registrar in one.registrars:
+        registrar.close()
+    gevent.sleep(0)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Let the hub run until it is so."""
+    with gevent.Timeout(DEADLINE_S, AssertionError("did not come true")):
+        while not condition():
+            gevent.sleep(0.002)
+
+
+def test_nothing_blocks_and_the_catalog_follows(world: World) -> None:
+    registrar = world.registrar()
+    registrar.advertise(WEB, "passing", "ok")
+    assert not world.catalog.calls, "advertise must not make the call itself"
+    until(lambda: world.statuses() == ["passing"] and registrar.status()[0]["in_sync"])
+    assert list(world.catalog.calls) == [
+        Call("register", "web-a", "passing", "ok"),
+        Call("report", "web-a", "passing", "ok"),
+    ]
+    registrar.report("web-a", "critical", "broken")
+    until(lambda: world.statuses() == ["critical"])
+    registrar.withdraw("web-a")
+    until(lambda: not world.seen() and not registrar.status())
+
+
+def test_status_tells_what_is_known(world: World) -> None:
+    registrar = world.registrar()
+    assert registrar.status() == []
+    assert not registrar.connected
+    world.catalog.down = True
+    registrar.advertise(WEB, "passing")
+    until(lambda: registrar.status()[0]["last_error"])
+    assert registrar.status() == [
+        {
+            "id": "web-a",
+            "service": "web",
+            "address": "10.0.0.1",
+            "port": 80,
+            "status": "passing",
+            "in_sync": False,
+            "last_error": "cannot reach the catalog in memory: it is down",
+        }
+    ]
+    assert not registrar.connected
+    world.catalog.down = False
+    until(lambda: registrar.status()[0]["in_sync"])
+    assert registrar.status()[0]["last_error"] == ""
+    assert registrar.connected
+
+
+def test_every_heartbeat_is_sent(world: World) -> None:
+    registrar = world.registrar()
+    registrar.advertise(WEB, "passing")
+    until(lambda: len(world.calls("report")) == 1)
+    for number in range(2, 6):
+        registrar.report("web-a", "passing", "ok")
+        until(lambda number=number: len(world.calls("report")) == number)  # type: ignore[misc]
+
+
+def test_reports_during_a_call_are_joined(world: World) -> None:
+    registrar = world.registrar()
+    registrar.advertise(WEB, "passing")
+    until(lambda: registrar.status()[0]["in_sync"])
+    with world.catalog.hanging():
+        registrar.report("web-a", "passing", "first")
+        until(lambda: world.calls("report")[-1].output == "first")
+        for number in range(100):
+            registrar.report("web-a", "warning", str(number))
+    until(lambda: world.statuses() == ["warning"])
+    assert [call.output for call in world.calls("report")[1:]] == ["first", "99"]
+
+
+def test_a_catalog_that_lost_its_data_gets_them_back_with_the_next_report(world: World) -> None:
+    registrar = world.registrar()
+    registrar.advertise(WEB, "passing")
+    until(lambda: registrar.status()[0]["in_sync"])
+    world.catalog.forget()
+    registrar.report("web-a", "passing", "ok")
+    until(lambda: world.statuses() == ["passing"] and registrar.status()[0]["in_sync"])
+    assert world.lines == [("warning", "web-a is not in the catalog any more; registering it again")]
+
+
+def test_an_outage_is_survived_and_said_in_few_words(world: World) -> None:
+    registrar = world.registrar()
+    ids = [f"web-{number}" for number in range(30)]
+    world.catalog.down = True
+    for number, instance_id in enumerate(ids):
+        registrar.advertise(Registration(instance_id, "web", "10.0.0.1", 1 + number, ttl_s=60), "passing")
+    until(lambda: len(world.catalog.calls) >= 3)
+    assert len(world.catalog.calls) <= len(ids) + 3, "one of them tries, and the others wait"
+    world.catalog.down = False
+    until(lambda: len(world.seen()) == len(ids))
+    until(lambda: len(world.lines) == 2)
+    failed, recovered = world.lines
+    assert failed == ("warning", "cannot reach the catalog in memory: it is down; trying again")
+    assert recovered[1].startswith("the catalog memory answers again (had failed ")
+
+
+def test_a_refusal_of_one_does_not_hold_up_the_others(world: World) -> None:
+    registrar = world.registrar()
+    world.catalog.fail("register", BackendRefusedError("cannot register web-a: no token"), times=2)
+    registrar.advertise(WEB, "passing")
+    until(lambda: registrar.status()[0]["last_error"])
+    registrar.advertise(Registration("web-b", "web", "10.0.0.2", 80), "passing")
+    until(lambda: len(world.seen()) == 2)
+    assert registrar.connected
+    assert ("warning", "cannot register web-a: no token") in world.lines
+
+
+def test_a_report_retries_a_refused_registration_at_once(world: World) -> None:
+    registrar = world.registrar()
+    world.catalog.fail("register", BackendRefusedError("no"), times=3)
+    registrar.advertise(WEB, "passing")
+    for number in range(1, 4):
+        until(lambda number=number: len(world.calls("register")) == number and registrar.status()[0]["last_error"])  # type: ignore[misc]
+        gevent.sleep(0)
+        registrar.report("web-a", "passing", "ok")
+    until(lambda: world.statuses() == ["passing"])
+
+
+def test_a_call_that_hangs_is_given_up(world: World) -> None:
+    registrar = world.registrar(call_s=0.1)
+    with world.catalog.hanging():
+        registrar.advertise(WEB, "passing")
+        until(lambda: registrar.status()[0]["last_error"])
+        assert registrar.status()[0]["last_error"] == (
+            "cannot register web-a: the catalog memory did not answer within 0.1 s"
+        )
+        assert not registrar.connected
+    until(lambda: world.statuses() == ["passing"])
+
+
+def test_a_bug_in_a_backend_is_survived_with_its_traceback(world: World) -> None:
+    registrar = world.registrar()
+    world.catalog.fail("register", KeyError("oops"))
+    registrar.advertise(WEB, "passing")
+    until(lambda: world.statuses() == ["passing"])
+    level, message = world.lines[0]
+    assert level == "error"
+    assert message.startswith("cannot register web-a: a bug in the backend: Traceback")
+    assert "KeyError: 'oops'" in message
+
+
+def test_a_silent_instance_turns_critical(world: World) -> None:
+    registrar = world.registrar()
+    registrar.advertise(Registration("web-a", "web", "10.0.0.1", 80, ttl_s=1), "passing")
+    until(lambda: world.calls("report")[-1:] == [Call("report", "web-a", "critical", "nothing was reported for 1 s")])
+    registrar.report("web-a", "passing", "back")
+    until(lambda: world.statuses() == ["passing"])
+
+
+def test_failing_checks_are_left_to_the_ttl_when_asked_for(world: World) -> None:
+    registrar = world.registrar(report_failing=False)
+    registrar.advertise(Registration("web-a", "web", "10.0.0.1", 80, ttl_s=1), "passing", "ok")
+    until(lambda: len(world.calls("report")) == 1)
+    registrar.report("web-a", "critical", "broken")
+    registrar.report("web-a", "warning", "slow")
+    until(lambda: len(world.calls("report")) == 2)
+    assert [(call.status, call.output) for call in world.calls("report")] == [
+        ("passing", "ok"),
+        ("critical", "nothing was reported for 1 s"),
+    ]
+
+
+def test_maintenance_comes_back(world: World) -> None:
+    registrar = world.registrar()
+    for _ in range(3):
+        registrar.advertise(WEB, "passing")
+        until(lambda: world.statuses() == ["passing"])
+        registrar.withdraw("web-a")
+        registrar.report("web-a", "passing", "ignored")
+        until(lambda: not world.seen())
+
+
+def test_unknown_ids_are_ignored(world: World) -> None:
+    registrar = world.registrar()
+    registrar.report("nobody", "passing")
+    registrar.withdraw("nobody")
+    assert registrar.drain(0.1)
+    assert registrar.status() == []
+
+
+def test_output_is_cut_in_whole_characters(world: World) -> None:
+    registrar = world.registrar()
+    registrar.advertise(WEB, "passing", "é" * 5000)
+    until(lambda: len(world.calls("report")) == 1)
+    assert world.calls("report")[0].output == "é" * 2048
+    registrar.report("web-a", "passing", "\udcff broken")
+    until(lambda: len(world.calls("report")) == 2)
+    assert world.calls("report")[1].output == "? broken"
+
+
+def test_drain_waits_for_the_withdrawals(world: World) -> None:
+    registrar = world.registrar()
+    for number in range(20):
+        registrar.advertise(Registration(f"web-{number}", "web", "10.0.0.1", 1 + number), "passing")
+    until(lambda: len(world.seen()) == 20)
+    for number in range(20):
+        registrar.withdraw(f"web-{number}")
+    assert registrar.drain(DEADLINE_S)
+    assert world.seen() == ()
+    assert registrar.status() == []
+
+
+def test_drain_gives_up_on_a_catalog_that_is_away(world: World) -> None:
+    registrar = world.registrar()
+    registrar.advertise(WEB, "passing")
+    until(lambda: world.statuses() == ["passing"])
+    world.catalog.down = True
+    registrar.withdraw("web-a")
+    assert not registrar.drain(0.2)
+    assert registrar.status()[0]["status"] == "withdrawn"
+
+
+def test_drain_cuts_short_a_call_that_hangs(world: World) -> None:
+    registrar = world.registrar(call_s=3600)
+    registrar.advertise(WEB, "passing")
+    until(lambda: world.statuses() == ["passing"] and registrar.status()[0]["in_sync"])
+    world.catalog.pause()
+    registrar.report("web-a", "passing", "ok")
+    until(lambda: len(world.calls("report")) == 2)
+    registrar.withdraw("web-a")
+    assert not registrar.drain(0.4)
+    assert world.calls("deregister"), "the hanging report must make room for the withdrawal"
+    world.catalog.resume()
+    until(lambda: not world.seen())
+
+
+def test_close_ends_everything_at_once(world: World) -> None:
+    registrar = world.registrar()
+    world.catalog.pause()
+    registrar.advertise(WEB, "passing")
+    until(lambda: world.catalog.calls)
+    registrar.close()
+    registrar.close()
+    registrar.advertise(WEB, "passing")
+    registrar.report("web-a", "passing")
+    gevent.sleep(0)
+    assert registrar.status() == []
+    world.catalog.resume()
+    gevent.sleep(0)
+    assert world.seen() == ()
+
+
+@pytest.mark.parametrize("error", [BackendUnavailableError("away"), BackendTimeoutError("slow")])
+def test_an_unanswered_registration_is_taken_back(world: World, error: Exception) -> None:
+    registrar = world.registrar()
+    world.catalog.fail("register", error)
+    registrar.advertise(WEB, "passing")
+    until(lambda: registrar.status()[0]["last_error"])
+    registrar.withdraw("web-a")
+    assert registrar.drain(DEADLINE_S)
+    assert world.calls("deregister")

@@ -1,0 +1,254 @@
+"""From snapshots to events, by ContainerPilot's rule, against a catalog that fails when told to."""
+
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+
+from corepilot.config.model import WatchConfig
+from corepilot.discovery.backoff import Backoff
+from corepilot.discovery.model import Query, Registration, Snapshot, Status
+from corepilot.discovery.watcher import Watcher
+from corepilot.errors import BackendUnavailableError
+from corepilot.events import Event
+from corepilot.testing.backends import context
+from corepilot.testing.memory import MemoryBackend, MemoryCatalog
+
+DEADLINE_S = 20.0
+CHANGED, HEALTHY, UNHEALTHY = (Event(code, "watch.web") for code in ("changed", "healthy", "unhealthy"))
+
+
+class World:
+    def __init__(self) -> None:
+        self.catalog = MemoryCatalog()
+        self.backend = MemoryBackend(self.catalog, context())
+        self.events: list[Event] = []
+        self.lines: list[tuple[str, str]] = []
+        self.watchers: list[Watcher] = []
+
+    def watch(
+        self, name: str = "web", tag: str = "", backend: MemoryBackend | None = None, **arguments: float
+    ) -> Watcher:
+        watcher = Watcher(
+            backend or self.backend,
+            WatchConfig(name, 1, tag),
+            self.events.append,
+            lambda level, message: self.lines.append((level, message)),
+            backoff=Backoff(0.01, 0.05),
+            **arguments,
+        )
+        self.watchers.append(watcher)
+        watcher.start()
+        return watcher
+
+    def put(self, number: int, status: Status = "passing", *, port: int = 80, tags: tuple[str, ...] = ()) -> None:
+        registration = Registration(f"web-{number}", "web", f"10.0.0.{number}", port, tags, ttl_s=3600)
+        self.catalog.put(registration, status, 3600)
+
+    def remove(self, number: int) -> None:
+        del self.catalog.entries[f"web-{number}"]
+        self.catalog.changed()
+
+    def caught_up(self, watcher: Watcher) -> None:
+        """Wait until the watcher has seen the catalog's present state."""
+        wanted = self.catalog.snapshot(watcher.watch.name, watcher.watch.tag)
+        until(lambda: watcher.status()["connected"] and watcher.instances == wanted)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    one = World()
+    yield one
+    for watcher in one.watchers:
+        watcher.close()
+    gevent.sleep(0)
+
+
+def until(condition: Callable[[], object]) -> None:
+    with gevent.Timeout(DEADLINE_S, AssertionError("did not come true")):
+        while not condition():
+            gevent.sleep(0.002)
+
+
+def test_a_service_that_is_absent_at_the_start_causes_no_event(world: World) -> None:
+    world.caught_up(world.watch())
+    assert world.events == []
+
+
+def test_a_service_that_is_there_at_the_start_causes_events(world: World) -> None:
+    world.put(1)
+    world.caught_up(world.watch())
+    assert world.events == [CHANGED, HEALTHY]
+
+
+def test_only_the_passing_ones_count(world: World) -> None:
+    watcher = world.watch()
+    world.put(1, "critical")
+    world.put(2, "warning")
+    world.caught_up(watcher)
+    assert world.events == []
+    assert [one.status for one in watcher.instances] == ["critical", "warning"]
+    world.put(1)
+    world.caught_up(watcher)
+    assert world.events == [CHANGED, HEALTHY]
+    world.put(1, "warning")
+    world.caught_up(watcher)
+    assert world.events == [CHANGED, HEALTHY, CHANGED, UNHEALTHY]
+
+
+def test_number_address_and_port_count(world: World) -> None:
+    watcher = world.watch()
+    expected = []
+    changes: list[Callable[[], None]] = [
+        lambda: world.put(1),
+        lambda: world.put(2),
+        lambda: world.put(2, port=81),
+        lambda: world.remove(1),
+    ]
+    for change in changes:
+        change()
+        world.caught_up(watcher)
+        expected += [CHANGED, HEALTHY]
+        assert world.events == expected
+    world.remove(2)
+    world.caught_up(watcher)
+    assert world.events == [*expected, CHANGED, UNHEALTHY]
+
+
+def test_tags_and_ids_do_not_count(world: World) -> None:
+    watcher = world.watch()
+    world.put(1)
+    world.caught_up(watcher)
+    world.put(1, tags=("new",))
+    world.caught_up(watcher)
+    world.catalog.entries.clear()
+    world.catalog.put(Registration("web-other", "web", "10.0.0.1", 80), "passing", 3600)
+    world.caught_up(watcher)
+    assert world.events == [CHANGED, HEALTHY]
+
+
+def test_watches_on_one_name_do_not_disturb_each_other(world: World) -> None:
+    blue, green = world.watch(tag="blue"), world.watch(tag="green")
+    world.put(1, tags=("blue",))
+    world.caught_up(blue)
+    world.caught_up(green)
+    assert world.events == [CHANGED, HEALTHY]
+    world.put(2, tags=("green",))
+    world.caught_up(blue)
+    world.caught_up(green)
+    assert world.events == [CHANGED, HEALTHY] * 2
+    assert (len(blue.instances), len(green.instances)) == (1, 1)
+
+
+def test_an_outage_causes_a_warning_and_no_event(world: World) -> None:
+    watcher = world.watch()
+    world.put(1)
+    world.caught_up(watcher)
+    world.catalog.down = True
+    until(lambda: sum(call.method == "watch" for call in world.catalog.calls) > 4)
+    assert not watcher.status()["connected"]
+    assert watcher.last_error == "cannot reach the catalog in memory: it is down"
+    assert len(watcher.instances) == 1
+    world.catalog.down = False
+    until(lambda: watcher.status()["connected"])
+    assert world.events == [CHANGED, HEALTHY]
+    assert [level for level, _ in world.lines] == ["warning", "info"]
+    assert world.lines[0][1].startswith("watch.web: cannot reach the catalog in memory: it is down; trying again")
+
+
+def test_what_changed_during_an_outage_is_seen_after_it(world: World) -> None:
+    watcher = world.watch()
+    world.put(1)
+    world.caught_up(watcher)
+    world.catalog.down = True
+    until(lambda: watcher.last_error)
+    world.remove(1)
+    world.catalog.down = False
+    until(lambda: watcher.status()["connected"])
+    assert world.events == [CHANGED, HEALTHY, CHANGED, UNHEALTHY]
+
+
+def test_reopening_is_no_event(world: World) -> None:
+    world.put(1)
+    watcher = world.watch(reopen_s=0.02)
+    until(lambda: sum(call.method == "watch" for call in world.catalog.calls) > 5)
+    assert world.events == [CHANGED, HEALTHY]
+    assert world.lines == []
+    assert len(world.catalog.open_watches) <= 1
+    world.put(2)
+    world.caught_up(watcher)
+    assert world.events == [CHANGED, HEALTHY] * 2
+
+
+def test_a_catalog_that_does_not_answer_is_given_up_and_tried_again(world: World) -> None:
+    with world.catalog.hanging():
+        watcher = world.watch(first_s=0.02)
+        until(lambda: watcher.last_error)
+        assert watcher.last_error == "cannot watch web: no answer from the catalog within 0.02 s"
+    world.put(1)
+    world.caught_up(watcher)
+    assert watcher.last_error == ""
+
+
+class Buggy(MemoryBackend):
+    """Its first stream raises what no backend may raise, its second one just ends."""
+
+    def __init__(self, catalog: MemoryCatalog) -> None:
+        super().__init__(catalog, context())
+        self.streams = 0
+
+    def watch(self, query: Query) -> Iterator[Snapshot]:
+        self.streams += 1
+        if self.streams == 1:
+            raise KeyError("oops")
+        if self.streams == 2:
+            yield ()
+            return
+        yield from super().watch(query)
+
+
+def test_a_bug_in_a_backend_does_not_end_the_watch(world: World) -> None:
+    backend = Buggy(world.catalog)
+    watcher = world.watch(backend=backend)
+    until(lambda: backend.streams == 1 and watcher.last_error)
+    assert "KeyError: 'oops'" in watcher.last_error
+    until(lambda: backend.streams == 2 and "just ended" in watcher.last_error)
+    world.put(1)
+    world.caught_up(watcher)
+    assert world.events == [CHANGED, HEALTHY]
+
+
+def test_status(world: World) -> None:
+    watcher = world.watch(tag="blue")
+    world.put(1, tags=("blue",))
+    world.put(2, "critical", tags=("blue",))
+    world.caught_up(watcher)
+    assert watcher.status() == {
+        "name": "web",
+        "tag": "blue",
+        "dc": "",
+        "instances": 2,
+        "passing": 1,
+        "connected": True,
+        "last_error": "",
+    }
+
+
+def test_no_event_comes_after_close(world: World) -> None:
+    watcher = world.watch()
+    world.caught_up(watcher)
+    world.put(1)
+    watcher.close()
+    watcher.close()
+    until(lambda: not world.catalog.open_watches)
+    assert world.events == []
+
+
+def test_a_watch_that_breaks_is_opened_again(world: World) -> None:
+    watcher = world.watch()
+    for number in range(1, 6):
+        world.caught_up(watcher)
+        world.catalog.break_watches(BackendUnavailableError("connection reset"))
+        world.put(number)
+    world.caught_up(watcher)
+    assert world.events == [CHANGED, HEALTHY] * 5
