@@ -1,10 +1,11 @@
 """A virtual environment with corepilot and its plugins from this checkout, made once and kept up to date.
 
-    tools/python3 tools/environment.py DIRECTORY [--link] [--extra NAME]…
+    tools/python3 tools/environment.py DIRECTORY [--adopt] [--link] [--extra NAME]…
 
 Standard library only. A second call with nothing changed takes a few milliseconds. With `--link` the environment's
 packages are symbolic links into the checkout: tests then run what is being edited, with the metadata, scripts and
-start-up time of an ordinary installation (an editable one adds 12 ms to every start of Python).
+start-up time of an ordinary installation (an editable one adds 12 ms to every start of Python). With `--adopt` an
+environment that something else has made, such as tox, is filled.
 """
 
 import argparse
@@ -39,13 +40,14 @@ def packages_of(distribution: Path) -> list[Path]:
     return sorted(path.parent for path in distribution.glob("corepilot*/__init__.py"))
 
 
-def ensure(directory: Path, extras: Iterable[str] = (), *, link: bool = False) -> Path:
+def ensure(directory: Path, extras: Iterable[str] = (), *, link: bool = False, adopt: bool = False) -> Path:
     """Make the environment, or bring it up to date.
 
     Args:
         directory: Where it is or shall be.
         extras: Extras of the core to install with it, such as `test`.
         link: Link the packages into the checkout instead of copying them.
+        adopt: The environment exists and is not ours to make.
 
     Returns:
         Its folder of programs.
@@ -60,10 +62,10 @@ def ensure(directory: Path, extras: Iterable[str] = (), *, link: bool = False) -
         if has == wanted:
             return programs
         (directory / _STAMP).unlink(missing_ok=True)
-        if has.get("python") != wanted["python"]:
-            _make(directory)
-        else:
+        if has.get("python") == wanted["python"] or adopt:
             _unlink_packages(directory)
+        else:
+            _make(directory)
         _install(directory, sorted(extras))
         if link:
             _link_packages(directory)
@@ -198,9 +200,11 @@ def _main() -> None:
     parser = argparse.ArgumentParser(prog="tools/environment.py", description=__doc__.partition("\n")[0])
     parser.add_argument("directory", type=Path)
     parser.add_argument("--link", action="store_true", help="link the packages into the checkout")
+    parser.add_argument("--adopt", action="store_true", help="the environment exists: fill it")
     parser.add_argument("--extra", action="append", default=[], help="an extra of the core to install too")
     arguments = parser.parse_args()
-    print(ensure(arguments.directory.resolve(), arguments.extra, link=arguments.link))
+    directory = arguments.directory.resolve()
+    print(ensure(directory, arguments.extra, link=arguments.link, adopt=arguments.adopt))
 
 
 if __name__ == "__main__":
