@@ -45,8 +45,8 @@ def corepilot_register_backend() -> type[Any]:  # type: ignore[empty-body]
     import what is heavy, and importing is all that it should do. corepilot then makes one instance, with the plugin's
     `Options` and a `BackendContext`. Never called by the loader, by `corepilot check` or by `plugins list` and `info`.
 
-    An exception, or anything but such a class, makes the configuration unusable: corepilot says so and does not start,
-    or on a reload goes on with the configuration it has.
+    An exception, or anything but such a class, is logged as an error that names the plugin; corepilot runs its jobs on
+    without a catalog, because PID 1 does not end on a plugin's mistake.
     """
 
 

@@ -1,0 +1,1 @@
+"""A notebook as a discovery backend of corepilot."""

@@ -1,0 +1,79 @@
+"""The pages about plugins say what the code says."""
+
+import inspect
+import re
+import tomllib
+from pathlib import Path
+
+from corepilot_consul.plugin import CAPABILITIES, Options
+
+from corepilot.plugin import API_VERSION, hookspec, option
+from corepilot.plugin.installed import GROUPS, SHIPPED
+from corepilot.plugin.manager import CONTRACTS
+from corepilot.plugin.options import fields_of
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = "\n" + (ROOT / "docs" / "reference" / "plugins.md").read_text()
+NOTEBOOK = ROOT / "examples" / "plugins" / "corepilot-notebook"
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, its head left out."""
+    text = REFERENCE.partition(f"\n{heading}\n")[2]
+    table = re.search(r"(^\|.*\n)+", text, re.MULTILINE)
+    assert table, heading
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
+
+
+def test_every_group_its_hook_and_its_contract() -> None:
+    found = {(group, kind, hook, contract) for group, kind, _, hook, contract in rows("# Plugins")}
+    wanted = {
+        (f"`{group}`", kind, f"`{hook}`", f"`{module}.{name}`")
+        for group, kind in GROUPS.items()
+        for hook, module, name in [CONTRACTS[kind]]
+    }
+    assert found == wanted
+
+
+def test_every_hook() -> None:
+    named = {row[0].strip("`").partition("(")[0] for row in rows("## Hooks")}
+    assert named == {name for name in dir(hookspec) if name.startswith("corepilot_")}
+
+
+def test_every_argument_of_option() -> None:
+    named = {name for row in rows("## Options") for name in re.findall(r"`(\w+)`", row[0])}
+    assert named == set(inspect.signature(option).parameters)
+
+
+def test_every_option_of_consul_with_its_variable() -> None:
+    named = {(row[0].strip("`"), row[1].replace("`", "")) for row in rows("## The backend `consul`")}
+    wanted = {
+        (field.name, f"{field.info.env}{' (wins)' if field.info.env_wins else ''}") for field in fields_of(Options)
+    }
+    assert named == wanted
+
+
+def test_the_interfaces_version_and_consuls_capabilities() -> None:
+    assert f"`API_VERSION`, which is {API_VERSION}" in REFERENCE
+    assert {row[0] for row in rows("Capabilities of backends:")} >= {f"`{word}`" for word in CAPABILITIES}
+
+
+def test_every_plugin_of_this_checkout_can_be_suggested() -> None:
+    published = {name for plugins in SHIPPED.values() for name in plugins.values()}
+    assert {
+        f"corepilot-{folder.name}" for kind in ("backends", "plugins") for folder in ROOT.glob(f"{kind}/*")
+    } <= published
+
+
+def test_the_authors_page_shows_the_notebook_as_it_is() -> None:
+    page = (ROOT / "docs" / "authors" / "backends.md").read_text()
+    files = [NOTEBOOK / "pyproject.toml", NOTEBOOK / "tests" / "test_notebook.py"]
+    files += [NOTEBOOK / "corepilot_notebook" / name for name in ("plugin.py", "backend.py")]
+    for file in files:
+        kind = "toml" if file.suffix == ".toml" else "python"
+        assert f"```{kind}\n{file.read_text()}```" in page, f"{file} has changed: copy it into docs/authors/backends.md"
+
+
+def test_the_notebooks_entry_point_is_where_the_page_says() -> None:
+    project = tomllib.loads((NOTEBOOK / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"] == {"corepilot.backends": {"notebook": "corepilot_notebook.plugin"}}
