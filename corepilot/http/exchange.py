@@ -31,6 +31,7 @@ _REASONS = {
     500: b"Internal Server Error",
     501: b"Not Implemented",
     503: b"Service Unavailable",
+    505: b"HTTP Version Not Supported",
 }
 """Reason phrases are for people who look at the wire; programs ignore them (RFC 9112, 4)."""
 
@@ -99,7 +100,7 @@ class Exchange:
             The request, or None if the client has gone, or has stayed silent for as long as it may.
 
         Raises:
-            RefusedError: It is malformed (400, 501), too slow (408), or too large (413, 414, 431).
+            RefusedError: It is malformed (400, 501, 505), too slow (408), or too large (413, 414, 431).
             OSError: The connection was lost.
         """
         limits = self._limits
@@ -183,6 +184,8 @@ class Exchange:
     def _checked(self, head: h11.Request) -> tuple[str, str]:
         """Path and query of a request whose head keeps the limits."""
         limits = self._limits
+        if not head.http_version.startswith(b"1."):
+            raise RefusedError(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
         if len(head.target) > limits.line_bytes:
             raise RefusedError(414, f"the request line is longer than {limits.line_bytes} bytes")
         if len(head.headers) > limits.header_fields:

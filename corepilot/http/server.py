@@ -122,21 +122,25 @@ class HttpServer:
                     sock, _ = listener.accept()
                     self._admit(sock)
             except OSError as error:
-                self._survive(error)
+                self._survive(listener, error)
             # Otherwise a flood of connections would keep the hub from those that are already there.
             full_turn()
 
-    def _survive(self, error: OSError) -> None:
+    def _survive(self, listener: native.socket, error: OSError) -> None:
         # accept(2): errors of the new connection itself, such as ECONNABORTED, come out here too. They end with it.
         if error.errno not in _SHORTAGE:
             if error.errno in _BROKEN:
                 self._on_error("the listening socket", error)
                 raise gevent.GreenletExit
             return
+        # accept(2) complains of a shortage even if nobody is waiting; and those who are here get their turn first.
+        socket.wait_read(listener.fileno())
+        # There is no descriptor for a visitor: an idle one's is taken, then the spare one, then it has to wait.
+        if self._evict():
+            return
         if self._spare is None:
             gevent.sleep(_SHORTAGE_WAIT_S)
             return
-        # With no descriptor left, the spare one still lets in one visitor at a time.
         os.close(self._spare)
         self._spare = None
 
