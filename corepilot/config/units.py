@@ -42,7 +42,17 @@ _FALSE = ("0", "f", "F", "false", "FALSE", "False", "")
 
 
 class DurationError(ValueError):
-    """Not a duration. The message names the value, the rule and the way out."""
+    """Not a duration. The message is "cannot read <value> as a duration: <reason>; <hint>".
+
+    Attributes:
+        rule: "<value> is not a duration: <reason>", for messages that begin otherwise.
+        hint: What to do, as an imperative.
+    """
+
+    def __init__(self, message: str, rule: str, hint: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.hint = hint
 
 
 def parse_duration(value: str | float, *, bare_integer_seconds: bool = True) -> float:
@@ -123,7 +133,9 @@ def _shown(text: str) -> str:
 
 
 def _not_a_duration(text: str, reason: str, hint: str = _EXAMPLES) -> DurationError:
-    return DurationError(f"cannot read {_shown(text)} as a duration: {reason}; {hint}")
+    shown = _shown(text)
+    message = f"cannot read {shown} as a duration: {reason}; {hint}"
+    return DurationError(message, f"{shown} is not a duration: {reason}", hint)
 
 
 def _too_long(text: str) -> DurationError:
@@ -158,7 +170,8 @@ def format_duration(seconds: float) -> str:
         DurationError: Not a number, or more than 292 years.
     """
     if not abs(seconds) <= _MAX_NS / _NS_PER_S:
-        raise DurationError(f"cannot write {seconds} s as a duration: it is not a number within 292 years")
+        rule = "it is not a number within 292 years"
+        raise DurationError(f"cannot write {seconds} s as a duration: {rule}", rule, "")
     whole = int(seconds)
     ns = min(abs(whole * _NS_PER_S + round((seconds - whole) * _NS_PER_S)), _MAX_NS)
     sign = "-" if seconds < 0 and ns else ""

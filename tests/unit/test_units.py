@@ -112,9 +112,13 @@ def test_durations_from_numbers(value: float, seconds: float) -> None:
 def test_messages_of_duration_errors(value: str | float, message: str) -> None:
     with pytest.raises(DurationError) as caught:
         parse_duration(value)
-    assert str(caught.value) == message.format(
+    error = caught.value
+    assert str(error) == message.format(
         examples="write numbers with units (h, m, s, ms, us, ns), such as 1m30s or 500ms",
         bare="only a whole number of seconds may stand without one",
+    )
+    assert f"{error.rule}; {error.hint}" == (
+        str(error).removeprefix("cannot read ").replace(" as a duration:", " is not a duration:")
     )
 
 
