@@ -1,0 +1,160 @@
+"""`corepilot check` and `corepilot render`: what `run` would make of a configuration, without running it."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from corepilot.config import loader
+from corepilot.config.exchange import LoadRequest, LoadResult
+from corepilot.config.problems import Problem
+
+DEADLINE_S = 10.0
+"""Seconds that one file may take, whatever it waits for."""
+
+
+class Arguments(Protocol):
+    """What the two commands look at. `render` has no need of `output`, `here`, `strict` and `discovery`.
+
+    Attributes:
+        positionals: The files.
+        config: The file of `-c`, or None.
+        output: "json", or anything else for text.
+        here: Judge what depends on this machine as `run` does.
+        strict: Warnings that do not depend on the machine are errors.
+        discovery: The catalog to use instead of the file's, or None.
+        env_file: Files with variables, later ones win.
+        env: `NAME=VALUE`, which win over files.
+        environment: The environment of the command.
+    """
+
+    positionals: list[str]
+    config: str | None
+    output: str | None
+    here: bool
+    strict: bool
+    discovery: str | None
+    env_file: list[str]
+    env: list[str]
+    environment: Mapping[str, str]
+
+
+def check(arguments: Arguments) -> int:
+    """Say of each file whether it is good; returns 0 if all are, else 1.
+
+    Raises:
+        ConfigError: a variable is not of the form NAME=VALUE, or an `--env-file` cannot be read; no file was looked at.
+    """
+    environment = _environment(arguments)
+    files = _files(arguments, environment)
+    if len(files) > 1:
+        # Each load has a process of its own, which need not import everything again.
+        from corepilot.config import pipeline as pipeline  # noqa: PLC0414  - imported for its children
+    discovery = arguments.discovery or environment.get("COREPILOT_DISCOVERY") or None
+    reports = []
+    for file in files:
+        request = LoadRequest(
+            location=file,
+            environment=environment,
+            discovery=discovery,
+            judge_machine=arguments.here,
+            strict=arguments.strict,
+            hostname=os.uname().nodename,
+        )
+        reports.append((file, _load(request)))
+        if arguments.output != "json":
+            _write(_text(file, reports[-1][1]))
+    if arguments.output == "json":
+        import json
+
+        _write(json.dumps({"files": [_plain(*report) for report in reports]}, indent=2) + "\n")
+    return 0 if all(result.config is not None for _, result in reports) else 1
+
+
+def render(arguments: Arguments) -> int:
+    """Print what the template of one file makes, exactly; returns 0, or 1 if it cannot be carried out.
+
+    Raises:
+        ConfigError: see `check`.
+    """
+    environment = _environment(arguments)
+    file = _files(arguments, environment)[0]
+    result = _load(LoadRequest(location=file, environment=environment, judge_machine=False, render_only=True))
+    if result.rendered is None:
+        sys.stderr.buffer.write(_problems(result.problems).encode("utf-8", "backslashreplace"))
+        return 1
+    # Bytes of the environment that are not UTF-8 come out as they were.
+    sys.stdout.buffer.write(result.rendered.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _environment(arguments: Arguments) -> dict[str, str]:
+    environment = dict(arguments.environment)
+    for file in arguments.env_file:
+        from corepilot.config.dotenv import parse
+
+        environment.update(parse(file))
+    for pair in arguments.env:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            from corepilot.errors import ConfigError
+
+            raise ConfigError(f"cannot set {name or pair!r}: write -e NAME=VALUE")
+        environment[name] = value
+    return environment
+
+
+def _files(arguments: Arguments, environment: Mapping[str, str]) -> list[str]:
+    given = [arguments.config] if arguments.config else []
+    files = [*given, *arguments.positionals]
+    if files:
+        return files
+    from corepilot.cli.files import locate
+
+    return [locate(None, environment, pid_1=False)]
+
+
+def _load(request: LoadRequest) -> LoadResult:
+    child = loader.start(request)
+    try:
+        return loader.collect(child, DEADLINE_S)
+    except KeyboardInterrupt:
+        loader.abandon(child)
+        raise
+
+
+def _text(file: str, result: LoadResult) -> str:
+    text = _problems(result.problems)
+    if result.config is None:
+        errors = sum(problem.is_error for problem in result.problems)
+        return f"{text}{file}: refused ({_count(errors, 'error')})\n"
+    return f"{text}{file}: ok ({_contents(result.config)})\n"
+
+
+def _problems(problems: list[Problem]) -> str:
+    return "".join(problem.text() + "\n" for problem in problems)
+
+
+def _contents(config: dict[str, Any]) -> str:
+    return f"{_count(len(config['jobs']), 'job')}, {_count(len(config['watches']), 'watch', 'watches')}"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _plain(file: str, result: LoadResult) -> dict[str, Any]:
+    config = result.config
+    return {
+        "file": file,
+        "ok": config is not None,
+        "jobs": None if config is None else len(config["jobs"]),
+        "watches": None if config is None else len(config["watches"]),
+        "problems": [problem.to_json() for problem in result.problems],
+    }
+
+
+def _write(text: str) -> None:
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()

@@ -1,0 +1,146 @@
+"""Which catalog a configuration means: `discovery`, its short form `consul`, or `--discovery` in the place of both."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from corepilot.config.complaints import Complaint, shown
+from corepilot.config.named_plugins import Named, plugin_config
+from corepilot.config.places import Path
+from corepilot.config.surroundings import Surroundings
+from corepilot.config.verdict import Verdict
+
+GROUP = "corepilot.backends"
+WAY_OUT = (
+    'name a catalog: discovery: { backend: "embedded", path: "/run/catalog" }, '
+    "or --discovery embedded:path=/run/catalog"
+)
+_FORM = 'write a backend\'s name, or { backend: "embedded", path: "/run/catalog" }, or false for none'
+_CONSUL_FORM = "write the address of a Consul agent, an object of its options, or false for none"
+
+
+class Catalog:
+    """The catalog a configuration names.
+
+    Attributes:
+        plugin: The backend in the form of `PluginConfig`, or None.
+        named: Whether there is one, be it installed or not.
+        declined: Whether it was said that there shall be none.
+    """
+
+    __slots__ = ("declined", "named", "plugin")
+
+    def __init__(self, plugin: dict[str, Any] | None = None, *, named: bool = False, declined: bool = False) -> None:
+        self.plugin = plugin
+        self.named = named
+        self.declined = declined
+
+
+def catalog_of(data: Mapping[str, Any], override: str | None, verdict: Verdict, surroundings: Surroundings) -> Catalog:
+    """The catalog of a configuration.
+
+    Args:
+        data: The valid part of the configuration.
+        override: The text of `--discovery` or `$COREPILOT_DISCOVERY`, if there is one.
+        verdict: Takes what is wrong.
+        surroundings: The machine.
+    """
+    consul, discovery = data.get("consul"), data.get("discovery")
+    if consul is not None and discovery is not None:
+        rule = "consul is given as well, and it is the short form for discovery with the backend consul"
+        verdict.complain(("discovery",), Complaint("two-catalogs", rule, "leave one of them out", key=True))
+    wanted: Named | None
+    if override:
+        wanted = _overriding(override, verdict)
+    elif discovery is not None:
+        wanted = _discovery(discovery, verdict)
+    else:
+        wanted = _consul(consul, verdict)
+    if wanted is None:
+        off = override == "none" if override else False in (consul, discovery)
+        # What cannot be read has been refused; watches need not be refused as well.
+        misread = not off and bool(override or consul is not None or discovery is not None)
+        return Catalog(named=misread, declined=off)
+    return Catalog(plugin_config(GROUP, wanted, verdict, surroundings), named=True)
+
+
+def consul_options(value: str) -> dict[str, Any]:
+    """The options of the backend `consul` for the short form in a text (ContainerPilot contract, section 3.4).
+
+    One leading `http://` or `https://` is the scheme. Without a host this machine is meant, as where Go dials `:8500`:
+    real files say `"{{ .CONSUL }}:8500"`, and are used without the variable.
+    """
+    options = {}
+    for scheme in ("http", "https"):
+        if value.startswith(f"{scheme}://"):
+            options["scheme"] = scheme
+            value = value.removeprefix(f"{scheme}://")
+            break
+    return {"address": f"127.0.0.1{value}" if value.startswith(":") else value, **options}
+
+
+def _consul(value: Any, verdict: Verdict) -> Named | None:
+    path: Path = ("consul",)
+    if isinstance(value, str):
+        options = consul_options(value)
+        if options["address"] != value.rpartition("//")[2]:
+            rule = f"the host is missing; {options['address']} is used"
+            verdict.warn(path, "no-host", rule, "write the host of the agent")
+        return Named("consul", options, path, path)
+    if isinstance(value, dict):
+        return Named("consul", value, path, path, inside=True)
+    if value is not None and value is not False:
+        verdict.complain(path, Complaint("bad-discovery", f"{shown(value)} names no catalog", _CONSUL_FORM))
+    return None
+
+
+def _discovery(value: Any, verdict: Verdict) -> Named | None:
+    path: Path = ("discovery",)
+    if isinstance(value, str) and value:
+        return Named(value, {}, path, path)
+    if isinstance(value, dict):
+        key = "backend" if "backend" in value else next((one for one in value if one.lower() == "backend"), "backend")
+        options = {name: one for name, one in value.items() if name != key}
+        name = value.get(key)
+        if isinstance(name, str) and name:
+            return Named(name, options, (*path, "backend"), path, inside=True)
+        if name is None:
+            complaint = Complaint("missing-key", "it does not name a backend", 'add backend: "embedded"')
+            verdict.complain(path, complaint)
+        else:
+            complaint = Complaint("wrong-type", f"{shown(name)} is not a backend's name", "write a name in quotes")
+            verdict.complain((*path, "backend"), complaint)
+    elif value is not False:
+        verdict.complain(path, Complaint("bad-discovery", f"{shown(value)} names no catalog", _FORM))
+    return None
+
+
+def _overriding(text: str, verdict: Verdict) -> Named | None:
+    """Read `NAME[:OPTION=VALUE[,OPTION=VALUE]]`. A part without `=` belongs to the value before it."""
+    if text == "none":
+        return None
+    name, _, rest = text.partition(":")
+    options: dict[str, Any] = {}
+    last: tuple[dict[str, Any], str] | None = None
+    for part in rest.split(",") if rest else ():
+        key, equals, value = part.partition("=")
+        if equals and key:
+            place = options
+            *outer, key = key.split(".")
+            for one in outer:
+                below = place.setdefault(one, {})
+                place = below if isinstance(below, dict) else {}
+            place[key] = value
+            last = (place, key)
+        elif last is not None:
+            last[0][last[1]] += f",{part}"
+        else:
+            name = ""
+            break
+    if not name:
+        # What stands behind the colon may be a token.
+        start = shown(text.partition(":")[0])
+        message = f"cannot use --discovery or $COREPILOT_DISCOVERY: {start} is not followed by options"
+        hint = "write NAME, NAME:OPTION=VALUE,OPTION=VALUE, or none"
+        verdict.add(verdict.places.nowhere("bad-discovery", message, hint))
+        return None
+    return Named(name, options, None, None, texts=True)

@@ -1,0 +1,92 @@
+"""One load from end to end: source, template, JSON5, rules (ContainerPilot contract, section 1.2)."""
+
+from collections.abc import Callable
+
+from corepilot.config.exchange import JUDGING, PARSING, READING, RENDERING, LoadRequest, LoadResult
+from corepilot.config.json5 import Json5Error, parse
+from corepilot.config.judge import judge
+from corepilot.config.places import Places
+from corepilot.config.problems import Problem, in_order
+from corepilot.config.surroundings import Surroundings
+from corepilot.config.verdict import Verdict
+from corepilot.gotemplate import TemplateError, render
+from corepilot.sources.file import read
+from corepilot.sources.source import SourceError
+
+SOURCE_DEADLINE_S = 8.0
+
+
+def load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
+    """Load a configuration.
+
+    Args:
+        request: What to load, and how.
+        reached: Told of each stage before it begins.
+    """
+    reached(READING)
+    try:
+        source = read(request.location, SOURCE_DEADLINE_S)
+    except SourceError as error:
+        message, _, hint = str(error).partition("; ")
+        return LoadResult(None, [Problem("error", "source", message, hint, request.location)])
+    reached(RENDERING)
+    places = Places(source.name, source.text, environment=request.environment)
+    try:
+        rendered = render(source.text, request.environment)
+    except TemplateError as error:
+        message = f"cannot carry out the template: {error.message}"
+        return LoadResult(None, [places.in_source("template", message, error.line, error.column)])
+    if request.render_only:
+        return LoadResult(None, [], rendered.text)
+    reached(PARSING)
+    places = Places(source.name, source.text, rendered, environment=request.environment)
+    try:
+        document = parse(rendered.text)
+    except Json5Error as error:
+        message = f"cannot read the configuration: {error.message}"
+        offset, hint = _stumble(rendered.text, error, places)
+        problem = places.in_rendered("json5", message, offset, offset, hint, around=True)
+        if problem.unset:
+            problem.hint = _set_them(problem.unset)
+        return LoadResult(None, [problem])
+    reached(JUDGING)
+    places = Places(source.name, source.text, rendered, document.root, request.environment)
+    verdict = Verdict(places, judge_machine=request.judge_machine)
+    for warning in source.warnings:
+        hint = "let only its owner write it: chmod go-w"
+        verdict.add(places.whole("source-open", warning, hint, severity="warning"))
+    surroundings = Surroundings(request.environment, request.hostname)
+    config = judge(document, rendered.text, request, verdict, surroundings)
+    problems = in_order(verdict.all())
+    if request.strict:
+        for problem in problems:
+            if problem.severity == "warning" and not problem.machine:
+                problem.severity = "error"
+    if config is None or any(problem.is_error for problem in problems):
+        return LoadResult(None, problems)
+    config["warnings"] = tuple(problem.sentence() for problem in problems)
+    return LoadResult(config, problems)
+
+
+def _stumble(text: str, error: Json5Error, places: Places) -> tuple[int, str]:
+    """Where to point for an error in the text, and what to do.
+
+    A comma that is missing belongs to the end of a line that looks innocent. The line below, which cannot be read
+    without it, is the place that people, and ContainerPilot, look at.
+    """
+    if not error.message.startswith("missing comma"):
+        return error.offset, error.hint
+    import re
+
+    blanks = re.compile(r"(?:\s+|//[^\n\r]*|/\*.*?\*/)*", re.DOTALL).match(text, error.offset)
+    offset = blanks.end() if blanks else error.offset
+    line, next_line = places.line_of(error.offset), places.line_of(offset)
+    if line == next_line:
+        return error.offset, error.hint
+    return offset, f"{error.hint} in line {line}"
+
+
+def _set_them(unset: tuple[str, ...]) -> str:
+    """What to do about variables that are not set: the commonest mistake in real files."""
+    name = unset[0]
+    return f'set {", ".join(unset)}, or give a default: {{{{ .{name} | default "…" }}}}'

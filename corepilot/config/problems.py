@@ -1,0 +1,147 @@
+"""What is wrong with a configuration: one `Problem` each, with its place, for people and for programs.
+
+Imports nothing heavy: the supervisor reads problems too, when a reload is refused.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["error", "warning"]
+
+CODES = {
+    "source": "the source of the configuration cannot be read",
+    "source-open": "others can write the configuration file, and it is read as root",
+    "limit": "loading took more time or memory than it may, or made more text than it may",
+    "loader": "the process that loads the configuration ended without an answer",
+    "template": "the template cannot be parsed or executed",
+    "json5": "the rendered text is not JSON5",
+    "not-an-object": "the configuration is not an object",
+    "version-2": "the file is a configuration of ContainerPilot 2",
+    "duplicate-key": "a key stands twice in one object; the last one counts",
+    "same-id": "two jobs register the same instance id",
+    "null-element": "an element is null and is skipped",
+    "unknown-key": "there is no such key at this place",
+    "missing-key": "a required key is not there",
+    "wrong-type": "the value has a type that cannot be used here",
+    "wrong-value": "the value is out of its range, or is none of those that are allowed",
+    "bad-duration": "the value is not a duration",
+    "bad-name": "a name cannot be used",
+    "bad-restarts": "restarts is neither a number of times, nor never, nor unlimited",
+    "bad-exec": "a command is empty, or is neither a text nor an array",
+    "exec-literal": "a command has quotes, shell operators or double blanks, which are taken literally",
+    "exec-missing": "a program is not on PATH, or cannot be executed",
+    "health-missing": "a job has a port and no health",
+    "port-range": "a port is not between 1 and 65535",
+    "when-conflict": "a when has more than one of interval, once and each",
+    "when-never": "a when that never comes true",
+    "unknown-event": "there is no event of that name",
+    "unknown-source": "no job, watch or signal has the name that a when waits for",
+    "bad-interface": "an interface specification cannot be parsed",
+    "no-address": "no address of this machine matches the interface specifications",
+    "log-file": "the log file cannot be written here",
+    "metric-clash": "a metric has the name of a built-in one",
+    "metric-twice": "a metric is defined twice; the last definition counts",
+    "two-catalogs": "consul and discovery are both given",
+    "no-catalog": "a watch needs a catalog and there is none",
+    "not-advertised": "jobs have ports and there is no catalog to advertise them in",
+    "no-jobs": "the configuration has nothing to run",
+    "bad-discovery": "the catalog is not named in a form that can be read",
+    "no-host": "the address of the Consul agent has no host; this machine is taken",
+    "plugin-missing": "a plugin is named that is not installed",
+    "plugin-broken": "a plugin is installed that cannot be used",
+    "bad-option": "a plugin refuses the combination of its options",
+    "env-ignored": "a variable holds a value that is not understood and is ignored",
+    "file-missing": "a file or directory that is named is not there or cannot be read",
+}
+"""Every code of a problem, and what it means. Codes do not change between releases."""
+
+
+@dataclass(slots=True)
+class Problem:
+    """One thing that is wrong, or that deserves a warning.
+
+    Attributes:
+        severity: A configuration with an error is not used; one with warnings is.
+        code: One of CODES.
+        message: What cannot be done, and the rule that is broken. Lower case, one sentence, no secret.
+        hint: What to do next, or "".
+        file: The file as the user named it; "" for a problem that no file caused, such as one of `--discovery`.
+        line: In the file as it was written, from 1; 0 for a problem of the whole file.
+        column: In that line, in characters, from 1; 0 as for `line`.
+        path: The key: "jobs[0].health.ttl"; "" for the whole file.
+        job: The name of the job it is in, or "".
+        source_line: The line of the file, or a part of it when it is very long. Secrets are masked.
+        caret: The column within `source_line`, from 1; 0 without one.
+        rendered_line: What the template made of that line, where that matters; else "". Secrets are masked.
+        rendered_number: The number of the line in what `corepilot render` prints, where that matters; else 0.
+        unset: The variables that the template read here and that were not set.
+        machine: Whether it depends on the machine that looks: an interface, a file, a program, a plugin.
+    """
+
+    severity: Severity
+    code: str
+    message: str
+    hint: str = ""
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    path: str = ""
+    job: str = ""
+    source_line: str = ""
+    caret: int = 0
+    rendered_line: str = ""
+    rendered_number: int = 0
+    unset: tuple[str, ...] = ()
+    machine: bool = False
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the configuration cannot be used because of it."""
+        return self.severity == "error"
+
+    @property
+    def where(self) -> str:
+        """`FILE:LINE:COLUMN`, as much of it as is known."""
+        place = f":{self.line}:{self.column}" if self.line else ""
+        return self.file + place
+
+    def sentence(self) -> str:
+        """All of it that fits on one line, as a log shows it."""
+        parts = [f"{self.where}: {self.message}" if self.where else self.message]
+        if self.unset:
+            parts.append("not set: " + ", ".join(self.unset))
+        if self.hint:
+            parts.append(self.hint)
+        return "; ".join(parts)
+
+    def text(self) -> str:
+        """Several lines in the style of a compiler: the place, the message, the line with a caret, what to do."""
+        kind = f"{self.severity} (depends on this machine)" if self.machine else self.severity
+        lines = [f"{self.where}: {kind}: {self.message}" if self.where else f"{kind}: {self.message}"]
+        margin = " " * len(str(self.line))
+        if self.source_line:
+            lines.append(f"  {self.line} | {self.source_line}")
+            lines.append(f"  {margin} | {' ' * (self.caret - 1)}^")
+        if self.rendered_number:
+            rendered = f": {self.rendered_line}" if self.rendered_line else ""
+            lines.append(f"  {margin} = rendered, line {self.rendered_number}{rendered}")
+        if self.unset:
+            lines.append(f"  {margin} = not set: {', '.join(self.unset)}")
+        if self.hint:
+            lines.append(f"  {margin} = {self.hint}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name, for JSON and `marshal`. What is empty is there, so that programs need not guess."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> "Problem":
+        """The inverse of `to_json`."""
+        return cls(**{**plain, "unset": tuple(plain["unset"])})
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sorted by place: those of the whole file first, then by line and column, errors before warnings of one place."""
+    return sorted(problems, key=lambda one: (one.line, one.column, one.severity, one.path))

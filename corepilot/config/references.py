@@ -1,0 +1,67 @@
+"""Whether what jobs wait for can come at all (ContainerPilot contract, sections 4.1 and 5). No reason to refuse."""
+
+from collections.abc import Sequence
+
+from corepilot.config.complaints import did_you_mean, shown
+from corepilot.config.jobs import Plain
+from corepilot.config.verdict import Verdict
+from corepilot.events import GLOBAL, SIGNALS
+
+_OF_A_JOB = frozenset(("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired"))
+_OF_A_CHECK = frozenset(("exitSuccess", "exitFailed"))
+_OF_A_WATCH = frozenset(("changed", "healthy", "unhealthy"))
+_OF_ALL = frozenset(("startup", "enterMaintenance", "exitMaintenance"))
+_STOP_HINT = "to act before a job is stopped, name it as the source and wait for stopping"
+
+
+def judge_references(
+    jobs: Sequence[tuple[int, Plain]], watches: Sequence[str], verdict: Verdict, *, telemetry: bool
+) -> None:
+    """Warn of each `when` that waits for what never comes.
+
+    Args:
+        jobs: The jobs that can be used, each with its index in the configuration.
+        watches: The names of the watches.
+        verdict: Takes the warnings.
+        telemetry: Whether there is the job `containerpilot` that telemetry brings.
+    """
+    names = {job["name"] for _, job in jobs} | ({"containerpilot"} if telemetry else set())
+    known: dict[str, frozenset[str]] = {GLOBAL: _OF_ALL}
+    known.update({f"watch.{name}": _OF_A_WATCH for name in watches})
+    known.update({f"check.{job['name']}": _OF_A_CHECK for _, job in jobs if job["health"] and job["health"]["exec"]})
+    known.update(dict.fromkeys(names, _OF_A_JOB))
+    for index, job in jobs:
+        _judge(job["when"], index, known, verdict)
+
+
+def _judge(when: Plain, index: int, known: dict[str, frozenset[str]], verdict: Verdict) -> None:
+    path = ("jobs", index, "when")
+    kind, code, source = when["kind"], when["code"], when["source"]
+    if kind == "never":
+        hint = "add once or each; leave when out to start at startup"
+        verdict.warn(path, "when-never", "it names no event, so the job never starts", hint)
+    if kind not in {"once", "each"} or code == "error":  # the source of error is free text
+        return
+    if source not in known:
+        if source:
+            rule = f"no job, watch or signal is called {shown(source)}, so the job never starts"
+            hint = did_you_mean(source, (*known, *sorted(SIGNALS))) or _watch_hint(source, known)
+            verdict.warn((*path, "source"), "unknown-source", rule, hint)
+        else:
+            verdict.warn(path, "when-never", f"{code} without a source never comes", "add source")
+        return
+    if code not in known[source]:
+        rule = f"{code} never comes from {shown(source)}, so the job never starts"
+        if code == "shutdown":
+            hint = _STOP_HINT
+        elif code in SIGNALS:
+            hint = f'write source: "{code}"'
+        else:
+            hint = "from there come " + ", ".join(sorted(known[source]))
+        verdict.warn((*path, kind), "when-never", rule, hint)
+
+
+def _watch_hint(source: str, known: dict[str, frozenset[str]]) -> str:
+    if f"watch.{source}" in known:
+        return f'did you mean "watch.{source}"?'
+    return "known: " + ", ".join(list(known)[:20])

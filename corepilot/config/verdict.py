@@ -1,0 +1,95 @@
+"""Collects what is wrong while a configuration is judged, so that all of it is reported at once."""
+
+from typing import Any
+
+from corepilot.config.complaints import REQUIRED, Complaint, flattened
+from corepilot.config.places import Path, Places, path_text
+from corepilot.config.problems import Problem, Severity
+
+MOST = 100
+"""How many problems are reported. A file with more has one mistake that is made again and again."""
+
+
+class Verdict:
+    """The problems found so far.
+
+    Args:
+        places: Where things stand in the file.
+        judge_machine: Whether what depends on this machine is an error, as for `run`, or a warning.
+    """
+
+    def __init__(self, places: Places, *, judge_machine: bool) -> None:
+        self.places = places
+        self.judge_machine = judge_machine
+        self.problems: list[Problem] = []
+        self._omitted = 0
+        self._refused = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether there has been an error."""
+        return self._refused
+
+    def add(self, problem: Problem) -> None:
+        """Keep a problem, or only count it if there are too many."""
+        self._refused = self._refused or problem.is_error
+        if len(self.problems) < MOST:
+            self.problems.append(problem)
+        else:
+            self._omitted += 1
+
+    def take(self, path: Path, messages: Any) -> None:
+        """Keep all complaints of a marshmallow error about the value at `path`."""
+        for below, complaint in flattened(messages, path):
+            self.complain(below, complaint)
+
+    def complain(
+        self, path: Path, complaint: Complaint, *, severity: Severity = "error", machine: bool = False, source: str = ""
+    ) -> None:
+        """Keep a complaint about the value at `path`.
+
+        Args:
+            path: The key.
+            complaint: What is wrong.
+            severity: See Problem.
+            machine: See Problem.
+            source: What gave the value, if not the file: "$CONSUL_HTTP_ADDR".
+        """
+        if len(self.problems) >= MOST:
+            self._refused = self._refused or severity == "error"
+            self._omitted += 1
+            return
+        job = self.places.job(path)
+        within = f' (job "{job}")' if job else ""
+        if complaint.code == "missing-key" and complaint.rule == REQUIRED:
+            what, rule = path_text(path[:-1]) or "the configuration", f"{path[-1]} is required"
+            hint = f"add {path[-1]}"
+        else:
+            what, rule, hint = path_text(path) or "the configuration", complaint.rule, complaint.hint
+        what = f"{source} for {what}" if source else what
+        message = f"cannot use {what}{within}: {rule}"
+        if severity == "warning":
+            message = f"{what}{within}: {rule}"
+        self.add(
+            self.places.on(path, complaint.code, message, hint, key=complaint.key, severity=severity, machine=machine)
+        )
+
+    def warn(
+        self, path: Path, code: str, rule: str, hint: str = "", *, key: bool = False, machine: bool = False
+    ) -> None:
+        """Keep a warning about the value at `path`."""
+        self.complain(path, Complaint(code, rule, hint, key=key), severity="warning", machine=machine)
+
+    def depends(self, path: Path, complaint: Complaint, *, source: str = "") -> None:
+        """Keep a complaint that depends on this machine: an error where the machine is judged, else a warning."""
+        severity: Severity = "error" if self.judge_machine else "warning"
+        self.complain(path, complaint, severity=severity, machine=True, source=source)
+
+    def all(self) -> list[Problem]:
+        """The problems, and how many more there are."""
+        if not self._omitted:
+            return self.problems
+        more = self.places.whole(
+            "limit", f"there are {self._omitted} more problems", "mend these first", severity="warning"
+        )
+        return [*self.problems, more]
