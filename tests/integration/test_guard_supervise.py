@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from integration.guard_programs.running import Running, program, state
+from integration.guard_programs.running import Running, children_of, program, state
 
 FORWARDED = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT]
 STUBBORN = "daemon,ignore"
@@ -79,7 +79,10 @@ def test_leftovers_of_an_end_in_order_are_ended_and_the_status_stays(*, as_pid_1
 
 def test_the_supervisor_is_born_clean() -> None:
     read_end, write_end = os.pipe()
-    inherited = {"pass_fds": [read_end], "preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
+    inherited: dict[str, Any] = {
+        "pass_fds": [read_end],
+        "preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    }
     with supervised("born", **inherited) as run:
         # SIGTERM at the guard's death, a subreaper, leader of its session; what Python ignores is ignored.
         assert run.announced("born") == f"15 1 True {sorted(map(int, (signal.SIGPIPE, signal.SIGXFSZ)))}"
@@ -221,8 +224,7 @@ def test_nothing_survives_a_killed_supervisor(number: int, *, as_pid_1: bool) ->
 
 def kill_supervisor(run: Running, number: int) -> None:
     """From outside, by the pid it has here."""
-    with open(f"/proc/{run.pid}/task/{run.pid}/children", encoding="ascii") as file:
-        (supervisor,) = map(int, file.read().split())
+    (supervisor,) = children_of(run.pid)
     os.kill(supervisor, number)
 
 
@@ -358,12 +360,28 @@ def test_a_storm_of_signals_is_one_stop(*, as_pid_1: bool) -> None:
         assert run.stderr() == ""
 
 
+@both
+@pytest.mark.slow
+def test_nothing_survives_a_supervisor_killed_at_any_moment(*, as_pid_1: bool) -> None:
+    moments = random.Random(11)
+    for _ in range(10):
+        with supervised("dies", STUBBORN, "session,ignore,child", "daemon,obey", as_pid_1=as_pid_1) as run:
+            run.announced("armed")
+            (supervisor,) = eventually(lambda run=run: children_of(run.pid))  # type: ignore[misc]
+            pause = time.monotonic() + moments.uniform(0, 0.3)
+            while time.monotonic() < pause:
+                pass
+            os.kill(supervisor, signal.SIGKILL)
+            assert run.status() == 70
+            assert run.alive() == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_term_at_any_early_moment_ends_everything(seed: int) -> None:
     moments = random.Random(seed)
     for _ in range(10):
-        with supervised("stops", "session,ignore") as run:
+        with supervised("stops", "daemon,obey", "session") as run:
             pause = time.monotonic() + moments.uniform(0, 0.15)
             while time.monotonic() < pause:
                 pass
@@ -379,7 +397,7 @@ def test_a_term_at_any_early_moment_ends_everything(seed: int) -> None:
 def test_a_term_to_an_armed_pid_1_is_never_lost() -> None:
     moments = random.Random(7)
     for _ in range(10):
-        with supervised("stops", "session,ignore", as_pid_1=True) as run:
+        with supervised("stops", "daemon,obey", "session", as_pid_1=True) as run:
             run.announced("armed")
             pause = time.monotonic() + moments.uniform(0, 0.05)
             while time.monotonic() < pause:

@@ -29,7 +29,7 @@ def test_repeated_options_and_positionals_keep_their_order() -> None:
 @pytest.mark.parametrize(
     ("command", "words", "message"),
     [
-        ("check", ["--hrer", "f"], "cannot use option '--hrer' with check: unknown; did you mean '--here'?"),
+        ("check", ["--her", "f"], "cannot use option '--her' with check: unknown; did you mean '--here'?"),
         ("status", ["-c"], "cannot use -c without a value: -c FILE"),
         ("status", ["extra"], "cannot run status with 1 arguments: it takes no further arguments"),
         ("status", ["-o", "xml"], "cannot use -o xml: it is one of text, json"),

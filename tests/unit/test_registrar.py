@@ -172,7 +172,7 @@ def test_a_call_that_hangs_is_given_up(world: World) -> None:
         registrar.advertise(WEB, "passing")
         until(lambda: registrar.status()[0]["last_error"])
         assert registrar.status()[0]["last_error"] == (
-            "cannot register web-a: the catalog memory did not answer within 0.1 s"
+            "cannot register web-a: no answer from the catalog memory within 0.1 s"
         )
         assert not registrar.connected
     until(lambda: world.statuses() == ["passing"])
