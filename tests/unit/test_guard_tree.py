@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 from corepilot.guard.tree import Report, _children_by_parent, _target, children
 
@@ -17,7 +18,8 @@ def test_both_ways_find_the_same_children() -> None:
 
 
 def test_a_child_in_our_own_group_is_signalled_alone_and_others_with_their_group() -> None:
-    for options, sign in (({}, 1), ({"process_group": 0}, -1), ({"start_new_session": True}, -1)):
+    ways: list[tuple[dict[str, Any], int]] = [({}, 1), ({"process_group": 0}, -1), ({"start_new_session": True}, -1)]
+    for options, sign in ways:
         with subprocess.Popen([sys.executable, "-I", "-c", "input()"], stdin=subprocess.PIPE, **options) as process:
             assert _target(process.pid) == sign * process.pid
             process.communicate(b"\n")
