@@ -20,6 +20,12 @@ def half_closed(port: int) -> list[str]:
     return [line[2] for line in lines if line[1] == f"0100007F:{port:04X}" and line[3] == "08"]
 
 
+def all_stopped(pid: int) -> bool:
+    """Whether every thread of a process is in state T, as proc(5) shows it."""
+    stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 class TestConsul(BackendSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
     capabilities = CAPABILITIES
 
@@ -42,6 +48,8 @@ class TestConsul(BackendSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
 
     def pause(self) -> None:
         self.consul.pause()
+        # The signal reaches one thread after the other, and until then the agent may answer.
+        eventually(lambda: all_stopped(self.consul.pid), message="every thread of the agent is stopped")
 
     def resume(self) -> None:
         self.consul.resume()

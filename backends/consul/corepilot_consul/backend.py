@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakSet
 
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.discovery.model import Query, Registration, Snapshot, Status
@@ -44,7 +45,7 @@ class ConsulBackend(Backend):
         super().__init__(options, context)
         self._transport = Transport(options)
         self._client = _Client(self._transport)
-        self._watches: set[Watch] = set()
+        self._watches: WeakSet[Watch] = WeakSet()  # one that is dropped without close() holds nothing
         if bool(options.tls.clientcert) != bool(options.tls.clientkey):
             context.log("warning", "tls.clientcert and tls.clientkey are used only together: no certificate is sent")
 

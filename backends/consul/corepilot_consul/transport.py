@@ -17,7 +17,7 @@ from corepilot.errors import (
     BackendUnavailableError,
     UnknownInstanceError,
 )
-from corepilot.http.client import Client
+from corepilot.http.client import Client, ClientLimits
 from corepilot.http.errors import HttpError, HttpTimeoutError
 from corepilot.http.message import Headers, Response
 from corepilot.http.tls import TlsOptions
@@ -29,6 +29,8 @@ from corepilot_consul.slim import Response as Parsable
 CALL_DEADLINE_S = 10.0
 """For a request that does not block by design. The registrar's own deadlines are shorter."""
 
+# Every watch holds a connection all the time, and the heartbeats must find one beside them.
+_LIMITS = ClientLimits(connections=4096)
 _LONGEST_TOKEN_BYTES = 4096
 _LONGEST_QUOTE = 200
 _LONGEST_RETRY_AFTER_S = 60
@@ -46,7 +48,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
     def __init__(self, options: Options) -> None:
         super().__init__()
         self._options = options
-        self._client = Client(options.endpoint().origin, tls=_tls(options))
+        self._client = Client(options.endpoint().origin, tls=_tls(options), limits=_LIMITS)
         self._not_before = 0.0
 
     @property
@@ -116,7 +118,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         """
         raise BackendUnavailableError(
             f"cannot read the answer to {path} of {self.origin}: {reason}; check that a Consul agent listens there"
-        )
+        ) from None  # py-consul's errors quote the whole body
 
     def _send(
         self,
