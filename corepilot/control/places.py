@@ -19,6 +19,8 @@ from collections.abc import Mapping
 DEFAULT_PATH = "/var/run/containerpilot.socket"
 """ContainerPilot contract, section 3.3."""
 
+# Not $TMPDIR: the client has to find what the server chose, from whatever environment it is run in.
+_PRIVATE_PARENT = "/tmp"  # noqa: S108  - in it, a directory of mode 0700 that has to belong to the user
 _LONGEST_ADDRESS = 107
 _CREDENTIALS = struct.Struct("3i")
 
@@ -58,7 +60,7 @@ def socket_places(configured: str | None, environment: Mapping[str, str]) -> tup
     # Relative values are invalid and to be ignored (XDG Base Directory Specification).
     if runtime.startswith("/"):
         places.append(Place(f"{runtime}/corepilot/control.socket", own_directory=True))
-    places.append(Place(f"/tmp/corepilot-{os.geteuid()}/control.socket", own_directory=True))  # noqa: S108  - private directory
+    places.append(Place(f"{_PRIVATE_PARENT}/corepilot-{os.geteuid()}/control.socket", own_directory=True))
     return tuple(places)
 
 

@@ -1,0 +1,372 @@
+"""The control API over a real socket (ContainerPilot contract, section 9.1; fault rows A04, A07, A09)."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import gevent
+import pytest
+
+from corepilot._version import __version__
+from corepilot.control.client import ControlClient
+from corepilot.control.paths import bind_control_socket
+from corepilot.control.server import ControlServer
+from corepilot.errors import ControlError
+from corepilot.http.client import Client
+from corepilot.http.message import Response
+
+Values = dict[str, "str | None"]
+V3_POSTS = ["/v3/environ", "/v3/metric", "/v3/maintenance/enable", "/v3/maintenance/disable", "/v3/reload"]
+V1_POSTS = [path.replace("/v3/", "/v1/") for path in V3_POSTS] + ["/v1/stop"]
+V1_GETS = ["/v1/ping", "/v1/status", "/v1/instances/web"]
+
+
+class Outcome(NamedTuple):
+    ok: bool
+    text: str = ""
+
+
+class Supervisor:
+    """Records what it is asked, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+        self.outcome = Outcome(ok=True)
+        self.rejects: list[str] = []
+        self.failure: Exception | None = None
+
+    def status(self) -> dict[str, object]:
+        if self.failure:
+            raise self.failure
+        return {"jobs": [{"name": "app"}]}
+
+    def instances(self, service: str) -> list[dict[str, object]] | None:
+        return [{"id": "web-1"}] if service == "web" else None
+
+    def reload(self) -> Outcome:
+        self.calls.append("reload")
+        return self.outcome
+
+    def put_environ(self, values: Values) -> None:
+        self.calls.append(values)
+
+    def put_metric(self, values: dict[str, object]) -> list[str]:
+        self.calls.append(values)
+        return self.rejects
+
+    def maintenance(self, *, enable: bool) -> None:
+        if self.failure:
+            raise self.failure
+        self.calls.append(("maintenance", enable))
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+
+class Running:
+    def __init__(self, path: Path, **options: object) -> None:
+        self.supervisor = Supervisor()
+        self.log: list[tuple[str, str]] = []
+        self.events: list[dict[str, object]] = []
+        self.counted: list[tuple[str, int]] = []
+        self.errors: list[str] = []
+        self.socket = bind_control_socket(str(path), {})
+        self.server = ControlServer(
+            self.socket,
+            self.supervisor,
+            log=lambda level, message: self.log.append((level, message)),
+            on_event=self.events.append,
+            on_request=lambda path, status: self.counted.append((path, status)),
+            on_error=self.errors.append,
+            **options,  # type: ignore[arg-type]  # whatever the test names
+        )
+        self.server.start()
+        self.client = Client(f"unix://{path}")
+
+    def ask(self, method: str, path: str, body: bytes = b"") -> Response:
+        return self.client.request(method, path, body, deadline_s=30)
+
+
+Run = Callable[..., Running]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    made: list[Running] = []
+
+    def make(**options: object) -> Running:
+        made.append(Running(tmp_path / f"{len(made)}.socket", **options))
+        return made[-1]
+
+    yield make
+    for running in made:
+        running.server.stop()
+        assert not os.path.exists(running.socket.path)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "BREW"])
+def test_v3_ping_takes_any_method(run: Run, method: str) -> None:
+    response = run().ask(method, "/v3/ping?x=1")
+    assert (response.status, response.body) == (200, b"\n")
+
+
+@pytest.mark.parametrize("path", V3_POSTS)
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_v3_posts_take_nothing_but_post(run: Run, path: str, method: str) -> None:
+    running = run()
+    response = running.ask(method, path)
+    assert (response.status, response.body) == (405, b"Method Not Allowed\n")
+    assert response.headers["content-type"].startswith("text/plain")
+    assert running.supervisor.calls == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/v3", "/v3/", "/v3/ping/", "/v3/env", "/v3/reload/", "/v3/maintenance", "/v3/__class__", "/v3/../v3/ping"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_everything_else_is_404(run: Run, path: str, method: str) -> None:
+    running = run()
+    response = running.ask(method, path)
+    assert response.status == 404
+    assert response.headers["content-type"].startswith("text/plain")
+    assert running.counted == []
+
+
+def test_v3_environ(run: Run) -> None:
+    running = run()
+    response = running.ask("POST", "/v3/environ", b'{"A":"1","B":null,"C":"","":"x","D=E":"y"}')
+    assert (response.status, response.body) == (200, b"\n")
+    assert running.supervisor.calls == [{"A": "1", "B": None, "C": ""}]
+    assert running.ask("POST", "/v3/environ", b"null").status == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"A=1", b"[]", b'{"A":1}', b'{"A":{}}', b'{"A":"1"} trailing', b'{"A":"1","B":[]}']
+)
+def test_v3_environ_refuses_the_rest_and_applies_nothing(run: Run, body: bytes) -> None:
+    running = run()
+    response = running.ask("POST", "/v3/environ", body)
+    assert (response.status, response.body) == (422, b"Unprocessable Entity\n")
+    assert response.headers["content-type"].startswith("text/plain")
+    assert running.supervisor.calls == []
+    ((level, message),) = running.log
+    assert (level, message.partition(":")[0]) == ("warning", "/v3/environ was refused")
+
+
+def test_v3_metric_is_fine_with_any_object(run: Run) -> None:
+    running = run()
+    running.supervisor.rejects = ["cannot record metric x: no such metric"]
+    response = running.ask("POST", "/v3/metric", b'{"x":"y","n":{"deep":[1]}}')
+    assert (response.status, response.body) == (200, b"\n")
+    assert running.supervisor.calls == [{"x": "y", "n": {"deep": [1]}}]
+    assert running.log == [("warning", "cannot record metric x: no such metric")]
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b'"x"', b"5", b"{}{}"])
+def test_v3_metric_refuses_what_is_no_object(run: Run, body: bytes) -> None:
+    running = run()
+    assert running.ask("POST", "/v3/metric", body).status == 422
+    assert running.supervisor.calls == []
+
+
+def test_v3_maintenance(run: Run) -> None:
+    running = run()
+    for verb in ("enable", "disable"):
+        response = running.ask("POST", f"/v3/maintenance/{verb}", b"body is ignored")
+        assert (response.status, response.body) == (200, b"\n")
+    assert running.supervisor.calls == [("maintenance", True), ("maintenance", False)]
+
+
+def test_v3_reload_tells_what_is_wrong(run: Run) -> None:
+    running = run()
+    response = running.ask("POST", "/v3/reload")
+    assert (response.status, response.body) == (200, b"\n")
+    running.supervisor.outcome = Outcome(ok=False, text="app.json5:3:5: jobs[0].exec: cannot be a number\n")
+    response = running.ask("POST", "/v3/reload")
+    assert (response.status, response.body) == (422, b"app.json5:3:5: jobs[0].exec: cannot be a number\n")
+    assert response.headers["content-type"].startswith("text/plain")
+
+
+def answer(response: Response) -> object:
+    assert response.headers["content-type"] == "application/json"
+    assert response.body.endswith(b"\n")
+    return json.loads(response.body)
+
+
+def test_v1_answers_in_json(run: Run) -> None:
+    running = run()
+    assert answer(running.ask("GET", "/v1/ping")) == {"pid": os.getpid(), "version": __version__}
+    assert answer(running.ask("GET", "/v1/status")) == {"jobs": [{"name": "app"}]}
+    assert answer(running.ask("GET", "/v1/instances/web")) == [{"id": "web-1"}]
+    assert answer(running.ask("POST", "/v1/environ", b'{"B":"1","A":null,"":"x"}')) == {
+        "set": ["A", "B"],
+        "skipped": [""],
+    }
+    assert answer(running.ask("POST", "/v1/metric", b'{"m":1}')) == {"recorded": 1}
+    assert answer(running.ask("POST", "/v1/maintenance/enable")) == {"maintenance": True}
+    assert answer(running.ask("POST", "/v1/maintenance/disable")) == {"maintenance": False}
+    assert answer(running.ask("POST", "/v1/reload")) == {"reloaded": True}
+    assert answer(running.ask("POST", "/v1/stop")) == {"stopping": True}
+    assert running.supervisor.calls == [
+        {"B": "1", "A": None}, {"m": 1}, ("maintenance", True), ("maintenance", False), "reload", "stop",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "error"),
+    [
+        (("GET", "/v1/nothing", b""), 404, "cannot find anything at this path"),
+        (("GET", "/v1/instances/", b""), 404, "cannot find anything at this path"),
+        (("GET", "/v1/instances/db", b""), 404, "cannot list instances of 'db': no watch has that name"),
+        (("POST", "/v1/environ", b"{"), 422, "cannot set variables: the body is not JSON"),
+        (("POST", "/v1/metric", b"[]"), 422, "cannot record metrics: the body is not a JSON object"),
+        *((("GET", path, b""), 405, "Method Not Allowed") for path in V1_POSTS),
+        *((("POST", path, b""), 405, "Method Not Allowed") for path in V1_GETS),
+    ],
+)
+def test_v1_errors_are_json(run: Run, asked: tuple[str, str, bytes], status: int, error: str) -> None:
+    response = run().ask(*asked)
+    found = answer(response)
+    assert isinstance(found, dict)
+    assert (response.status, list(found)) == (status, ["error"])
+    assert found["error"].startswith(error)
+    assert ("allow" in response.headers) == (status == 405)
+
+
+def test_v1_metric_says_which_values_were_rejected_and_why(run: Run) -> None:
+    running = run()
+    running.supervisor.rejects = ["cannot record a: it is no number", "cannot record b: no such metric"]
+    response = running.ask("POST", "/v1/metric", b'{"a":"x","b":1,"c":2}')
+    assert response.status == 422
+    assert answer(response) == {
+        "error": "cannot record a: it is no number; cannot record b: no such metric",
+        "rejected": running.supervisor.rejects,
+    }
+
+
+def test_v1_reload_tells_what_is_wrong(run: Run) -> None:
+    running = run()
+    running.supervisor.outcome = Outcome(ok=False, text="3:5: wrong")
+    response = running.ask("POST", "/v1/reload")
+    assert (response.status, answer(response)) == (422, {"error": "3:5: wrong"})
+
+
+def test_what_cannot_be_done_now_is_a_409(run: Run) -> None:
+    running = run()
+    running.supervisor.failure = ControlError("cannot do that while stopping")
+    response = running.ask("POST", "/v1/maintenance/enable")
+    assert (response.status, answer(response)) == (409, {"error": "cannot do that while stopping"})
+    response = running.ask("POST", "/v3/maintenance/enable")
+    assert (response.status, response.body) == (409, b"cannot do that while stopping\n")
+    assert running.errors == []
+
+
+def test_a_bug_is_a_500_with_its_traceback_in_the_log(run: Run) -> None:
+    running = run()
+    running.supervisor.failure = KeyError("oops")
+    assert running.ask("GET", "/v1/status").status == 500
+    (error,) = running.errors
+    assert error.startswith("the control server failed at GET /v1/status\nTraceback")
+    assert "KeyError: 'oops'" in error
+    assert running.counted == [("/v1/status", 500)]
+
+
+def test_the_environment_over_the_socket_is_bounded_over_all_requests(run: Run) -> None:
+    running = run()
+    half = json.dumps({f"N{number}": "" for number in range(200)}).encode()
+    rest = json.dumps({f"M{number}": "" for number in range(57)}).encode()
+    assert running.ask("POST", "/v3/environ", half).status == 200
+    assert running.ask("POST", "/v3/environ", rest).status == 422
+    assert len(running.supervisor.calls) == 1
+    response = running.ask("POST", "/v1/environ", rest)
+    assert response.status == 422
+    assert b"more than 256 variables" in response.body
+    assert running.ask("POST", "/v3/environ", b"{" + b" " * 65536 + b"}").status == 413
+
+
+def test_variables_that_decide_what_is_loaded_are_warned_of(run: Run) -> None:
+    running = run()
+    assert running.ask("POST", "/v3/environ", b'{"LD_PRELOAD":"s3cret","PATH":"/bin"}').status == 200
+    ((level, message),) = running.log
+    assert level == "warning"
+    assert message.startswith("LD_PRELOAD was set over the control socket")
+    assert "s3cret" not in message
+
+
+def test_requests_are_counted_by_few_paths(run: Run) -> None:
+    running = run()
+    for name in ("web", "db", "x"):
+        running.ask("GET", f"/v1/instances/{name}")
+    running.ask("GET", "/v3/ping")
+    running.ask("GET", "/v3/reload")
+    running.ask("GET", "/anything/else")
+    assert running.counted == [
+        ("/v1/instances/NAME", 200),
+        ("/v1/instances/NAME", 404),
+        ("/v1/instances/NAME", 404),
+        ("/v3/ping", 200),
+        ("/v3/reload", 405),
+    ]
+
+
+def test_refused_and_changing_requests_are_security_events(run: Run) -> None:
+    running = run(disabled=["stop"])
+    running.ask("GET", "/v1/status")
+    assert running.events == []
+    running.ask("POST", "/v1/maintenance/enable")
+    running.ask("POST", "/v1/environ", b"[]")
+    running.ask("POST", "/v1/stop")
+    assert [(event["event"], event["path"], event["status"]) for event in running.events] == [
+        ("authz_admin", "/v1/maintenance/enable", 200),
+        ("input_validation_fail", "/v1/environ", 422),
+        ("authz_fail", "/v1/stop", 403),
+    ]
+    assert {(event["uid"], event["pid"]) for event in running.events} == {(os.geteuid(), os.getpid())}
+    assert running.supervisor.calls == [("maintenance", True)]
+
+
+def test_a_verb_can_be_switched_off_in_both_apis(run: Run) -> None:
+    running = run(disabled=["environ"])
+    for path in ("/v3/environ", "/v1/environ"):
+        response = running.ask("POST", path, b'{"A":"1"}')
+        assert response.status == 403
+        assert b"the configuration forbids it" in response.body
+    assert running.supervisor.calls == []
+
+
+def test_another_user_is_refused_even_if_the_file_lets_him_in(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = run()
+    # The server was made by another user than the one who asks now.
+    monkeypatch.setattr(running.server, "_uids", frozenset((12345,)))
+    response = running.ask("POST", "/v3/reload")
+    assert (response.status, response.body) == (403, b"cannot use the control socket as this user\n")
+    assert running.supervisor.calls == []
+    assert [event["event"] for event in running.events] == ["authz_fail"]
+
+
+def test_the_client_of_the_command_line_is_understood(run: Run) -> None:
+    running = run()
+    answers: list[tuple[int, bytes]] = []
+    # It blocks, so it has a thread, and the server the hub.
+    asking = threading.Thread(
+        target=lambda: answers.append(ControlClient(running.socket.path).request("POST", "/v1/environ", b'{"A":"1"}'))
+    )
+    asking.start()
+    with gevent.Timeout(30):
+        while not answers:
+            gevent.sleep(0.01)
+    asking.join()
+    assert answers == [(200, b'{"set":["A"],"skipped":[]}\n')]
+
+
+def test_it_can_be_stopped_twice_and_without_having_been_started(tmp_path: Path) -> None:
+    control_socket = bind_control_socket(str(tmp_path / "x.socket"), {})
+    server = ControlServer(control_socket, Supervisor())
+    server.stop()
+    server.stop()
+    control_socket.close()
+    assert list(tmp_path.iterdir()) == []
