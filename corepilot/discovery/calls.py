@@ -38,8 +38,9 @@ def make_call(backend: Backend, step: Step, deadline_s: float) -> Exception | Cu
     except Cut as cut:
         return cut
     except gevent.Timeout:
+        where = f"the catalog {backend.address}"
         return BackendTimeoutError(
-            f"cannot {step.kind} {registration.id}: the catalog {backend.address} did not answer within {deadline_s:g} s"
+            f"cannot {step.kind} {registration.id}: no answer from {where} within {deadline_s:g} s"
         )
     except BackendError as error:
         return error

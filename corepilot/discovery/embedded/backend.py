@@ -25,9 +25,9 @@ from corepilot.discovery.embedded.clock import BootClock
 from corepilot.discovery.embedded.directories import Directories, default_path
 from corepilot.discovery.embedded.held import HeldInstance
 from corepilot.discovery.embedded.inotify import Inotify
-from corepilot.discovery.embedded.look import sweep
 from corepilot.discovery.embedded.record import Record
 from corepilot.discovery.embedded.stream import POLL_S, Stream
+from corepilot.discovery.embedded.tidy import sweep
 from corepilot.discovery.model import Query, Registration, Snapshot, Status
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
 from corepilot.output.repeat import Repeat
@@ -174,7 +174,7 @@ class EmbeddedBackend(Backend):
         if held.created_at - self._swept_at.get(directory, -_SWEEP_EVERY_S) >= _SWEEP_EVERY_S:
             self._swept_at[directory] = held.created_at
             with suppress(OSError):  # tidying up is not what was asked for
-                sweep(directory, held.created_at)
+                sweep(directory, self._clock, held.created_at)
         return held
 
     def _shared_inotify(self) -> Inotify | None:

@@ -3,17 +3,13 @@
 import errno
 import os
 import stat
-from contextlib import suppress
 from enum import Enum
 from fcntl import LOCK_NB, LOCK_SH, flock
 from typing import NamedTuple
 
-from corepilot.discovery.embedded.held import STAGED
 from corepilot.discovery.embedded.record import LIMIT_BYTES, ForeignError, Record, TornError, decode
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # a FIFO somebody left here must not block us
-_ABANDONED_S = 60.0
-"""A staged file has its final name within milliseconds; one that is this old lost its maker."""
 
 
 class State(Enum):
@@ -74,28 +70,6 @@ def look(path: str) -> Sight:
         return _judge(os.read(descriptor, LIMIT_BYTES + 1), held=held)
     finally:
         os.close(descriptor)
-
-
-def sweep(directory: str, now: float) -> None:
-    """Remove what dead holders have left, as far as we may: on a sticky directory, only its owner can.
-
-    Args:
-        directory: The directory of a service.
-        now: The file system's clock: the modification time of a file written just now.
-
-    Raises:
-        OSError: it cannot be listed.
-    """
-    with os.scandir(directory) as found:
-        names = [entry.name for entry in found]
-    for name in names:
-        path = os.path.join(directory, name)
-        with suppress(OSError):
-            if name.startswith("."):
-                if name.endswith(STAGED) and now - os.lstat(path).st_mtime > _ABANDONED_S:
-                    os.unlink(path)  # a maker that only slept finds it gone, and starts again
-            elif look(path).state is State.DEAD:
-                os.unlink(path)
 
 
 def _judge(data: bytes, *, held: bool) -> Sight:

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import NamedTuple
 
 from corepilot.discovery.embedded.clock import BootClock
 from corepilot.discovery.embedded.look import State, look
 from corepilot.discovery.embedded.record import Record
+from corepilot.discovery.embedded.tidy import remove
 from corepilot.discovery.model import Instance, Query, Snapshot
 
 _AGAIN_S = (0.002, 0.008, 0.032, 0.128, 0.512, 2.0)
@@ -119,11 +119,9 @@ class View:
                 self._entries[name] = _Entry(sight.record, self._clock())
                 return True
             return False
-        if sight.state is State.DEAD:
-            with suppress(OSError):  # somebody else was faster, or it is not ours to remove
-                os.unlink(path)
-        elif sight.state is State.FOREIGN:
+        if sight.state is State.FOREIGN:
             self._ignore(path, sight.reason)
+        remove(path, sight, self._clock)
         return self._entries.pop(name, None) is not None
 
     def _look_later(self, name: str, attempt: int) -> None:

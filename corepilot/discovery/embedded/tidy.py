@@ -1,0 +1,55 @@
+"""Removing what the dead have left: only tidiness, nothing depends on it."""
+
+import os
+from contextlib import suppress
+
+from corepilot.discovery.embedded.clock import BootClock
+from corepilot.discovery.embedded.held import STAGED
+from corepilot.discovery.embedded.look import Sight, State, look
+
+_ABANDONED_S = 60.0
+"""A staged file has its final name within milliseconds, and a write takes less; what is this old lost its maker."""
+
+
+def remove(path: str, sight: Sight, clock: BootClock) -> None:
+    """Remove what a dead holder has left, as far as we may: in a sticky directory, only its owner can.
+
+    It waits until the stamp has lapsed too. Whoever looks through a file system that hides
+    the holder's lock, such as an overlay over the holder's directory, takes a living instance for a dead one; it must
+    not take it away from those who see better.
+
+    Args:
+        path: The file.
+        sight: What a look at it has shown.
+        clock: Of the stamps.
+    """
+    record = sight.record
+    if sight.state is State.DEAD and record is not None and not (record.boot == clock.boot and clock() < record.until):
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def sweep(directory: str, clock: BootClock, now: float) -> None:
+    """Remove all that dead holders have left in a directory.
+
+    Args:
+        directory: The directory of a service.
+        clock: Of the stamps.
+        now: The file system's clock: the modification time of a file written just now.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    with os.scandir(directory) as found:
+        names = [entry.name for entry in found]
+    for name in names:
+        path = os.path.join(directory, name)
+        with suppress(OSError):
+            if name.startswith("."):
+                if name.endswith(STAGED) and now - os.lstat(path).st_mtime > _ABANDONED_S:
+                    os.unlink(path)  # a maker that only slept finds it gone, and starts again
+            else:
+                sight = look(path)
+                remove(path, sight, clock)
+                if sight.state is State.DEAD and sight.record is None and now - os.lstat(path).st_mtime > _ABANDONED_S:
+                    os.unlink(path)

@@ -1,0 +1,36 @@
+"""Follows one service: a JSON line for each snapshot, with the mode, and for each line that is logged.
+
+Arguments, as JSON: path, service.
+"""
+
+import json
+import sys
+
+from corepilot.discovery.backend import BackendContext
+from corepilot.discovery.embedded import plugin
+from corepilot.discovery.embedded.backend import EmbeddedBackend
+from corepilot.discovery.model import Query
+from corepilot.errors import BackendError
+
+
+def say(what: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def log(level: str, message: str) -> None:
+    say({"level": level, "message": message})
+
+
+def main() -> None:
+    wish = json.loads(sys.argv[1])
+    backend = EmbeddedBackend(plugin.Options(path=wish["path"]), BackendContext(log))
+    try:
+        for snapshot in backend.watch(Query(wish["service"], interval_s=1)):
+            shown = [[one.id, one.status] for one in snapshot]
+            say({"instances": shown, "mode": backend.mode})
+    except BackendError as error:
+        say({"error": str(error), "code": error.code})
+
+
+main()

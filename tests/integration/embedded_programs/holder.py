@@ -1,0 +1,39 @@
+"""Holds one instance: registers, says so, and reports every so often until its input ends or it is killed.
+
+Arguments, as JSON: path, service, id, port, ttl_s, beat_s, shared. Prints one line of JSON, {"held": true} or
+{"error": …, "code": …}.
+"""
+
+import json
+import os
+import select
+import sys
+
+from corepilot.discovery.backend import BackendContext
+from corepilot.discovery.embedded import plugin
+from corepilot.discovery.embedded.backend import EmbeddedBackend
+from corepilot.discovery.model import Registration
+from corepilot.errors import BackendError
+
+
+def say(what: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    wish = {"port": 80, "ttl_s": 60, "beat_s": 0.2, "shared": False, **json.loads(sys.argv[1])}
+    options = plugin.Options(path=wish["path"], shared=wish["shared"])
+    backend = EmbeddedBackend(options, BackendContext(lambda *_: None, dict(os.environ)))
+    registration = Registration(wish["id"], wish["service"], "10.0.0.1", wish["port"], (), wish["ttl_s"])
+    try:
+        backend.register(registration, "passing", "")
+    except BackendError as error:
+        say({"error": str(error), "code": error.code})
+        return
+    say({"held": True})
+    while not select.select([0], [], [], wish["beat_s"])[0]:
+        backend.report(registration.id, "passing", "", wish["ttl_s"])
+
+
+main()
