@@ -60,7 +60,7 @@ def corepilot_register_sink() -> type[Any]:  # type: ignore[empty-body]
 
 @hookspec
 def corepilot_register_source() -> type[Any]:  # type: ignore[empty-body]
-    """Return the configuration source: a subclass of `corepilot.sources.source.Source` without abstract methods left.
+    """Return the configuration source: a class with the methods of `corepilot.sources.source.Source`, a protocol.
 
     For entry points in the group `corepilot.sources`; required there. Called in the loader, before there is a
     configuration: no gevent is loaded there, blocking is fine, and the loader's deadline bounds it.

@@ -220,15 +220,24 @@ def _call(module: Any, kind: str, where: str) -> type[Any]:
     except (Exception, SystemExit) as error:  # a plugin that calls sys.exit does not end corepilot
         raise PluginError(f"{where}: {hook} failed: {_cause(error)}") from error
     contract = getattr(importlib.import_module(contract_module), contract_name)
-    if not isinstance(implementation, type) or not issubclass(implementation, contract):
+    if not isinstance(implementation, type) or not (_is_protocol(contract) or issubclass(implementation, contract)):
+        what = "a class with the methods" if _is_protocol(contract) else "a subclass"
         raise PluginError(
-            f"{where}: {hook} must return a subclass of {contract_module}.{contract_name}, and returned "
+            f"{where}: {hook} must return {what} of {contract_module}.{contract_name}, and returned "
             f"{implementation!r:.200}"
         )
-    missing = sorted(getattr(implementation, "__abstractmethods__", ()))
+    missing = set(getattr(implementation, "__abstractmethods__", ()))
+    if _is_protocol(contract):
+        methods = [name for name in vars(contract) if not name.startswith("_")]
+        missing.update(name for name in methods if not callable(getattr(implementation, name, None)))
     if missing:
-        raise PluginError(f"{where}: {implementation.__name__} does not implement {', '.join(missing)}")
+        raise PluginError(f"{where}: {implementation.__name__} does not implement {', '.join(sorted(missing))}")
     return implementation
+
+
+def _is_protocol(contract: type[Any]) -> bool:
+    """Whether a contract is a typing.Protocol: then the methods count, not the bases."""
+    return bool(vars(contract).get("_is_protocol", False))
 
 
 def _require_unchanged(before: Footprint, where: str) -> None:

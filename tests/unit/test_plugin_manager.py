@@ -187,6 +187,22 @@ def test_what_the_hook_may_return(write: Write, body: str, told: str) -> None:
         Plugins().load(config)
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("class Good:\n        def read(self, location, deadline_s): pass", ""),
+        ("class Good:\n        def reed(self, location, deadline_s): pass", "Good does not implement read"),
+        ("Good = 3", "must return a class with the methods of corepilot.sources.source.Source, and returned 3"),
+    ],
+)
+def test_a_contract_that_is_a_protocol_is_about_methods(write: Write, body: str, told: str) -> None:
+    config = write(f"@hookimpl\ndef corepilot_register_source():\n    {body}\n    return Good\n")
+    if told:
+        assert told in refusal(config, kind="source")
+    else:
+        Plugins().load(config, "source")
+
+
 def test_what_is_declared_must_have_the_right_type(write: Write) -> None:
     assert "CAPABILITIES must be a frozenset of str" in refusal(write("CAPABILITIES = ['push']" + HOOK))
     assert "Options must be a dataclass" in refusal(write("class Options: pass" + HOOK))
