@@ -4,12 +4,17 @@ from collections.abc import Mapping
 
 PEEK_DEADLINE_S = 2.0
 
+_CONTROL = (
+    r"""(?ix) (?<![\w"']) ["']? control ["']? \s* : \s* \{ [^{}]*? ["']? socket ["']? \s* : \s* (["']) ([^"'\n]+) \1"""
+)
+"""Where a file is no JSON5 in this shell: `control: {socket: "PATH"`, as people write it."""
+
 
 def control_socket(location: str, environment: Mapping[str, str]) -> str | None:
     """The `control.socket` of a configuration, or None where there is none or it cannot be read.
 
     ContainerPilot's clients validate everything to find the socket, and so fail in a shell that lacks the template's
-    variables. Here whatever is wrong with the file is the supervisor's affair, not the client's.
+    variables. Here whatever else is wrong with the file is the supervisor's affair, not the client's.
 
     Args:
         location: A path or a `file://` URL.
@@ -21,9 +26,16 @@ def control_socket(location: str, environment: Mapping[str, str]) -> str | None:
     from corepilot.sources.source import SourceError
 
     try:
-        root = parse(render(read(location, PEEK_DEADLINE_S).text, environment).text).root.plain()
-    except (SourceError, TemplateError, Json5Error):
+        text = render(read(location, PEEK_DEADLINE_S).text, environment).text
+    except (SourceError, TemplateError):
         return None
+    try:
+        root = parse(text).root.plain()
+    except Json5Error:
+        import re
+
+        found = re.search(_CONTROL, text)
+        return found[2] if found else None
     control = root.get("control") if isinstance(root, dict) else None
     if not isinstance(control, dict):
         return None

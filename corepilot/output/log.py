@@ -103,7 +103,8 @@ def _quoted(text: str) -> str:
 def _json(stamp: str, level: str, message: str, fields: Fields) -> str:
     from json import dumps  # a look-up after the first time; not on the boot path of the other formats
 
-    return dumps({**dict(fields), "level": level, "msg": message, "time": stamp}, ensure_ascii=False) + "\n"
+    record = {**dict(fields), "level": level, "msg": message, "time": stamp}
+    return dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
 
 
 _FORMATS: dict[str, Callable[[str, str, str, Fields], str]] = {"default": _default, "text": _text, "json": _json}

@@ -176,7 +176,7 @@ class App:
         status = 0
         why = self._stop_reason or "every job has ended"
         if failure and not self._stop_reason:
-            why = f"job {failure[0]} failed with status {failure[1]}, and no other job has ended badly before it"
+            why = f"job {failure[0]} failed for good with status {failure[1]}"
             status = failure[1] if self._config.exit_status == "job" else 0
         if self._guard_lost:
             status = BROKEN

@@ -210,7 +210,9 @@ def test_the_three_formats(tmp_path: Path, form: str) -> None:
     with Corepilot(config('{name: "a", exec: "echo hello there"}', more), tmp_path) as corepilot:
         assert corepilot.wait() == 0
         (line,) = corepilot.lines
-        pid = {"default": "[a] [", "text": "job=a pid=", "json": '"job": "a", "pid": '}[form]
+        pid = {"default": "[a] [", "text": "job=a pid=", "json": '"job":"a","level":"info","msg":"hello there","pid":'}[
+            form
+        ]
         assert pid in line
         assert "hello there" in line
 

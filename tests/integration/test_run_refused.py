@@ -1,0 +1,78 @@
+"""Bad input to `run`: one clear error each, non-zero exit, nothing started."""
+
+import os
+from pathlib import Path
+
+import pytest
+from running import cli
+
+GOOD = '{consul: false, control: {socket: "%s/s"}, jobs: [{name: "a", exec: ["touch", "%s/started"]}]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("{jobs: [", ":1:", "json5"),
+        ('{consul: false, jobs: [{name: "a", exec: "true" port: 1}]}', ":1:", "missing comma"),
+        ("{ {{ if }} }", ":1:", "if"),
+        ("{{ range loop 0 100000000 }}x{{ end }}", ":1:", "cannot"),
+        ('{\n jobs: [{name: "a", exec: "touch started", port: 1}]}', ":2:", "health"),
+        ("{\n jobbs: []}", ":2:", "jobs"),
+        ('{discovery: "nosuch", jobs: [{name: "a", exec: "touch started"}]}', ":1:", "pip install"),
+        ('{jobs: [{name: "a", exec: "touch started"}], watches: [{name: "other", interval: 1}]}', ":1:", "discovery"),
+        ('{logging: {output: "/no/such/dir/log"}, jobs: [{name: "a", exec: "touch started"}]}', "", "/no/such/dir"),
+        ('{control: {socket: "/no/such/dir/s"}, jobs: [{name: "a", exec: "touch started"}]}', "", "/no/such/dir"),
+    ],
+)  # fmt: skip
+def test_a_bad_configuration_is_refused_and_nothing_is_started(
+    tmp_path: Path, text: str, place: str, words: str
+) -> None:
+    config = tmp_path / "corepilot.json5"
+    config.write_text(text)
+    answer = cli("run", "-c", str(config), cwd=tmp_path)
+    assert answer.returncode == 1
+    assert place in answer.stderr
+    assert words.lower() in answer.stderr.lower()
+    assert "Traceback" not in answer.stderr
+    assert not (tmp_path / "started").exists()
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("missing.json5", ".", "fifo"):
+        answer = cli("run", "-c", str(tmp_path / name), cwd=tmp_path)
+        assert answer.returncode == 1
+        assert "cannot" in answer.stderr
+        assert "Traceback" not in answer.stderr
+
+
+def test_no_configuration_names_the_places(tmp_path: Path) -> None:
+    answer = cli(environment={"PATH": os.environ["PATH"]}, cwd=tmp_path)
+    assert answer.returncode == 1
+    assert "/etc/corepilot.json5" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["rnu"],
+        ["run", "--confg", "x"],
+        [
+            "--",
+        ],
+        ["check", "-o", "xml", "f"],
+    ],
+)
+def test_a_command_line_that_cannot_be_understood_is_status_2(words: list[str]) -> None:
+    answer = cli(*words)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("corepilot: cannot")
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_every_error_is_told_at_once(tmp_path: Path) -> None:
+    config = tmp_path / "corepilot.json5"
+    config.write_text('{\n jobs: [{exec: "true"},\n {name: "b", restarts: -1}],\n stopTimeout: "x",\n}')
+    answer = cli("run", "-c", str(config), cwd=tmp_path)
+    assert answer.returncode == 1
+    assert answer.stderr.count(": error: ") == 3

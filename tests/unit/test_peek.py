@@ -1,0 +1,30 @@
+"""Finding the control socket in files that are not quite right."""
+
+from pathlib import Path
+
+import pytest
+
+from corepilot.config.peek import control_socket
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('{control: {socket: "/run/a"}, jobs: []}', "/run/a"),
+        ('{control: {SOCKET: "{{ .DIR }}/a"}}', "/dir/a"),
+        ('{jobs: [{port: {{ .PORT }}, name: "x"}], "control": { "socket": \'/run/b\' } }', "/run/b"),
+        ("{jobs: [{port: {{ .PORT }} }]}", None),
+        ("{jobs: []}", None),
+        ('{control: "x"}', None),
+        ("{control: {socket: 5}}", None),
+        ("{{ if }}", None),
+        ("[", None),
+    ],
+)  # fmt: skip
+def test_the_socket_is_found_where_it_stands(tmp_path: Path, text: str, path: str | None) -> None:
+    (tmp_path / "config").write_text(text)
+    assert control_socket(str(tmp_path / "config"), {"DIR": "/dir"}) == path
+
+
+def test_a_missing_file_has_none(tmp_path: Path) -> None:
+    assert control_socket(str(tmp_path / "none"), {}) is None
