@@ -135,6 +135,18 @@ def test_a_body_without_end_is_read_no_further_than_it_may_be(serve: Serve) -> N
     assert sent < 1024 * 1024
 
 
+def test_a_client_that_is_still_sending_when_it_is_refused_is_not_cut_off(serve: Serve) -> None:
+    served = serve()
+    with served.connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n")
+        with gevent.Timeout(30):
+            assert client.recv(9) == b"HTTP/1.1 "
+        client.sendall(b"x" * 1000)
+        client.shutdown(native.SHUT_WR)
+        with gevent.Timeout(30):
+            assert client.recv(3) == b"413"
+
+
 def drip(client: native.socket, data: bytes) -> None:
     with suppress(OSError):
         for byte in data:
