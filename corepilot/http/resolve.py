@@ -6,16 +6,18 @@ pool of their own. Nothing is cached: each new connection sees the address that 
 """
 
 import socket as native
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gevent
-from gevent.threadpool import ThreadPool
+
+if TYPE_CHECKING:
+    from gevent.threadpool import ThreadPool
 
 _THREADS = 4
 _THREAD_IDLE_S = 10
 _MOST_ADDRESSES = 8
 
-_pool: ThreadPool | None = None
+_pool: "ThreadPool | None" = None
 
 
 class Address(NamedTuple):
@@ -57,9 +59,12 @@ def resolve(host: str, port: int) -> list[Address]:
     return [Address(family, name) for family, _, _, _, name in found[:_MOST_ADDRESSES]]
 
 
-def _threads() -> ThreadPool:
+def _threads() -> "ThreadPool":
     global _pool  # noqa: PLW0603  - one pool per process, made when the first name is looked up
     hub = gevent.get_hub()
     if _pool is None or _pool.hub is not hub:
+        # 7 ms and 1.6 MB that an address as text does not need.
+        from gevent.threadpool import ThreadPool
+
         _pool = ThreadPool(_THREADS, hub=hub, idle_task_timeout=_THREAD_IDLE_S)
     return _pool
