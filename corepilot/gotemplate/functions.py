@@ -1,0 +1,122 @@
+"""The functions that a template can call: those of Go's text/template and the seven of ContainerPilot.
+
+Each function is listed with the types of its parameters, because Go checks them before it calls. Those few that a
+configuration hardly uses are imported at their first call.
+"""
+
+from __future__ import annotations
+
+from corepilot.gotemplate import compare, containerpilot, elements
+from corepilot.gotemplate.errors import FunctionFailure
+from corepilot.gotemplate.values import Value, type_name
+
+TYPE_CHECKING = False  # see values.py
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ANY = "any value"
+STRING = "string"
+STRINGS = "[]string"
+
+
+class Function:
+    """A function and what Go knows of its arguments.
+
+    Attributes:
+        parameters: types of the arguments that must be there.
+        rest: type of any number of arguments behind them; None where there can be none.
+        call: takes the arguments in order, raises FunctionFailure.
+        reads_environment: call takes the environment before the arguments.
+    """
+
+    __slots__ = ("call", "parameters", "reads_environment", "rest")
+
+    def __init__(
+        self,
+        call: Callable[..., Value],
+        *parameters: str,
+        rest: str | None = None,
+        reads_environment: bool = False,
+    ) -> None:
+        self.call = call
+        self.parameters = parameters
+        self.rest = rest
+        self.reads_environment = reads_environment
+
+
+def _evaluated_by_the_caller(*_: Value) -> Value:
+    raise AssertionError
+
+
+def _call(function: Value, *_: Value) -> Value:
+    raise FunctionFailure(f"a {type_name(function)} is no function; no value of a template is")
+
+
+def _print(*values: Value) -> str:
+    from corepilot.gotemplate.printing import sprint
+
+    return sprint(values)
+
+
+def _println(*values: Value) -> str:
+    from corepilot.gotemplate.printing import sprintln
+
+    return sprintln(values)
+
+
+def _printf(layout: str, *values: Value) -> str:
+    from corepilot.gotemplate.printf import sprintf
+
+    return sprintf(layout, values)
+
+
+def _html(*values: Value) -> str:
+    from corepilot.gotemplate.escaping import escape_html
+
+    return escape_html(values)
+
+
+def _js(*values: Value) -> str:
+    from corepilot.gotemplate.escaping import escape_js
+
+    return escape_js(values)
+
+
+def _urlquery(*values: Value) -> str:
+    from corepilot.gotemplate.escaping import escape_query
+
+    return escape_query(values)
+
+
+def _not(value: Value) -> bool:
+    return not value
+
+
+FUNCTIONS: dict[str, Function] = {
+    "and": Function(_evaluated_by_the_caller, ANY, rest=ANY),
+    "call": Function(_call, ANY, rest=ANY),
+    "html": Function(_html, rest=ANY),
+    "index": Function(elements.index, ANY, rest=ANY),
+    "js": Function(_js, rest=ANY),
+    "len": Function(elements.length, ANY),
+    "not": Function(_not, ANY),
+    "or": Function(_evaluated_by_the_caller, ANY, rest=ANY),
+    "print": Function(_print, rest=ANY),
+    "printf": Function(_printf, STRING, rest=ANY),
+    "println": Function(_println, rest=ANY),
+    "slice": Function(elements.cut, ANY, rest=ANY),
+    "urlquery": Function(_urlquery, rest=ANY),
+    "eq": Function(compare.eq, ANY, rest=ANY),
+    "ge": Function(compare.ge, ANY, ANY),
+    "gt": Function(compare.gt, ANY, ANY),
+    "le": Function(compare.le, ANY, ANY),
+    "lt": Function(compare.lt, ANY, ANY),
+    "ne": Function(compare.ne, ANY, ANY),
+    "default": Function(containerpilot.default, ANY, ANY),
+    "env": Function(containerpilot.env, STRING, reads_environment=True),
+    "join": Function(containerpilot.join, STRING, STRINGS),
+    "loop": Function(containerpilot.loop, rest=ANY),
+    "regexReplaceAll": Function(containerpilot.regex_replace_all, STRING, STRING, STRING),
+    "replaceAll": Function(containerpilot.replace_all, STRING, STRING, STRING),
+    "split": Function(containerpilot.split, STRING, STRING),
+}

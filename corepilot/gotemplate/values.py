@@ -1,0 +1,158 @@
+"""The values of the template language, on Python's own types.
+
+A Go ``string`` is a ``str``; bytes of it that are not UTF-8 are surrogate escapes, as in ``os.environ``. ``int`` (64
+bits), ``float64``, ``complex128`` and ``bool`` are Python's; no operation of the language can overflow an integer. Nil,
+and the missing value that Go prints as ``<no value>``, are both ``None``: nothing in the language can tell them apart.
+The classes here are the types that have no Python twin. Every false value of Go is false in Python and the reverse.
+"""
+
+from __future__ import annotations
+
+from corepilot.gotemplate.errors import FunctionFailure
+from corepilot.gotemplate.limits import MAX_OUTPUT_BYTES
+
+TYPE_CHECKING = False  # the typing module would double what importing this package costs
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+class Byte:
+    """A Go ``uint8``: what ``index`` takes out of a string."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __bool__(self) -> bool:
+        return self.number != 0
+
+
+class GoList:
+    """A Go slice of strings or of integers, with Go's spare capacity behind its end.
+
+    Attributes:
+        element: Go's name of the type of the elements, ``string`` or ``int``.
+        capacity: elements that ``slice`` can reach, at least the length.
+    """
+
+    __slots__ = ("_base", "_length", "_start", "capacity", "element")
+
+    def __init__(
+        self, base: Sequence[str] | Sequence[int], element: str, start: int = 0, length: int = -1, capacity: int = -1
+    ) -> None:
+        self._base = base
+        self._start = start
+        self._length = len(base) if length < 0 else length
+        self.capacity = self._length if capacity < 0 else capacity
+        self.element = element
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[str | int]:
+        return iter(self._base[self._start : self._start + self._length])
+
+    def at(self, index: int) -> str | int:
+        """Return the element at an index from 0; the caller has checked the bounds."""
+        return self._base[self._start + index]
+
+    def cut(self, low: int, high: int, limit: int) -> GoList:
+        """Return elements low to high with capacity up to limit; the caller has checked 0 <= low <= high <= limit."""
+        return GoList(self._base, self.element, self._start + low, high - low, limit - low)
+
+
+class Environment:
+    """The root value: a Go ``map[string]string`` of environment variables.
+
+    Attributes:
+        variables: name to value.
+        unset: names that were looked up and not found since the owner emptied the list; with repetitions.
+    """
+
+    __slots__ = ("unset", "variables")
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = dict(variables)
+        self.unset: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.variables)
+
+    def lookup(self, name: str) -> str:
+        """Return the value of a variable, empty where it is not set (contract section 2)."""
+        value = self.variables.get(name)
+        if value is None:
+            self.unset.append(name)
+            return ""
+        return value
+
+    def names(self) -> list[str]:
+        """Return the names in Go's order: by their bytes."""
+        return sorted(self.variables, key=encoded)
+
+
+Value = str | bool | int | float | complex | Byte | GoList | Environment | None
+
+_TYPE_NAMES = {
+    str: "string",
+    bool: "bool",
+    int: "int",
+    float: "float64",
+    complex: "complex128",
+    Byte: "uint8",
+    Environment: "map[string]string",
+    type(None): "nil",
+}
+
+
+def type_name(value: Value) -> str:
+    """Return Go's name for the type of a value, ``nil`` for no value."""
+    if isinstance(value, GoList):
+        return "[]" + value.element
+    return _TYPE_NAMES[type(value)]
+
+
+def encoded(text: str) -> bytes:
+    """Return the bytes that Go has for a string."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # surrogates that stand for no byte: no Go string has them, so any bytes will do
+        return text.encode("utf-8", "surrogatepass")
+
+
+def decoded(data: bytes) -> str:
+    """Return the string for bytes that need not be UTF-8."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def has_stray_bytes(text: str) -> bool:
+    """Tell whether a string holds bytes that are not UTF-8."""
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def repaired(text: str) -> str:
+    """Return a string in which stray bytes that stand side by side and make up a character have become it."""
+    return decoded(encoded(text)) if has_stray_bytes(text) else text
+
+
+def bounded(text: str) -> str:
+    """Return a string that was put together, repaired.
+
+    Raises:
+        FunctionFailure: it is longer than a template may make one.
+    """
+    if len(text) > MAX_OUTPUT_BYTES:
+        raise too_long()
+    return text if text.isascii() else repaired(text)
+
+
+def too_long() -> FunctionFailure:
+    """Return the error for a string over the limit."""
+    return FunctionFailure(f"the text grows over {MAX_OUTPUT_BYTES} bytes, the most a template may make")
