@@ -1,0 +1,160 @@
+"""A configuration in a file: a path, or a `file://` URL (RFC 8089).
+
+Opening never blocks: not on a FIFO without a writer, and no device is opened at all. Reading a regular file can take
+long only where the file system does (a network file system whose server is gone); no system call bounds that, so it is
+the loader's end that does.
+"""
+
+import os
+import stat
+import time
+
+from corepilot.sources.source import MAX_BYTES, SourceError, SourceText
+
+_CHUNK_BYTES = 256 * 1024
+_KINDS = {
+    stat.S_IFDIR: ("it is a directory", "name a file in it"),
+    stat.S_IFIFO: ("it is a FIFO", "write the text to a file first"),
+    stat.S_IFSOCK: ("it is a socket", "write the text to a file first"),
+    stat.S_IFCHR: ("it is a device", "name a regular file"),
+    stat.S_IFBLK: ("it is a device", "name a regular file"),
+}
+
+
+class FileSource:
+    """The source for files, as a class like any other source's."""
+
+    def read(self, location: str, deadline_s: float) -> SourceText:
+        """Read a file; see `read` of this module."""
+        return read(location, deadline_s)
+
+
+def read(location: str, deadline_s: float) -> SourceText:
+    """Return the text of a regular file, symbolic links followed.
+
+    Args:
+        location: A path, relative to the working directory or absolute, or a `file://` URL with an absolute path, where
+            `%20` and the like stand for bytes.
+        deadline_s: Seconds this may take. Looked at between two reads of 256 KiB.
+
+    Raises:
+        SourceError: There is no such file, it may not be read, it is not a regular file, it has more than `MAX_BYTES`
+            bytes, it is not UTF-8, or the time is over.
+    """
+    end = time.monotonic() + deadline_s
+    name = _printable(location)
+    path = _path(location, name)
+    try:
+        # Opening a device can do things (rewind a tape, arm a watchdog): look first. The look after opening is the one
+        # that counts, as another file may have taken the name.
+        _refuse_what_is_no_file(os.stat(path), name)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        try:
+            info = os.fstat(descriptor)
+            _refuse_what_is_no_file(info, name)
+            data = _bytes(descriptor, end, name, deadline_s)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise SourceError(f"cannot read configuration {name!r}: {_reason(error, path)}") from error
+    return SourceText(_text(data, name), name, os.path.abspath(path), world_writable(info, name, os.geteuid()))
+
+
+def world_writable(info: os.stat_result, name: str, euid: int) -> tuple[str, ...]:
+    """Return a warning if users other than the owner can write a file that root acts on, else an empty tuple.
+
+    Only a warning: mode 0664 is normal after a COPY in a Dockerfile.
+
+    Args:
+        info: Of the file.
+        name: The file in the warning.
+        euid: The effective user that reads it. Only root is warned: others cannot do more than who wrote the file.
+    """
+    if euid != 0 or not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return ()
+    who = "everyone" if info.st_mode & stat.S_IWOTH else f"group {info.st_gid}"
+    return (f"{name!r} can be written by {who}, and root runs what it says; remove that right with chmod go-w",)
+
+
+def _path(location: str, name: str) -> str:
+    if location[:7].lower() != "file://":
+        path = location
+    else:
+        from urllib.parse import unquote_to_bytes
+
+        host, slash, rest = location[7:].partition("/")
+        if host.lower() not in ("", "localhost") or not slash:
+            rule = "a file URL names no other host and has an absolute path"
+            raise SourceError(f"cannot read configuration {name!r}: {rule}; write file:///path/to/file")
+        path = os.fsdecode(unquote_to_bytes(os.fsencode("/" + rest)))
+    if not path or "\0" in path:
+        why = "the path holds a NUL character" if path else "the path is empty"
+        raise SourceError(f"cannot read configuration {name!r}: {why}; name a file")
+    return path
+
+
+def _refuse_what_is_no_file(info: os.stat_result, name: str) -> None:
+    if not stat.S_ISREG(info.st_mode):
+        what, hint = _KINDS.get(stat.S_IFMT(info.st_mode), ("it is not a regular file", "name a regular file"))
+        raise SourceError(f"cannot read configuration {name!r}: {what}; {hint}")
+    if info.st_size > MAX_BYTES:
+        raise _too_long(name, f"{info.st_size} bytes")
+
+
+def _bytes(descriptor: int, end: float, name: str, deadline_s: float) -> bytes:
+    """Read all there is: the size is no guide, because the file may grow, and files in /proc say 0."""
+    chunks: list[bytes] = []
+    size = 0
+    while size <= MAX_BYTES:
+        if time.monotonic() >= end:
+            rule = f"reading took longer than {deadline_s:g} s"
+            raise SourceError(f"cannot read configuration {name!r}: {rule}; look at the file system it is on")
+        chunk = os.read(descriptor, _CHUNK_BYTES)
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
+        size += len(chunk)
+    raise _too_long(name, "more bytes")
+
+
+def _too_long(name: str, size: str) -> SourceError:
+    return SourceError(
+        f"cannot read configuration {name!r}: it has {size}, and {MAX_BYTES} are the limit; make it smaller"
+    )
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        line = before.count("\n") + 1
+        column = len(before) - before.rfind("\n")
+        hint = "save it as UTF-8"
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            hint = "it looks like UTF-16: save it as UTF-8"
+        place = f"line {line}, column {column} (byte {error.start})"
+        raise SourceError(
+            f"cannot read configuration {name!r}: it is not UTF-8: byte 0x{data[error.start]:02x} at {place}; {hint}"
+        ) from None
+
+
+def _reason(error: OSError, path: str) -> str:
+    if isinstance(error, FileNotFoundError):
+        where = "" if os.path.isabs(path) else f" in {_printable(_working_directory())}"
+        return f"there is no such file{where}; check the path, and that its volume is mounted"
+    if isinstance(error, PermissionError):
+        return f"user {os.geteuid()} may not read it; give it the right to, on the file and the directories above it"
+    return f"{(error.strerror or type(error).__name__).lower()}; check the path"
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "the working directory, which is gone"
+
+
+def _printable(text: str) -> str:
+    """Return text that can be written to any UTF-8 stream: file names may hold bytes that are not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

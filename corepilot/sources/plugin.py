@@ -1,0 +1,16 @@
+"""Reads the configuration from a file: a path, or a file:// URL."""
+
+from typing import Any
+
+from corepilot.plugin import API_VERSION, hookimpl
+
+API = API_VERSION
+CAPABILITIES: frozenset[str] = frozenset()
+
+
+@hookimpl
+def corepilot_register_source() -> type[Any]:
+    """Return the source. What it needs is imported only now."""
+    from corepilot.sources.file import FileSource
+
+    return FileSource
