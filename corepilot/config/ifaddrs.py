@@ -5,7 +5,6 @@ Imported when an address has to be chosen, and not before: ctypes costs a few mi
 
 import ctypes
 import os
-import socket
 from typing import Any
 
 
@@ -23,8 +22,9 @@ _Ifaddrs._fields_ = [
     ("data", ctypes.c_void_p),
 ]
 
-# Where the address stands in sockaddr_in and sockaddr_in6 of <netinet/in.h>, and how long it is.
-_PLACES: dict[int, tuple[int, int]] = {socket.AF_INET: (4, 4), socket.AF_INET6: (8, 16)}
+# Where the address stands in sockaddr_in and sockaddr_in6 of <netinet/in.h>, and how long it is; by the family, AF_INET
+# and AF_INET6 of Linux. Importing socket for two numbers would cost more than all the rest.
+_PLACES = {2: (4, 4), 10: (8, 16)}
 
 
 def packed_addresses() -> list[tuple[str, bytes]]:
