@@ -125,7 +125,7 @@ class Connection:
         self.wire = Wire(sock, h11.CLIENT, head_bytes=head_bytes, read_bytes=_READ_BYTES)
         self.idle_since = 0.0
         self._authority = origin.authority
-        # A TLS connection may have a session ticket waiting, which says nothing about its health.
+        # A TLS connection may have a ticket for resumption waiting, which says nothing about its health.
         self._silent_when_idle = origin.scheme != "https"
         self._send_failure: OSError | None = None
 
