@@ -23,18 +23,14 @@ class Member:
         program: Its file name without ".py".
         wish: Its arguments; one JSON word, or words.
         prefix: What it is started through, such as `unshare`.
-        user: The user id it runs as.
     """
 
-    def __init__(
-        self, program: str, wish: dict[str, Any] | Sequence[str], *, prefix: Sequence[str] = (), user: int | None = None
-    ) -> None:
+    def __init__(self, program: str, wish: dict[str, Any] | Sequence[str], *, prefix: Sequence[str] = ()) -> None:
         words = [json.dumps(wish)] if isinstance(wish, dict) else list(wish)
         self.process = subprocess.Popen(
             [*prefix, sys.executable, str(PROGRAMS / f"{program}.py"), *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            user=user,
         )
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)

@@ -38,7 +38,7 @@ def _offset_s(offsets: str) -> float:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return file.read()
     except OSError:  # an old kernel, or /proc is hidden
         return ""

@@ -1,10 +1,13 @@
 """Follows one service: a JSON line for each snapshot, with the mode, and for each line that is logged.
 
-Arguments, as JSON: path, service.
+Arguments, as JSON: path, service, user (whom to become).
 """
 
 import json
+import os
 import sys
+
+import gevent
 
 from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.embedded import plugin
@@ -24,6 +27,9 @@ def log(level: str, message: str) -> None:
 
 def main() -> None:
     wish = json.loads(sys.argv[1])
+    gevent.sleep(0)  # the hub imports on its first use
+    if wish.get("user"):
+        os.setuid(wish["user"])
     backend = EmbeddedBackend(plugin.Options(path=wish["path"]), BackendContext(log))
     try:
         for snapshot in backend.watch(Query(wish["service"], interval_s=1)):

@@ -1,0 +1,382 @@
+"""What may happen to the embedded catalog's directory: users, read-only mounts, foreign files, removal, limits."""
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from members import Member
+
+from corepilot.config.model import WatchConfig
+from corepilot.discovery.backend import BackendContext
+from corepilot.discovery.backoff import Backoff
+from corepilot.discovery.embedded import inotify, plugin
+from corepilot.discovery.embedded.backend import EmbeddedBackend
+from corepilot.discovery.embedded.look import State, look
+from corepilot.discovery.model import Query, Registration, Snapshot
+from corepilot.discovery.registrar import Registrar
+from corepilot.discovery.watcher import Watcher
+from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
+from corepilot.events import Event
+from corepilot.testing.backends import Listener
+from corepilot.testing.listener import at_most
+
+DEADLINE_S = 20.0
+NOBODY = 65534
+WEB = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=60)
+Make = Callable[..., EmbeddedBackend]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "catalog"
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that other users can reach; pytest's cannot be."""
+    directory = Path(tempfile.mkdtemp())
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def make(path: Path, lines: list[str]) -> Iterator[Make]:
+    made = []
+
+    def one(where: Path = path, *, shared: bool = False) -> EmbeddedBackend:
+        backend = EmbeddedBackend(
+            plugin.Options(str(where), shared), BackendContext(lambda _level, message: lines.append(message))
+        )
+        made.append(backend)
+        return backend
+
+    yield one
+    for backend in made:
+        backend.close()
+    gevent.sleep(0)
+
+
+def wish(path: Path, **more: object) -> dict[str, object]:
+    return {"path": str(path), "service": "web", "id": "web-a", **more}
+
+
+def mode(path: Path) -> str:
+    return f"{stat.S_IMODE(path.stat().st_mode):04o}"
+
+
+def until(condition: Callable[[], object]) -> None:
+    with gevent.Timeout(DEADLINE_S, AssertionError("did not come true")):
+        while not condition():
+            gevent.sleep(0.002)
+
+
+def passing(snapshot: Snapshot) -> bool:
+    return [one.status for one in snapshot] == ["passing"]
+
+
+def empty(snapshot: Snapshot) -> bool:
+    return snapshot == ()
+
+
+def in_mounts(script: str) -> list[str]:
+    """Run through a shell script in a mount namespace of its own."""
+    return ["unshare", "--mount", "sh", "-ec", f'{script}; exec "$@"', "sh"]
+
+
+def test_by_default_only_the_owner_may_advertise(make: Make, path: Path) -> None:
+    make().register(WEB, "passing", "")
+    assert (mode(path), mode(path / "web")) == ("0755", "0755")
+
+
+def test_shared_lets_everybody_advertise_and_nobody_remove(make: Make, path: Path) -> None:
+    make(shared=True).register(WEB, "passing", "")
+    assert (mode(path), mode(path / "web")) == ("1777", "1777")
+    assert [mode(file) for file in (path / "web").iterdir()] == ["0644"]
+
+
+def test_an_own_directory_becomes_shared_when_asked_for(make: Make, path: Path) -> None:
+    path.mkdir(0o755)
+    make(shared=True).register(WEB, "passing", "")
+    assert (mode(path), mode(path / "web")) == ("1777", "1777")
+
+
+def test_the_mode_of_an_existing_directory_counts(make: Make, path: Path) -> None:
+    path.mkdir()
+    path.chmod(0o2775)
+    make().register(WEB, "passing", "")
+    assert (mode(path), mode(path / "web")) == ("2775", "2775")
+
+
+def test_another_user_is_told_what_to_do(public: Path, make: Make) -> None:
+    make(public / "catalog").register(WEB, "passing", "")
+    with Member("holder", wish(public / "catalog", id="web-b", user=NOBODY)) as holder:
+        said = holder.until(lambda said: "error" in said)
+    assert said["code"] == "backend-refused"
+    assert said["error"] == (
+        f"cannot register web-b in the catalog {public}/catalog: Permission denied for user {NOBODY}; it belongs to "
+        f"user {os.geteuid()} and has the mode 0755; let everybody advertise with `chmod -R 1777 {public}/catalog`, "
+        "or change its owner, or set discovery.path"
+    )
+
+
+def test_users_share_a_shared_catalog(public: Path, make: Make) -> None:
+    backend = make(public / "catalog", shared=True)
+    listener = Listener(backend, Query("web"))
+    backend.register(WEB, "passing", "")
+    with Member("holder", wish(public / "catalog", id="web-b", user=NOBODY)) as holder:
+        listener.until(lambda seen: [one.id for one in seen] == ["web-a", "web-b"], "both", DEADLINE_S)
+        with Member("follower", wish(public / "catalog", user=NOBODY)) as follower:
+            follower.until(lambda said: said["instances"] == [["web-a", "passing"], ["web-b", "passing"]])
+        holder.kill()
+        listener.until(lambda seen: [one.id for one in seen] == ["web-a"], "the first one only", DEADLINE_S)
+    listener.kill(DEADLINE_S)
+
+
+def test_a_read_only_catalog_can_be_watched_but_not_written(make: Make, path: Path) -> None:
+    path.mkdir()
+    read_only = in_mounts(f'mount --bind "{path}" "{path}"; mount -o remount,bind,ro "{path}"')
+    with Member("holder", wish(path), prefix=read_only) as holder:
+        said = holder.until(lambda said: "error" in said)
+        assert said["code"] == "backend-refused"
+        assert "Read-only file system; mount it writable here" in said["error"]
+    with Member("follower", wish(path), prefix=read_only) as follower:
+        follower.until(lambda said: said == {"instances": [], "mode": "poll"})  # the service's directory is not there
+        make().register(WEB, "passing", "")
+        follower.until(lambda said: said == {"instances": [["web-a", "passing"]], "mode": "push"})
+
+
+def test_a_full_disk_is_told(path: Path) -> None:
+    path.mkdir()
+    with Member("holder", wish(path), prefix=in_mounts(f'mount -t tmpfs -o nr_inodes=2 none "{path}"')) as holder:
+        said = holder.until(lambda said: "error" in said)
+    assert said == {
+        "error": f"cannot register web-a in the catalog {path}: No space left on device; trying again",
+        "code": "backend-unavailable",
+    }
+
+
+def test_something_else_in_its_place_is_told(make: Make, path: Path) -> None:
+    path.touch()
+    backend = make()
+    with pytest.raises(BackendRefusedError, match=r"set discovery\.path to a directory"):
+        backend.register(WEB, "passing", "")
+    with pytest.raises(BackendRefusedError, match="cannot watch web in the catalog"):
+        next(backend.watch(Query("web")))
+
+
+def test_a_registration_that_is_too_long_is_refused(make: Make, path: Path) -> None:
+    backend = make()
+    tags = tuple(f"{'x' * 1000}{number}" for number in range(100))
+    with pytest.raises(BackendRefusedError, match="at most 65536 are allowed"):
+        backend.register(Registration("web-a", "web", "10.0.0.1", 80, tags), "passing", "")
+    assert list((path / "web").iterdir()) == []
+
+
+def test_foreign_files_are_ignored_with_one_warning_each(make: Make, path: Path, lines: list[str]) -> None:
+    backend = make()
+    backend.register(WEB, "passing", "")
+    web = path / "web"
+    os.mkfifo(web / "fifo")
+    (web / "directory").mkdir()
+    (web / "link").symlink_to("/etc/passwd")
+    (web / "dangling").symlink_to("/nowhere")
+    (web / "text").write_text("hello\n")
+    (web / "empty").touch()
+    (web / "future").write_text("corepilot-instance 2 00000000 000000\n")
+    (web / "broken").write_text("corepilot-instance 1 xyz\n")
+    (web / "long").write_bytes(b"\0" * 100_000)
+    (web / ".hidden").write_text("not ours either\n")
+    for _ in range(2):
+        listener = Listener(backend, Query("web"))
+        listener.until(passing, "the instance", DEADLINE_S)
+        listener.kill(DEADLINE_S)
+    assert sorted(lines) == sorted(
+        [
+            f"ignoring {web}/fifo: it is not a regular file",
+            f"ignoring {web}/directory: it is not a regular file",
+            f"ignoring {web}/link: it cannot be read: Too many levels of symbolic links",
+            f"ignoring {web}/dangling: it cannot be read: Too many levels of symbolic links",
+            f"ignoring {web}/text: it is not an instance of a catalog",
+            f"ignoring {web}/empty: it is not an instance of a catalog",
+            f"ignoring {web}/future: it has format version 2, and this corepilot knows version 1 only",
+            f"ignoring {web}/broken: its first line is broken",
+            f"ignoring {web}/long: it is longer than 65536 bytes",
+        ]
+    )
+    assert len(list(web.iterdir())) == 11, "what is not ours is not touched"
+
+
+def test_the_dead_are_tidied_away_once_their_stamp_has_lapsed(make: Make, path: Path) -> None:
+    brief, lasting = (Registration(f"web-{ttl_s}", "web", "10.0.0.1", 80, ttl_s=ttl_s) for ttl_s in (1, 3600))
+    first, second = make(), make()
+    first.register(brief, "passing", "")
+    first.register(lasting, "passing", "")
+    first.close()
+    listener = Listener(second, Query("web", interval_s=1))
+    listener.until(empty, "no dead one", DEADLINE_S)
+    until(lambda: [file.name.partition("~")[0] for file in (path / "web").iterdir()] == ["web-3600"])
+    listener.kill(DEADLINE_S)
+
+
+def test_a_removed_file_is_found_out_by_the_next_report(make: Make, path: Path) -> None:
+    backend = make()
+    backend.register(WEB, "passing", "")
+    for file in (path / "web").iterdir():
+        file.unlink()
+    with pytest.raises(UnknownInstanceError, match="register it again"):
+        backend.report("web-a", "passing", "", 60)
+
+
+def test_a_moved_directory_ends_the_watch(make: Make, path: Path) -> None:
+    backend = make()
+    listener = Listener(backend, Query("web", interval_s=1))
+    listener.until(empty, "nothing", DEADLINE_S)
+    path.rename(path.with_name("moved"))
+    error = listener.until_ended(DEADLINE_S)
+    assert isinstance(error, BackendUnavailableError)
+    assert str(error) == f"cannot watch web: {path}/web was removed or replaced; it is made again"
+
+
+def test_a_removed_directory_is_made_again_and_filled(make: Make, path: Path) -> None:
+    """Through the registrar and the watcher, as in a running corepilot."""
+    events: list[Event] = []
+    registrar = Registrar(make(), log=lambda *_: None)
+    watcher = Watcher(make(), WatchConfig("web", 1), events.append, lambda *_: None, backoff=Backoff(0.01, 0.05))
+    watcher.start()
+    registrar.advertise(WEB, "passing")
+    until(lambda: passing(watcher.instances))
+    for _ in range(3):
+        shutil.rmtree(path)
+        until(lambda: not watcher.instances or watcher.last_error)
+
+        def back() -> bool:
+            registrar.report("web-a", "passing")
+            return passing(watcher.instances) and not watcher.last_error and any(path.glob("web/web-a~*"))
+
+        until(back)
+    assert set(events[1::2]) == {Event("healthy", "watch.web"), Event("unhealthy", "watch.web")}
+    assert events[-1] == Event("healthy", "watch.web")
+    watcher.close()
+    registrar.withdraw("web-a")
+    assert registrar.drain(DEADLINE_S)
+    registrar.close()
+    gevent.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("limit", "sysctl"),
+    [
+        ("max_inotify_instances", "fs.inotify.max_user_instances"),
+        ("max_inotify_watches", "fs.inotify.max_user_watches"),
+    ],
+)
+def test_without_inotify_it_polls_and_says_so(make: Make, path: Path, limit: str, sysctl: str) -> None:
+    """The limits of a user namespace are its own: nobody else on this machine runs out of them."""
+    backend = make()
+    backend.register(WEB, "passing", "")
+    script = f'echo 0 >/proc/sys/user/{limit}; exec "$@"'
+    through = ["unshare", "--user", "--map-root-user", "sh", "-ec", script, "sh"]
+    with Member("follower", wish(path), prefix=through) as follower:
+        warning = follower.until(lambda said: "level" in said)
+        assert warning["level"] == "warning"
+        assert sysctl in warning["message"]
+        assert "looking every 0.5 s instead" in warning["message"]
+        follower.until(lambda said: said == {"instances": [["web-a", "passing"]], "mode": "poll"})
+        backend.report("web-a", "critical", "", 60)
+        follower.until(lambda said: said == {"instances": [["web-a", "critical"]], "mode": "poll"})
+        backend.close()
+        follower.until(lambda said: said == {"instances": [], "mode": "poll"})
+
+
+def test_changes_that_nobody_announces_lead_to_polling(
+    make: Make, path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel is asked for removals only, so that everything else goes unannounced, as on some file systems."""
+    monkeypatch.setattr(inotify, "_INTERESTING", 0x200)
+    backend, other = make(), make()
+    listener = Listener(backend, Query("web", interval_s=1))
+    listener.until(empty, "nothing", DEADLINE_S)
+    assert backend.mode == "push"
+    other.register(WEB, "passing", "")
+    listener.until(passing, "the instance", DEADLINE_S)
+    until(lambda: backend.mode == "poll")
+    assert lines == [
+        f"changes in {path}/web are not announced (an overlay, or a network file system): looking every 0.5 s instead"
+    ]
+    other.close()
+    listener.until(empty, "nothing", DEADLINE_S)
+    listener.kill(DEADLINE_S)
+
+
+def test_readers_never_see_half_a_record_nor_a_moment_without_the_instance(make: Make, path: Path) -> None:
+    """A holder that rewrites its file without a pause, against readers that never rest either."""
+    backend = make()
+    listener = Listener(backend, Query("web", interval_s=1))
+    with Member("holder", wish(path, beat_s=0, noise=True)) as holder:
+        listener.until(passing, "the instance", DEADLINE_S)
+        (file,) = (path / "web").iterdir()
+        outputs: set[tuple[int, int]] = set()
+        torn = looks = 0
+        with at_most(DEADLINE_S):
+            while len(outputs) < 500:
+                looks += 1
+                sight = look(str(file))
+                torn += sight.state is State.TORN
+                if sight.record is not None:
+                    assert len(set(sight.record.output)) <= 1
+                    outputs.add((sight.record.sequence, len(sight.record.output)))
+                else:
+                    assert sight.state is State.TORN
+                if looks % 50 == 0:
+                    gevent.sleep(0)
+        assert len(outputs) >= 500, f"{len(outputs)} different records, {torn} of {looks} torn"
+        assert all(passing(snapshot) for snapshot in listener.snapshots[1:])
+        holder.kill()
+        listener.until(empty, "nothing", DEADLINE_S)
+    listener.kill(DEADLINE_S)
+
+
+def test_descriptors_one_for_each_instance_and_one_for_all_watches(make: Make) -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    gevent.sleep(0)
+    backend, before = make(), count()
+    for number in range(50):
+        backend.register(Registration(f"web-{number}", f"web{number % 5}", "10.0.0.1", 80), "passing", "")
+    assert count() == before + 50
+    listeners = [Listener(backend, Query(f"web{number % 5}")) for number in range(20)]
+    for listener in listeners:
+        listener.until(lambda seen: len(seen) == 10, "ten instances", DEADLINE_S)
+    assert count() == before + 51
+    for listener in listeners:
+        listener.kill(DEADLINE_S)
+    for number in range(50):
+        backend.deregister(f"web-{number}")
+    assert count() == before + 1
+    backend.close()
+    assert count() == before
+
+
+def test_nothing_is_inherited_by_a_program(make: Make, path: Path) -> None:
+    """A job that outlives its supervisor must not keep the lock."""
+    backend = make()
+    backend.register(WEB, "passing", "")
+    listener = Listener(backend, Query("web"))
+    listener.until(passing, "the instance", DEADLINE_S)
+    listing = subprocess.run(["sh", "-c", "ls -l /proc/$$/fd"], close_fds=False, stdout=subprocess.PIPE, check=True)
+    assert str(path) not in listing.stdout.decode()
+    assert "inotify" not in listing.stdout.decode()
+    listener.kill(DEADLINE_S)
