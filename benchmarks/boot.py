@@ -107,10 +107,9 @@ def main() -> None:
     parser.add_argument("--supervisord", default="", metavar="PATH")
     arguments = parser.parse_args()
     program = arguments.supervisord or install_supervisord()
-    embedded = '{backend: "embedded", path: "catalog"}'
     consul = f'{{backend: "consul", address: "{arguments.consul}"}}'
     ways: dict[str, Callable[[Path], tuple[float, float]]] = {
-        "corepilot, embedded catalog": lambda path: corepilot(path, embedded),
+        "corepilot, embedded catalog": lambda path: corepilot(path, f'{{backend: "embedded", path: "{path}/catalog"}}'),
         "corepilot, Consul": lambda path: corepilot(path, consul),
         "supervisord": lambda path: supervisord(path, program),
     }

@@ -88,8 +88,11 @@ def status(arguments: Any) -> int:
         for one in found["services"]
     ]
     _table(("INSTANCE", "ADDRESS", "STATUS", "IN CATALOG"), services)
-    watches = [(one["name"], str(one["passing"]), str(one["instances"]), one["state"]) for one in found["watches"]]
-    _table(("WATCH", "PASSING", "INSTANCES", "STREAM"), watches)
+    watches = [
+        (one["name"], str(one["passing"]), str(one["instances"]), "yes" if one["connected"] else "no")
+        for one in found["watches"]
+    ]
+    _table(("WATCH", "PASSING", "INSTANCES", "CONNECTED"), watches)
     return 0
 
 

@@ -190,6 +190,9 @@ def _answer(request: LoadRequest, out: int) -> None:
     try:
         signal.alarm(_WALL_S)
         gc.disable()  # a load is short, and its memory bounded
+        from corepilot.config import slim
+
+        slim.import_marshmallow()
         from corepilot.config import pipeline
 
         _limit()

@@ -223,7 +223,9 @@ class App:
 
         name = signal.Signals(number).name
         if number in {signal.SIGTERM, signal.SIGINT}:
-            self.stop(name)
+            self._guard_spoke()  # the kernel sends SIGTERM when the guard has died: that is no second request
+            if not self._guard_lost:
+                self.stop(name)
         elif number in {signal.SIGHUP, signal.SIGUSR2}:
             self.generation.bus.publish(Event("signal", name))
         elif number == signal.SIGUSR1:
