@@ -141,14 +141,29 @@ class Application:
         except OSError as error:
             return f"no answer ({error})"
 
-    def expect(self, path: str, *names: str) -> None:
-        """Ask until exactly these instances answer, in turn."""
+    def known(self, service: str) -> list[str]:
+        """The instances that the front end has been told of."""
+        try:
+            lines = (self.run / f"{service}.instances").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return sorted(line.split()[1] for line in lines)
+
+    def expect(self, service: str, *names: str) -> None:
+        """Wait until the front end has been told of exactly these instances, and exactly these answer."""
         deadline = time.monotonic() + DEADLINE_S
-        while (answers := sorted({self.ask(path) for _ in range(QUESTIONS)})) != sorted(names):
+        wanted = sorted(names)
+        while True:
+            known, answers = self.known(service), sorted({self.ask(f"/{service}") for _ in range(QUESTIONS)})
+            if known == answers == wanted:
+                break
             if time.monotonic() > deadline:
-                raise UnexpectedError(f"{path} should be answered by {', '.join(names)}, but: {', '.join(answers)}")
+                raise UnexpectedError(
+                    f"/{service} should be answered by {', '.join(wanted)}; "
+                    f"the front end knows of {', '.join(known) or 'none'}, its answers are: {', '.join(answers)}"
+                )
             time.sleep(0.05)
-        print(f"  {path}  answered by {', '.join(answers)}", flush=True)
+        print(f"  /{service}  answered by {', '.join(answers)}", flush=True)
 
 
 def walk(application: Application) -> None:
@@ -156,25 +171,25 @@ def walk(application: Application) -> None:
     print(f"starting hello-1, world-1 and the front end ({application.front})", flush=True)
     for service in ("hello", "world", "front"):
         application.start(service)
-    application.expect("/hello", "hello-1")
-    application.expect("/world", "world-1")
+    application.expect("hello", "hello-1")
+    application.expect("world", "world-1")
 
     print("starting a second hello", flush=True)
     second = application.start("hello", "2")
-    application.expect("/hello", "hello-1", "hello-2")
+    application.expect("hello", "hello-1", "hello-2")
 
     print("kill -9 the application of hello-2", flush=True)
     os.kill(second.application(), signal.SIGKILL)
-    application.expect("/hello", "hello-1")
+    application.expect("hello", "hello-1")
 
     print("starting a third hello", flush=True)
     third = application.start("hello", "3")
-    application.expect("/hello", "hello-1", "hello-3")
+    application.expect("hello", "hello-1", "hello-3")
 
     print("kill -9 the corepilot of hello-3", flush=True)
     orphan = third.application()
     third.process.kill()
-    application.expect("/hello", "hello-1")
+    application.expect("hello", "hello-1")
     if "greeter.py" in _command_line(orphan):
         raise UnexpectedError(f"the application of hello-3 (process {orphan}) has outlived its corepilot")
 
@@ -183,8 +198,8 @@ def until_interrupted(application: Application) -> None:
     """Run it, say what can be tried, and wait for Ctrl-C."""
     for service in ("hello", "world", "front"):
         application.start(service)
-    application.expect("/hello", "hello-1")
-    application.expect("/world", "world-1")
+    application.expect("hello", "hello-1")
+    application.expect("world", "world-1")
     first = application.parts["hello-1"]
     corepilot = application.programs / "corepilot"
     settings = f"RUN={application.run} INSTANCE=2 PORT={_free_port()} PATH={application.programs}:$PATH"

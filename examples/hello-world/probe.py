@@ -5,5 +5,5 @@ import sys
 
 with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=1) as connection:
     connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-    answer = connection.recv(64)
-sys.exit(b" 200 " not in answer)
+    answer = b"".join(iter(lambda: connection.recv(4096), b""))
+sys.exit(b" 200 " not in answer.partition(b"\r\n")[0])
