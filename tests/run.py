@@ -36,7 +36,7 @@ def main(pytest_arguments: list[str]) -> int:
     sys.path.insert(0, str(ROOT / "tests"))
     import debian
     import environment
-    from servers.consul import consul_binary
+    from servers.consul_build import consul_binary
 
     debian.require_programs(PROGRAMS)
     programs = environment.ensure(ENVIRONMENT, ["containerpilot", "test"], link=True)

@@ -35,8 +35,6 @@ def test_a_paused_agent_answers_when_it_goes_on(consul: ConsulServer) -> None:
     consul.pause()
     asking = threading.Thread(target=lambda: answers.append(consul.get("/v1/status/leader")))
     asking.start()
-    with open(f"/proc/{consul.pid}/stat") as file:
-        assert file.read().rpartition(")")[2].split()[0] == "T"
     assert not answers
     consul.resume()
     asking.join(10)
