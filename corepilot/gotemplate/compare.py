@@ -49,7 +49,7 @@ def _incompatible(first: Value, other: Value) -> FunctionFailure:
     hint = ""
     if {type(first), type(other)} == {str, int}:
         hint = "; variables are strings, so write the number in quotes"
-    return FunctionFailure(f"a {type_name(first)} and a {type_name(other)} cannot be compared{hint}")
+    return FunctionFailure(f"values of types {type_name(first)} and {type_name(other)} cannot be compared{hint}")
 
 
 def ne(first: Value, other: Value) -> bool:

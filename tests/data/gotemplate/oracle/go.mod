@@ -1,0 +1,3 @@
+module corepilot.test/gotemplate-oracle
+
+go 1.22
