@@ -21,12 +21,21 @@ SIGNALS = frozenset(("SIGHUP", "SIGUSR2"))
 """Sources that make a job a signal job, and the signals that start it."""
 
 
+_STATUS = {"healthy": "StatusHealthy", "unhealthy": "StatusUnhealthy", "changed": "StatusChanged"}
+
+
+def spelled(code: str) -> str:
+    """A code as ContainerPilot's log and metrics spell it, such as "ExitSuccess" (contract, section 5)."""
+    return _STATUS.get(code, code[:1].upper() + code[1:])
+
+
 class Event(NamedTuple):
     """Something that happened: immutable, compared by value.
 
     Attributes:
         code: One of CODES, "signal" or "metric".
-        source: A job, `check.<job>`, `watch.<name>`, "global", a signal's name, or free text for "error".
+        source: A job, `check.<job>`, `watch.<name>`, "global", a signal's name, or free text for "error"
+            and "metric".
     """
 
     code: str

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from corepilot.config.model import Config, JobConfig
-from corepilot.events import GLOBAL, Event, EventBus
+from corepilot.events import GLOBAL, Event, EventBus, spelled
 from corepilot.jobs.model import Happened, Hurry, Plan
 from corepilot.jobs.runner import Runner, Surroundings
 
@@ -90,7 +90,7 @@ class Crew:
 
     def _hear(self, event: Event) -> None:
         if self._log.debugging:
-            self._log("debug", f"event: {{{event.code} {event.source}}}")
+            self._log("debug", f"event: {{{spelled(event.code)} {event.source}}}")
         runners = self.runners if event.source == GLOBAL else self._interested.get(event, ())
         for runner in runners:
             runner.handle(Happened(event))

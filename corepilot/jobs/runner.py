@@ -36,6 +36,13 @@ CHECK_LOG_BYTES = 64 * 1024
 """How much of one check's output is logged."""
 
 
+_TIMERS: dict[Timer, str] = {"check": "heartbeat", "interval": "run-every", "when": "wait-timeout"}
+"""What ContainerPilot calls a job's timers in its debug log; the others are ours."""
+
+QUIET_TIMER = "containerpilot.heartbeat"
+"""Telemetry's own heartbeat, which would fill the debug log."""
+
+
 class Catalog(Protocol):
     """What a runner tells about its service. Nothing here blocks; see `corepilot.discovery.registrar`."""
 
@@ -160,6 +167,7 @@ class Runner:
     def _start(self, role: Role) -> None:
         around = self._around
         name, argv, raw = self._command(role)
+        self._trace(role, "start")
         pipe: OutputPipe | None = None
         try:
             if not raw:
@@ -173,6 +181,7 @@ class Runner:
                 pipe.close()
             status = error.status if isinstance(error, SpawnError) else NOT_EXECUTABLE
             around.log("error", str(error), self._fields(role, None))
+            self._trace(role, "end")
             # Not at once: the machine's other actions of this step come first.
             around.loop.run_callback(self._settle, Exited(role, status, str(error)))
             return
@@ -187,6 +196,7 @@ class Runner:
     def _exited(self, role: Role, status: int) -> None:
         run = self._runs.pop(role)
         self._around.environment.running(self._command(role)[0], None)
+        self._trace(role, "end")
         signal_group(run.pid, signal.SIGTERM)  # what the command left in its group goes with it (contract, section 4.2)
         tail = ""
         if run.pipe is not None:
@@ -197,8 +207,6 @@ class Runner:
     def _settle(self, exited: Exited) -> None:
         if exited.role == "main":
             self.last_status = exited.status
-        if self._around.log.debugging:
-            self._around.log("debug", f"{self._command(exited.role)[0]} ended: {exited.reason}")
         self.handle(exited)
 
     def _kill(self, role: Role, *, force: bool, why: str) -> None:
@@ -207,6 +215,7 @@ class Runner:
             return
         if why:
             self._around.log("warning", f"killing {self._command(role)[0]}: {why}", self._fields(role, run.pid))
+        self._trace(role, "kill" if force else "term")
         if force:
             signal_group(run.pid, signal.SIGKILL)
             if why and self.state.phase == "terminating":
@@ -217,9 +226,12 @@ class Runner:
 
     def _fields(self, role: Role, pid: int | None) -> Fields:
         name = self.plan.job.name
-        if role == "check":
-            return (("check", f"check.{name}"),)
-        return (("job", name), ("pid", pid)) if pid else (("job", name),)
+        command = ("check", f"check.{name}") if role == "check" else ("job", name)
+        return (command, ("pid", pid)) if pid else (command,)
+
+    def _trace(self, role: Role, what: str) -> None:
+        if self._around.log.debugging:
+            self._around.log("debug", f"{self._command(role)[0]}.Run {what}")
 
     # ----------------------------------------------------------------------------------------------------- timers
     def _set(self, timer: Timer, after_s: float, *, every: bool) -> None:
@@ -238,5 +250,7 @@ class Runner:
 
     def _due(self, timer: Timer) -> None:
         if self._around.log.debugging:
-            self._around.log("debug", f"timer: {self.plan.job.name}.{timer}")
+            name = f"{self.plan.job.name}.{_TIMERS.get(timer, timer)}"
+            if name != QUIET_TIMER:
+                self._around.log("debug", f"timer: {{TimerExpired {name}}}")
         self.handle(Due(timer))

@@ -88,7 +88,8 @@ def _now() -> str:
 
 
 def _default(stamp: str, _level: str, message: str, fields: Fields) -> str:
-    return " ".join([stamp, *[f"[{value}]" for _, value in fields], message]) + "\n"
+    # Lines of a check show its pid only (contract, section 6).
+    return " ".join([stamp, *[f"[{value}]" for name, value in fields if name != "check"], message]) + "\n"
 
 
 def _text(stamp: str, level: str, message: str, fields: Fields) -> str:

@@ -115,6 +115,10 @@ class App:
 
     def _start_generation(self) -> None:
         self._finished.clear()
+        if self.log.debugging:
+            from corepilot.supervisor.showing import shown
+
+            self.log("debug", f"loaded config: {shown(self._config, self.environment.current())}")
         self.generation = Generation(
             self._config,
             loop=self._loop,

@@ -195,6 +195,8 @@ class Generation:
         return max(self.config.stop_timeout_s, 0.0) + (HOOK_TIMEOUT_S if hooked else 0.0) + DRAIN_S
 
     def _count(self, event: Event) -> None:
+        if event.code == "metric":
+            return  # contract, section 9.2: all but these
         # The text of an error is free: as a label it would make series without end. Its command's name is bounded.
         source = event.source.partition(": ")[0] if event.code == "error" else event.source
         self._events.record(1, (event.code, source))

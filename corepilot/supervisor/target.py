@@ -78,7 +78,10 @@ class Target:
 
     def put_metric(self, values: dict[str, object]) -> list[str]:
         """Record metrics; returns one sentence for each that was rejected."""
-        return self._app.generation.metrics.record(values)
+        generation = self._app.generation
+        for name, value in values.items():
+            generation.bus.publish(Event("metric", f"{name}|{value}"))
+        return generation.metrics.record(values)
 
     def maintenance(self, *, enable: bool) -> None:
         """Enter or leave maintenance (contract, section 4.5)."""

@@ -53,7 +53,7 @@ def test_the_default_format(tmp_path: Path) -> None:
     lines = re.sub(STAMP, "T", written(tmp_path / "log", "default")).splitlines()
     assert lines == [
         'T say "it"', "T [app] [7] plain", "T [app] [7] two words", "T [app] [7] ", "T [app] [7] \udcff",
-        "T [check.app] fine",
+        "T fine",
     ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from corepilot.events import spelled
 from corepilot.telemetry.metrics import BUCKETS, Family, Metrics
 
 CONTAINERPILOT = {
@@ -21,8 +22,6 @@ CONTAINERPILOT = {
     "corepilot_watch_instances": "containerpilot_watch_instances",
 }
 """Built-in families that ContainerPilot has too, under its names."""
-
-_STATUS = {"healthy": "StatusHealthy", "unhealthy": "StatusUnhealthy", "changed": "StatusChanged"}
 
 
 class FamilyCollector(Collector):
@@ -99,8 +98,7 @@ def _containerpilot(family: Family) -> Metric:
     for labels, series in family.series.items():
         values = dict(zip(family.labels, labels, strict=True))
         if family.name == "corepilot_events":
-            code = values["code"]
-            values["code"] = _STATUS.get(code, code[:1].upper() + code[1:])
+            values["code"] = spelled(values["code"])
         plain.add_sample(name, values, series.value)
     return plain
 

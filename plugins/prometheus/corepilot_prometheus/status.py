@@ -21,4 +21,7 @@ def containerpilot_status(status: Mapping[str, Any], version: str) -> dict[str, 
 
 
 def _health(job: Mapping[str, Any]) -> str:
-    return job["health"] if job["health"] in {"healthy", "unhealthy", "maintenance"} else "unknown"
+    if job["health"] in {"healthy", "unhealthy", "maintenance"}:
+        return str(job["health"])
+    # Nobody checks telemetry's own job: it is healthy because it answers (contract, section 4.1, "always-healthy").
+    return "healthy" if job["name"] == "containerpilot" else "unknown"
