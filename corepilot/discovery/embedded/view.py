@@ -17,6 +17,7 @@ _AGAIN_S = (0.002, 0.008, 0.032, 0.128, 0.512, 2.0)
 class _Entry(NamedTuple):
     record: Record
     seen_at: float
+    instance: Instance
 
 
 class View:
@@ -79,16 +80,21 @@ class View:
     def snapshot(self) -> Snapshot:
         """The instances that the query asks for, by their present status. Of two with one id, the later registered."""
         now = self._clock()
-        latest: dict[str, tuple[float, str, Instance]] = {}
+        latest: dict[str, tuple[float, str, _Entry]] = {}
         for name, entry in self._entries.items():
             record = entry.record
-            if record.service != self._query.service:
-                continue
-            shown = (record.since, name, record.instance(lapsed=not now < self._lapses_at(entry)))
-            if record.id not in latest or latest[record.id] < shown:
-                latest[record.id] = shown
+            if record.service == self._query.service:
+                known = latest.get(record.id)
+                if known is None or known[:2] < (record.since, name):
+                    latest[record.id] = (record.since, name, entry)
         tag = self._query.tag
-        return tuple(sorted(one for _, _, one in latest.values() if not tag or tag in one.tags))
+        return tuple(
+            [
+                entry.instance if now < self._lapses_at(entry) else entry.record.instance(lapsed=True)
+                for _, (_, _, entry) in sorted(latest.items(), key=_id)
+                if not tag or tag in entry.record.tags
+            ]
+        )
 
     def next_look_s(self) -> float | None:
         """Seconds until something lapses, or has to be looked at again, unless there is news before; None for never."""
@@ -116,7 +122,7 @@ class View:
         self._again.pop(name, None)
         if sight.state is State.ALIVE and sight.record is not None:
             if before is None or before.record != sight.record:
-                self._entries[name] = _Entry(sight.record, self._clock())
+                self._entries[name] = _Entry(sight.record, self._clock(), sight.record.instance(lapsed=False))
                 return True
             return False
         if sight.state is State.FOREIGN:
@@ -129,3 +135,7 @@ class View:
             self._again[name] = (self._clock() + _AGAIN_S[attempt], attempt)
         else:
             self._again.pop(name, None)
+
+
+def _id(item: tuple[str, object]) -> str:
+    return item[0]
