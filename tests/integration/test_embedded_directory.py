@@ -162,7 +162,7 @@ def test_a_full_disk_is_told(path: Path) -> None:
     with Member("holder", wish(path), prefix=in_mounts(f'mount -t tmpfs -o nr_inodes=2 none "{path}"')) as holder:
         said = holder.until(lambda said: "error" in said)
     assert said == {
-        "error": f"cannot register web-a in the catalog {path}: No space left on device; trying again",
+        "error": f"cannot register web-a in the catalog {path}: No space left on device",
         "code": "backend-unavailable",
     }
 

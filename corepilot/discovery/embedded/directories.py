@@ -106,7 +106,7 @@ class Directories:
             return BackendRefusedError(f"{where}: {why} ({error.filename}); set discovery.path to a directory")
         if error.errno in _NO_LOCKS:
             return BackendRefusedError(f"{where}: its file system has no locks ({why}); use a local one")
-        return BackendUnavailableError(f"{where}: {why}; trying again")
+        return BackendUnavailableError(f"{where}: {why}")
 
     def _who(self) -> str:
         try:
