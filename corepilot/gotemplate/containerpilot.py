@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corepilot.gotemplate.errors import FunctionFailure
-from corepilot.gotemplate.limits import MAX_LIST, MAX_OUTPUT_BYTES
+from corepilot.gotemplate.limits import MAX_LIST, MAX_OUTPUT_BYTES, Meter
 from corepilot.gotemplate.values import (
     Environment,
     GoList,
@@ -70,11 +70,11 @@ def replace_all(old: str, new: str, text: str) -> str:
     return bounded(text.replace(old, new))
 
 
-def regex_replace_all(pattern: str, replacement: str, text: str) -> str:
+def regex_replace_all(meter: Meter, pattern: str, replacement: str, text: str) -> str:
     """Replace every match of a regular expression in RE2's syntax; $1 and ${name} stand for its groups."""
     from corepilot.gotemplate.regex import replace
 
-    return replace(pattern, replacement, text)
+    return replace(meter, pattern, replacement, text)
 
 
 def loop(*bounds: Value) -> GoList:

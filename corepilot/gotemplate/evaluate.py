@@ -7,7 +7,8 @@ and functions; ours is text, so a name after a dot is always a variable of the e
 from __future__ import annotations
 
 from corepilot.gotemplate.errors import Failure, FunctionFailure
-from corepilot.gotemplate.functions import ANY, FUNCTIONS, STRING, STRINGS, Function
+from corepilot.gotemplate.functions import ANY, ENVIRONMENT, FUNCTIONS, METER, STRING, STRINGS, Function
+from corepilot.gotemplate.limits import Meter
 from corepilot.gotemplate.literals import OVERFLOW
 from corepilot.gotemplate.nodes import Chain, Constant, Dot, Field, Identifier, Nil, Operand, Pipeline, Variable
 from corepilot.gotemplate.values import Environment, GoList, Value, type_name
@@ -46,13 +47,15 @@ class Evaluator:
     Attributes:
         environment: the root value; its list of unset names grows with what is evaluated.
         bindings: the variables, innermost last; the owner cuts it back where a scope ends.
+        meter: the work that is left; functions take from it.
         position: offset of the part of the template at work, for errors.
     """
 
-    __slots__ = ("bindings", "environment", "position")
+    __slots__ = ("bindings", "environment", "meter", "position")
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, meter: Meter) -> None:
         self.environment = environment
+        self.meter = meter
         self.bindings: list[Binding] = []
         self.position = 0
 
@@ -170,12 +173,25 @@ class Evaluator:
         if not isinstance(final, _Missing):
             arguments.append(self._checked(final, _parameter(function, len(operands))))
         try:
-            if function.reads_environment:
-                return function.call(self.environment, *arguments)
-            return function.call(*arguments)
+            return self._called(function, arguments)
         except FunctionFailure as failure:
             self.position = at.position
             raise self._failure(f"{name} cannot do this: {failure}") from None
+
+    def _called(self, function: Function, arguments: list[Value]) -> Value:
+        if function.also == ENVIRONMENT:
+            value = function.call(self.environment, *arguments)
+        elif function.also == METER:
+            value = function.call(self.meter, *arguments)
+        else:
+            value = function.call(*arguments)
+        size = len(value) if isinstance(value, str) else 0
+        for argument in arguments:
+            if isinstance(argument, (str, GoList)):
+                size += len(argument)
+        self.meter.left -= 1 + (size >> 5)
+        self.meter.check()
+        return value
 
     def _logic(self, name: str, operands: list[Operand], dot: Value, final: Value | _Missing) -> Value:
         """Evaluate and, or: the first argument that decides is the value, and none behind it is evaluated."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from corepilot.gotemplate import nodes
 from corepilot.gotemplate.errors import Failure, FunctionFailure, TemplateError, place
 from corepilot.gotemplate.evaluate import Binding, Evaluator
-from corepilot.gotemplate.limits import MAX_OUTPUT_BYTES, MAX_STEPS, MAX_TEMPLATE_DEPTH
+from corepilot.gotemplate.limits import MAX_OUTPUT_BYTES, MAX_TEMPLATE_DEPTH, Meter
 from corepilot.gotemplate.nodes import Code, Instruction, Pipeline
 from corepilot.gotemplate.parse import MAIN, parse
 from corepilot.gotemplate.source_map import Mark, Rendered
@@ -96,6 +96,7 @@ class _Machine:
         "frame",
         "frames",
         "marks",
+        "meter",
         "pieces",
         "templates",
     )
@@ -103,7 +104,8 @@ class _Machine:
     def __init__(self, templates: dict[str, Code], environment: Environment) -> None:
         self.templates = templates
         self.environment = environment
-        self.evaluator = Evaluator(environment)
+        self.meter = Meter()
+        self.evaluator = Evaluator(environment, self.meter)
         self.pieces: list[str] = []
         self.marks: list[Mark] = []
         self.frames: list[_Frame] = []
@@ -124,7 +126,7 @@ class _Machine:
         Raises:
             Failure: an action fails, or a limit is reached.
         """
-        steps = 0
+        meter = self.meter
         self.evaluator.bindings = self.frame.bindings
         while True:
             frame = self.frame
@@ -136,9 +138,9 @@ class _Machine:
                 continue
             step = frame.code[frame.next]
             frame.next += 1
-            steps += 1
-            if steps > MAX_STEPS:
-                raise Failure(f"the template takes more than {MAX_STEPS} steps", step.position)
+            meter.left -= 1
+            if meter.left < 0:
+                self._exhausted(step)
             operation = step.operation
             if operation == nodes.WRITE:
                 self._write(step.text, step)
@@ -155,6 +157,12 @@ class _Machine:
             else:
                 self._action = step
                 self._evaluate(frame, step)
+
+    def _exhausted(self, step: Instruction) -> None:
+        try:
+            self.meter.check()
+        except FunctionFailure as failure:
+            raise Failure(str(failure), step.position) from None
 
     def _evaluate(self, frame: _Frame, step: Instruction) -> None:
         """Execute a step that has a pipeline."""

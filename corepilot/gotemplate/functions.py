@@ -18,6 +18,9 @@ ANY = "any value"
 STRING = "string"
 STRINGS = "[]string"
 
+ENVIRONMENT = "environment"
+METER = "meter"
+
 
 class Function:
     """A function and what Go knows of its arguments.
@@ -26,22 +29,22 @@ class Function:
         parameters: types of the arguments that must be there.
         rest: type of any number of arguments behind them; None where there can be none.
         call: takes the arguments in order, raises FunctionFailure.
-        reads_environment: call takes the environment before the arguments.
+        also: what call takes before the arguments: ENVIRONMENT, METER or nothing.
     """
 
-    __slots__ = ("call", "parameters", "reads_environment", "rest")
+    __slots__ = ("also", "call", "parameters", "rest")
 
     def __init__(
         self,
         call: Callable[..., Value],
         *parameters: str,
         rest: str | None = None,
-        reads_environment: bool = False,
+        also: str = "",
     ) -> None:
         self.call = call
         self.parameters = parameters
         self.rest = rest
-        self.reads_environment = reads_environment
+        self.also = also
 
 
 def _evaluated_by_the_caller(*_: Value) -> Value:
@@ -113,10 +116,10 @@ FUNCTIONS: dict[str, Function] = {
     "lt": Function(compare.lt, ANY, ANY),
     "ne": Function(compare.ne, ANY, ANY),
     "default": Function(containerpilot.default, ANY, ANY),
-    "env": Function(containerpilot.env, STRING, reads_environment=True),
+    "env": Function(containerpilot.env, STRING, also=ENVIRONMENT),
     "join": Function(containerpilot.join, STRING, STRINGS),
     "loop": Function(containerpilot.loop, rest=ANY),
-    "regexReplaceAll": Function(containerpilot.regex_replace_all, STRING, STRING, STRING),
+    "regexReplaceAll": Function(containerpilot.regex_replace_all, STRING, STRING, STRING, also=METER),
     "replaceAll": Function(containerpilot.replace_all, STRING, STRING, STRING),
     "split": Function(containerpilot.split, STRING, STRING),
 }

@@ -8,9 +8,8 @@ those the first.
 
 from __future__ import annotations
 
-from corepilot.gotemplate.errors import FunctionFailure
 from corepilot.gotemplate.lex import is_alphanumeric
-from corepilot.gotemplate.limits import MAX_OUTPUT_BYTES, MAX_REGEX_STEPS
+from corepilot.gotemplate.limits import MAX_OUTPUT_BYTES, Meter
 from corepilot.gotemplate.regex_nodes import BEGIN_LINE, BEGIN_TEXT, END_LINE, END_TEXT, WORD_EDGE
 from corepilot.gotemplate.regex_program import (
     ASSERT,
@@ -25,10 +24,11 @@ from corepilot.gotemplate.regex_program import (
 from corepilot.gotemplate.values import bounded, repaired, too_long
 
 
-def replace(pattern: str, replacement: str, text: str) -> str:
+def replace(meter: Meter, pattern: str, replacement: str, text: str) -> str:
     """Replace all matches of a pattern, as Go's Regexp.ReplaceAllString does.
 
     Args:
+        meter: pays for the steps of the matcher.
         pattern: the regular expression, in RE2's syntax.
         replacement: $1, ${1} and ${name} in it stand for groups; a name is as long as it can be; $$ is a dollar.
         text: where to search.
@@ -37,8 +37,9 @@ def replace(pattern: str, replacement: str, text: str) -> str:
         FunctionFailure: the pattern is wrong, or the work or the text grows over a limit.
     """
     program = compile_pattern(pattern)
+    meter.left -= len(pattern) + 4 * len(program.code)
     parts = _template(replacement, program.names)
-    matcher = _Matcher(program, text)
+    matcher = _Matcher(program, text, meter)
     pieces: list[str] = []
     size = 0
     search = last = 0
@@ -98,12 +99,12 @@ def _template(replacement: str, names: list[str]) -> list[str | list[int]]:
 
 
 class _Matcher:
-    __slots__ = ("_program", "_steps", "_text")
+    __slots__ = ("_meter", "_program", "_text")
 
-    def __init__(self, program: Program, text: str) -> None:
+    def __init__(self, program: Program, text: str, meter: Meter) -> None:
         self._program = program
         self._text = text
-        self._steps = 0
+        self._meter = meter
 
     def find(self, position: int) -> list[int] | None:
         """Find the first match from a position on: start and end of each group, -1 for one that took no part."""
@@ -116,11 +117,8 @@ class _Matcher:
                     return None
             before = len(seen)
             groups = self._match(position, seen)
-            self._steps += len(seen) - before + 1
-            if self._steps > MAX_REGEX_STEPS:
-                raise FunctionFailure(
-                    f"the regular expression takes more than {MAX_REGEX_STEPS} steps; make it simpler"
-                )
+            self._meter.left -= len(seen) - before + 1
+            self._meter.check()
             if groups is not None:
                 return groups
             if self._program.anchored:
@@ -171,8 +169,8 @@ class _Matcher:
                     return groups
                 else:
                     at = instruction.first
-            if len(seen) > MAX_REGEX_STEPS:
-                break  # the caller refuses to go on
+            if len(seen) > self._meter.left:
+                break  # the caller has the meter checked
         return None
 
 
