@@ -23,13 +23,13 @@ A backend's author writes one class. pytest finds it, because its name begins wi
 
 | suite | what a subclass supplies beside `client()` |
 |---|---|
-| `LossSuite` | `forget()`: the catalog loses its data (an agent restarts, a directory is wiped, a session expires) |
+| `LossSuite` | `forget()`: the catalog loses its data (an agent restarts, a directory is wiped, a lease expires) |
 | `OutageSuite` | `stop()` and `start()`: the catalog is away, and comes back |
 | `HangSuite` | `pause()` and `resume()`: it takes connections and does not answer (SIGSTOP) |
 | `ExpirySuite` | nothing: the store itself counts silent instances as critical, or drops them |
 
 There are no skips: a suite that is inherited is passed. `capabilities` is what the plugin's light module declares.
-A real server works the same way: a session fixture starts it, `client()` connects to it, `forget()` restarts it without
+A real server works the same way: another fixture starts it, `client()` connects to it, `forget()` restarts it without
 its data. Servers that several tests share are fine: every test has a service name of its own, and takes out what it
 registered.
 

@@ -11,7 +11,7 @@ from corepilot.testing.suite import Suite, instance_of, require
 
 
 class LossSuite(Suite):
-    """For a catalog that can lose its data: an agent restarts, a directory is wiped, a session expires."""
+    """For a catalog that can lose its data: an agent restarts, a directory is wiped, a lease expires."""
 
     def forget(self) -> None:
         """Make the catalog lose every instance, while its clients stay connected or may connect again."""

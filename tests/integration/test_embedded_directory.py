@@ -219,9 +219,9 @@ def test_foreign_files_are_ignored_with_one_warning_each(make: Make, path: Path,
 
 
 def test_the_dead_are_tidied_away_once_their_stamp_has_lapsed(make: Make, path: Path) -> None:
-    brief, lasting = (Registration(f"web-{ttl_s}", "web", "10.0.0.1", 80, ttl_s=ttl_s) for ttl_s in (1, 3600))
+    short, lasting = (Registration(f"web-{ttl_s}", "web", "10.0.0.1", 80, ttl_s=ttl_s) for ttl_s in (1, 3600))
     first, second = make(), make()
-    first.register(brief, "passing", "")
+    first.register(short, "passing", "")
     first.register(lasting, "passing", "")
     first.close()
     listener = Listener(second, Query("web", interval_s=1))
