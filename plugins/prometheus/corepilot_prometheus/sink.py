@@ -1,20 +1,22 @@
 """`/metrics` and `/status` over HTTP, as ContainerPilot serves them (ContainerPilot contract, section 9.2)."""
 
 import json
+import time
 from typing import Any
 
 from prometheus_client import PROCESS_COLLECTOR, CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from corepilot.http.exchange import ServerLimits
 from corepilot.http.message import Headers, Request, Response
 from corepilot.http.server import HttpServer, listen_tcp
 from corepilot.telemetry.sink import Sink, SinkContext
 from corepilot_prometheus.families import FamilyCollector, typed
+from corepilot_prometheus.requests import Scrapes
 from corepilot_prometheus.status import containerpilot_status
 
 _JSON = Headers([("Content-Type", "application/json; charset=utf-8")])
-_METRICS = Headers([("Content-Type", CONTENT_TYPE_LATEST)])
+_METRICS = Headers([("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)])
 _TEXT = Headers([("Content-Type", "text/plain; charset=utf-8")])
 
 
@@ -26,6 +28,7 @@ class PrometheusSink(Sink):
         self._registry = CollectorRegistry()
         self._registry.register(PROCESS_COLLECTOR)
         self._registry.register(FamilyCollector(context.metrics))
+        self._scrapes = Scrapes(context.metrics)
         self._server: HttpServer | None = None
         self._port = context.telemetry.port
 
@@ -52,14 +55,20 @@ class PrometheusSink(Sink):
 
     def _answer(self, request: Request) -> Response:
         if request.path == "/metrics":
-            families = self.context.metrics.collect()
-            return Response(200, _METRICS, typed(generate_latest(self._registry), families))
+            return self._scrape(request)
         if request.path == "/status":
             if request.method != "GET":
                 return Response(405, _TEXT, b"Method Not Allowed\n")
             body = json.dumps(containerpilot_status(self.context.status(), self.context.version)).encode()
             return Response(200, _JSON, body)
         return Response(404, _TEXT, b"404 page not found\n")
+
+    def _scrape(self, request: Request) -> Response:
+        began_at = time.monotonic()
+        exposition = generate_latest(self._registry)
+        response = Response(200, _METRICS, typed(exposition, self.context.metrics.collect()))
+        self._scrapes.answered(request, response, began_at)
+        return response
 
     def _broke(self, where: str, error: BaseException) -> None:
         self.context.log("error", f"{where}: {type(error).__name__}: {error}")
