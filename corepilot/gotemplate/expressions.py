@@ -87,8 +87,6 @@ class ExpressionParser:
         """Return the error for a token that cannot stand where it stands."""
         if kind == lex.ERROR:
             return self.fault(text)
-        if kind == lex.END:
-            return self.fault(f"the template ends inside {context}")
         return self.fault(f"unexpected {text!a} in {context}" if text.strip() else f"unexpected space in {context}")
 
     def pipeline(self, context: str, end: int) -> Pipeline:
@@ -137,6 +135,7 @@ class ExpressionParser:
         self.variables().append(name)
 
     def _command(self) -> list[Operand]:
+        """Read the operands up to a pipe or the end; the caller has seen that there is one."""
         operands: list[Operand] = []
         while True:
             self.peek_visible()
@@ -151,8 +150,6 @@ class ExpressionParser:
             elif kind != lex.PIPE:
                 raise self.unexpected(text, kind, "an operand")
             break
-        if not operands:
-            raise self.fault("a command is empty")
         return operands
 
     def _operand(self) -> Operand | None:

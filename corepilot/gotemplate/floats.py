@@ -14,7 +14,8 @@ def format_float(value: float, form: str, precision: int) -> str:
     Args:
         value: the number.
         form: e, E, f, g, G, b, x or X, as in strconv.FormatFloat.
-        precision: digits, as the form counts them; -1 for as few as tell the number from its neighbours.
+        precision: digits, as the form counts them; for g, G, x and X -1 means as few as tell the number from
+            its neighbours. b takes no notice of it.
     """
     sign = "-" if math.copysign(1.0, value) < 0 else ""
     value = abs(value)
@@ -24,12 +25,9 @@ def format_float(value: float, form: str, precision: int) -> str:
         text = _hexadecimal(value, precision)
         return sign + (text.upper() if form == "X" else text)
     if form in "eE":
-        digits, point = _shortest(value) if precision < 0 else _rounded(value, precision + 1)
-        return sign + _with_exponent(digits, point, len(digits) - 1 if precision < 0 else precision, form)
+        return sign + _with_exponent(*_rounded(value, precision + 1), precision, form)
     if form == "f":
-        if precision >= 0:
-            return sign + f"{value:.{precision}f}"
-        return sign + _plain(*_shortest(value))
+        return sign + f"{value:.{precision}f}"
     significant = max(precision, 1)
     digits, point = _shortest(value) if precision < 0 else _rounded(value, significant)
     digits = digits.rstrip("0") or "0"

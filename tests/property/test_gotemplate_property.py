@@ -33,8 +33,11 @@ def rendered(text: str, environment: dict[str, str]) -> Rendered | None:
     return None
 
 
+surrogates = st.text(st.characters(min_codepoint=0xD7F0, max_codepoint=0xE00F), max_size=6)
+
+
 @settings(max_examples=400, deadline=None)
-@given(st.text(), environments)
+@given(st.one_of(st.text(), surrogates), environments)
 def test_any_text_is_rendered_or_refused(text: str, environment: dict[str, str]) -> None:
     rendered(text, environment)
     rendered("{{" + text, environment)
@@ -85,6 +88,28 @@ def test_unset_variables_of_a_part_are_among_those_of_the_whole(text: str, start
     assert set(part) <= set(whole)
     assert len(set(part)) == len(part)
     assert not set(whole) & set(ENVIRONMENT)
+
+
+@settings(max_examples=300, deadline=None)
+@given(surrogates, surrogates, surrogates)
+def test_functions_take_strings_that_are_no_unicode(first: str, second: str, third: str) -> None:
+    environment = {"A": first, "B": second, "C": third, third: first}
+    for action in (
+        "print .A .B .C",
+        "len .A",
+        "slice .A 1",
+        "index .A 0",
+        "lt .A .B",
+        "replaceAll .A .B .C",
+        "split .A .B | join .C",
+        "regexReplaceAll .A .B .C",
+        'regexReplaceAll "." .B .C',
+        "html .A | js | urlquery",
+        'printf "%5.2q|%x|%-9s|%+q" .A .B .C .A',
+        "printf .A .B",
+        "range . }}{{ . }}{{ end",
+    ):
+        rendered("{{ " + action + " }}", environment)
 
 
 @settings(max_examples=300, deadline=None)

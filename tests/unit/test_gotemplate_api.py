@@ -118,6 +118,11 @@ def test_bytes_of_the_environment_that_are_not_utf8_go_through() -> None:
     )
 
 
+def test_a_pointer_is_printed_as_some_number() -> None:
+    assert int(render("{{ printf `%p` . }}", {}).text, 16) > 0
+    assert int("0x" + render("{{ printf `%#p` (loop 1) }}", {}).text, 16) > 0
+
+
 def test_an_origin_does_not_change_and_can_be_compared() -> None:
     origin = Origin(1, 2, None, ())
     with pytest.raises(AttributeError, match="does not change"):
