@@ -19,7 +19,6 @@ from collections.abc import Callable
 
 import gevent
 from gevent.event import Event
-from gevent.lock import BoundedSemaphore
 
 from corepilot.discovery.backend import Backend
 from corepilot.discovery.backoff import Backoff
@@ -29,6 +28,7 @@ from corepilot.discovery.line import Line
 from corepilot.discovery.model import Registration, Status
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError, UnknownInstanceError
 from corepilot.output.repeat import Repeat
+from corepilot.system.semaphore import BoundedSemaphore
 
 CALL_S = 5.0
 """The most that a call to the backend may take."""

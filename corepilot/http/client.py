@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from gevent.lock import BoundedSemaphore
-
 from corepilot.http.call import Call
 from corepilot.http.connection import Connection, Outgoing, connect
 from corepilot.http.message import Response
 from corepilot.http.origin import parse_origin
 from corepilot.http.stream import Stream
 from corepilot.http.tls import TlsContexts, TlsOptions
+from corepilot.system.semaphore import BoundedSemaphore
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
 

@@ -7,12 +7,13 @@ The loader is forked before anything heavy is imported and before there is a hub
 import faulthandler
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from corepilot.config import loader
 from corepilot.config.model import Config
+from corepilot.config.problems import Problem
 from corepilot.supervisor.signals import EarlySignals
 from corepilot.system import kernel
 
@@ -26,6 +27,11 @@ REFUSED = 1
 """Exit status of a configuration, or of an address, that cannot be had."""
 
 
+def complain(problems: Sequence[Problem]) -> None:
+    """Say on stderr why a configuration is refused."""
+    os.write(2, ("".join(problem.text() + "\n" for problem in problems)).encode("utf-8", "backslashreplace"))
+
+
 @dataclass(frozen=True, slots=True)
 class RunArguments:
     """What `corepilot run` was asked to do.
@@ -35,12 +41,14 @@ class RunArguments:
         discovery: The `--discovery` override, or None.
         environment: The environment as it was given, for templates and jobs.
         hostname: The host's name, for instance ids.
+        refuse: Says why the first configuration is refused.
     """
 
     location: str
     discovery: str | None
     environment: Mapping[str, str]
     hostname: str
+    refuse: Callable[[Sequence[Problem]], None] = complain
 
     def request(self, environment: Mapping[str, str]) -> loader.LoadRequest:
         """What the loader is asked for, with the jobs' environment as it is now."""
@@ -61,7 +69,10 @@ def main(channel: "Channel", arguments: RunArguments) -> int:
     kernel.unblock_signals()
     child = loader.start(arguments.request(arguments.environment))
 
-    from corepilot.supervisor import app  # gevent and the core, while the loader validates
+    from corepilot.system import light_gevent
+
+    light_gevent.import_gevent()
+    from corepilot.supervisor import app  # the core, while the loader validates
 
     while True:
         try:
@@ -73,7 +84,7 @@ def main(channel: "Channel", arguments: RunArguments) -> int:
                 loader.abandon(child)
                 return 0
     if result.config is None:
-        os.write(2, ("".join(problem.text() + "\n" for problem in result.problems)).encode("utf-8", "backslashreplace"))
+        arguments.refuse(result.problems)
         return REFUSED
     status = app.App(Config.from_plain(result.config), arguments, channel, signals).run()
     sys.stdout.flush()

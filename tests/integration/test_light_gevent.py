@@ -1,0 +1,52 @@
+"""gevent's light import: it saves what it says, and takes nothing away."""
+
+import subprocess
+import sys
+
+import pytest
+
+LIGHT = "from corepilot.system.light_gevent import import_gevent; import_gevent()\n"
+USE = """
+import sys, os, signal
+import gevent, gevent.event, gevent.socket, gevent.ssl, gevent.pool, gevent.queue, gevent.server, gevent.util
+hub = gevent.get_hub()
+assert type(hub.loop).__module__ == "gevent.libev.corecext", type(hub.loop)
+assert gevent.spawn(lambda: 5).get() == 5
+one, other = gevent.socket.socketpair()
+gevent.spawn(one.sendall, b"x")
+assert other.recv(1) == b"x"
+one.close(), other.close()
+assert hub.threadpool.apply(lambda: 7) == 7
+got = []
+watcher = hub.loop.signal(signal.SIGUSR1)
+watcher.start(got.append, 1)
+os.kill(os.getpid(), signal.SIGUSR1)
+gevent.sleep(0.01)
+assert got == [1]
+"""
+
+
+def run(program: str) -> None:
+    command = [sys.executable, "-I", "-c", program]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_gevent_works_and_zope_was_not_loaded() -> None:
+    run(f"{LIGHT}{USE}\nassert not [name for name in sys.modules if name.startswith('zope')]")
+
+
+def test_the_real_zope_interface_can_be_had_afterwards() -> None:
+    run(f"{LIGHT}{USE}\nimport zope.interface\nassert zope.interface.Interface.__module__ == 'zope.interface'")
+
+
+@pytest.mark.parametrize("before", ["import gevent", "import zope.interface"])
+def test_what_is_loaded_is_left_alone(before: str) -> None:
+    run(f"{before}\n{LIGHT}{USE}\nassert 'zope.interface.declarations' in sys.modules")
+
+
+def test_a_gevent_that_wants_more_gets_the_real_one() -> None:
+    spoil = (
+        "import corepilot.system.light_gevent as light; del light._class_implements; light._class_implements = None\n"
+    )
+    run(f"{spoil}light._Attribute = 5\n{LIGHT}{USE}\nassert 'zope.interface.declarations' in sys.modules")
