@@ -7,6 +7,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from corepilot.config.problems import Problem
+
 FORBIDDEN = ("PYTHON", "GEVENT", "GREENLET", "VIRTUAL_ENV")
 """Beginnings of the variables that are the application's, and must not reach our own interpreter and event loop."""
 
@@ -14,10 +20,7 @@ FORBIDDEN = ("PYTHON", "GEVENT", "GREENLET", "VIRTUAL_ENV")
 def main(words: Sequence[str] | None = None) -> int:
     """Carry out a command line; returns the exit status."""
     words = sys.argv[1:] if words is None else list(words)
-    given = dict(os.environ)
-    for name in given:
-        if name.startswith(FORBIDDEN):
-            del os.environ[name]
+    given = own_environment()
     if words[:1] == ["--"]:
         return _wrap(words[1:], given)
     name, rest = _command(words)
@@ -26,6 +29,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
         guard.install_early_handlers()  # PID 1 loses a TERM that comes before: nothing else is imported until here
     return _carry_out(name, rest, given)
+
+
+def own_environment() -> dict[str, str]:
+    """Take what is the application's out of our own environment; returns the environment as it was given."""
+    given = dict(os.environ)
+    for name in given:
+        if name.startswith(FORBIDDEN):
+            del os.environ[name]
+    return given
 
 
 def _command(words: Sequence[str]) -> tuple[str, list[str]]:
@@ -97,7 +109,6 @@ def _command_status(name: str, words: list[str], given: Mapping[str, str]) -> in
 
 def run(arguments: object) -> int:
     """`corepilot run`: be the guard of a supervisor."""
-    from corepilot import guard
     from corepilot.cli.files import locate
 
     given: Mapping[str, str] = arguments.environment  # type: ignore[attr-defined]  # options are not known to mypy
@@ -105,9 +116,29 @@ def run(arguments: object) -> int:
     location = locate(config, given, pid_1=os.getpid() == 1)
     discovery: str | None = arguments.discovery or given.get("COREPILOT_DISCOVERY") or None  # type: ignore[attr-defined]
 
+    return supervise(location, discovery, given)
+
+
+def supervise(
+    location: str,
+    discovery: str | None,
+    given: Mapping[str, str],
+    refuse: "Callable[[Sequence[Problem]], None] | None" = None,
+) -> int:
+    """Be the guard of a supervisor, from here to its end; returns its exit status.
+
+    Args:
+        location: The configuration: a path or a `file://` URL.
+        discovery: What overrides the configuration's catalog, or None.
+        given: The environment as it was given.
+        refuse: Says what is wrong with a configuration that is refused, in the supervisor; None for stderr.
+    """
+    from corepilot import guard
+
     def supervisor(channel: guard.Channel) -> int:
         from corepilot.supervisor import boot
 
-        return boot.main(channel, boot.RunArguments(location, discovery, given, os.uname().nodename))
+        arguments = boot.RunArguments(location, discovery, given, os.uname().nodename, refuse or boot.complain)
+        return boot.main(channel, arguments)
 
     return guard.supervise(supervisor)
