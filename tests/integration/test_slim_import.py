@@ -48,9 +48,12 @@ except ValidationError as error:
 
 
 def test_a_marshmallow_that_is_loaded_is_left_alone() -> None:
-    run(
-        "import marshmallow, email; import corepilot.config.slim as slim; slim.import_marshmallow(); assert marshmallow.validate.re is __import__('re')"
-    )
+    program = """
+import marshmallow, re
+import corepilot.config.slim as slim; slim.import_marshmallow()
+assert marshmallow.validate.re is re
+"""
+    run(program)
 
 
 def test_no_expression_is_compiled_before_it_is_used() -> None:
