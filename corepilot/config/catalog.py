@@ -10,11 +10,8 @@ from corepilot.config.surroundings import Surroundings
 from corepilot.config.verdict import Verdict
 
 GROUP = "corepilot.backends"
-WAY_OUT = (
-    'name a catalog: discovery: { backend: "embedded", path: "/run/catalog" }, '
-    "or --discovery embedded:path=/run/catalog"
-)
-_FORM = 'write a backend\'s name, or { backend: "embedded", path: "/run/catalog" }, or false for none'
+WAY_OUT = 'name one: discovery: "embedded" in the file, or --discovery embedded; it needs no server'
+_FORM = 'write a backend\'s name, or an object such as { backend: "embedded" }, or false for none'
 _CONSUL_FORM = "write the address of a Consul agent, an object of its options, or false for none"
 
 

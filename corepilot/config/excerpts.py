@@ -11,7 +11,7 @@ WIDTH = 120
 """How many characters of a line are shown."""
 
 _SHORTEST = 4  # masking every "1" of a line because a PASSWORD is "1" would make the line useless
-_WORDS = r"(?:token|passw(?:or)?d|passphrase|secret|credential|api_?key|private_?key)"
+_WORDS = r"(?:token|passw(?:or)?d|passphrase|secret|credential|api[_-]?key|private[_-]?key)"
 _secret_name = re.compile(_WORDS, re.IGNORECASE).search
 _secret_text = re.compile(
     rf"""([\w.-]*{_WORDS}[\w.-]*["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s,;"'{{}}\]]+)""",
@@ -56,7 +56,7 @@ def excerpt(line: str, column: int, secrets: Iterable[str] = ()) -> tuple[str, i
     line = _unprintable.sub("\N{REPLACEMENT CHARACTER}", masked(line, secrets).rstrip("\r").replace("\t", " "))
     column = max(1, min(column, len(line) + 1))
     if len(line) > WIDTH:
-        start = max(0, min(column - WIDTH // 2, len(line) - WIDTH + 1))
+        start = max(0, min(column - WIDTH // 2, len(line) - WIDTH + 2))
         part = line[start : start + WIDTH - 2]
         before, after = "…" if start else "", "…" if start + len(part) < len(line) else ""
         return before + part + after, column - start + len(before)

@@ -294,10 +294,7 @@ class Raw(Setting):
 
 def bad_duration(error: DurationError) -> Complaint:
     """The complaint about a text that is no duration."""
-    rule, _, hint = (
-        str(error).removeprefix("cannot read ").replace(" as a duration: ", " is not a duration: ").rpartition("; ")
-    )
-    return Complaint("bad-duration", rule, hint)
+    return Complaint("bad-duration", error.rule, error.hint)
 
 
 def in_range(number: float, field: Any, text: str) -> None:

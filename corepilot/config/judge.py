@@ -131,7 +131,7 @@ def _judge_whole(data: dict[str, Any], catalog: Catalog, jobs: list[tuple[int, P
     if ported and not catalog.named and not catalog.declined:
         rule = "there is no catalog, so no service is advertised"
         verdict.warn(
-            ("jobs", ported[0], "port"), "not-advertised", rule, f"{WAY_OUT}; to say that it is meant: discovery: false"
+            ("jobs", ported[0], "port"), "not-advertised", rule, f"{WAY_OUT}; if that is meant: discovery: false"
         )
     if not verdict.refused and not jobs and data.get("telemetry") is None:
         verdict.add(

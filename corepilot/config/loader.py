@@ -11,7 +11,6 @@ import os
 import resource
 import select
 import signal
-import sys
 import time
 from types import FrameType
 
@@ -203,7 +202,10 @@ def _answer(request: LoadRequest, out: int) -> None:
     except MemoryError:
         result = overrun(request, bytes(stages), memory=True)
     except BaseException as error:  # noqa: BLE001  - a bug, ours or a plugin's: it keeps its traceback, and the parent an answer
-        sys.excepthook(type(error), error, error.__traceback__)
+        import traceback
+
+        text = "".join(traceback.format_exception(error))
+        _write(2, text.encode("utf-8", "backslashreplace"))
         why = f"the loader broke: {type(error).__name__}"
         result = refused(request, "loader", why, "this is a bug of corepilot or of a plugin; its traceback is above")
     _write(out, encode_result(result))

@@ -139,7 +139,7 @@ class Problem:
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> "Problem":
         """The inverse of `to_json`."""
-        return cls(**{**plain, "unset": tuple(plain["unset"])})
+        return cls(**{**plain, "unset": tuple(plain.get("unset", ()))})
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

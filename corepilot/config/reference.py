@@ -30,7 +30,7 @@ An **interface specification** is `inet`, `inet6`, `eth0`, `eth0:inet`, `eth0:in
 _CATALOG = """\
 ## The catalog
 
-`discovery` names a backend and its options: `discovery: { backend: "embedded", path: "/run/catalog" }`, or only a name:
+`discovery` names a backend and its options: `discovery: { backend: "embedded", path: "/srv/catalog" }`, or only a name:
 `discovery: "embedded"`. `consul` is the short form for the backend `consul`. Only one of the two may be given. Without
 either, or with `false`, services are not advertised and there can be no watches. `--discovery` and
 `$COREPILOT_DISCOVERY`, `NAME[:OPTION=VALUE[,OPTION=VALUE]]` or `none`, win over the file. The options of a backend:

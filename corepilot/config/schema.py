@@ -123,7 +123,8 @@ class HealthSection(Section):
     """`jobs[].health`."""
 
     exec = Command(
-        "command that is healthy when it exits with 0; without it the job is", example="/usr/bin/check --fast"
+        "command that exits with 0 when the job is healthy; without it the service is kept passing",
+        example="/usr/bin/check --fast",
     )
     interval = Whole("time between two checks", unit="s", required=True, minimum=1)
     ttl = Whole("how long a passing check is good for", unit="s", required=True, minimum=1)
@@ -305,7 +306,7 @@ class RootSection(Section):
         "the catalog: a backend's name, or its name as `backend` and its options; `false`: none",
         kind="text, object or `false`",
         default_text="none",
-        example='{ backend: "embedded", path: "/run/catalog" }',
+        example='{ backend: "embedded", path: "/srv/catalog" }',
     )
     logging = Object("the log", LoggingSection)
     stop_timeout = Whole(

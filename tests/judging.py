@@ -1,0 +1,53 @@
+"""Configurations judged in the test process, and the smallest ones that rules can be tried on."""
+
+from pathlib import Path
+from typing import Any
+
+from corepilot.config.exchange import LoadRequest, LoadResult
+from corepilot.config.loader import load
+from corepilot.config.model import Config, JobConfig
+from corepilot.config.problems import Problem
+
+PATH = "/usr/bin:/bin"
+HEALTH = "health: { interval: 1, ttl: 5 }"
+SERVICE = f'name: "app", port: 80, interfaces: "static:192.0.2.1", {HEALTH}'
+"""A job with a port, but for what a test adds."""
+
+
+def judged(text: str, directory: Path, environment: dict[str, str] | None = None, **request: Any) -> LoadResult:
+    """Load a configuration with this text. By default what depends on the machine is a warning."""
+    file = directory / "app.json5"
+    file.write_text(text, encoding="utf-8")
+    settings = {"judge_machine": False, "hostname": "host", **request}
+    return load(LoadRequest(str(file), {"PATH": PATH, **(environment or {})}, **settings))
+
+
+def accepted(text: str, directory: Path, environment: dict[str, str] | None = None, **request: Any) -> Config:
+    """The configuration with this text, which must be good."""
+    result = judged(text, directory, environment, **request)
+    assert result.config is not None, [problem.sentence() for problem in result.problems]
+    config = Config.from_plain(result.config)
+    assert config.to_plain() == result.config, "the loader's plain data are not the model's"
+    return config
+
+
+def job(settings: str, directory: Path, **request: Any) -> JobConfig:
+    """The first job of a good configuration."""
+    return accepted(f"{{ discovery: false, jobs: [ {{ {settings} }} ] }}", directory, **request).jobs[0]
+
+
+def errors(result: LoadResult) -> list[Problem]:
+    """Those problems that are errors; there is no configuration if there are any."""
+    found = [problem for problem in result.problems if problem.is_error]
+    assert bool(found) == (result.config is None)
+    return found
+
+
+def codes(result: LoadResult) -> list[tuple[str, str]]:
+    """Code and path of each error."""
+    return [(problem.code, problem.path) for problem in errors(result)]
+
+
+def warnings(result: LoadResult) -> list[tuple[str, str]]:
+    """Code and path of each warning."""
+    return [(problem.code, problem.path) for problem in result.problems if not problem.is_error]

@@ -1,0 +1,118 @@
+"""Problems as people and programs see them."""
+
+import ast
+import json
+import marshal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import corepilot.config
+from corepilot.config.excerpts import WIDTH, excerpt, masked, secret_values
+from corepilot.config.problems import CODES, Problem, in_order
+
+SOURCES = Path(corepilot.config.__file__).parent
+
+
+def problem(**fields: Any) -> Problem:
+    one = Problem("error", "json5", "cannot read the configuration: missing value for the key 'port'", "set PORT")
+    one.file, one.line, one.column = "app.json5", 8, 12
+    one.source_line, one.caret = "    port: {{ .PORT }},", 10
+    one.rendered_line, one.rendered_number, one.unset = "port: ,", 6, ("PORT",)
+    for name, value in fields.items():
+        setattr(one, name, value)
+    return one
+
+
+def test_the_text_is_like_a_compilers() -> None:
+    assert problem().text() == (
+        "app.json5:8:12: error: cannot read the configuration: missing value for the key 'port'\n"
+        "  8 |     port: {{ .PORT }},\n"
+        "    |          ^\n"
+        "    = rendered, line 6: port: ,\n"
+        "    = not set: PORT\n"
+        "    = set PORT"
+    )
+
+
+def test_what_depends_on_the_machine_says_so() -> None:
+    text = problem(severity="warning", machine=True, line=0, column=0, source_line="", rendered_number=0).text()
+    assert text.startswith("app.json5: warning (depends on this machine): ")
+
+
+def test_a_problem_without_a_place_begins_with_what_it_is() -> None:
+    bare = Problem("error", "bad-discovery", "cannot use --discovery")
+    assert bare.text() == "error: cannot use --discovery"
+    assert bare.sentence() == "cannot use --discovery"
+
+
+def test_the_sentence_is_one_line_with_everything() -> None:
+    assert problem().sentence() == (
+        "app.json5:8:12: cannot read the configuration: missing value for the key 'port'; not set: PORT; set PORT"
+    )
+
+
+def test_problems_survive_json_and_marshal() -> None:
+    one = problem()
+    assert Problem.from_json(json.loads(json.dumps(one.to_json()))) == one
+    assert Problem.from_json(marshal.loads(marshal.dumps(one.to_json()))) == one
+
+
+def test_problems_are_sorted_by_place() -> None:
+    places = [(9, 1, "warning"), (0, 0, "error"), (9, 1, "error"), (2, 7, "error"), (2, 3, "warning")]
+    problems = [problem(line=line, column=column, severity=severity) for line, column, severity in places]
+    assert [(one.line, one.column, one.severity) for one in in_order(problems)] == [
+        (0, 0, "error"), (2, 3, "warning"), (2, 7, "error"), (9, 1, "error"), (9, 1, "warning"),
+    ]  # fmt: skip
+
+
+def test_the_table_of_codes_holds_exactly_what_the_code_uses() -> None:
+    used = {
+        node.value
+        for file in SOURCES.glob("*.py")
+        if file.name not in {"problems.py", "reference.py"}
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in CODES
+    }
+    assert used == set(CODES)
+
+
+# ------------------------------------------------------------------------------------------------------- excerpts
+def test_a_long_line_is_cut_around_the_caret() -> None:
+    line = "".join(chr(ord("a") + number % 26) for number in range(1000))
+    for column in (1, 5, 100, 500, 995, 1000, 1001):
+        text, caret = excerpt(line, column)
+        assert len(text) <= WIDTH
+        assert text[caret - 1 : caret] == line[column - 1 : column]
+
+
+def test_control_characters_are_not_shown() -> None:
+    text, caret = excerpt("a\x1b[31m\tb\u202ec\udc80\r", 4)
+    assert text == "a\ufffd[31m b\ufffdc\ufffd"
+    assert caret == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('token: "s3cret", port: 1', 'token: "******", port: 1'),
+        ("consul: {token:'s3cret'}", "consul: {token:'******'}"),
+        ('"db_password": "a\\"b c", x: 1', '"db_password": "******", x: 1'),
+        ("exec: 'app --api-key=abcdef --x'", "exec: 'app --api-key=****** --x'"),
+        ('token: "{{ .TOKEN }}"', 'token: "{{ .TOKEN }}"'),
+        ('token: "unclosed', 'token: "********'),
+        ('tokens: "kept"', 'tokens: "****"'),
+        ('name: "app", port: 80', 'name: "app", port: 80'),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked(line: str, shown: str) -> None:
+    assert masked(line) == shown
+    assert len(shown) == len(line)
+
+
+def test_values_of_secret_variables_are_masked_wherever_they_stand() -> None:
+    environment = {"DB_PASSWORD": "hunter22", "API_TOKEN": "line-one\nline-two", "PASSWD": "1", "HOME": "/root"}
+    secrets = secret_values(environment)
+    assert set(secrets) == {"hunter22", "line-one", "line-two"}
+    assert masked("exec: 'x hunter22 line-two 1 /root'", secrets) == "exec: 'x ******** ******** 1 /root'"

@@ -1,0 +1,37 @@
+"""The reference page says what the schemas say."""
+
+from pathlib import Path
+
+from corepilot.config.problems import CODES
+from corepilot.config.reference import page
+from corepilot.config.schema import RootSection
+from corepilot.config.sections import Array, Object, Section
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "configuration.md"
+
+
+def settings(section: Section) -> "list[tuple[str, object]]":
+    found: list[tuple[str, object]] = []
+    for key, field in section.keys().items():
+        found.append((key, field))
+        inner = field.element if isinstance(field, Array) else field
+        if isinstance(inner, Object):
+            found += settings(inner.section)
+    return found
+
+
+def test_the_page_is_what_the_schemas_make() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m corepilot.config.reference > the page"
+
+
+def test_every_setting_and_every_code_is_on_the_page() -> None:
+    text = page()
+    assert all(f"| `{key}` |" in text for key, _ in settings(RootSection()))
+    assert all(f"| `{code}` |" in text for code in CODES)
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    for key, field in settings(RootSection()):
+        help_text = field.metadata["help"]  # type: ignore[attr-defined]  # all of them are Settings
+        assert help_text, key
+        assert not help_text.endswith("."), key
