@@ -27,7 +27,7 @@ def test_each_row_of_the_table_of_runs_that_ends_by_itself(tmp_path: Path) -> No
         {{name: "restarts-text", exec: {shell("note restarts-text; exit 1")}, restarts: "1"}},
         {{name: "once-1", exec: {shell("note once-1")}, {once("plain", "exitSuccess")}, restarts: 1}},
         {{name: "interval-2", exec: {shell("note interval-2")}, when: {{interval: "100ms"}}, restarts: 2}},
-        {{name: "interval-never", exec: {shell("note interval-never")}, when: {{interval: "100ms"}}, restarts: "never"}},
+        {{name: "interval-never", restarts: 0, exec: {shell("note interval-never")}, when: {{interval: "100ms"}}}},
         {{name: "fail-handler", exec: {shell("note fail-handler")}, {once("restarts-text", "exitFailed")}}},
         {{name: "after", exec: {shell("note after")}, {once("restarts-2", "stopped")}}},
     """
@@ -103,7 +103,8 @@ def test_when_timeout_publishes_timer_expired_and_quits(tmp_path: Path) -> None:
         {{name: "fallback", exec: {shell("note fallback")}, {once("main", "timerExpired")}}},
         {{name: "gone", exec: {shell("note gone")}, {once("main", "stopped")}}},
         {{name: "in-time", exec: "sleep 0.6", when: {{source: "global", once: "startup", timeout: "100ms"}}}},
-        {{name: "no-timer", exec: {shell("note wrong")}, when: {{source: "in-time", once: "timerExpired", timeout: "2s"}}}},
+        {{name: "no-timer", exec: {shell("note wrong")},
+          when: {{source: "in-time", once: "timerExpired", timeout: "2s"}}}},
     """
     with Corepilot(config(jobs), tmp_path) as corepilot:
         assert corepilot.wait() == 0
@@ -115,11 +116,11 @@ def test_triggers_during_a_run_queue_up_and_never_run_side_by_side(tmp_path: Pat
     with Corepilot(config(jobs), tmp_path) as corepilot:
         corepilot.until_ready()
         record = Record(corepilot)
-        for count in (1, 2, 3):
+        for _ in range(3):
             corepilot.signal(signal.SIGHUP)
             # Equal signals that are pending merge (signal(7)): wait until this one has been seen.
             record.until("begin", 1)
-            eventually(lambda count=count: corepilot.client("ping").returncode == 0, message=str(count))
+            eventually(lambda: corepilot.client("ping").returncode == 0, message="an answer to ping")
         record.until("end", 3)
         assert record.words == ["begin", "end"] * 3
 
