@@ -49,6 +49,7 @@ class Command(NamedTuple):
         most: How many there may be.
         options: Its options.
         run: "module:function" that carries it out: takes the values, returns the exit status. Imported when it is used.
+            "" for `run`, which is the boot of a container and has its own way.
     """
 
     name: str

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from corepilot.config.problems import Problem
     from corepilot.control.client import ControlClient
+    from corepilot.supervisor.boot import RunArguments
 
 USAGE = 2
 """Exit status for flags that cannot be understood, and for -help: that of Go's `flag` when ContainerPilot was built."""
@@ -78,8 +79,14 @@ def _carry_out(values: Values) -> int:
     location = values.texts["config"] or given.get("CONTAINERPILOT", "")
     try:
         if is_run(values):
-            discovery = given.get("COREPILOT_DISCOVERY") or None
-            return supervise(_required(location), discovery, given, _refuse)
+            _required(location)
+
+            def prepare() -> "RunArguments":
+                from corepilot.supervisor.boot import RunArguments
+
+                return RunArguments(location, given.get("COREPILOT_DISCOVERY") or None, given, _refuse)
+
+            return supervise(prepare)
         if values.switches["template"]:
             return _render(_required(location), values.texts["out"], given)
         return _ask(values, location, given)

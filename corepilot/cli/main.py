@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from corepilot.config.problems import Problem
+    from corepilot.supervisor.boot import RunArguments
 
 FORBIDDEN = ("PYTHON", "GEVENT", "GREENLET", "VIRTUAL_ENV")
 """Beginnings of the variables that are the application's, and must not reach our own interpreter and event loop."""
@@ -28,6 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
         from corepilot import guard
 
         guard.install_early_handlers()  # PID 1 loses a TERM that comes before: nothing else is imported until here
+        return _run(rest, given)
     return _carry_out(name, rest, given)
 
 
@@ -107,38 +108,34 @@ def _command_status(name: str, words: list[str], given: Mapping[str, str]) -> in
     return status
 
 
-def run(arguments: object) -> int:
-    """`corepilot run`: be the guard of a supervisor."""
-    from corepilot.cli.files import locate
+def _run(words: list[str], given: Mapping[str, str]) -> int:
+    """`corepilot run`: be the guard of a supervisor, which reads the command line."""
+    pid_1 = os.getpid() == 1
 
-    given: Mapping[str, str] = arguments.environment  # type: ignore[attr-defined]  # options are not known to mypy
-    config: str | None = arguments.config  # type: ignore[attr-defined]  # as above
-    location = locate(config, given, pid_1=os.getpid() == 1)
-    discovery: str | None = arguments.discovery or given.get("COREPILOT_DISCOVERY") or None  # type: ignore[attr-defined]
+    def prepare() -> "RunArguments":
+        from corepilot.cli.arguments import parse
+        from corepilot.cli.files import locate
+        from corepilot.cli.table import COMMANDS
+        from corepilot.supervisor.boot import RunArguments
 
-    return supervise(location, discovery, given)
+        found = parse(COMMANDS["run"], words)
+        discovery = found.discovery or given.get("COREPILOT_DISCOVERY") or None
+        return RunArguments(locate(found.config, given, pid_1=pid_1), discovery, given)
+
+    return supervise(prepare)
 
 
-def supervise(
-    location: str,
-    discovery: str | None,
-    given: Mapping[str, str],
-    refuse: "Callable[[Sequence[Problem]], None] | None" = None,
-) -> int:
+def supervise(prepare: "Callable[[], RunArguments]") -> int:
     """Be the guard of a supervisor, from here to its end; returns its exit status.
 
     Args:
-        location: The configuration: a path or a `file://` URL.
-        discovery: What overrides the configuration's catalog, or None.
-        given: The environment as it was given.
-        refuse: Says what is wrong with a configuration that is refused, in the supervisor; None for stderr.
+        prepare: Says what to run. Called in the supervisor; a CorepilotError ends it with one line on stderr.
     """
     from corepilot import guard
 
     def supervisor(channel: guard.Channel) -> int:
         from corepilot.supervisor import boot
 
-        arguments = boot.RunArguments(location, discovery, given, os.uname().nodename, refuse or boot.complain)
-        return boot.main(channel, arguments)
+        return boot.main(channel, prepare)
 
     return guard.supervise(supervisor)

@@ -17,7 +17,7 @@ COMMANDS = {
     for command in (
         Command(
             "run", "supervise the jobs of a configuration (the default)", "", 0, 0, (CONFIG, DISCOVERY),
-            "corepilot.cli.main:run",
+            "",
         ),
         Command(
             "check", "say whether configurations are good, with every error at once", "FILE…", 0, 1000,

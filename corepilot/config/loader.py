@@ -43,6 +43,7 @@ __all__ = [
     "encode_result",
     "load",
     "main",
+    "serve",
     "start",
 ]
 
@@ -162,6 +163,21 @@ def main() -> None:
     with os.fdopen(0, "rb", closefd=False) as stdin:
         request = decode_request(stdin.read())
     _answer(request, out)
+
+
+def serve(request_fd: int, out: int) -> None:
+    """Be a loader that was forked early: import, then take the request, then answer. Without a request, nothing."""
+    signal.alarm(_WALL_S)
+    gc.disable()  # a load is short, and its memory bounded
+    from corepilot.config import slim
+
+    slim.import_marshmallow()
+    from corepilot.config import pipeline  # noqa: F401  - what `_answer` is going to need
+
+    with os.fdopen(request_fd, "rb") as pipe:
+        data = pipe.read()
+    if data:
+        _answer(decode_request(data), out)
 
 
 def _be_child(request: LoadRequest, out: int) -> None:

@@ -1,5 +1,6 @@
 """The application: everything wired together, from the first job to the last word. It alone knows everyone."""
 
+import gc
 import json
 import os
 import sys
@@ -91,6 +92,7 @@ class App:
         try:
             self._start_generation()
             gevent.sleep(0)  # the first jobs are started here, before anything else is imported
+            gc.enable()
             from corepilot.control.server import ControlServer
             from corepilot.supervisor.target import Target
 

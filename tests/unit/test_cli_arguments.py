@@ -71,6 +71,9 @@ def test_every_command_can_be_carried_out() -> None:
     from importlib import import_module
 
     for command in COMMANDS.values():
+        if not command.run:
+            assert command.name == "run"
+            continue
         module, _, function = command.run.partition(":")
         assert callable(getattr(import_module(module), function))
 
