@@ -63,31 +63,37 @@ def catalog_of(data: Mapping[str, Any], override: str | None, verdict: Verdict, 
 def consul_options(value: str) -> dict[str, Any]:
     """The options of the backend `consul` for the short form in a text (ContainerPilot contract, section 3.4).
 
-    One leading `http://` or `https://` is the scheme. Without a host this machine is meant, as where Go dials `:8500`:
-    real files say `"{{ .CONSUL }}:8500"`, and are used without the variable.
+    One leading `http://` or `https://` is the scheme.
     """
-    options = {}
     for scheme in ("http", "https"):
         if value.startswith(f"{scheme}://"):
-            options["scheme"] = scheme
-            value = value.removeprefix(f"{scheme}://")
-            break
-    return {"address": f"127.0.0.1{value}" if value.startswith(":") else value, **options}
+            return {"address": value.removeprefix(f"{scheme}://"), "scheme": scheme}
+    return {"address": value}
 
 
 def _consul(value: Any, verdict: Verdict) -> Named | None:
     path: Path = ("consul",)
     if isinstance(value, str):
-        options = consul_options(value)
-        if options["address"] != value.rpartition("//")[2]:
-            rule = f"the host is missing; {options['address']} is used"
-            verdict.warn(path, "no-host", rule, "write the host of the agent")
-        return Named("consul", options, path, path)
+        return Named("consul", _with_host(consul_options(value), path, verdict), path, path)
     if isinstance(value, dict):
-        return Named("consul", value, path, path, inside=True)
+        return Named("consul", _with_host(value, (*path, "address"), verdict), path, path, inside=True)
     if value is not None and value is not False:
         verdict.complain(path, Complaint("bad-discovery", f"{shown(value)} names no catalog", _CONSUL_FORM))
     return None
+
+
+def _with_host(options: dict[str, Any], path: Path, verdict: Verdict) -> dict[str, Any]:
+    """The options with the host that an address without one means: this machine, as where Go dials `:8500`.
+
+    Real files say `"{{ .CONSUL }}:8500"`, and are used without the variable.
+    """
+    key = next((key for key in options if key.lower() == "address"), "address")
+    address = options.get(key)
+    if not isinstance(address, str) or not address.startswith(":"):
+        return options
+    meant = f"127.0.0.1{address}"
+    verdict.warn(path, "no-host", f"the host is missing; {meant} is used", "write the host of the agent")
+    return {**options, key: meant}
 
 
 def _discovery(value: Any, verdict: Verdict) -> Named | None:

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping
 WIDTH = 120
 """How many characters of a line are shown."""
 
+_AROUND = 16_384  # characters on both sides of the caret that are looked at: a line may have megabytes
 _SHORTEST = 4  # masking every "1" of a line because a PASSWORD is "1" would make the line useless
 _WORDS = r"(?:token|passw(?:or)?d|passphrase|secret|credential|api[_-]?key|private[_-]?key)"
 _secret_name = re.compile(_WORDS, re.IGNORECASE).search
+# The bounds keep the time in proportion to the line.
 _secret_text = re.compile(
-    rf"""([\w.-]*{_WORDS}[\w.-]*["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s,;"'{{}}\]]+)""",
+    rf"""({_WORDS}[\w.-]{{0,64}}["']?\s{{0,16}}[:=]\s{{0,16}})"""
+    r"""("(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s,;"'{}\]]+)""",
     re.IGNORECASE,
-)
-_unprintable = re.compile(
-    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
@@ -53,15 +53,24 @@ def excerpt(line: str, column: int, secrets: Iterable[str] = ()) -> tuple[str, i
     Returns:
         At most WIDTH characters around the column, ellipses included, and the column in them.
     """
-    line = _unprintable.sub("\N{REPLACEMENT CHARACTER}", masked(line, secrets).rstrip("\r").replace("\t", " "))
     column = max(1, min(column, len(line) + 1))
+    before, after = column - 1 > _AROUND, len(line) > column + _AROUND
+    if before or after:
+        start = max(0, column - 1 - _AROUND)
+        line, column = line[start : column + _AROUND], column - start
+    line = masked(line, secrets).rstrip("\r\n")
     if len(line) > WIDTH:
         start = max(0, min(column - WIDTH // 2, len(line) - WIDTH + 2))
         part = line[start : start + WIDTH - 2]
-        before, after = "…" if start else "", "…" if start + len(part) < len(line) else ""
-        return before + part + after, column - start + len(before)
-    text = line.rstrip()
-    return text, min(column, len(text) + 1)
+        before, after = before or start > 0, after or start + len(part) < len(line)
+        line, column = part, column - start
+    line = line.rstrip()
+    text = ("…" if before else "") + "".join(map(_shown, line)) + ("…" if after else "")
+    return text, min(column, len(line) + 1) + before
+
+
+def _shown(char: str) -> str:
+    return char if char.isprintable() else " " if char == "\t" else "\N{REPLACEMENT CHARACTER}"
 
 
 def _mask(found: re.Match[str]) -> str:

@@ -94,6 +94,15 @@ def test_control_characters_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
+    "line", ["a" * 3_000_000, "token" * 600_000, 'token:"' * 400_000, "token: " + " " * 3_000_000, "\x00" * 3_000_000]
+)
+def test_very_long_lines_take_no_time(line: str) -> None:
+    for column in range(1, len(line), len(line) // 50):
+        text, _ = excerpt(line, column, ("hunter22",))
+        assert len(text) <= WIDTH
+
+
+@pytest.mark.parametrize(
     ("line", "shown"),
     [
         ('token: "s3cret", port: 1', 'token: "******", port: 1'),

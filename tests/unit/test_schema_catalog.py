@@ -93,8 +93,6 @@ def test_services_that_nobody_advertises_get_a_warning_unless_it_is_meant(tmp_pa
         ("http://http://c", {"address": "http://c", "scheme": "http"}),
         ("unix:///run/c.sock", {"address": "unix:///run/c.sock"}),
         ("", {"address": ""}),
-        (":8500", {"address": "127.0.0.1:8500"}),
-        ("https://:8500", {"address": "127.0.0.1:8500", "scheme": "https"}),
     ],
 )
 def test_the_short_form_of_consul(text: str, options: dict[str, str]) -> None:
@@ -128,6 +126,11 @@ def test_a_host_that_is_missing_gets_a_warning(tmp_path: Path, plugins: Path) ->
     result = judged('{ consul: "{{ .CONSUL }}:8500", jobs: [ { name: "a" } ] }', tmp_path)
     (problem,) = result.problems
     assert (problem.severity, problem.code, problem.unset) == ("warning", "no-host", ("CONSUL",))
+
+
+@pytest.mark.parametrize("consul", ['":1"', '"http://:1"', '{ Address: ":1" }'])
+def test_without_a_host_this_machine_is_meant(tmp_path: Path, plugins: Path, consul: str) -> None:
+    assert backend(f"{{ consul: {consul} }}", tmp_path).options["address"] == "127.0.0.1:1"
 
 
 @pytest.mark.parametrize("value", ["true", "5", "[]"])
