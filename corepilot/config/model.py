@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 from corepilot.discovery.model import Registration, Status
+from corepilot.value import Value
 
 _T = TypeVar("_T")
 
@@ -15,8 +16,8 @@ UNLIMITED = -1
 """Value of `JobConfig.restarts` for a job that is restarted for ever."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoggingConfig:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LoggingConfig(Value):
     """`logging`. `output` is "stdout", "stderr" or a file's path."""
 
     level: Literal["debug", "info", "warning", "error", "fatal", "panic"] = "info"
@@ -24,8 +25,8 @@ class LoggingConfig:
     output: str = "stdout"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckConfig:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CheckConfig(Value):
     """`jobs[].health`.
 
     Attributes:
@@ -43,16 +44,16 @@ class CheckConfig:
     raw: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceConfig:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ServiceConfig(Value):
     """What a job with a port advertises, and the status it is registered with before its first check, if any."""
 
     registration: Registration
     initial_status: Status | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class When(Value):
     """When a job starts.
 
     Attributes:
@@ -61,7 +62,7 @@ class When:
         code: An event's code, for once and each.
         source: An event's source.
         interval_s: Seconds, for interval.
-        timeout_s: Seconds after corepilot's start until, instead of a first start, `timerExpired` is published; or None.
+        timeout_s: Seconds after corepilot's start until, without a first start, `timerExpired` is published; or None.
     """
 
     kind: Literal["once", "each", "interval", "signal", "never"] = "once"
@@ -71,8 +72,8 @@ class When:
     timeout_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JobConfig:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class JobConfig(Value):
     """One of `jobs`.
 
     Attributes:
@@ -96,8 +97,8 @@ class JobConfig:
     service: ServiceConfig | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WatchConfig:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WatchConfig(Value):
     """One of `watches`; its events have the source `watch.<name>`."""
 
     name: str
@@ -106,8 +107,8 @@ class WatchConfig:
     datacenter: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MetricConfig:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MetricConfig(Value):
     """One of `telemetry.metrics`. The public name joins the parts that are not empty with "_"."""
 
     name: str
@@ -117,8 +118,8 @@ class MetricConfig:
     subsystem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TelemetryConfig:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TelemetryConfig(Value):
     """`telemetry`. `service` is what it registers for itself, None when the port is 0."""
 
     port: int
@@ -127,8 +128,8 @@ class TelemetryConfig:
     service: ServiceConfig | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PluginConfig:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PluginConfig(Value):
     """A plugin that the configuration names: found, its options validated, not yet imported by the supervisor.
 
     Attributes:
@@ -148,8 +149,8 @@ class PluginConfig:
     options: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Config(Value):
     """A whole configuration.
 
     Attributes:

@@ -7,13 +7,18 @@ nobody listens is replaced. Standard library only: this runs before gevent is im
 import errno
 import fcntl
 import os
-import socket
 import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from corepilot.control.places import Place, SocketAddress, peer_of, socket_places, why_unsafe
 from corepilot.errors import ControlError
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    import socket
+else:  # the standard library's module turns every constant into an enum member: 3 ms before the first job
+    import _socket as socket
 
 _BACKLOG = 512
 _LOCK_WAIT_S = 1.0
@@ -34,11 +39,11 @@ class ControlSocket:
 
     Attributes:
         path: Where clients find it.
-        socket: Plain, of the standard library. Whoever serves on it owns it.
+        socket: Of the C module `_socket`: take its descriptor with `detach`. Whoever serves on it owns it.
         warnings: What is not as it should be, one sentence each.
     """
 
-    def __init__(self, path: str, listener: socket.socket, directory: int, warnings: Sequence[str]) -> None:
+    def __init__(self, path: str, listener: "socket.socket", directory: int, warnings: Sequence[str]) -> None:
         self.path = path
         self.socket = listener
         self.warnings = tuple(warnings)
@@ -204,7 +209,8 @@ def _clear(path: str, directory: int) -> None:
 
 
 def _require_stale(path: str) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
         try:
             with SocketAddress(path) as address:
                 probe.connect(address)
@@ -216,6 +222,8 @@ def _require_stale(path: str) -> None:
         else:
             pid, _ = peer_of(probe)
             whose = f" (pid {pid})" if pid else ""
+    finally:
+        probe.close()
     raise SocketInUseError(
         f"cannot create the control socket at {path}: another corepilot is running there{whose}; "
         "stop it, or set control.socket to another place"

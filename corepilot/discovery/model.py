@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from corepilot.value import Value
+
 Status = Literal["passing", "warning", "critical"]
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Registration(Value):
     """What one job wants the catalog to hold: one instance of a service.
 
     Attributes:
@@ -34,8 +36,8 @@ class Registration:
     notes: str = ""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Instance:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Instance(Value):
     """One instance of a service, as the catalog tells it. Sorts by id."""
 
     id: str
@@ -45,9 +47,12 @@ class Instance:
     status: Status
     tags: tuple[str, ...] = ()
 
+    def __lt__(self, other: "Instance") -> bool:
+        return self._fields() < other._fields()
 
-@dataclass(frozen=True, slots=True)
-class Query:
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Query(Value):
     """What a watch asks for.
 
     Attributes:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from corepilot.config.model import JobConfig
 from corepilot.events import GLOBAL, Event
+from corepilot.value import Value
 
 Phase = Literal["idle", "running", "waiting", "backoff", "hooked", "terminating", "complete"]
 Health = Literal["idle", "unknown", "healthy", "unhealthy", "maintenance"]
@@ -15,8 +16,8 @@ Role = Literal["main", "check"]
 Timer = Literal["check", "interval", "when", "restart", "timeout", "check-timeout", "hook", "kill"]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Plan(Value):
     """What of a configuration one job's life depends on.
 
     Attributes:
@@ -61,8 +62,8 @@ class Plan:
         return frozenset(interests)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class State(Value):
     """Where a job is. Immutable; made by `begin` and `step` only.
 
     Attributes:

@@ -1,7 +1,6 @@
 """The application: everything wired together, from the first job to the last word. It alone knows everyone."""
 
 import gc
-import json
 import os
 import sys
 import time
@@ -261,7 +260,8 @@ class App:
         self.log(level, message)  # the log of this moment: a reload may change it
 
     def _security_event(self, event: dict[str, object]) -> None:
-        self.log("info", json.dumps(event))
+        facts = ", ".join(f"{name} {value}" for name, value in event.items())
+        self.log("warning" if str(event["event"]).endswith("fail") else "debug", f"control socket: {facts}")
 
     def _control_broke(self, trace: str) -> None:
         self.log("error", f"a bug in corepilot: {trace}")

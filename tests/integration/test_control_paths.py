@@ -31,7 +31,7 @@ def test_it_is_listening_private_and_not_inherited(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_ISSOCK(path.stat().st_mode)
         assert not made.socket.getblocking()
-        assert not made.socket.get_inheritable()
+        assert not os.get_inheritable(made.socket.fileno())
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
         assert (made.path, made.warnings) == (str(path), ())
@@ -332,13 +332,14 @@ def test_a_name_that_keeps_changing_hands_harms_no_file(tmp_path: Path) -> None:
 def test_clients_can_connect_before_anybody_accepts(tmp_path: Path) -> None:
     """The socket is bound before the server's code is imported: a request made meanwhile waits and is answered."""
     made = bind(tmp_path / "x.socket")
+    listener = socket.socket(fileno=os.dup(made.socket.fileno()))
     answers: list[tuple[int, bytes]] = []
     asking = threading.Thread(target=lambda: answers.append(ControlClient(made.path).request("GET", "/v1/ping")))
     asking.start()
 
     def accepted() -> socket.socket | None:
         try:
-            return made.socket.accept()[0]
+            return listener.accept()[0]
         except BlockingIOError:
             return None
 
@@ -349,5 +350,6 @@ def test_clients_can_connect_before_anybody_accepts(tmp_path: Path) -> None:
         connected.recv(65536)
         connected.sendall(b"HTTP/1.1 200 OK\r\n\r\nhi")
     asking.join()
+    listener.close()
     assert answers == [(200, b"hi")]
     made.close()
