@@ -51,7 +51,7 @@ def test_one_id_on_several_nodes() -> None:
 
 
 def test_fields_that_consul_leaves_out() -> None:
-    bare = {"Node": {}, "Service": {"ID": "x", "Service": "web", "Tags": None}, "Checks": []}
+    bare = {"Service": {"ID": "x", "Service": "web", "Tags": None}, "Checks": None}
     assert snapshot_of("web", [bare]) == (Instance("x", "web", "", 0, "passing"),)
 
 
@@ -72,7 +72,7 @@ def test_what_others_registered_is_shown_as_it_is() -> None:
         [{"Service": {}}],
         [{"Node": {}, "Service": {}, "Checks": []}],
         [{"Node": {}, "Service": {"ID": 3}, "Checks": []}],
-        [{**entry(), "Checks": None}],
+        [{**entry(), "Checks": "passing"}],
         [{**entry(), "Checks": [3]}],
         [entry(port="80")],
         [entry(port=True)],

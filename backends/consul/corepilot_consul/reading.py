@@ -31,8 +31,10 @@ def snapshot_of(service: str, body: Any) -> Snapshot:
         raise ValueError("it is not a list")  # noqa: TRY004  - the type of the answer, not of an argument
     found: list[tuple[str, Instance]] = []
     for entry in body:
-        node = _object(entry, "Node").get("Node", "")
-        found.append((str(node), _instance(service, _object(entry, "Service"), entry.get("Checks"))))
+        held = _object(entry, "Service")
+        node = _object(entry, "Node").get("Node", "") if entry.get("Node") is not None else ""
+        # What is absent or null is empty, as Go's decoder has it for ContainerPilot: not every agent is Consul's own.
+        found.append((str(node), _instance(service, held, entry.get("Checks") or [])))
     seen = Counter(instance.id for _, instance in found)
     unique = {
         (one.id if seen[one.id] == 1 else f"{one.id}@{node}"): one
