@@ -34,6 +34,9 @@ GUARD_SLACK_S = 3.0
 LOST_GUARD_S = 1.0
 """Seconds the jobs get when the guard has died: nobody but us can end them now."""
 
+QUIT = 2
+"""Exit status after SIGQUIT, which prints all stacks and ends (ContainerPilot contract, section 4.9)."""
+
 BROKEN = 70
 """Exit status when corepilot itself broke (sysexits.h, EX_SOFTWARE)."""
 
@@ -63,7 +66,7 @@ class App:
         self._stop_reason = ""
         self._stop_deadline = 0.0
         self._guard_lost = False
-        self._gave_up = False
+        self._ill_status = 0
         self.control_path = ""
         self._server: ControlServer | None = None
         self._target: Target
@@ -185,8 +188,8 @@ class App:
             status = failure[1] if self._config.exit_status == "job" else 0
         if self._guard_lost:
             status = BROKEN
-        elif self._gave_up:
-            status = REFUSED
+        elif self._ill_status:
+            status = self._ill_status
         if self._server is not None:
             self._server.stop()
         killed = self.generation.crew.killed
@@ -242,10 +245,12 @@ class App:
 
             stacks = StringIO()
             print_run_info(file=stacks)
-            self.log("info", f"stacks of all greenlets, because of SIGQUIT:\n{stacks.getvalue()}")
+            self.log("error", f"stacks of all greenlets, because of {name}:\n{stacks.getvalue()}")
+            self._ill_status = QUIT
+            self.stop(name)
 
     def _give_up(self, message: str) -> None:
-        self._gave_up = True
+        self._ill_status = REFUSED
         self.stop(message)
 
     def _guard_spoke(self) -> None:

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
-"""What the guard forwards (ContainerPilot contract, section 4.9). SIGQUIT prints the stacks of all greenlets."""
+"""What the guard forwards (ContainerPilot contract, section 4.9). SIGQUIT prints all stacks, and ends."""
 
 
 class EarlySignals:

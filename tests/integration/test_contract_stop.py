@@ -125,6 +125,18 @@ def test_each_signal_does_what_the_table_says(tmp_path: Path, prefix: Sequence[s
         assert corepilot.wait() == 0
 
 
+@pytest.mark.parametrize("prefix", [(), PIDNS], ids=["child", "pid1"])
+def test_sigquit_prints_the_stacks_and_ends_with_status_2(tmp_path: Path, prefix: Sequence[str]) -> None:
+    with Corepilot(config(f'{{name: "app", exec: {OBEYS}}}'), tmp_path, prefix=prefix) as corepilot:
+        corepilot.until_ready()
+        record = Record(corepilot)
+        record.until("up")
+        corepilot.signal(signal.SIGQUIT)
+        assert corepilot.wait() == 2
+        assert "Greenlet" in corepilot.output
+        assert record.words == ["up", "term"]
+
+
 def test_as_pid_1_orphans_are_reaped_and_the_worker_is_another_process(tmp_path: Path) -> None:
     script = "echo pid=$CONTAINERPILOT_PID; (setsid sleep 0.05 &); exec sleep 1000"
     jobs = f'{{name: "a", exec: {shell(script)}}}'
