@@ -7,7 +7,7 @@ from corepilot.config.places import Path, Places, path_text
 from corepilot.config.problems import Problem, Severity
 
 MOST = 100
-"""How many problems are reported. A file with more has one mistake that is made again and again."""
+"""How many errors are reported, and how many warnings. A file with more has one mistake again and again."""
 
 
 class Verdict:
@@ -22,21 +22,17 @@ class Verdict:
         self.places = places
         self.judge_machine = judge_machine
         self.problems: list[Problem] = []
-        self._omitted = 0
-        self._refused = False
+        self._counts: dict[Severity, int] = {"error": 0, "warning": 0}
 
     @property
     def refused(self) -> bool:
         """Whether there has been an error."""
-        return self._refused
+        return self._counts["error"] > 0
 
     def add(self, problem: Problem) -> None:
         """Keep a problem, or only count it if there are too many."""
-        self._refused = self._refused or problem.is_error
-        if len(self.problems) < MOST:
+        if self._counted(problem.severity):
             self.problems.append(problem)
-        else:
-            self._omitted += 1
 
     def take(self, path: Path, messages: Any) -> None:
         """Keep all complaints of a marshmallow error about the value at `path`."""
@@ -55,10 +51,8 @@ class Verdict:
             machine: See Problem.
             source: What gave the value, if not the file: "$CONSUL_HTTP_ADDR".
         """
-        if len(self.problems) >= MOST:
-            self._refused = self._refused or severity == "error"
-            self._omitted += 1
-            return
+        if not self._counted(severity):
+            return  # making a problem takes time, too
         job = self.places.job(path)
         within = f' (job "{job}")' if job else ""
         if complaint.code == "missing-key" and complaint.rule == REQUIRED:
@@ -70,7 +64,7 @@ class Verdict:
         message = f"cannot use {what}{within}: {rule}"
         if severity == "warning":
             message = f"{what}{within}: {rule}"
-        self.add(
+        self.problems.append(
             self.places.on(path, complaint.code, message, hint, key=complaint.key, severity=severity, machine=machine)
         )
 
@@ -87,9 +81,16 @@ class Verdict:
 
     def all(self) -> list[Problem]:
         """The problems, and how many more there are."""
-        if not self._omitted:
-            return self.problems
-        more = self.places.whole(
-            "limit", f"there are {self._omitted} more problems", "mend these first", severity="warning"
-        )
-        return [*self.problems, more]
+        more = [
+            self.places.whole(
+                "limit", f"there are {count - MOST} more {severity}s", "mend these first", severity="warning"
+            )
+            for severity, count in self._counts.items()
+            if count > MOST
+        ]
+        return [*self.problems, *more]
+
+    def _counted(self, severity: Severity) -> bool:
+        """Count a problem; returns whether it is to be kept."""
+        self._counts[severity] += 1
+        return self._counts[severity] <= MOST

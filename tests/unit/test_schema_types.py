@@ -213,7 +213,14 @@ def test_too_many_errors_are_counted(tmp_path: Path) -> None:
     result = judged(f"{{ jobs: [ {entries} ] }}", tmp_path)
     assert result.config is None
     assert len(result.problems) == 101
-    assert any("50 more problems" in problem.message for problem in result.problems)
+    assert any("50 more errors" in problem.message for problem in result.problems)
+
+
+def test_warnings_do_not_crowd_errors_out(tmp_path: Path) -> None:
+    entries = ", ".join('{ name: "a", when: {} }' for _ in range(150))
+    result = judged(f'{{ jobs: [ {entries} ], watches: [ {{ name: "db", interval: 1 }} ] }}', tmp_path)
+    assert codes(result) == [("no-catalog", "watches[0]")]
+    assert any("50 more warnings" in problem.message for problem in result.problems)
 
 
 def test_templates_are_shown_with_what_they_made(tmp_path: Path) -> None:
