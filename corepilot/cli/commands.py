@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from corepilot.cli.arguments import UsageError
+from corepilot.cli.arguments import UsageError, suggest
 from corepilot.control.client import ControlClient, find
 from corepilot.errors import ControlError
 
@@ -30,7 +30,7 @@ def maintenance(arguments: Any) -> int:
     """`corepilot maintenance enable|disable`."""
     verb = arguments.positionals[0]
     if verb not in {"enable", "disable"}:
-        raise UsageError(f"cannot do {verb!r}: it is enable or disable")
+        raise UsageError(f"cannot do {verb!r}: it is enable or disable{suggest(verb, ('enable', 'disable'))}")
     _ask(_client(arguments), "POST", f"/v1/maintenance/{verb}")
     return 0
 
@@ -68,6 +68,8 @@ def status(arguments: Any) -> int:
         return 0
     catalog = found["catalog"]
     where = f"{catalog['backend']} at {catalog['address']}" if catalog else "none"
+    if catalog and catalog["mode"] == "poll":
+        where += " (polling: there are no notifications of changes here)"
     _say(f"corepilot {found['version']}, pid {found['pid']}, up {_duration(found['uptime_s'])}, {found['config']}")
     _say(f"catalog {where}, socket {found['socket']}" + (", stopping" if found["stopping"] else ""))
     rows = [
@@ -115,7 +117,9 @@ def plugins(arguments: Any) -> int:
         return show_plugin(InfoArguments(names[0], output))
     if verb == "verify":
         return verify_plugins(VerifyArguments(tuple(names), output))
-    raise UsageError(f"cannot do {' '.join(arguments.positionals)!r}: it is list, info NAME, or verify [NAME…]")
+    what = " ".join(arguments.positionals)
+    near = suggest(verb, ("list", "info", "verify"))
+    raise UsageError(f"cannot do {what!r}: it is list, info NAME, or verify [NAME…]{near}")
 
 
 def _client(arguments: Any) -> ControlClient:

@@ -68,6 +68,7 @@ class App:
         self._guard_lost = False
         self._ill_status = 0
         self.control_path = ""
+        self._socket_warnings: tuple[str, ...] = ()
         self._server: ControlServer | None = None
         self._target: Target
         self.log: Log
@@ -87,7 +88,7 @@ class App:
         except CorepilotError as error:
             self.log.close()
             return _refuse(str(error))
-        self.control_path = control_socket.path
+        self.control_path, self._socket_warnings = control_socket.path, control_socket.warnings
         watchers = self._signals.hand_over(self._loop, self._signalled)
         guard = self._loop.io(self._channel.fileno(), 1)
         guard.start(self._guard_spoke)
@@ -146,7 +147,7 @@ class App:
             f"corepilot {_version.__version__} runs {config.source}: {_count(len(config.jobs), 'job')}, catalog "
             f"{config.discovery.name + ' at ' + backend if config.discovery else 'none'}, socket {self.control_path}",
         )
-        for warning in config.warnings:
+        for warning in (*config.warnings, *self._socket_warnings):
             self.log("warning", warning)
         self._settled.set()
 

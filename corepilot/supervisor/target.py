@@ -40,7 +40,11 @@ class Target:
             "socket": app.control_path,
             "stopping": app.stopping,
             "dropped_output_bytes": app.log.dropped_bytes,
-            "catalog": {"backend": config.discovery.name, "address": backend.address if backend else ""}
+            "catalog": {
+                "backend": config.discovery.name,
+                "address": backend.address if backend else "",
+                "mode": getattr(backend, "mode", ""),  # how the embedded catalog learns of changes
+            }
             if config.discovery
             else None,
             "jobs": [_job(runner) for runner in generation.crew.runners],
