@@ -1,0 +1,44 @@
+"""Makes docs/reference/commands.md from the table of commands: `python -m corepilot.cli.reference`."""
+
+import sys
+
+from corepilot.cli.arguments import Command
+from corepilot.cli.table import COMMANDS
+
+HEAD = """# Commands
+
+Made from `corepilot/cli/table.py` by `python -m corepilot.cli.reference`; a test holds the two together.
+
+`corepilot` without a command is `corepilot run`. `corepilot -- COMMAND ARGS…` wraps one command as a minimal init does.
+The statuses they end with are on [a page of their own](exit-status.md).
+
+Clients find the running corepilot through `--socket PATH`, or through the `control.socket` of the configuration (`-c FILE`,
+else the places where `run` looks for one; whatever else is wrong with that file does not matter), or at the default places:
+`/var/run/containerpilot.socket`, `$XDG_RUNTIME_DIR/corepilot/control.socket`, `/tmp/corepilot-UID/control.socket`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *(_section(command) for command in COMMANDS.values())])
+
+
+def _section(command: Command) -> str:
+    words = ["corepilot", command.name, *(["[OPTIONS]"] if command.options else []), command.positionals]
+    lines = [f"## {command.name}", "", f"    {' '.join(filter(None, words))}", "", _sentence(command.summary), ""]
+    if command.options:
+        lines += ["| option | what it does |", "| --- | --- |"]
+        for option in command.options:
+            names = ", ".join(f"`{name}{' ' + option.value if option.value else ''}`" for name in option.names)
+            repeated = "; repeatable" if option.repeated else ""
+            lines.append(f"| {names} | {option.help}{repeated} |".replace("[:KEY", "\\[:KEY"))
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
