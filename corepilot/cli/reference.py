@@ -12,9 +12,10 @@ Made from `corepilot/cli/table.py` by `python -m corepilot.cli.reference`; a tes
 `corepilot` without a command is `corepilot run`. `corepilot -- COMMAND ARGS…` wraps one command as a minimal init does.
 The statuses they end with are on [a page of their own](exit-status.md).
 
-Clients find the running corepilot through `--socket PATH`, or through the `control.socket` of the configuration (`-c FILE`,
-else the places where `run` looks for one; whatever else is wrong with that file does not matter), or at the default places:
-`/var/run/containerpilot.socket`, `$XDG_RUNTIME_DIR/corepilot/control.socket`, `/tmp/corepilot-UID/control.socket`.
+Clients find the running corepilot through `--socket PATH`, or through the `control.socket` of the configuration
+(`-c FILE`, else the places where `run` looks for one; whatever else is wrong with that file does not matter), or at the
+default places: `/var/run/containerpilot.socket`, `$XDG_RUNTIME_DIR/corepilot/control.socket`,
+`/tmp/corepilot-UID/control.socket`.
 """
 
 
@@ -31,7 +32,7 @@ def _section(command: Command) -> str:
         for option in command.options:
             names = ", ".join(f"`{name}{' ' + option.value if option.value else ''}`" for name in option.names)
             repeated = "; repeatable" if option.repeated else ""
-            lines.append(f"| {names} | {option.help}{repeated} |".replace("[:KEY", "\\[:KEY"))
+            lines.append(f"| {names} | {option.help}{repeated} |")
         lines.append("")
     return "\n".join(lines)
 
