@@ -1,0 +1,91 @@
+"""The event bus: one order for everybody, nothing re-entered, nothing starved, nobody silenced by another."""
+
+from collections import deque
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corepilot.events import Event, EventBus
+
+
+class Turns:
+    """A hub whose turns the test takes."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Callable[[], None]] = deque()
+        self.broken: list[tuple[Event, Exception]] = []
+        self.bus = EventBus(self.waiting.append, lambda event, error: self.broken.append((event, error)))
+
+    def turn(self) -> None:
+        for _ in range(len(self.waiting)):
+            self.waiting.popleft()()
+
+    def run(self) -> None:
+        while self.waiting:
+            self.turn()
+
+
+def test_publishing_delivers_nothing_before_the_next_turn() -> None:
+    turns, heard = Turns(), []
+    turns.bus.subscribe(heard.append)
+    turns.bus.publish(Event("healthy", "a"))
+    assert not heard
+    assert not turns.bus.idle
+    turns.run()
+    assert heard == [("healthy", "a")]
+    assert turns.bus.idle
+
+
+@given(st.lists(st.integers(0, 5), max_size=30))
+def test_every_subscriber_hears_one_order_also_of_what_is_published_meanwhile(codes: list[int]) -> None:
+    turns = Turns()
+    one: list[Event] = []
+    other: list[Event] = []
+
+    def answer(event: Event) -> None:
+        one.append(event)
+        if event.source == "ask":
+            turns.bus.publish(Event(event.code, "answer"))
+
+    turns.bus.subscribe(answer)
+    turns.bus.subscribe(other.append)
+    for code in codes:
+        turns.bus.publish(Event(str(code), "ask"))
+    turns.run()
+    assert one == other
+    assert [event.code for event in one if event.source == "answer"] == [str(code) for code in codes]
+
+
+def test_a_conversation_without_end_leaves_turns_to_others() -> None:
+    turns, count = Turns(), []
+    turns.bus.subscribe(lambda event: (count.append(1), turns.bus.publish(event))[0])
+    turns.bus.publish(Event("healthy", "a"))
+    turns.turn()
+    assert len(count) == EventBus.BATCH
+    assert len(turns.waiting) == 1
+
+
+def test_a_broken_subscriber_silences_nobody() -> None:
+    turns, heard = Turns(), []
+
+    def break_down(_: Event) -> None:
+        raise ValueError("broken")
+
+    turns.bus.subscribe(break_down)
+    turns.bus.subscribe(heard.append)
+    turns.bus.publish(Event("healthy", "a"))
+    turns.run()
+    assert heard == [("healthy", "a")]
+    assert [str(error) for _, error in turns.broken] == ["broken"]
+
+
+def test_who_has_left_hears_nothing_more() -> None:
+    turns, heard = Turns(), []
+    leave = turns.bus.subscribe(heard.append)
+    turns.bus.publish(Event("healthy", "a"))
+    turns.run()
+    leave()
+    turns.bus.publish(Event("healthy", "b"))
+    turns.run()
+    assert heard == [("healthy", "a")]
