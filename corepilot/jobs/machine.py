@@ -181,7 +181,8 @@ def _next(plan: Plan, state: State, exited: Exited, now: float) -> Step:
         return replace(state, phase="backoff"), (SetTimer("restart", delay),)
     if state.pending:
         return _start(plan, replace(state, pending=state.pending - 1), now)
-    if state.starts_left and not state.shutdown and not state.source_done:
+    # A job stops once: what hooks its `stopping` has nothing more to wait for, and the job waits for it.
+    if state.starts_left and not state.shutdown and not state.source_done and not plan.hooks_stopping:
         return replace(state, phase="waiting"), ()
     return _stop(plan, replace(state, failed_for_good=exited.status or None))
 

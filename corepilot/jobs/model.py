@@ -38,6 +38,11 @@ class Plan(Value):
         return self.job.when.code in {"stopping", "stopped"} and self.job.when.kind in {"once", "each"}
 
     @property
+    def hooks_stopping(self) -> bool:
+        """Whether it runs before another job is signalled."""
+        return self.is_hook and self.job.when.code == "stopping"
+
+    @property
     def periodic(self) -> bool:
         """Whether it is started by a ticker."""
         return self.job.when.kind == "interval"

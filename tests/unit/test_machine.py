@@ -322,6 +322,13 @@ def test_hooks_run_at_a_natural_end_too() -> None:
     assert world.over
 
 
+def test_an_each_hook_on_stopping_is_over_after_its_run() -> None:
+    jobs = [job(), job("hook", when=When("each", "stopping", "app"), restarts=1)]
+    world = World(jobs).run(5)
+    assert len(world.starts("hook")) == 2
+    assert world.over
+
+
 def test_a_hook_on_a_job_that_does_not_exist_keeps_nothing_alive() -> None:
     world = World([job(), job("hook", when=When("once", "stopped", "ap"))]).run(5)
     assert world.over
