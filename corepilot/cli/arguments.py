@@ -62,14 +62,19 @@ class Command(NamedTuple):
 
 
 class Arguments:
-    """The values of a command line: one attribute for each option, `positionals`, and the given environment."""
+    """The values of a command line: one attribute for each option, `positionals`, and the given environment.
+
+    `program` is the part of the positionals that stands behind `--`.
+    """
 
     positionals: list[str]
+    program: list[str]
     environment: Mapping[str, str]
 
     def __init__(self, command: Command) -> None:
         self.command = command
         self.positionals = []
+        self.program = []
         for option in command.options:
             setattr(self, option.attribute, [] if option.repeated else None if option.value else False)
 
@@ -94,6 +99,7 @@ def parse(command: Command, words: Sequence[str]) -> Arguments:
         word = rest.pop(0)
         if word == "--":
             found.positionals += rest
+            found.program = list(rest)
             break
         if not word.startswith("-") or word == "-":
             found.positionals.append(word)

@@ -51,7 +51,8 @@ def _command(words: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _asks_for_help(words: Sequence[str]) -> bool:
-    return "--help" in words or "-h" in words
+    ours = words[: words.index("--")] if "--" in words else words
+    return "--help" in ours or "-h" in ours
 
 
 def _wrap(words: Sequence[str], given: Mapping[str, str]) -> int:

@@ -9,6 +9,9 @@ DISCOVERY = Option(("--discovery",), "discovery", "NAME[:KEY=VALUE]", "use this 
 ENV_FILE = Option(("--env-file",), "env_file", "FILE", "set variables from a file of NAME=VALUE lines", repeated=True)
 ENV = Option(("-e", "--env"), "env", "NAME=VALUE", "set a variable", repeated=True)
 STRICT = Option(("--strict",), "strict", "", "refuse duplicate keys as well")
+MIGRATED = Option(("-o", "--output"), "output", "FORMAT|FILE", "text or json, or a file for what version 2 becomes")
+JSON = Option(("--json",), "json", "", "the same as -o json, beside -o FILE")
+EVERY = Option(("--all",), "every", "", "tell of all differences, also of those that no file can rely on")
 HERE = Option(("--here",), "here", "", "judge as `run` does on this machine")
 CLIENT = (CONFIG, SOCKET)
 
@@ -26,6 +29,11 @@ COMMANDS = {
         Command(
             "render", "print a configuration after its template was carried out", "FILE", 0, 1,
             (CONFIG, ENV_FILE, ENV), "corepilot.cli.check:render",
+        ),
+        Command(
+            "migrate", "say what is otherwise than in ContainerPilot 3, or turn a file of version 2 into version 3",
+            "FILE… [-- COMMAND ARGS…]", 1, 1000, (MIGRATED, JSON, EVERY, ENV_FILE, ENV),
+            "corepilot.migrate.command:migrate",
         ),
         Command(
             "status", "show jobs, services and watches", "", 0, 0, (*CLIENT, OUTPUT),

@@ -1,0 +1,118 @@
+"""A whole file of version 2 as one of version 3."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from corepilot.migrate import lifecycle, periodic
+from corepilot.migrate.draft import Draft
+from corepilot.migrate.layout import DECIDE, Piece, decide, member, nested, note
+from corepilot.migrate.outline import Value
+from corepilot.migrate.reading import KEYS, SHARED, Old
+
+_HEAD = """
+Made by `corepilot migrate` from a file of ContainerPilot 2. What a person has to decide is marked with DECIDE. What
+corepilot does otherwise than ContainerPilot 3 is told by `corepilot migrate` of this file.
+
+Signals do other things now: `corepilot reload` instead of SIGHUP, `corepilot maintenance enable` and `disable` instead
+of SIGUSR1.
+"""
+
+
+class Decision(NamedTuple):
+    """A place of the new file that wants a person: its line, from 1, and the comment."""
+
+    line: int
+    text: str
+
+
+def is_version_2(old: Old) -> bool:
+    """Whether a file is one of version 2, and cannot be one of version 3."""
+    keys = {key for key, _ in old.root.members}
+    if "jobs" in keys:
+        return False
+    sensors = any(True for one in old.top("telemetry") for _ in one.find("sensors"))
+    return not keys.isdisjoint(KEYS) or sensors
+
+
+def convert(old: Old, program: Sequence[str]) -> str:
+    """The text of an equivalent file of version 3.
+
+    Args:
+        old: The file of version 2.
+        program: Its main program, which version 2 takes from the command line; empty if it is not known.
+
+    Raises:
+        MigrationError: a part of the file cannot be followed.
+    """
+    draft = Draft(old, program)
+    lifecycle.begin(draft)
+    lifecycle.coprocesses(draft)
+    lifecycle.main_program(draft)
+    watches = periodic.backends(draft)
+    periodic.tasks(draft)
+    telemetry = [Piece(old.conditions(value), _telemetry(draft, value)) for value in old.top("telemetry")]
+    lifecycle.end(draft)
+    pieces = [
+        Piece((), [line for text in _HEAD.split("\n\n") for line in note(text)]),
+        *old.strangers(old.root, (*KEYS, *SHARED)),
+        *_catalog(old),
+        *_copies(old, "logging"),
+        *_copies(old, "stopTimeout"),
+        Piece((), nested("jobs: ", draft.jobs, "[]")),
+    ]
+    if watches:
+        pieces.append(Piece((), nested("watches: ", watches, "[]")))
+    lines = nested("", [*pieces, *telemetry], "{}")
+    prelude = [line for text in old.masked.prelude for line in text.split("\n")]
+    return "\n".join([*prelude, *lines[:-1], "}"]) + "\n"
+
+
+def decisions(text: str) -> list[Decision]:
+    """The places of a converted file that want a person."""
+    found: list[Decision] = []
+    going_on = False
+    for number, line in enumerate(text.split("\n"), 1):
+        comment = line.strip().removeprefix("// ") if line.strip().startswith("// ") else ""
+        if comment.startswith(DECIDE):
+            found.append(Decision(number, comment.removeprefix(DECIDE)))
+        elif comment and going_on:
+            found[-1] = Decision(found[-1].line, f"{found[-1].text} {comment}")
+        going_on = bool(comment) and (going_on or comment.startswith(DECIDE))
+    return found
+
+
+def _copies(old: Old, key: str) -> list[Piece]:
+    return [Piece(old.conditions(value), member(key, old.text(value))) for value in old.top(key)]
+
+
+def _catalog(old: Old) -> list[Piece]:
+    pieces = _copies(old, "consul")
+    remark = (
+        "version 2 kept services in etcd through its interface of version 2; corepilot keeps them under other keys, so "
+        "everything that shares this catalog has to change at the same time. It needs the plugin corepilot-etcd."
+    )
+    for value in old.top("etcd"):
+        conditions = old.conditions(value)
+        keys = [
+            Piece(conditions, ['backend: "etcd",']),
+            *old.copies(value, "endpoints", listed=True),
+            *old.copies(value, "prefix"),
+        ]
+        pieces.append(Piece(conditions, [*decide(remark), *nested("discovery: ", keys, "{}", len(conditions))]))
+    return pieces
+
+
+def _telemetry(draft: Draft, value: Value) -> list[str]:
+    old = draft.old
+    conditions = old.conditions(value)
+    metrics = periodic.sensors(draft, value)
+    draft.lasting.append("telemetry")
+    keys = [
+        *old.copies(value, "port"),
+        *old.copies(value, "interfaces", listed=True),
+        *old.copies(value, "tags", listed=True),
+        *old.strangers(value, ("port", "interfaces", "tags", "sensors")),
+    ]
+    if metrics:
+        keys.append(Piece(conditions, nested("metrics: ", metrics, "[]", len(conditions))))
+    return nested("telemetry: ", keys, "{}", len(conditions))
