@@ -97,7 +97,7 @@ class Corepilot:
             b"corepilot" not in Path(f"/proc/{pid}/cmdline").read_bytes()
             or b"unshare" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ):
-            pid = eventually(lambda parent=pid: _children(parent), message="a child")[0]
+            pid = _first_child(pid)
         return pid
 
     @property
@@ -149,6 +149,10 @@ def cli(
         stdin=subprocess.DEVNULL,
         check=False,
     )
+
+
+def _first_child(pid: int) -> int:
+    return eventually(lambda: _children(pid), message="a child")[0]
 
 
 def alive(pid: int) -> bool:

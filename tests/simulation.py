@@ -21,9 +21,12 @@ from corepilot.jobs.model import (
     Plan,
     Publish,
     Report,
+    Role,
     SetTimer,
     Start,
+    State,
     Stimulus,
+    Timer,
     Withdraw,
 )
 
@@ -47,7 +50,7 @@ class Simulated:
     plan: Plan
     main: Behaviour
     check: Behaviour
-    state: object = None
+    state: State = field(default_factory=State)
     running: dict[str, int] = field(default_factory=dict)
     timers: dict[str, int] = field(default_factory=dict)
 
@@ -152,7 +155,7 @@ class World:
                     assert not job.timers.keys() - {"timeout", "check-timeout"}, job.timers
                     self.complete.append(name)
 
-    def _start(self, job: Simulated, role: str) -> None:
+    def _start(self, job: Simulated, role: Role) -> None:
         assert role not in job.running, f"two processes for {role} of {job.plan.job.name}"
         name = job.plan.job.name if role == "main" else f"check.{job.plan.job.name}"
         self.log.append((self.now, f"start {name}"))
@@ -163,7 +166,7 @@ class World:
         else:
             self._exit_in(job, role, lasts, status)
 
-    def _exit_in(self, job: Simulated, role: str, seconds: float, status: int) -> None:
+    def _exit_in(self, job: Simulated, role: Role, seconds: float, status: int) -> None:
         def ended() -> None:
             if job.running.get(role) != token:
                 return
@@ -173,7 +176,7 @@ class World:
         token = self._later(seconds, ended)
         job.running[role] = token
 
-    def _kill(self, job: Simulated, role: str, *, force: bool) -> None:
+    def _kill(self, job: Simulated, role: Role, *, force: bool) -> None:
         if role not in job.running:
             return
         behaviour = job.main if role == "main" else job.check
@@ -182,7 +185,7 @@ class World:
         elif behaviour.term_s is not None:
             self._exit_in(job, role, behaviour.term_s, 143)
 
-    def _set(self, job: Simulated, timer: str, after_s: float, every: float | None) -> None:
+    def _set(self, job: Simulated, timer: Timer, after_s: float, every: float | None) -> None:
         def due() -> None:
             if job.timers.get(timer) != token:
                 return

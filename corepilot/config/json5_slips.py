@@ -140,7 +140,7 @@ def _no_key(text: str, stuck: StuckError) -> Json5Error:
 
 
 def _needs_quotes(key: str, start: int) -> Json5Error:
-    writable = len(key) <= _SHOWN_CHARS and key.isprintable() and not set("\\\"") & set(key)
+    writable = len(key) <= _SHOWN_CHARS and key.isprintable() and not set('\\"') & set(key)
     hint = f'put the key in quotes: "{key}"' if writable else "put the key in quotes"
     if key[0].isdigit():
         return Json5Error(f"the unquoted key {_show(key)} starts with a digit", start, hint)

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from eventually import eventually
@@ -186,5 +187,9 @@ def test_a_check_that_hangs_is_killed_at_its_timeout_or_its_interval(tmp_path: P
     with Corepilot(config(jobs), tmp_path) as corepilot:
         corepilot.until_ready()
         for name in ("default", "short"):
-            eventually(lambda name=name: corepilot.job(name)["health"] == "unhealthy", message=name)
+            eventually(partial(_is_unhealthy, corepilot, name), message=name)
         assert "check.short: timeout after" in corepilot.output
+
+
+def _is_unhealthy(corepilot: Corepilot, name: str) -> bool:
+    return bool(corepilot.job(name)["health"] == "unhealthy")

@@ -4,6 +4,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,7 @@ def test_events_and_requests_are_counted_under_both_names(tmp_path: Path) -> Non
             ("ExitMaintenance", "global"),
         ):  # fmt: skip
             name = 'containerpilot_events{{code="{}",source="{}"}}'.format(*pair)
-            eventually(lambda name=name: endpoint.samples().get(name, 0) >= 1, message=name)
+            eventually(partial(_counted, endpoint, name), message=name)
         corepilot.signal(signal.SIGHUP)
         eventually(lambda: endpoint.samples().get('containerpilot_events{code="Signal",source="SIGHUP"}') == 1)
         found = endpoint.samples()
@@ -184,3 +185,7 @@ def test_telemetry_registers_itself(tmp_path: Path, consul: ConsulServer) -> Non
         check = consul.get("/v1/agent/checks")[f"service:{service['ID']}"]
         assert (check["Status"], check["Type"]) == ("passing", "ttl")
     assert consul.get("/v1/agent/services") == {}
+
+
+def _counted(endpoint: Endpoint, name: str) -> bool:
+    return endpoint.samples().get(name, 0) >= 1

@@ -1,5 +1,7 @@
 """Whatever jobs there are and whatever happens: one process a job, and a stop always ends."""
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import Behaviour, World
@@ -60,7 +62,7 @@ happenings = st.lists(
 def test_a_stop_always_ends_and_no_job_has_two_processes(
     config: list[JobConfig],
     how: list[Behaviour],
-    events: list[tuple[str, object]],
+    events: list[tuple[str, Any]],
     hurry: bool,  # noqa: FBT001
 ) -> None:
     names = [*NAMES, *(f"check.{name}" for name in NAMES)]

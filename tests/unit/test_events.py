@@ -27,7 +27,8 @@ class Turns:
 
 
 def test_publishing_delivers_nothing_before_the_next_turn() -> None:
-    turns, heard = Turns(), []
+    turns = Turns()
+    heard: list[Event] = []
     turns.bus.subscribe(heard.append)
     turns.bus.publish(Event("healthy", "a"))
     assert not heard
@@ -58,8 +59,14 @@ def test_every_subscriber_hears_one_order_also_of_what_is_published_meanwhile(co
 
 
 def test_a_conversation_without_end_leaves_turns_to_others() -> None:
-    turns, count = Turns(), []
-    turns.bus.subscribe(lambda event: (count.append(1), turns.bus.publish(event))[0])
+    turns = Turns()
+    count: list[int] = []
+
+    def answer(event: Event) -> None:
+        count.append(1)
+        turns.bus.publish(event)
+
+    turns.bus.subscribe(answer)
     turns.bus.publish(Event("healthy", "a"))
     turns.turn()
     assert len(count) == EventBus.BATCH
@@ -67,7 +74,8 @@ def test_a_conversation_without_end_leaves_turns_to_others() -> None:
 
 
 def test_a_broken_subscriber_silences_nobody() -> None:
-    turns, heard = Turns(), []
+    turns = Turns()
+    heard: list[Event] = []
 
     def break_down(_: Event) -> None:
         raise ValueError("broken")
@@ -81,7 +89,8 @@ def test_a_broken_subscriber_silences_nobody() -> None:
 
 
 def test_who_has_left_hears_nothing_more() -> None:
-    turns, heard = Turns(), []
+    turns = Turns()
+    heard: list[Event] = []
     leave = turns.bus.subscribe(heard.append)
     turns.bus.publish(Event("healthy", "a"))
     turns.run()

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eventually import eventually
@@ -36,7 +37,7 @@ def test_a_long_line_is_cut() -> None:
     assert [len(line) for line in LineSplitter(10).feed(b"x" * 25 + b"\ny\n")] == [10, 10, 5, 1]
 
 
-def written(path: Path, form: str, level: str = "info") -> str:
+def written(path: Path, form: Any, level: Any = "info") -> str:
     log = Log(LoggingConfig(level=level, format=form, output=str(path)))
     log("debug", "hidden")
     log("info", 'say "it"')
