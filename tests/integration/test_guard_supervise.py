@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from integration.guard_programs.running import Running, children_of, program, state
+from guarding import Running, children_of, program, state
 
 FORWARDED = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT]
 STUBBORN = "daemon,ignore"

@@ -11,7 +11,7 @@ from shlex import join
 
 import pytest
 from eventually import eventually
-from integration.guard_programs.running import Running, children_of, program, state
+from guarding import Running, children_of, program, state
 
 CTRL_C = b"\x03"
 CTRL_Z = b"\x1a"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from integration.guard_programs.running import Running, children_of, program, zombies_of
+from guarding import Running, children_of, program, zombies_of
 
 from corepilot.guard.wrapping import FORWARDED
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from eventually import eventually
 
-PROGRAMS = Path(__file__).parent
+PROGRAMS = Path(__file__).parent / "integration" / "guard_programs"
 CHECKOUT = PROGRAMS.parents[2]
 MARK = "GUARD_TEST_MARK"
 AS_PID_1 = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
