@@ -31,7 +31,7 @@ COMMANDS = {
             (CONFIG, ENV_FILE, ENV), "corepilot.cli.check:render",
         ),
         Command(
-            "migrate", "say what is otherwise than in ContainerPilot 3, or turn a file of version 2 into version 3",
+            "migrate", "compare with ContainerPilot 3, or turn version 2 into version 3",
             "FILE… [-- COMMAND ARGS…]", 1, 1000, (MIGRATED, JSON, EVERY, ENV_FILE, ENV),
             "corepilot.migrate.command:migrate",
         ),
@@ -75,8 +75,9 @@ def overview() -> str:
         *(f"  {command.name:<12}{command.summary}" for command in COMMANDS.values()),
         "",
         "corepilot COMMAND --help shows a command's options; --version the version.",
-        "The configuration is -c FILE, else $COREPILOT, $CONTAINERPILOT, /etc/corepilot.json5,",
-        "/etc/containerpilot.json5, or ./corepilot.json5 when corepilot is not PID 1.",
+        "The configuration is -c FILE, else $COREPILOT, else $CONTAINERPILOT, else",
+        "/etc/corepilot.json5, /etc/containerpilot.json5, or, when corepilot is not",
+        "PID 1, ./corepilot.json5.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -60,7 +60,7 @@ def test_run_is_the_default_command(words: list[str], name: str, rest: list[str]
 def test_help_fits_one_screen_and_names_every_command() -> None:
     lines = overview().splitlines()
     assert len(lines) <= 24
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 80
     for name, command in COMMANDS.items():
         assert f"  {name} " in overview()
         text = usage(command)
