@@ -1,0 +1,280 @@
+"""What becomes of the parts of a file of version 2."""
+
+import json
+from typing import Any
+
+import pytest
+
+from corepilot.config.exchange import LoadRequest
+from corepilot.config.json5 import parse
+from corepilot.config.pipeline import load
+from corepilot.gotemplate import render
+from corepilot.migrate.conversion import convert, decisions, is_version_2
+from corepilot.migrate.errors import MigrationError
+from corepilot.migrate.reading import Old
+
+SERVICE = {"name": "app", "port": 80, "poll": 5, "ttl": 15, "health": "check it"}
+
+
+def text_of(version_2: dict[str, Any] | str, *program: str) -> str:
+    text = version_2 if isinstance(version_2, str) else json.dumps({"consul": "consul:8500", **version_2})
+    old = Old(text)
+    assert is_version_2(old)
+    return convert(old, program)
+
+
+def made(version_2: dict[str, Any] | str, *program: str, **environment: str) -> dict[str, Any]:
+    """The new file as data, with the variables given."""
+    plain: dict[str, Any] = parse(render(text_of(version_2, *program), environment).text).root.plain()
+    return plain
+
+
+def job(config: dict[str, Any], name: str) -> dict[str, Any]:
+    [found] = [one for one in config["jobs"] if one["name"] == name]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_main_program_is_the_first_service() -> None:
+    config = made({"services": [SERVICE]}, "bin/app", "-x")
+    assert config["jobs"] == [
+        {
+            "name": "app",
+            "exec": ["bin/app", "-x"],
+            "port": 80,
+            "health": {"exec": "check it", "interval": 5, "ttl": 15, "timeout": "0"},
+            "logging": {"raw": True},
+        }
+    ]
+
+
+def test_all_keys_of_a_service() -> None:
+    consul = {"enableTagOverride": True, "deregisterCriticalServiceAfter": "90m"}
+    more = {"tags": ["a"], "interfaces": ["eth0"], "timeout": "3s", "consul": consul}
+    found = job(made({"services": [{**SERVICE, **more}]}, "app"), "app")
+    assert found["tags"] == ["a"]
+    assert found["interfaces"] == ["eth0"]
+    assert found["health"]["timeout"] == "3s"
+    assert found["consul"] == consul
+
+
+def test_keys_of_elements_are_found_in_any_case_and_nulls_are_nothing() -> None:
+    service = {"NAME": "app", "Port": 80, "poll": 5, "ttl": 15, "tags": None, "health": None}
+    found = job(made({"services": [service, None]}, "app"), "app")
+    assert "tags" not in found
+    assert found["health"] == {"interval": 5, "ttl": 15}
+
+
+def test_what_stands_around_the_main_program() -> None:
+    config = made({"services": [SERVICE], "preStart": ["pre", "x"], "preStop": "stop it", "postStop": ["post"]}, "app")
+    pre = job(config, "preStart")
+    assert pre["exec"][:2] == ["/bin/sh", "-c"]
+    assert pre["exec"][3:] == ["preStart", "pre", "x"]
+    assert job(config, "app")["when"] == {"source": "preStart", "once": "exitSuccess"}
+    assert job(config, "preStop") == {
+        "name": "preStop",
+        "exec": "stop it",
+        "when": {"source": "app", "once": "stopping"},
+        "logging": {"raw": True},
+    }
+    assert job(config, "postStop")["when"] == {"source": "app", "once": "stopped"}
+
+
+def test_on_start_is_the_old_name_of_pre_start() -> None:
+    assert job(made({"services": [SERVICE], "onStart": "x"}, "app"), "preStart")
+    both = made({"services": [SERVICE], "onStart": "x", "preStart": "y"}, "app")
+    assert job(both, "preStart")["exec"][-1] == "y"
+
+
+def test_backends_become_watches_and_jobs() -> None:
+    config = made({"backends": [{"name": "db", "poll": 7, "onChange": "reload", "tag": "t", "timeout": "4s"}]}, "app")
+    assert config["watches"] == [{"name": "db", "interval": 7, "tag": "t"}]
+    assert job(config, "onChange-db") == {
+        "name": "onChange-db",
+        "exec": "reload",
+        "timeout": "4s",
+        "when": {"source": "watch.db", "each": "changed"},
+    }
+
+
+def test_tasks_and_coprocesses() -> None:
+    config = made(
+        {
+            "tasks": [{"command": "/bin/clean all", "frequency": "10s", "timeout": "2s"}, {"command": ["/bin/clean"],
+                      "frequency": "1m", "name": "again"}],
+            "coprocesses": [{"command": ["/bin/agent", "-x"], "restarts": "unlimited"}, {"command": "agent"}],
+            "preStart": "pre",
+        },
+        "app",
+    )  # fmt: skip
+    after = {"source": "preStart", "once": "exitSuccess"}
+    assert job(config, "clean") == {
+        "name": "clean",
+        "exec": "/bin/clean all",
+        "when": {"interval": "10s"},
+        "timeout": "2s",
+    }
+    assert job(config, "again")["when"] == {"interval": "1m"}
+    assert job(config, "agent") == {
+        "name": "agent",
+        "exec": ["/bin/agent", "-x"],
+        "restarts": "unlimited",
+        "when": after,
+    }
+    assert job(config, "agent-2")["when"] == after
+
+
+def test_sensors_become_metrics_and_jobs() -> None:
+    sensor = {"namespace": "ns", "name": "used", "help": "h", "type": "gauge", "poll": 5, "check": "/bin/sensor a b"}
+    config = made({"telemetry": {"port": 9091, "interfaces": "eth0", "tags": "t", "sensors": [sensor]}}, "app")
+    metric = {"namespace": "ns", "name": "used", "help": "h", "type": "gauge"}
+    assert config["telemetry"] == {"port": 9091, "interfaces": ["eth0"], "tags": ["t"], "metrics": [metric]}
+    found = job(config, "sensor-used")
+    assert found["when"] == {"interval": 5}
+    assert "ns_used=$value" in found["exec"][2]
+    assert found["exec"][3:] == ["sensor", "/bin/sensor a b"]
+
+
+def test_what_both_versions_know_is_copied() -> None:
+    config = made(
+        {
+            "consul": {"address": "c:1", "token": "{{ .T }}"},
+            "logging": {"level": "DEBUG"},
+            "stopTimeout": -1,
+            "services": [],
+        },
+        "app",
+        T="s",
+    )
+    assert config["consul"] == {"address": "c:1", "token": "s"}
+    assert config["logging"] == {"level": "DEBUG"}
+    assert config["stopTimeout"] == -1
+
+
+def test_etcd_is_a_decision() -> None:
+    text = text_of('{"etcd": {"endpoints": "http://e:4001", "prefix": "/p"}, "services": []}', "app")
+    config = parse(text).root.plain()
+    assert config["discovery"] == {"backend": "etcd", "endpoints": ["http://e:4001"], "prefix": "/p"}
+    assert any("etcd" in one.text for one in decisions(text))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"backends": [{"name": "db", "poll": 7, "onChange": "x"}]}, {"telemetry": {}}, {"services": [SERVICE, SERVICE]},
+     {"coprocesses": [{"command": "x"}]}, {"tasks": [{"command": "x", "frequency": "1s"}]}],
+)  # fmt: skip
+def test_what_lasts_is_ended_with_the_main_program(more: dict[str, Any]) -> None:
+    text = text_of({"services": [], **more}, "app")
+    names = [one["name"] for one in parse(text).root.plain()["jobs"]]
+    assert names[-2:] == ["end-after-success", "end-after-failure"]
+    assert any("0" in one.text and "exit status" in one.text for one in decisions(text))
+
+
+def test_nothing_is_added_where_nothing_lasts() -> None:
+    text = text_of({"services": [SERVICE]}, "app")
+    assert decisions(text) == []
+    assert [one["name"] for one in parse(text).root.plain()["jobs"]] == ["app"]
+
+
+def test_without_a_main_program() -> None:
+    text = text_of({"services": [SERVICE]})
+    assert "exec" not in job(parse(text).root.plain(), "app")
+    [decision] = decisions(text)
+    assert "no main program" in decision.text
+    assert text.split("\n")[decision.line - 1].strip().startswith("// DECIDE: ")
+
+
+def test_names_that_version_3_does_not_allow() -> None:
+    text = text_of(
+        {"services": [{**SERVICE, "name": "My_App"}], "backends": [{"name": "x_", "poll": 1, "onChange": "y"}]}
+    )
+    config = parse(text).root.plain()
+    assert config["jobs"][0]["name"] == "my-App"
+    assert config["watches"][0]["name"] == "x-"
+    assert sum("does not allow the name" in one.text for one in decisions(text)) == 2
+
+
+def test_two_watches_of_one_name_are_a_decision() -> None:
+    backend = {"name": "db", "poll": 7, "onChange": "x"}
+    text = text_of({"backends": [{**backend, "tag": "a"}, {**backend, "tag": "b"}]}, "app")
+    assert [one["name"] for one in parse(text).root.plain()["jobs"]][1:3] == ["onChange-db", "onChange-db-2"]
+    assert any("two watches of one name" in one.text for one in decisions(text))
+
+
+def test_unknown_keys_are_left_out_with_a_remark() -> None:
+    text = text_of({"services": [{**SERVICE, "pol": 5}], "servces": []}, "app")
+    remarks = " ".join(one.text for one in decisions(text))
+    assert "servces is no key" in remarks
+    assert "pol is no key" in remarks
+
+
+def test_the_old_name_of_the_programs_pid_in_the_file_is_a_decision() -> None:
+    used = {"services": [SERVICE], "preStop": ["sh", "-c", "kill $CONTAINERPILOT_APP_PID"]}
+    assert any("CONTAINERPILOT_NGINX_PID" in one.text for one in decisions(text_of(used, "/usr/sbin/nginx")))
+    assert any(
+        "for the first time" in one.text for one in decisions(text_of(used, "x", "{{ .CONTAINERPILOT_APP_IP }}"))
+    )
+
+
+TEMPLATED = """{{ $host := .HOST | default "localhost" }}
+{
+  "consul": "{{ if .AGENT }}{{ $host }}{{ else }}{{ .CONSUL }}{{ end }}:8500",
+  {{ if .PRE }}"preStart": "pre {{ .PRE }}",{{ end }}
+  "services": [
+    {"name": "{{ .NAME }}", "port": {{ .PORT }}, "poll": {{ if .POLL }}{{ .POLL }}{{ else }}10{{ end }}, "ttl": 30
+     {{ if .TAG }}, "tags": ["{{ .TAG }}"]{{ end }} }
+    {{ if .SSL }}, {"name": "ssl", "port": 443, "poll": 5, "ttl": 9}{{ end }}
+  ],
+  "coprocesses": [{{- if .AGENT }}
+    {"command": ["agent", {{ range $i, $e := split "," .JOIN }}{{ if $i }}, {{ end }}"-join={{ $e }}"{{ end }}]}
+  {{- else }}
+    {"command": "other"}
+  {{- end }}]
+}
+"""
+
+
+def test_the_template_survives() -> None:
+    common = {"NAME": "web", "PORT": "8080"}
+    config = made(TEMPLATED, "app", "{{ .PORT }}", **common, AGENT="1", JOIN="a,b", PRE="x", SSL="1", TAG="t", POLL="7")
+    assert config["consul"] == "localhost:8500"
+    assert job(config, "web")["exec"] == ["app", "8080"]
+    assert job(config, "web")["tags"] == ["t"]
+    assert job(config, "web")["health"] == {"interval": 7, "ttl": 30}
+    assert job(config, "web")["when"]["source"] == "preStart"
+    assert job(config, "agent")["exec"] == ["agent", "-join=a", "-join=b"]
+    assert job(config, "ssl")["when"]["source"] == "preStart"
+
+    config = made(TEMPLATED, "app", **common, CONSUL="consul")
+    assert config["consul"] == "consul:8500"
+    assert "when" not in job(config, "web")
+    assert "tags" not in job(config, "web")
+    assert job(config, "other")["exec"] == "other"
+    assert [one["name"] for one in config["jobs"]][:2] == ["other", "web"]
+
+
+def test_a_service_that_may_not_be_there_is_not_the_main_program() -> None:
+    text = '{"consul": "c", "services": [{{ if .A }}{"name": "aa", "port": 1, "poll": 1, "ttl": 2}{{ end }}]}'
+    assert made(text, "app")["jobs"][0]["name"] == "main"
+    assert job(made(text, "app", A="1"), "aa")["port"] == 1
+
+
+@pytest.mark.parametrize("text", ['{"services": [{"port": 1}]}', '{"services": [{"name": tru}]}'])
+def test_what_cannot_be_converted(text: str) -> None:
+    with pytest.raises(MigrationError):
+        convert(Old(text), ["app"])
+
+
+def test_versions_are_told_apart() -> None:
+    assert is_version_2(Old('{"services": []}'))
+    assert is_version_2(Old('{"telemetry": {"sensors": []}}'))
+    assert not is_version_2(Old('{"consul": "x", "jobs": [], "services": []}'))
+    assert not is_version_2(Old('{"consul": "x", "telemetry": {}}'))
+
+
+def test_the_result_loads(tmp_path: Any) -> None:
+    (tmp_path / "new").write_text(text_of(TEMPLATED, "app"))
+    environment = {"NAME": "web", "PORT": "8080", "CONSUL": "c", "PATH": "/bin"}
+    request = LoadRequest(str(tmp_path / "new"), environment, judge_machine=False, hostname="h")
+    result = load(request, lambda _: None)
+    assert [problem.sentence() for problem in result.problems if problem.is_error] == []
