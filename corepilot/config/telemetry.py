@@ -17,8 +17,14 @@ SINK = Named("prometheus", {}, ("telemetry",), ("telemetry",), extra="corepilot[
 """What serves the endpoint."""
 
 _TTL_S = 15
-_TAKEN = ("containerpilot_events", "containerpilot_control_http_requests", "containerpilot_watch_instances")
-_TAKEN_BEGINNINGS = ("corepilot_", "go_", "process_", "http_request_", "http_response_", "python_")
+_SERVED = (
+    *("containerpilot_events", "containerpilot_control_http_requests", "containerpilot_watch_instances"),
+    *("http_request_duration_microseconds", "http_request_size_bytes", "http_response_size_bytes"),
+    *("process_cpu_seconds_total", "process_open_fds", "process_max_fds", "process_start_time_seconds"),
+    *("process_resident_memory_bytes", "process_virtual_memory_bytes", "process_virtual_memory_max_bytes"),
+    *("go_gc_duration_seconds", "go_goroutines", "go_info", "go_threads"),  # ContainerPilot's: a name keeps its meaning
+)
+_SERVED_BEGINNINGS = ("corepilot_", "go_memstats_")
 
 
 def telemetry_config(data: Mapping[str, Any], verdict: Verdict, surroundings: Surroundings) -> Plain:
@@ -57,8 +63,8 @@ def _metrics(metrics: Any, verdict: Verdict) -> tuple[Plain, ...]:
             continue
         name = public_name(metric)
         path = ("telemetry", "metrics", index)
-        if name in _TAKEN or name.startswith(_TAKEN_BEGINNINGS):
-            rule = f"{name} is, or may become, the name of a built-in metric"
+        if name in _SERVED or name.startswith(_SERVED_BEGINNINGS):
+            rule = f"{name} is the name of a built-in metric"
             verdict.complain((*path, "name"), Complaint("metric-clash", rule, "choose another name or namespace"))
         if name in kept:
             rule = f"{name} is defined before, and this definition replaces it"

@@ -200,6 +200,10 @@ def test_metrics(tmp_path: Path) -> None:
         ('name: "containerpilot_events", help: "h", type: "counter"', [("metric-clash", "name")]),
         ('name: "watch_instances", namespace: "containerpilot", help: "h", type: "gauge"', [("metric-clash", "name")]),
         ('name: "goroutines", namespace: "go", help: "h", type: "gauge"', [("metric-clash", "name")]),
+        ('name: "open_fds", namespace: "process", help: "h", type: "gauge"', [("metric-clash", "name")]),
+        ('name: "things", namespace: "corepilot", help: "h", type: "gauge"', [("metric-clash", "name")]),
+        *((f'namespace: "{one}", name: "things", help: "h", type: "gauge"', []) for one in ("go", "process", "python")),
+        ('namespace: "http", subsystem: "request", name: "count", help: "h", type: "counter"', []),
     ],
 )
 def test_rules_of_metrics(tmp_path: Path, metric: str, expected: list[tuple[str, str]]) -> None:
