@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from corepilot.config.problems import Problem
     from corepilot.control.client import ControlClient
-    from corepilot.supervisor.boot import RunArguments
+    from corepilot.supervisor.arguments import RunArguments
 
 USAGE = 2
 """Exit status for flags that cannot be understood, and for -help: that of Go's `flag` when ContainerPilot was built."""
@@ -82,7 +82,7 @@ def _carry_out(values: Values) -> int:
             _required(location)
 
             def prepare() -> "RunArguments":
-                from corepilot.supervisor.boot import RunArguments
+                from corepilot.supervisor.arguments import RunArguments
 
                 return RunArguments(location, given.get("COREPILOT_DISCOVERY") or None, given, _refuse)
 

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from corepilot.supervisor.boot import RunArguments
+    from corepilot.supervisor.arguments import RunArguments
 
 FORBIDDEN = ("PYTHON", "GEVENT", "GREENLET", "VIRTUAL_ENV")
 """Beginnings of the variables that are the application's, and must not reach our own interpreter and event loop."""
@@ -117,7 +117,7 @@ def _run(words: list[str], given: Mapping[str, str]) -> int:
         from corepilot.cli.arguments import parse
         from corepilot.cli.files import locate
         from corepilot.cli.table import COMMANDS
-        from corepilot.supervisor.boot import RunArguments
+        from corepilot.supervisor.arguments import RunArguments
 
         found = parse(COMMANDS["run"], words)
         discovery = found.discovery or given.get("COREPILOT_DISCOVERY") or None

@@ -16,7 +16,7 @@ from corepilot.errors import CorepilotError
 from corepilot.events import Event
 from corepilot.jobs.environment import ChildEnvironment
 from corepilot.output.log import Log
-from corepilot.supervisor.boot import LOAD_DEADLINE_S, REFUSED, RunArguments
+from corepilot.supervisor.arguments import LOAD_DEADLINE_S, REFUSED, RunArguments
 from corepilot.supervisor.generation import DRAIN_S, Generation
 from corepilot.supervisor.leftovers import end_leftovers
 from corepilot.supervisor.signals import EarlySignals

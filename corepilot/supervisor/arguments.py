@@ -1,0 +1,61 @@
+"""What `corepilot run` was asked to do, and the statuses with which it says no. On the boot path: imports nothing."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from corepilot.config.loader import LoadRequest
+    from corepilot.config.problems import Problem
+
+LOAD_DEADLINE_S = 10.0
+"""Seconds a load may take, whatever it waits for. Its CPU time is bounded in the loader itself."""
+
+USAGE = 2
+"""Exit status of a command line that cannot be understood."""
+
+REFUSED = 1
+"""Exit status of a configuration, or of an address, that cannot be had."""
+
+
+def complain(problems: "Sequence[Problem]") -> None:
+    """Say on stderr why a configuration is refused."""
+    os.write(2, ("".join(problem.text() + "\n" for problem in problems)).encode("utf-8", "backslashreplace"))
+
+
+class RunArguments:
+    """What `corepilot run` was asked to do.
+
+    Attributes:
+        location: The configuration: a path or a `file://` URL.
+        discovery: The `--discovery` override, or None.
+        environment: The environment as it was given, for templates and jobs.
+        hostname: The host's name, for instance ids.
+        refuse: Says why the first configuration is refused.
+    """
+
+    __slots__ = ("discovery", "environment", "hostname", "location", "refuse")
+
+    def __init__(
+        self,
+        location: str,
+        discovery: str | None,
+        environment: Mapping[str, str],
+        refuse: "Callable[[Sequence[Problem]], None]" = complain,
+    ) -> None:
+        self.location, self.discovery, self.environment = location, discovery, environment
+        self.hostname = os.uname().nodename
+        self.refuse = refuse
+
+    def request(self, environment: Mapping[str, str]) -> "LoadRequest":
+        """What the loader is asked for, with the jobs' environment as it is now."""
+        from corepilot.config.loader import LoadRequest
+
+        return LoadRequest(
+            location=self.location,
+            environment=dict(environment),
+            discovery=self.discovery,
+            judge_machine=True,
+            strict=False,
+            hostname=self.hostname,
+        )
