@@ -7,11 +7,13 @@ import select
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from shlex import join
 
 import pytest
 from eventually import eventually
 from guarding import Running, children_of, program, state
+from running import COMMAND
 
 CTRL_C = b"\x03"
 CTRL_Z = b"\x1a"
@@ -35,6 +37,10 @@ class Screen:
             assert ready, f"{text!r} was not shown within {deadline_s} s, but {self._shown!r}"
             self._shown += os.read(self._descriptor, 65536).decode(errors="replace")
         self._shown = self._shown.partition(text)[2]
+
+    def rest(self) -> str:
+        """What has been read and not waited for."""
+        return self._shown
 
 
 @contextlib.contextmanager
@@ -174,3 +180,19 @@ def test_a_wrapped_shell_has_job_control_of_its_own() -> None:
         assert len(children_of(run.pid)) == 1
         screen.type(b"exit 21\n")
         assert run.status() == 21
+
+
+def test_one_ctrl_c_is_one_graceful_stop_of_every_job(tmp_path: Path) -> None:
+    """The whole of corepilot on a terminal: jobs see one SIGTERM and no SIGINT, and have their time."""
+    script = "trap 'echo int' INT; trap 'sleep 0.3; echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"
+    (tmp_path / "corepilot.json5").write_text(
+        f'{{control: {{socket: "{tmp_path}/control.socket"}}, jobs: [{{name: "a", exec: ["sh", "-c", "{script}"]}}]}}'
+    )
+    with on_a_terminal([*COMMAND, "-c", str(tmp_path / "corepilot.json5")]) as (run, screen):
+        screen.shows("] up")
+        screen.type(CTRL_C)
+        screen.shows("stopping: SIGINT")
+        screen.shows("] bye")
+        screen.shows("killed: nobody")
+        assert run.status() == 0
+        assert "int" not in screen.rest()
