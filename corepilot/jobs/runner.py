@@ -42,6 +42,9 @@ _TIMERS: dict[Timer, str] = {"check": "heartbeat", "interval": "run-every", "whe
 QUIET_TIMER = "containerpilot.heartbeat"
 """Telemetry's own heartbeat, which would fill the debug log."""
 
+HELD_MAX = 8
+"""How many ended runs of a job may have left processes behind whose output is still read."""
+
 
 class Catalog(Protocol):
     """What a runner tells about its service. Nothing here blocks; see `corepilot.discovery.registrar`."""
@@ -102,6 +105,7 @@ class Runner:
         self._around = around
         self._timers: dict[Timer, Any] = {}
         self._runs: dict[Role, _Run] = {}
+        self._held: list[OutputPipe] = []
         self.starts = 0
         self.last_status: int | None = None
         self.started_at: float | None = None
@@ -126,12 +130,13 @@ class Runner:
         return run.pid if run else None
 
     def discard(self) -> None:
-        """Stop timers and close pipes. For a job that is complete; idempotent."""
-        for timer in list(self._timers):
-            self._clear(timer)
+        """Stop timers and close pipes, those of a complete job's daemons too. Idempotent."""
+        self._rest()
         for run in self._runs.values():
             if run.pipe is not None:
                 run.pipe.close()
+        while self._held:
+            self._held.pop().close()
 
     def _act(self, action: Action) -> None:
         around, service = self._around, self.plan.job.service
@@ -153,7 +158,7 @@ class Runner:
             case Withdraw() if service is not None:
                 around.catalog.withdraw(service.registration.id)
             case Complete():
-                self.discard()
+                self._rest()
                 around.completed(self)
 
     # -------------------------------------------------------------------------------------------------- processes
@@ -202,12 +207,21 @@ class Runner:
         if run.pipe is not None:
             run.pipe.finish()
             tail = run.pipe.tail
+            if run.pipe.open:
+                self._hold(run.pipe)
         self._settle(Exited(role, status, describe_status(status), tail))
 
     def _settle(self, exited: Exited) -> None:
         if exited.role == "main":
             self.last_status = exited.status
         self.handle(exited)
+
+    def _hold(self, pipe: OutputPipe) -> None:
+        """Go on reading what daemons of an ended run write, for the last `HELD_MAX` runs."""
+        self._held = [one for one in self._held if one.open]
+        self._held.append(pipe)
+        if len(self._held) > HELD_MAX:
+            self._held.pop(0).close()
 
     def _kill(self, role: Role, *, force: bool, why: str) -> None:
         run = self._runs.get(role)
@@ -241,6 +255,10 @@ class Runner:
         self._timers[timer] = watcher
         if timer in {"hook", "kill"}:
             self._around.patience(after_s)
+
+    def _rest(self) -> None:
+        for timer in list(self._timers):
+            self._clear(timer)
 
     def _clear(self, timer: Timer) -> None:
         watcher = self._timers.pop(timer, None)

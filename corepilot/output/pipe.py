@@ -7,10 +7,6 @@ from corepilot.output.lines import LineSplitter
 from corepilot.output.log import Fields, Log
 
 CHUNK_BYTES = 64 * 1024
-LINGER_S = 1.0
-"""Seconds that output of processes which outlive their parent is still read. ContainerPilot takes them for the job
-(contract, section 4.2: exit is noticed when the pipe is closed); here the job's exit is its main process's exit."""
-
 KEEP_BYTES = 4 * 1024
 """How much of the end of a check's output is kept for the catalog."""
 
@@ -39,7 +35,11 @@ class OutputPipe:
         self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_end, False)
         self._watcher: Any = None
-        self._linger: Any = None
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody may still write to it."""
+        return self._read_end >= 0
 
     @property
     def tail(self) -> str:
@@ -54,21 +54,21 @@ class OutputPipe:
         self._watcher.start(self._readable)
 
     def finish(self) -> None:
-        """The child has ended: read what is there, then wait at most `LINGER_S` for others that hold the pipe."""
+        """The child has ended: read what is there, a last line without newline included.
+
+        Others may hold the pipe, such as a daemon that the child started. ContainerPilot takes them for the job
+        (contract, section 4.2: exit is noticed when the pipe is closed); here the job's exit is its main process's.
+        Their output is read on until they close it or `close` is called: closing it now would be their death by
+        SIGPIPE.
+        """
         for _ in range(4):  # a pipe holds 64 KiB; whoever writes on can keep it full for ever
             if not self._read():
                 break
-        if self._watcher is not None:
-            self._linger = self._loop.timer(LINGER_S)
-            self._linger.start(self.close, update=True)
+        self._emit(self._splitter.flush())
 
     def close(self) -> None:
         """Log the rest and close everything. Idempotent; also right after a spawn that failed."""
         self._close_write_end()
-        if self._linger is not None:
-            self._linger.stop()
-            self._linger.close()
-            self._linger = None
         if self._watcher is not None:
             self._watcher.stop()
             self._watcher.close()

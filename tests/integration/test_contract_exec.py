@@ -112,6 +112,17 @@ def test_exit_is_seen_at_once_although_others_hold_the_output(tmp_path: Path) ->
         assert sorted(Record(corepilot).words) == ["next", "next-raw"]
 
 
+def test_a_daemon_that_outlives_its_job_goes_on_writing(tmp_path: Path) -> None:
+    daemon = "n=0; while :; do n=$((n+1)); echo line $n; sleep 0.2; done"
+    script = f"setsid sh -c '{daemon}' & printf unfinished"
+    jobs = f'{{name: "a", exec: {shell(script)}}}, {{name: "b", exec: "sleep 1000"}}'
+    with Corepilot(config(jobs), tmp_path) as corepilot:
+        corepilot.until("line 10")
+        assert corepilot.job("a")["state"] == "complete"
+        assert any(line.endswith("unfinished") or "unfinishedline" in line for line in lines_of(corepilot, "a"))
+        assert corepilot.stop() == 0
+
+
 # ------------------------------------------------------------------------------------------------------- environment
 def test_the_environment_of_children(tmp_path: Path) -> None:
     ports = 'port: 80, interfaces: "static:192.0.2.{}", health: {{exec: {}, interval: 1, ttl: 5}}'
