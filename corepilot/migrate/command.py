@@ -122,8 +122,15 @@ def _judge_usage(arguments: Arguments, reports: Sequence[Report], target: str | 
         raise UsageError(f"cannot write {target}: there is nothing to write, as no file is of version 2")
     if arguments.program and not made:
         raise UsageError("cannot use a main program: it belongs to files of version 2, and there is none")
-    if target is not None and os.path.exists(target) and os.path.samefile(target, made[0]):
+    if target is not None and _is_same(target, made[0].removeprefix("file://")):
         raise UsageError(f"cannot write {target}: it is the file that is read; choose another name")
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def _report(file: str, program: Sequence[str], environment: dict[str, str], *, every: bool) -> Report:

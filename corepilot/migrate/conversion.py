@@ -7,7 +7,7 @@ from corepilot.migrate import lifecycle, periodic
 from corepilot.migrate.draft import Draft
 from corepilot.migrate.layout import DECIDE, Piece, decide, member, nested, note
 from corepilot.migrate.outline import Value
-from corepilot.migrate.reading import KEYS, SHARED, Old
+from corepilot.migrate.reading import KEYS, SHARED, Old, fold
 
 _HEAD = """
 Made by `corepilot migrate` from a file of ContainerPilot 2. What a person has to decide is marked with DECIDE. What
@@ -27,11 +27,11 @@ class Decision(NamedTuple):
 
 def is_version_2(old: Old) -> bool:
     """Whether a file is one of version 2, and cannot be one of version 3."""
-    keys = {key for key, _ in old.root.members}
+    keys = {fold(key) for key, _ in old.root.members}
     if "jobs" in keys:
         return False
     sensors = any(True for one in old.top("telemetry") for _ in one.find("sensors"))
-    return not keys.isdisjoint(KEYS) or sensors
+    return not keys.isdisjoint(map(fold, KEYS)) or sensors
 
 
 def convert(old: Old, program: Sequence[str]) -> str:
@@ -58,6 +58,7 @@ def convert(old: Old, program: Sequence[str]) -> str:
         *_catalog(old),
         *_copies(old, "logging"),
         *_copies(old, "stopTimeout"),
+        *_copies(old, "control"),
         Piece((), nested("jobs: ", draft.jobs, "[]")),
     ]
     if watches:

@@ -18,8 +18,13 @@ KEYS = (
 )  # fmt: skip
 """Keys of the top level that version 3 does not know."""
 
-SHARED = ("consul", "logging", "stopTimeout", "telemetry")
+SHARED = ("consul", "logging", "stopTimeout", "control", "telemetry")
 """Keys of the top level that both know."""
+
+
+def fold(key: str) -> str:
+    """A key without regard to case and underscores: as files of any age write them."""
+    return key.replace("_", "").lower()
 
 
 class Old:
@@ -40,7 +45,8 @@ class Old:
 
     def top(self, key: str) -> list[Value]:
         """The values of a key of the top level: several if branches of the template have it. Nulls are left out."""
-        return [value for name, value in self.root.members if name == key and not self.is_null(value)]
+        folded = fold(key)
+        return [value for name, value in self.root.members if fold(name) == folded and not self.is_null(value)]
 
     def elements(self, key: str, inside: Value | None = None) -> Iterator[Value]:
         """The objects in the arrays of a key."""
@@ -99,8 +105,8 @@ class Old:
 
     def strangers(self, element: Value, known: tuple[str, ...]) -> list[Piece]:
         """A remark for each key that version 2 does not know either."""
-        folded = {key.lower() for key in known}
-        names = sorted({name for name, _ in element.members if name.lower() not in folded})
+        folded = {fold(key) for key in known}
+        names = sorted({name for name, _ in element.members if fold(name) not in folded})
         return [
             Piece(self.conditions(element), decide(f"{name} is no key of version 2 at this place: left out"))
             for name in names

@@ -86,6 +86,11 @@ def test_on_start_is_the_old_name_of_pre_start() -> None:
     assert job(both, "preStart")["exec"][-1] == "y"
 
 
+def test_keys_of_the_top_level_are_found_as_old_files_write_them() -> None:
+    config = made('{"consul": "c", "pre_start": "x", "poststop": "y"}', "app")
+    assert [one["name"] for one in config["jobs"]] == ["preStart", "main", "postStop"]
+
+
 def test_backends_become_watches_and_jobs() -> None:
     config = made({"backends": [{"name": "db", "poll": 7, "onChange": "reload", "tag": "t", "timeout": "4s"}]}, "app")
     assert config["watches"] == [{"name": "db", "interval": 7, "tag": "t"}]
@@ -141,6 +146,7 @@ def test_what_both_versions_know_is_copied() -> None:
             "consul": {"address": "c:1", "token": "{{ .T }}"},
             "logging": {"level": "DEBUG"},
             "stopTimeout": -1,
+            "control": {"socket": "/s"},
             "services": [],
         },
         "app",
@@ -149,6 +155,7 @@ def test_what_both_versions_know_is_copied() -> None:
     assert config["consul"] == {"address": "c:1", "token": "s"}
     assert config["logging"] == {"level": "DEBUG"}
     assert config["stopTimeout"] == -1
+    assert config["control"] == {"socket": "/s"}
 
 
 def test_etcd_is_a_decision() -> None:
