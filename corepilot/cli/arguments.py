@@ -11,6 +11,9 @@ from corepilot.errors import CorepilotError
 USAGE = 2
 """Exit status of a command line that cannot be understood."""
 
+EVERYWHERE = ("--help", "--version")
+"""Options that are looked for before a command's own."""
+
 
 class UsageError(CorepilotError):
     """A command line that cannot be understood."""
@@ -106,10 +109,15 @@ def parse(command: Command, words: Sequence[str]) -> Arguments:
             continue
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
         option = known.get(name)
+        single = word.partition("=")[0]
+        if option is None and f"-{single}" in known:  # else -config, ContainerPilot's way, is -c onfig
+            raise UsageError(f"cannot use option {single!r} with {command.name}: unknown; did you mean '-{single}'?")
         if option is None and not word.startswith("--") and word[:2] in known and known[word[:2]].value:
             option, name, equals, value = known[word[:2]], word[:2], "=", word[2:]  # -cFILE
         if option is None:
-            raise UsageError(f"cannot use option {name!r} with {command.name}: unknown{suggest(name, known)}")
+            raise UsageError(
+                f"cannot use option {name!r} with {command.name}: unknown{suggest(name, [*known, *EVERYWHERE])}"
+            )
         if not option.value:
             if equals:
                 raise UsageError(f"cannot give {name} a value: it is a switch")
@@ -127,6 +135,8 @@ def parse(command: Command, words: Sequence[str]) -> Arguments:
             setattr(found, option.attribute, value)
     if not command.least <= len(found.positionals) <= command.most:
         wanted = command.positionals or "no further arguments"
+        if not command.most and "-c" in known:
+            wanted += "; name a configuration with -c FILE"
         raise UsageError(f"cannot run {command.name} with {len(found.positionals)} arguments: it takes {wanted}")
     return found
 

@@ -43,7 +43,8 @@ def check(arguments: Arguments) -> int:
     """Say of each file whether it is good; returns 0 if all are, else 1.
 
     Raises:
-        ConfigError: a variable is not of the form NAME=VALUE, or an `--env-file` cannot be read; no file was looked at.
+        UsageError: a variable is not of the form NAME=VALUE.
+        ConfigError: an `--env-file` cannot be read; no file was looked at.
     """
     environment = _environment(arguments)
     files = _files(arguments, environment)
@@ -75,7 +76,7 @@ def render(arguments: Arguments) -> int:
     """Print what the template of one file makes, exactly; returns 0, or 1 if it cannot be carried out.
 
     Raises:
-        ConfigError: see `check`.
+        UsageError, ConfigError: see `check`.
     """
     environment = _environment(arguments)
     file = _files(arguments, environment)[0]
@@ -98,9 +99,9 @@ def _environment(arguments: Arguments) -> dict[str, str]:
     for pair in arguments.env:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            from corepilot.errors import ConfigError
+            from corepilot.cli.arguments import UsageError
 
-            raise ConfigError(f"cannot set {name or pair!r}: write -e NAME=VALUE")
+            raise UsageError(f"cannot set {name or pair!r}: write -e NAME=VALUE")
         environment[name] = value
     return environment
 

@@ -37,13 +37,15 @@ def maintenance(arguments: Any) -> int:
 
 def env(arguments: Any) -> int:
     """`corepilot env NAME=VALUE…`."""
-    _ask(_client(arguments), "POST", "/v1/environ", dict(_pairs(arguments.positionals)))
+    pairs = dict(_pairs(arguments.positionals))
+    _ask(_client(arguments), "POST", "/v1/environ", pairs)
     return 0
 
 
 def metric(arguments: Any) -> int:
     """`corepilot metric NAME=VALUE…`."""
-    _ask(_client(arguments), "POST", "/v1/metric", dict(_pairs(arguments.positionals)))
+    pairs = dict(_pairs(arguments.positionals))
+    _ask(_client(arguments), "POST", "/v1/metric", pairs)
     return 0
 
 
@@ -139,7 +141,12 @@ def _configured_socket(arguments: Any) -> str | None:
         return None
     from corepilot.config.peek import control_socket
 
-    return control_socket(location, arguments.environment)
+    try:
+        return control_socket(location, arguments.environment)
+    except ConfigError:
+        if arguments.config:
+            raise  # the default places are another corepilot's
+        return None
 
 
 def _ask(client: ControlClient, method: str, path: str, body: object = None, deadline_s: float = 5.0) -> Any:

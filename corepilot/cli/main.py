@@ -87,15 +87,18 @@ def _command_status(name: str, words: list[str], given: Mapping[str, str]) -> in
 
         sys.stdout.write(f"corepilot {_version.__version__}\n")
         return 0
-    from corepilot.cli.arguments import UsageError, parse, suggest
+    from corepilot.cli.arguments import EVERYWHERE, UsageError, parse, suggest
     from corepilot.cli.table import COMMANDS, overview, usage
 
     if name in {"--help", "-h", "help"}:
-        sys.stdout.write(overview())
+        about = COMMANDS.get(words[0]) if words else None
+        sys.stdout.write(overview() if about is None else usage(about))
         return 0
     command = COMMANDS.get(name)
     if command is None:
-        raise UsageError(f"cannot run {name!r}: unknown command{suggest(name, COMMANDS)}")
+        file = "." in name or "/" in name
+        way_out = "; name a configuration with -c FILE" if file else suggest(name, [*COMMANDS, *EVERYWHERE])
+        raise UsageError(f"cannot run {name!r}: unknown command{way_out}")
     if _asks_for_help(words):
         sys.stdout.write(usage(command))
         return 0

@@ -19,15 +19,23 @@ def control_socket(location: str, environment: Mapping[str, str]) -> str | None:
     Args:
         location: A path or a `file://` URL.
         environment: For the template.
+
+    Raises:
+        ConfigError: there is no such file, or it cannot be read.
     """
     from corepilot.config.json5 import Json5Error, parse
+    from corepilot.errors import ConfigError
     from corepilot.gotemplate import TemplateError, render
     from corepilot.sources.file import read
     from corepilot.sources.source import SourceError
 
     try:
-        text = render(read(location, PEEK_DEADLINE_S).text, environment).text
-    except (SourceError, TemplateError):
+        source = read(location, PEEK_DEADLINE_S)
+    except SourceError as error:
+        raise ConfigError(str(error)) from error
+    try:
+        text = render(source.text, environment).text
+    except TemplateError:
         return None
     try:
         root = parse(text).root.plain()

@@ -31,7 +31,14 @@ def test_repeated_options_and_positionals_keep_their_order() -> None:
     [
         ("check", ["--her", "f"], "cannot use option '--her' with check: unknown; did you mean '--here'?"),
         ("status", ["-c"], "cannot use -c without a value: -c FILE"),
-        ("status", ["extra"], "cannot run status with 1 arguments: it takes no further arguments"),
+        (
+            "ping",
+            ["x"],
+            "cannot run ping with 1 arguments: it takes no further arguments; name a configuration with -c FILE",
+        ),
+        ("run", ["-config", "f"], "cannot use option '-config' with run: unknown; did you mean '--config'?"),
+        ("run", ["-config=f"], "cannot use option '-config' with run: unknown; did you mean '--config'?"),
+        ("run", ["--versoin"], "cannot use option '--versoin' with run: unknown; did you mean '--version'?"),
         ("status", ["-o", "xml"], "cannot use -o xml: it is one of text, json"),
         ("check", ["--here=yes", "f"], "cannot give --here a value: it is a switch"),
         ("instances", [], "cannot run instances with 0 arguments: it takes SERVICE"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from corepilot.config.peek import control_socket
+from corepilot.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -26,5 +27,6 @@ def test_the_socket_is_found_where_it_stands(tmp_path: Path, text: str, path: st
     assert control_socket(str(tmp_path / "config"), {"DIR": "/dir"}) == path
 
 
-def test_a_missing_file_has_none(tmp_path: Path) -> None:
-    assert control_socket(str(tmp_path / "none"), {}) is None
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such file"):
+        control_socket(str(tmp_path / "none"), {})
