@@ -46,7 +46,7 @@ def check(arguments: Arguments) -> int:
         UsageError: a variable is not of the form NAME=VALUE.
         ConfigError: an `--env-file` cannot be read; no file was looked at.
     """
-    environment = _environment(arguments)
+    environment = environment_of(arguments)
     files = _files(arguments, environment)
     if len(files) > 1:
         # Each load has a process of its own, which need not import everything again.
@@ -78,7 +78,7 @@ def render(arguments: Arguments) -> int:
     Raises:
         UsageError, ConfigError: see `check`.
     """
-    environment = _environment(arguments)
+    environment = environment_of(arguments)
     file = _files(arguments, environment)[0]
     result = _load(LoadRequest(location=file, environment=environment, judge_machine=False, render_only=True))
     if result.rendered is None:
@@ -90,7 +90,12 @@ def render(arguments: Arguments) -> int:
     return 0
 
 
-def _environment(arguments: Arguments) -> dict[str, str]:
+def environment_of(arguments: Arguments) -> dict[str, str]:
+    """The given environment with what `--env-file` and `-e` set, in this order.
+
+    Raises:
+        CorepilotError: a file or a pair cannot be read.
+    """
     environment = dict(arguments.environment)
     for file in arguments.env_file:
         from corepilot.config.dotenv import parse

@@ -26,6 +26,12 @@ def reload(arguments: Any) -> int:
     return 0
 
 
+def stop(arguments: Any) -> int:
+    """`corepilot stop`: returns when the stop has begun."""
+    _ask(_client(arguments), "POST", "/v1/stop")
+    return 0
+
+
 def maintenance(arguments: Any) -> int:
     """`corepilot maintenance enable|disable`."""
     verb = arguments.positionals[0]

@@ -43,6 +43,7 @@ COMMANDS = {
             "instances", "show the instances of a watched service", "SERVICE", 1, 1, (*CLIENT, OUTPUT),
             "corepilot.cli.commands:instances",
         ),
+        Command("stop", "stop, as SIGTERM does", "", 0, 0, CLIENT, "corepilot.cli.commands:stop"),
         Command("ping", "say whether corepilot answers", "", 0, 0, CLIENT, "corepilot.cli.commands:ping"),
         Command("reload", "load the configuration again", "", 0, 0, CLIENT, "corepilot.cli.commands:reload"),
         Command(

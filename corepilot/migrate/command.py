@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from corepilot.cli.arguments import UsageError
-from corepilot.cli.check import DEADLINE_S, _environment
+from corepilot.cli.check import DEADLINE_S, environment_of
 from corepilot.config import loader
 from corepilot.config.json5 import position
 from corepilot.config.problems import Problem
@@ -94,7 +94,7 @@ def migrate(arguments: Arguments) -> int:
     files = arguments.positionals[: len(arguments.positionals) - len(program)]
     if not files:
         raise UsageError("cannot migrate nothing: corepilot migrate FILE… [-- COMMAND ARGS…]")
-    environment = _environment(arguments)  # type: ignore[arg-type]  # it looks at env, env_file and environment only
+    environment = environment_of(arguments)  # type: ignore[arg-type]  # it looks at env, env_file and environment only
     reports = [_report(file, program, environment, every=arguments.every) for file in files]
     target = arguments.output if arguments.output not in {None, "json", "text"} else None
     made = [report for report in reports if report.text is not None]

@@ -122,6 +122,14 @@ def test_maintenance_and_metrics(tmp_path: Path) -> None:
         assert "'nope'" in answer.stderr
 
 
+def test_stop_is_a_stop_that_was_asked_for(tmp_path: Path) -> None:
+    with Corepilot(SLEEPER, tmp_path) as corepilot:
+        corepilot.until_ready()
+        assert corepilot.client("stop").returncode == 0
+        assert corepilot.wait() == 0
+        assert "a stop request" in corepilot.lines[-1]
+
+
 def test_a_second_corepilot_on_one_socket_is_refused(tmp_path: Path) -> None:
     with Corepilot(SLEEPER, tmp_path) as corepilot:
         corepilot.until_ready()
