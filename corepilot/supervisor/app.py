@@ -158,7 +158,9 @@ class App:
             self._leave_generation()
             if self._next is None or self._stop_reason:
                 return
-            self._config, self._next = self._next, None
+            before, self._config, self._next = self._config, self._next, None
+            if before.control_socket != self._config.control_socket:
+                self.log("warning", f"the control socket stays at {self.control_path} until the next start")
             log = self.log
             try:
                 self.log = Log(self._config.logging)
