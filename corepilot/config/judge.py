@@ -62,6 +62,7 @@ def judge(
         "logging": logging,
         "stop_timeout_s": float(data["stop_timeout"] or 5),
         "control_socket": (data.get("control") or {}).get("socket"),
+        "control_strict": bool((data.get("control") or {}).get("strict")),
         "exit_status": data["exit_status"],
         "report_failing": data["report_failing"],
         "discovery": catalog.plugin,

@@ -156,6 +156,7 @@ class Config(Value):
     Attributes:
         stop_timeout_s: Seconds between a job's stop signal and its SIGKILL. 0 or less: no wait.
         control_socket: The path asked for, or None for the default places.
+        control_strict: Whether an unsafe place for it, or a file of somebody else's there, is refused.
         exit_status: "job": the status of the first job that failed for good; "zero": always 0, as ContainerPilot.
         report_failing: Whether a failing check is reported as critical at once, or (ContainerPilot's way) only when its
             TTL runs out.
@@ -171,6 +172,7 @@ class Config(Value):
     logging: LoggingConfig = LoggingConfig()
     stop_timeout_s: float = 5.0
     control_socket: str | None = None
+    control_strict: bool = False
     exit_status: Literal["job", "zero"] = "job"
     report_failing: bool = True
     discovery: PluginConfig | None = None

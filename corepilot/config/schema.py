@@ -94,6 +94,11 @@ class ControlSection(Section):
         default_text="the first of the default places that can be used",
         example="/run/app/control.socket",
     )
+    strict = Flag(
+        "refuse a place that other users can tamper with, and one where a file stands that is no socket; if not, as "
+        "ContainerPilot, the first is taken and the second deleted, with a warning",
+        default=False,
+    )
 
     @validates_schema(skip_on_field_errors=False)
     def judge(self, data: dict[str, Any], **_: Any) -> None:

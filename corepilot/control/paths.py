@@ -88,7 +88,8 @@ def bind_control_socket(
         environment: The environment corepilot was given.
         retry_s: How long to wait for the directory of a configured socket, in seconds: volumes may be mounted late.
             Ten is what ContainerPilot waits (contract, section 9.1).
-        strict: Refuse a configured place that other users can tamper with, instead of warning.
+        strict: Refuse what is otherwise a warning: a configured place that other users can tamper with, and a file that
+            is no socket at a place that is not ours alone. ContainerPilot deletes it (contract, section 9.1).
         on_wait: Told once, before the wait, what is missing.
 
     Returns:
@@ -96,7 +97,7 @@ def bind_control_socket(
 
     Raises:
         SocketInUseError: A process listens at the place.
-        NotASocketError: A file that is no socket stands there.
+        NotASocketError: A file that is no socket stands there, and `strict` was asked for; or it is no plain file.
         ControlError: No place can be had; the message names each with its reason. Nothing is left behind.
     """
     places = socket_places(configured, environment)
@@ -134,7 +135,8 @@ def _bind(place: Place, *, strict: bool) -> ControlSocket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         _lock(directory)
-        _clear(place.path, directory)
+        if _clear(place.path, directory, any_file=not (strict or place.own_directory)):
+            warnings.append(f"a file that was no socket has been deleted at {place.path}; control.strict refuses that")
         # Linux gives the file the mode of the socket's own inode, less the umask: it is never open to others, and
         # no process-wide umask has to be changed while other threads may create files.
         os.fchmod(listener.fileno(), 0o600)
@@ -179,19 +181,21 @@ def _lock(directory: int) -> None:
             return
 
 
-def _clear(path: str, directory: int) -> None:
-    """Remove a socket on which nobody listens; refuse anything else."""
+def _clear(path: str, directory: int, *, any_file: bool) -> bool:
+    """Remove a socket on which nobody listens, with `any_file` a plain file or link too; whether it was one of these."""
     name = os.path.basename(path)
     try:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(found.st_mode):
+        return False
+    plain = stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)
+    if not stat.S_ISSOCK(found.st_mode) and not (any_file and plain):
         raise NotASocketError(
             f"cannot create the control socket at {path}: a file that is no socket stands there, and is not deleted; "
             "remove it, or set control.socket to another place"
         )
-    _require_stale(path)
+    if not plain:
+        _require_stale(path)
     # A name can change hands between a look and an unlink: it is moved aside first, and looked at again there.
     aside = f".{name}.{os.urandom(4).hex()}"
     os.mkdir(aside, 0o700, dir_fd=directory)
@@ -206,6 +210,7 @@ def _clear(path: str, directory: int) -> None:
         os.unlink(taken, dir_fd=directory)
     finally:
         os.rmdir(aside, dir_fd=directory)
+    return plain
 
 
 def _require_stale(path: str) -> None:

@@ -45,10 +45,10 @@ HOOK_TIMEOUT_S = 30.0
 """Seconds a stop hook may take where `stopTimeout` does not say (our decision; contract, section 4.7)."""
 
 QUICK_RESTARTS = 3
-BACKOFF_FIRST_S = 0.5
+BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 30.0
 BACKOFF_RESET_S = 30.0
-"""Restart delay (contract, section 4.2, FIX): the first three restarts are immediate, then 0.5 s, doubled up to 30 s.
+"""Restart delay (contract, section 4.2, FIX): the first three restarts are immediate, then 0.25 s, doubled up to 30 s.
 A run of 30 s or more starts the count afresh. A run that succeeds is never delayed by more than `SUCCESS_PERIOD_S` from
 its start, so that `restarts: "unlimited"` goes on working as a simple loop."""
 

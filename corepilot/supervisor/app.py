@@ -84,7 +84,12 @@ class App:
                 f"cannot open the log file {self._config.logging.output}: {error.strerror}; see logging.output"
             )
         try:
-            control_socket = bind_control_socket(self._config.control_socket, self.arguments.environment, retry_s=0)
+            control_socket = bind_control_socket(
+                self._config.control_socket,
+                self.arguments.environment,
+                retry_s=0,
+                strict=self._config.control_strict,
+            )
         except CorepilotError as error:
             self.log.close()
             return _refuse(str(error))

@@ -107,8 +107,39 @@ def test_a_live_socket_with_a_full_backlog_is_alive(tmp_path: Path) -> None:
             bind(tmp_path / "x.socket")
 
 
+@pytest.mark.parametrize("kind", ["file", "link", "dangling-link"])
+def test_a_plain_file_is_replaced_with_a_warning_as_containerpilot_does(tmp_path: Path, kind: str) -> None:
+    path, victim = tmp_path / "x.socket", tmp_path / "victim"
+    if kind == "link":
+        victim.write_text("precious")
+    if kind == "file":
+        path.write_text("stale")
+    else:
+        path.symlink_to(victim)
+    made = bind(path)
+    try:
+        assert stat.S_ISSOCK(path.lstat().st_mode)
+        assert victim.exists() == (kind == "link")
+        (warning,) = made.warnings
+        assert "control.strict" in warning
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo"])
+def test_what_is_no_plain_file_is_never_deleted(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.socket"
+    if kind == "directory":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    with pytest.raises(NotASocketError, match="is not deleted; remove it"):
+        bind(path)
+    assert path.exists()
+
+
 @pytest.mark.parametrize("kind", ["file", "directory", "link", "dangling-link", "fifo"])
-def test_what_is_no_socket_is_never_deleted(tmp_path: Path, kind: str) -> None:
+def test_in_strict_mode_what_is_no_socket_is_never_deleted(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.socket"
     victim = tmp_path / "victim"
     if kind == "file":
@@ -123,7 +154,7 @@ def test_what_is_no_socket_is_never_deleted(tmp_path: Path, kind: str) -> None:
         path.symlink_to(victim)
     before = path.lstat()
     with pytest.raises(NotASocketError, match="is not deleted; remove it"):
-        bind(path)
+        bind_control_socket(str(path), {}, strict=True)
     assert path.lstat().st_ino == before.st_ino
     assert victim.exists() == (kind == "link")
 
