@@ -182,7 +182,7 @@ def _lock(directory: int) -> None:
 
 
 def _clear(path: str, directory: int, *, any_file: bool) -> bool:
-    """Remove a socket on which nobody listens, with `any_file` a plain file or link too; whether it was one of these."""
+    """Remove a socket nobody listens on, with `any_file` a plain file or link too; whether it was one of those."""
     name = os.path.basename(path)
     try:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)

@@ -89,7 +89,7 @@ DIFFERENCES = (
     Difference(
         "restart-delay", ("4.2",),
         "restarts follow at once, thousands a second",
-        "from the fourth in a row on they wait: 0.5 s, then twice as long each time up to 30 s; after a run that "
+        "from the fourth in a row on they wait: 0.25 s, then twice as long each time up to 30 s; after a run that "
         "succeeded at most 1 s",
     ),
     Difference(
