@@ -89,7 +89,7 @@ def show_plugin(arguments: InfoArguments) -> int:
     """Show what a plugin takes and promises. Returns 1 if there is none of that name, or it cannot be imported."""
     plugins = enumerate_installed()
     try:
-        shown = [_details(plugin) for plugin in _named((arguments.name,), plugins)]
+        shown = [_details(plugin, schema=arguments.output == "json") for plugin in _named((arguments.name,), plugins)]
     except PluginError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -148,13 +148,19 @@ def _plain(plugin: InstalledPlugin) -> dict[str, Any]:
     return {"kind": plugin.kind, **plugin._asdict()}
 
 
-def _details(plugin: InstalledPlugin) -> dict[str, Any]:
+def _details(plugin: InstalledPlugin, *, schema: bool) -> dict[str, Any]:
     where = f"cannot show {plugin.kind} {plugin.name!r} ({plugin.distribution} {plugin.version})"
     with contextlib.redirect_stdout(sys.stderr):  # what a plugin prints must not get into a table or JSON
         light = import_light(plugin.module, plugin.attribute, where, plugin.distribution)
     manual = (getattr(light.module, "__doc__", None) or "").strip()
+    options: dict[str, Any] = {}
+    if schema:
+        from corepilot.config.options import json_schema
+
+        options["schema"] = json_schema(light.options) if light.options else {"type": "object", "properties": {}}
     return {
         **_plain(plugin),
+        **options,
         "summary": manual.partition("\n")[0],
         "api": light.api,
         "capabilities": sorted(light.capabilities),
