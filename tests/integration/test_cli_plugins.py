@@ -172,6 +172,8 @@ def test_info_as_json_imports_only_the_light_module(site: Path) -> None:
     assert shown["capabilities"] == ["durable", "push"]
     assert [one["name"] for one in shown["options"]] == ["path", "wait_s", "pages", "token", "tls.verify"]
     assert shown["options"][1]["maximum"] == 60
+    assert shown["schema"]["properties"]["wait_s"]["maximum"] == 60
+    assert shown["schema"]["additionalProperties"] is False
 
 
 def test_what_a_plugin_prints_does_not_get_into_the_output(site: Path) -> None:
