@@ -129,6 +129,7 @@ DIFFERENCES = {
     "pyjson5 refuses 0.e1": r"\.[eE]",
     "pyjson5 takes .1. for a number": r"\.[0-9]*\.",
     "pyjson5 takes -. for a number": r"[-+]\.(?![0-9])",
+    "pyjson5 takes +-0 for a number": r"[-+]{2}",
 }
 DIFFERENCE = re.compile("|".join(DIFFERENCES.values()))
 
