@@ -5,8 +5,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from leaks import Snapshot
 from servers.consul import ConsulServer
+
+# How long an example takes is no property of what is tested. In CI the same examples are tried at every run; elsewhere
+# new ones, which is how mistakes are found.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 _SERVERS: list[ConsulServer] = []
 _COUNT = itertools.count()
