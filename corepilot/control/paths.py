@@ -78,6 +78,7 @@ def bind_control_socket(
     retry_s: float = 10.0,
     strict: bool = False,
     on_wait: Callable[[str], object] = lambda _: None,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> ControlSocket:
     """Bind and listen at the first place that can be had.
 
@@ -91,6 +92,7 @@ def bind_control_socket(
         strict: Refuse what is otherwise a warning: a configured place that other users can tamper with, and a file that
             is no socket at a place that is not ours alone. ContainerPilot deletes it (contract, section 9.1).
         on_wait: Told once, before the wait, what is missing.
+        give_up: Asked ten times a second during the wait; true ends it.
 
     Returns:
         The socket. Connections queue up in the kernel until somebody accepts.
@@ -102,7 +104,7 @@ def bind_control_socket(
     """
     places = socket_places(configured, environment)
     if configured:
-        _await_directory(os.path.dirname(places[0].path), retry_s, on_wait)
+        _await_directory(os.path.dirname(places[0].path), retry_s, on_wait, give_up)
     reasons = []
     for place in places:
         try:
@@ -114,12 +116,12 @@ def bind_control_socket(
     )
 
 
-def _await_directory(path: str, retry_s: float, on_wait: Callable[[str], object]) -> None:
+def _await_directory(path: str, retry_s: float, on_wait: Callable[[str], object], give_up: Callable[[], bool]) -> None:
     if os.path.isdir(path) or retry_s <= 0:
         return
     on_wait(f"the directory of the control socket, {path}, does not exist yet: waiting {retry_s:g} s for it")
     until = time.monotonic() + retry_s
-    while not os.path.isdir(path) and time.monotonic() < until:
+    while not os.path.isdir(path) and time.monotonic() < until and not give_up():
         time.sleep(_RETRY_EVERY_S)
 
 

@@ -87,12 +87,13 @@ class App:
             control_socket = bind_control_socket(
                 self._config.control_socket,
                 self.arguments.environment,
-                retry_s=0,
                 strict=self._config.control_strict,
+                on_wait=lambda message: self.log("warning", message),
+                give_up=lambda: self._signals.stop_asked,
             )
         except CorepilotError as error:
             self.log.close()
-            return _refuse(str(error))
+            return 0 if self._signals.stop_asked else _refuse(str(error))
         self.control_path, self._socket_warnings = control_socket.path, control_socket.warnings
         watchers = self._signals.hand_over(self._loop, self._signalled)
         guard = self._loop.io(self._channel.fileno(), 1)
