@@ -40,9 +40,10 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
         os.write(2, f"corepilot: {error}\n".encode("utf-8", "backslashreplace"))
         return USAGE if error.code == "usage" else REFUSED
     child = preloaded.ask(arguments.request(arguments.environment))
-    from corepilot.system import light_gevent
+    from corepilot.system import light_imports
 
-    light_gevent.import_gevent()
+    light_imports.import_dataclasses()
+    light_imports.import_gevent()
     from corepilot.config import loader
     from corepilot.config.model import Config
     from corepilot.supervisor import app

@@ -1,11 +1,11 @@
-"""gevent's light import: it saves what it says, and takes nothing away."""
+"""Light imports: they save what they say, and take nothing away."""
 
 import subprocess
 import sys
 
 import pytest
 
-LIGHT = "from corepilot.system.light_gevent import import_gevent; import_gevent()\n"
+LIGHT = "from corepilot.system.light_imports import import_gevent; import_gevent()\n"
 USE = """
 import sys, os, signal
 import gevent, gevent.event, gevent.socket, gevent.ssl, gevent.pool, gevent.queue, gevent.server, gevent.util
@@ -47,6 +47,37 @@ def test_what_is_loaded_is_left_alone(before: str) -> None:
 
 def test_a_gevent_that_wants_more_gets_the_real_one() -> None:
     spoil = (
-        "import corepilot.system.light_gevent as light; del light._class_implements; light._class_implements = None\n"
+        "import corepilot.system.light_imports as light; del light._class_implements; light._class_implements = None\n"
     )
     run(f"{spoil}light._Attribute = 5\n{LIGHT}{USE}\nassert 'zope.interface.declarations' in sys.modules")
+
+
+DATACLASS = """
+import sys
+from corepilot.system.light_imports import import_dataclasses
+import_dataclasses()
+from dataclasses import asdict, dataclass, field
+@dataclass(frozen=True)
+class Documented:
+    "With a docstring."
+    a: int
+    b: list = field(default_factory=list)
+assert asdict(Documented(1)) == {"a": 1, "b": []}
+"""
+
+
+def test_a_documented_dataclass_needs_no_inspect() -> None:
+    asked_at_once = "sys.version_info >= (3, 12)"
+    run(f"{DATACLASS}\nassert ('inspect' in sys.modules) == ({asked_at_once})")
+
+
+def test_a_dataclass_without_docstring_gets_one_from_inspect() -> None:
+    program = """
+@dataclass
+class Bare:
+    a: int = 1
+assert Bare.__doc__ == "Bare(a: int = 1)", Bare.__doc__
+import inspect
+assert type(inspect).__name__ == "module" and inspect.signature(Bare)
+"""
+    run(DATACLASS + program)

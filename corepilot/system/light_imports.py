@@ -1,13 +1,17 @@
-"""gevent, imported without zope.interface, with which it describes itself: 0.65 MB in every supervisor.
+"""Imports of the boot path, without what they import for features that nobody here uses.
 
-Its interfaces then are plain empty classes. Nobody asks them anything: they serve documentation and type registries.
-Nothing is patched: the stand-ins take part only while gevent and its loop are imported, and afterwards the names are
+gevent describes itself with zope.interface: 0.65 MB in every supervisor. Its interfaces then are plain empty classes;
+nobody asks them anything, they serve documentation and type registries. `dataclasses` imports `inspect` for classes
+without a docstring: 6 ms before the first job. It then is imported when something of it is asked for.
+
+Nothing is patched: the stand-ins take part only while gevent or dataclasses are imported, and afterwards the names are
 free for whoever wants the real modules. What is loaded already is left as it is.
 """
 
 import importlib
 import sys
 from types import ModuleType
+from typing import Any
 
 _NAMES = ("zope", "zope.interface")
 
@@ -25,6 +29,25 @@ class _Attribute:
 
 def _class_implements(*_: object) -> None:
     """Stands for zope.interface.classImplements, which notes what a class can do."""
+
+
+class _LaterModule(ModuleType):
+    """Stands for a module that is imported when something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def import_dataclasses() -> None:
+    """Import `dataclasses`; a no-op if it or `inspect` is loaded. From Python 3.12 on it asks for `inspect` at once."""
+    if "dataclasses" in sys.modules or "inspect" in sys.modules:
+        return
+    sys.modules["inspect"] = later = _LaterModule("inspect")
+    try:
+        importlib.import_module("dataclasses")
+    finally:
+        if sys.modules.get("inspect") is later:
+            del sys.modules["inspect"]
 
 
 def import_gevent() -> None:
