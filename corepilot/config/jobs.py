@@ -11,7 +11,7 @@ from corepilot.config.addresses import AddressError, parse_spec
 from corepilot.config.complaints import Complaint, shown
 from corepilot.config.fields import bad_duration
 from corepilot.config.places import Path
-from corepilot.config.schema import SIGNALS, UNLIMITED
+from corepilot.config.schema import SIGNALS, UNLIMITED, JobSection
 from corepilot.config.surroundings import Surroundings
 from corepilot.config.units import DurationError, parse_duration
 from corepilot.config.verdict import Verdict
@@ -19,6 +19,12 @@ from corepilot.events import GLOBAL
 
 Plain = dict[str, Any]
 
+_MEANT = {
+    "exectimeout": "write timeout",
+    "restartlimit": "write restarts",
+    "stoppingtimeout": "write stopTimeout",
+    "ttl": "write it in health",
+}
 _TTL_WITHOUT_HEALTH_S = 15  # a job called containerpilot may have a port and no health, as telemetry's own
 
 
@@ -37,6 +43,10 @@ def job_config(
     """
     health = data.get("health") or {}
     written = {key.lower(): value for key, value in raw.items()} if isinstance(raw, dict) else {}
+    for key in raw if isinstance(raw, dict) else ():
+        if key.lower() in JobSection.ignored:
+            hint = _MEANT.get(key.lower(), "leave it out")
+            verdict.warn((*path, key), "key-ignored", "the key has no effect, as in ContainerPilot", hint, key=True)
     _judge_command(data.get("exec"), written.get("exec"), (*path, "exec"), verdict, surroundings)
     check = written.get("health")
     if isinstance(check, dict):

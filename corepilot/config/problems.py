@@ -22,6 +22,7 @@ CODES = {
     "same-id": "two jobs register the same instance id",
     "null-element": "an element is null and is skipped",
     "unknown-key": "there is no such key at this place",
+    "key-ignored": "a key is taken and has no effect, as in ContainerPilot",
     "missing-key": "a required key is not there",
     "wrong-type": "the value has a type that cannot be used here",
     "wrong-value": "the value is out of its range, or is none of those that are allowed",

@@ -162,7 +162,18 @@ class WhenSection(Section):
 
 
 class JobSection(Section):
-    """One of `jobs`."""
+    """One of `jobs`.
+
+    ContainerPilot takes the names of variables of its own for keys, to no effect. Files use some: `restartLimit`.
+    """
+
+    ignored = frozenset(
+        (
+            *("exectimeout", "freqinterval", "healthcheckexec", "heartbeatinterval", "restartlimit", "ttl"),
+            *("servicedefinition", "stoppingtimeout", "stoppingwaitevent"),
+            *("whenevent", "whenstartslimit", "whentimeout"),
+        )
+    )
 
     name = Text(
         "the job's name; jobs of one name react to each other's events",

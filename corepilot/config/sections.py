@@ -16,9 +16,11 @@ class Section(Schema):
 
     Attributes:
         exact: Whether keys have to be in their exact case, as at the top level.
+        ignored: Keys that are taken and not used, in small letters. Whoever uses the section warns of them.
     """
 
     exact = False
+    ignored: frozenset[str] = frozenset()
 
     class Meta:
         """Unknown keys are judged by `unknown_keys`, which can say more than marshmallow does."""
@@ -65,7 +67,8 @@ class Section(Schema):
         for key, value in data.items():
             name = key if key in known else names.get(key.lower())
             if name is None or (name != key and (name in data or name in folded)):
-                strangers.append(key)
+                if name is not None or key.lower() not in self.ignored:
+                    strangers.append(key)
             elif value is not None:
                 folded[name] = value
         return folded, strangers

@@ -35,6 +35,14 @@ def test_a_job_has_the_defaults_of_the_contract(tmp_path: Path) -> None:
     assert (made.timeout_s, made.stop_timeout_s, made.raw, made.health, made.service) == (None, None, False, None, None)
 
 
+@pytest.mark.parametrize("key", ["restartLimit", "execTimeout", "TTL", "whenevent"])
+def test_names_of_containerpilots_own_variables_are_taken_and_have_no_effect(tmp_path: Path, key: str) -> None:
+    settings = f'name: "a", {key}: [5]'
+    assert judged_job(settings, tmp_path) == []
+    assert ("key-ignored", key) in warned_job(settings, tmp_path)
+    assert job(settings, tmp_path).restarts == 0
+
+
 # ----------------------------------------------------------------------------------------------------------- name
 @pytest.mark.parametrize("name", ["", "''", "name: ''"])
 def test_a_name_is_required(tmp_path: Path, name: str) -> None:
