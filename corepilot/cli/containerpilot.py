@@ -11,6 +11,7 @@ import sys
 import time
 
 from corepilot.cli.goflags import Flag, FlagError, Values, parse, usage
+from corepilot.cli.main import open_standard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ RENDER_S = 10.0
 def main(words: "Sequence[str] | None" = None) -> int:
     """Carry out a command line; returns the exit status."""
     words = sys.argv[1:] if words is None else words
+    open_standard()
     try:
         values = parse(FLAGS, words)
     except FlagError as error:

@@ -21,6 +21,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Carry out a command line; returns the exit status."""
     words = sys.argv[1:] if words is None else list(words)
     given = own_environment()
+    open_standard()
     if words[:1] == ["--"]:
         return _wrap(words[1:], given)
     name, rest = _command(words)
@@ -30,6 +31,16 @@ def main(words: Sequence[str] | None = None) -> int:
         guard.install_early_handlers()  # PID 1 loses a TERM that comes before: nothing else is imported until here
         return _run(rest, given)
     return _carry_out(name, rest, given)
+
+
+def open_standard() -> None:
+    """Give descriptors 0 to 2 that were closed to /dev/null, or the first pipe would become somebody's stdout."""
+    while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
+        os.set_inheritable(fd, True)  # noqa: FBT003  - that is its signature
+    os.close(fd)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:  # what the interpreter makes of a closed descriptor
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  - stays open
 
 
 def own_environment() -> dict[str, str]:

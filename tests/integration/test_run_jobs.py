@@ -243,3 +243,21 @@ def test_a_full_stdout_stops_nothing(tmp_path: Path) -> None:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_descriptors_harm_nothing(tmp_path: Path, closed: str) -> None:
+    """A pipe of ours must not become a job's stdout because that number was free."""
+    import subprocess
+
+    from running import COMMAND
+
+    job = f'{{name: "a", exec: ["sh", "-c", "readlink /proc/self/fd/0 > {tmp_path}/stdin; echo said; exit 3"]}}'
+    (tmp_path / "corepilot.json5").write_text(config(job).replace("%(dir)s", str(tmp_path)))
+    script = f'exec "$@" -c {tmp_path}/corepilot.json5 {closed}'
+    answer = subprocess.run(
+        ["sh", "-c", script, "sh", *COMMAND], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 3, answer.stderr
+    assert (tmp_path / "stdin").read_text() == "/dev/null\n"
+    assert ("said" in answer.stdout) == (">&-" not in closed.replace("2>&-", ""))
