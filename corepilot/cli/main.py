@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FORBIDDEN = ("PYTHON", "GEVENT", "GREENLET", "VIRTUAL_ENV")
 """Beginnings of the variables that are the application's, and must not reach our own interpreter and event loop."""
 
+_COERCED = ("C.UTF-8", "C.utf8", "UTF-8")  # PEP 538; isolated mode heeds no variable that would turn it off
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Carry out a command line; returns the exit status."""
@@ -49,7 +51,23 @@ def own_environment() -> dict[str, str]:
     for name in given:
         if name.startswith(FORBIDDEN):
             del os.environ[name]
+    if given.get("LC_CTYPE") in _COERCED:
+        _undo_coercion(given)
     return given
+
+
+def _undo_coercion(given: dict[str, str]) -> None:
+    """Take back what Python does to LC_CTYPE in the C locale. What it was is in /proc (proc_pid_environ(5))."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return
+    before = next((entry for entry in entries if entry.startswith(b"LC_CTYPE=")), None)
+    if before is None:
+        del given["LC_CTYPE"]
+    else:
+        given["LC_CTYPE"] = os.fsdecode(before[9:])
 
 
 def _command(words: Sequence[str]) -> tuple[str, list[str]]:

@@ -1,8 +1,12 @@
 """What corepilot waits for before its first job (ContainerPilot contract, sections 1.4 and 9.1)."""
 
+import os
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from running import Corepilot
+import pytest
+from running import COMMAND, Corepilot
 
 WAITS = "does not exist yet"
 
@@ -32,3 +36,18 @@ def test_the_wait_ends(tmp_path: Path) -> None:
     with Corepilot(config(tmp_path), tmp_path) as corepilot:
         assert corepilot.wait(30) == 1
         assert "cannot create the control socket" in corepilot.output
+
+
+@pytest.mark.parametrize("locale", [{}, {"LC_CTYPE": "POSIX"}, {"LC_CTYPE": "C.UTF-8"}, {"LANG": "C"}, {"LC_ALL": "C"}])
+def test_jobs_get_the_locale_that_was_given(tmp_path: Path, locale: Mapping[str, str]) -> None:
+    file = tmp_path / "corepilot.json5"
+    file.write_text(f'{{consul: false, control: {{socket: "{tmp_path}/s"}}, jobs: [{{name: "a", exec: "env"}}]}}')
+    environment = {"PATH": os.environ["PATH"], **locale}
+    for words in (["run", "-c", str(file)], ["--", "env"]):
+        answer = subprocess.run(
+            [*COMMAND, *words], capture_output=True, text=True, timeout=30, env=environment, check=True
+        )
+        found = [line.rpartition(" ")[2] for line in answer.stdout.splitlines()]
+        assert {word for word in found if word.startswith(("LC_", "LANG"))} == {
+            f"{name}={value}" for name, value in locale.items()
+        }
