@@ -302,7 +302,10 @@ class App:
             request = self.arguments.request(self.environment.current())
             result = reloading.load(request, self.reaper, LOAD_DEADLINE_S)
             if result.config is None or self._stop_reason:
-                self.log("error", f"reload refused: {len(result.problems)} problems; the old configuration stays")
+                self.log("error", "reload refused: the old configuration stays")
+                for problem in result.problems:
+                    if problem.is_error:
+                        self.log("error", problem.sentence())
                 return result
             accepted = True
             self._next = Config.from_plain(result.config)

@@ -51,3 +51,14 @@ def test_jobs_get_the_locale_that_was_given(tmp_path: Path, locale: Mapping[str,
         assert {word for word in found if word.startswith(("LC_", "LANG"))} == {
             f"{name}={value}" for name, value in locale.items()
         }
+
+
+def test_the_log_says_why_a_reload_was_refused(tmp_path: Path) -> None:
+    with Corepilot(
+        '{consul: false, control: {socket: "%(dir)s/control.socket"}, jobs: [{name: "app"}]}', tmp_path
+    ) as one:
+        one.until_ready().configure('{consul: false,\njobs: [{nam: "app"}]}')
+        assert one.client("reload").returncode == 1
+        one.until("reload refused: the old configuration stays")
+        one.until(":2:9: cannot use jobs[0].nam: there is no such key here")
+        assert one.client("ping").returncode == 0
