@@ -95,8 +95,8 @@ class ControlSection(Section):
         example="/run/app/control.socket",
     )
     strict = Flag(
-        "refuse a place that other users can tamper with, and one where a file stands that is no socket; if not, as "
-        "ContainerPilot, the first is taken and the second deleted, with a warning",
+        "refuse a place that other users can tamper with, or where a file or somebody else's socket stands, and give "
+        "the socket the mode 0600; if not, as ContainerPilot, what stands there is deleted, with a warning",
         default=False,
     )
 

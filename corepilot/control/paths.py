@@ -89,8 +89,9 @@ def bind_control_socket(
         environment: The environment corepilot was given.
         retry_s: How long to wait for the directory of a configured socket, in seconds: volumes may be mounted late.
             Ten is what ContainerPilot waits (contract, section 9.1).
-        strict: Refuse what is otherwise a warning: a configured place that other users can tamper with, and a file that
-            is no socket at a place that is not ours alone. ContainerPilot deletes it (contract, section 9.1).
+        strict: Refuse what is otherwise a warning: a configured place that other users can tamper with, and at a place
+            that is not ours alone a plain file, or a socket on which somebody listens. ContainerPilot deletes them
+            (contract, section 9.1). The mode of the socket then is 0600 there too, and not by the umask.
         on_wait: Told once, before the wait, what is missing.
         give_up: Asked ten times a second during the wait; true ends it.
 
@@ -98,8 +99,8 @@ def bind_control_socket(
         The socket. Connections queue up in the kernel until somebody accepts.
 
     Raises:
-        SocketInUseError: A process listens at the place.
-        NotASocketError: A file that is no socket stands there, and `strict` was asked for; or it is no plain file.
+        SocketInUseError: A process listens at the place, and `strict` was asked for or the place is ours alone.
+        NotASocketError: A file that is no socket stands there, and the same; or it is no plain file.
         ControlError: No place can be had; the message names each with its reason. Nothing is left behind.
     """
     places = socket_places(configured, environment)
@@ -137,11 +138,15 @@ def _bind(place: Place, *, strict: bool) -> ControlSocket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         _lock(directory)
-        if _clear(place.path, directory, any_file=not (strict or place.own_directory)):
-            warnings.append(f"a file that was no socket has been deleted at {place.path}; control.strict refuses that")
-        # Linux gives the file the mode of the socket's own inode, less the umask: it is never open to others, and
-        # no process-wide umask has to be changed while other threads may create files.
-        os.fchmod(listener.fileno(), 0o600)
+        private = strict or place.own_directory
+        deleted = _clear(place.path, directory, only_stale=private)
+        if deleted:
+            warnings.append(f"{deleted} has been deleted at {place.path}; control.strict refuses that")
+        if private:
+            # Linux gives the file the mode of the socket's own inode, less the umask: it is never open to others, and
+            # no process-wide umask has to be changed while other threads may create files. Otherwise the mode is as
+            # ContainerPilot's, by the umask; who may speak to us is decided by the credentials in any case.
+            os.fchmod(listener.fileno(), 0o600)
         with SocketAddress(place.path) as address:
             listener.bind(address)
         listener.listen(_BACKLOG)
@@ -183,21 +188,35 @@ def _lock(directory: int) -> None:
             return
 
 
-def _clear(path: str, directory: int, *, any_file: bool) -> bool:
-    """Remove a socket nobody listens on, with `any_file` a plain file or link too; whether it was one of those."""
+def _clear(path: str, directory: int, *, only_stale: bool) -> str:
+    """Remove what stands at the place; returns what else it was than a socket nobody listens on, or "".
+
+    Args:
+        path: The place.
+        directory: Its directory, open.
+        only_stale: Refuse whatever is not such a socket.
+    """
     name = os.path.basename(path)
     try:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
-        return False
-    plain = stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)
-    if not stat.S_ISSOCK(found.st_mode) and not (any_file and plain):
+        return ""
+    what = ""
+    if stat.S_ISSOCK(found.st_mode):
+        whose = _listener(path)
+        if whose is not None and only_stale:
+            raise SocketInUseError(
+                f"cannot create the control socket at {path}: another corepilot is running there{whose}; "
+                "stop it, or set control.socket to another place"
+            )
+        what = "" if whose is None else f"the socket of another process{whose}"
+    elif not only_stale and (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+        what = "a file that was no socket"
+    else:
         raise NotASocketError(
             f"cannot create the control socket at {path}: a file that is no socket stands there, and is not deleted; "
             "remove it, or set control.socket to another place"
         )
-    if not plain:
-        _require_stale(path)
     # A name can change hands between a look and an unlink: it is moved aside first, and looked at again there.
     aside = f".{name}.{os.urandom(4).hex()}"
     os.mkdir(aside, 0o700, dir_fd=directory)
@@ -212,29 +231,24 @@ def _clear(path: str, directory: int, *, any_file: bool) -> bool:
         os.unlink(taken, dir_fd=directory)
     finally:
         os.rmdir(aside, dir_fd=directory)
-    return plain
+    return what
 
 
-def _require_stale(path: str) -> None:
+def _listener(path: str) -> str | None:
+    """Who listens at a socket, for people: " (pid N)", or "" if that is not known; None if nobody does."""
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         try:
             with SocketAddress(path) as address:
                 probe.connect(address)
         except (ConnectionRefusedError, FileNotFoundError):
-            return
+            return None
         except BlockingIOError:
-            # Somebody listens, and has more connections waiting than it has accepted.
-            whose = ""
-        else:
-            pid, _ = peer_of(probe)
-            whose = f" (pid {pid})" if pid else ""
+            return ""  # somebody listens, and has more connections waiting than it has accepted
+        pid, _ = peer_of(probe)
+        return f" (pid {pid})" if pid else ""
     finally:
         probe.close()
-    raise SocketInUseError(
-        f"cannot create the control socket at {path}: another corepilot is running there{whose}; "
-        "stop it, or set control.socket to another place"
-    )
 
 
 def _identity(name: str, directory: int) -> tuple[int, int]:

@@ -16,8 +16,8 @@ from corepilot.control.paths import ControlSocket, NotASocketError, SocketInUseE
 from corepilot.errors import ControlError
 
 
-def bind(path: Path, **options: float) -> ControlSocket:
-    return bind_control_socket(str(path), {}, retry_s=options.pop("retry_s", 0), **options)  # type: ignore[arg-type]
+def bind(path: Path, *, retry_s: float = 0, strict: bool = True) -> ControlSocket:
+    return bind_control_socket(str(path), {}, retry_s=retry_s, strict=strict)
 
 
 def leave_stale(path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_plain_file_is_replaced_with_a_warning_as_containerpilot_does(tmp_path
         path.write_text("stale")
     else:
         path.symlink_to(victim)
-    made = bind(path)
+    made = bind(path, strict=False)
     try:
         assert stat.S_ISSOCK(path.lstat().st_mode)
         assert victim.exists() == (kind == "link")
@@ -125,6 +125,31 @@ def test_a_plain_file_is_replaced_with_a_warning_as_containerpilot_does(tmp_path
         assert "control.strict" in warning
     finally:
         made.close()
+
+
+def test_a_live_socket_is_taken_over_with_a_warning_as_containerpilot_does(tmp_path: Path) -> None:
+    path = tmp_path / "x.socket"
+    first = bind(path)
+    second = bind(path, strict=False)
+    try:
+        (warning,) = second.warnings
+        assert f"(pid {os.getpid()})" in warning
+        first.close()
+        assert path.exists()  # it is not the first one's any more
+    finally:
+        second.close()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_the_mode_is_by_the_umask_unless_strict(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        made = bind(tmp_path / "x.socket", strict=False)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x.socket").stat().st_mode) == 0o777 & ~mask
+    made.close()
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo"])
@@ -135,7 +160,7 @@ def test_what_is_no_plain_file_is_never_deleted(tmp_path: Path, kind: str) -> No
     else:
         os.mkfifo(path)
     with pytest.raises(NotASocketError, match="is not deleted; remove it"):
-        bind(path)
+        bind(path, strict=False)
     assert path.exists()
 
 
@@ -199,7 +224,7 @@ def test_a_directory_that_comes_late_is_waited_for(tmp_path: Path) -> None:
 def test_a_directory_that_everybody_can_write_is_warned_of_or_refused(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
-    made = bind(tmp_path / "open" / "x.socket")
+    made = bind(tmp_path / "open" / "x.socket", strict=False)
     (warning,) = made.warnings
     assert "can be replaced by other users" in warning
     made.close()
@@ -221,7 +246,7 @@ class Defaults:
         monkeypatch.setattr(places, "_PRIVATE_PARENT", str(base / "tmp"))
 
     def bind(self) -> ControlSocket:
-        return bind_control_socket(None, self.environment)
+        return bind_control_socket(None, self.environment, strict=True)
 
 
 @pytest.fixture
