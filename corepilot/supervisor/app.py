@@ -138,9 +138,11 @@ class App:
             environment=self.environment,
             patience=self._be_patient,
             finished=self._finished.set,
-            give_up=self._give_up,
         )
-        self.generation.crew.start()
+        try:
+            self.generation.start(lambda: self.stopping)
+        except OSError as error:
+            self._give_up(f"the telemetry address cannot be had: {error.strerror}")
 
     def _start_rest(self) -> None:
         generation = self.generation

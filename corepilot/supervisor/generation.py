@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import gevent
-
 from corepilot import _version
 from corepilot.config.model import CheckConfig, Config, JobConfig, PluginConfig
 from corepilot.discovery.catalog import Catalog
@@ -16,9 +14,12 @@ from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.runner import Surroundings
 from corepilot.output.log import Log
 from corepilot.system.process import Reaper
+from corepilot.telemetry.listener import listen
 from corepilot.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    import socket
+
     from corepilot.discovery.backend import Backend
     from corepilot.discovery.registrar import Registrar
     from corepilot.discovery.watcher import Watcher
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 DRAIN_S = 2.0
 """Seconds of a stop that are spent on leaving the catalog, at most: what stays there expires by itself."""
-
-SINK_ATTEMPTS = 10
-SINK_RETRY_S = 1.0
 
 TELEMETRY_JOB = "containerpilot"
 TELEMETRY_CHECK = CheckConfig(interval_s=5, ttl_s=15)
@@ -47,7 +45,6 @@ class Generation:
         environment: What commands are started with.
         patience: Told of every stretch of waiting within a stop, in seconds.
         finished: Called once, when every job is complete.
-        give_up: Told why, when an address that was asked for cannot be had.
     """
 
     def __init__(
@@ -60,7 +57,6 @@ class Generation:
         environment: ChildEnvironment,
         patience: Callable[[float], None],
         finished: Callable[[], None],
-        give_up: Callable[[str], None],
     ) -> None:
         self.config = config
         self._log = log
@@ -70,8 +66,7 @@ class Generation:
         self.registrar: Registrar | None = None
         self.watchers: tuple[Watcher, ...] = ()
         self.sinks: list[Sink] = []
-        self._greenlets: list[gevent.Greenlet[..., None]] = []
-        self._give_up = give_up
+        self._listener: socket.socket | None = None
         self.metrics = Metrics(config.telemetry.metrics if config.telemetry else ())
         self._events = self.metrics.family("corepilot_events", "counter", "events on the bus", ("code", "source"))
         self.control_requests = self.metrics.family(
@@ -94,6 +89,20 @@ class Generation:
             completed=lambda _runner: None,
         )
         self.crew = Crew(replace(config, jobs=jobs), self.bus, around, finished)
+
+    def start(self, stopped: Callable[[], bool]) -> None:
+        """Have the telemetry address, then start the jobs, in this order (contract, section 5).
+
+        Args:
+            stopped: Whether a stop has been asked for meanwhile: then no job is started.
+
+        Raises:
+            OSError: the address cannot be had; no job has been started.
+        """
+        if self.config.telemetry is not None and self.config.sinks:
+            self._listener = listen(self.config.telemetry, lambda message: self._log("warning", message), stopped)
+        if not stopped():
+            self.crew.start()
 
     def start_rest(self, environment: Mapping[str, str], status: Callable[[], Mapping[str, Any]]) -> None:
         """Import and start what the first jobs did not need: catalog, watches, sinks. A plugin's failure is logged.
@@ -138,30 +147,25 @@ class Generation:
     def _start_sink(self, plugins: "Plugins", plugin: PluginConfig, status: Callable[[], Mapping[str, Any]]) -> None:
         from corepilot.telemetry.sink import SinkContext
 
-        assert self.config.telemetry is not None  # noqa: S101  - the loader names sinks only for a telemetry section
+        if self.config.telemetry is None or self._listener is None:
+            return  # the loader names sinks only for a telemetry section
         tell = self._teller(plugin.name)
         try:
             loaded = plugins.load(plugin, "sink")
-            context = SinkContext(self.metrics, status, tell, self.config.telemetry, _version.__version__)
+            context = SinkContext(
+                self.metrics, status, tell, self.config.telemetry, _version.__version__, self._listener
+            )
             sink: Sink = loaded.implementation(loaded.options, context)
         except CorepilotError as error:
             self._log("error", f"{error}; no telemetry goes there")
             return
+        try:
+            sink.start()
+        except OSError as error:
+            self._log("error", f"cannot start {plugin.name} at {sink.address}: {error}; no telemetry goes there")
+            sink.close()
+            return
         self.sinks.append(sink)
-        self._greenlets.append(gevent.spawn(self._keep_starting, sink, plugin.name))
-
-    def _keep_starting(self, sink: "Sink", name: str) -> None:
-        """Start a sink, ten times a second apart if its address cannot be had (contract, section 1.4), then give up."""
-        for attempt in range(1, SINK_ATTEMPTS + 1):
-            try:
-                sink.start()
-            except OSError as error:
-                message = f"cannot start {name} at {sink.address}: {error.strerror or error}"
-                self._log("warning", f"{message} (attempt {attempt} of {SINK_ATTEMPTS})")
-                gevent.sleep(SINK_RETRY_S)
-            else:
-                return
-        self._give_up(message)
 
     def _count_instances(self) -> None:
         gauge = self.metrics.family("corepilot_watch_instances", "gauge", "passing instances", ("service",))
@@ -174,7 +178,6 @@ class Generation:
 
     def close(self) -> None:
         """End what is left after the jobs: watches, registrations (at most `DRAIN_S`), backend, sinks."""
-        gevent.killall(self._greenlets)
         for watcher in self.watchers:
             watcher.close()
         if self.registrar is not None:
@@ -185,6 +188,8 @@ class Generation:
             self.backend.close()
         for sink in self.sinks:
             sink.close()
+        if self._listener is not None:
+            self._listener.close()  # nothing where a sink has taken it
         self.crew.close()
 
     def stop_budget_s(self) -> float:

@@ -8,10 +8,13 @@ its own interval in a greenlet of its own. Whatever happens to it is no harm to 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corepilot.config.model import TelemetryConfig
 from corepilot.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    import socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class SinkContext:
         log: `log(level, message)`, as for backends. Never blocks.
         telemetry: The `telemetry` section: the address and port that were asked for.
         version: corepilot's version.
+        listener: A socket that listens at the telemetry section's address, for a sink that is asked there: take its
+            descriptor with `detach`. A sink that leaves it alone leaves its closing to corepilot.
     """
 
     metrics: Metrics
@@ -31,6 +36,7 @@ class SinkContext:
     log: Callable[[str, str], None]
     telemetry: TelemetryConfig
     version: str
+    listener: "socket.socket"
 
 
 class Sink(ABC):
@@ -59,8 +65,7 @@ class Sink(ABC):
         """Begin. Returns at once; greenlets do the work.
 
         Raises:
-            OSError: an address that was asked for cannot be had. corepilot tries again for ten seconds, one second
-                apart, and then ends with status 1 (ContainerPilot contract, section 1.4). Nothing is left open.
+            OSError: an address of its own options cannot be had. It is logged, and the sink is closed.
         """
 
     @abstractmethod

@@ -156,11 +156,23 @@ def test_a_port_that_is_taken_is_tried_for_ten_seconds_and_then_fatal(tmp_path: 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = f"""{{consul: false, control: {{socket: "%(dir)s/control.socket"}},
             telemetry: {{port: {taken.getsockname()[1]}, interfaces: ["static:127.0.0.1"]}},
-            jobs: [{{name: "app", exec: "sleep 1000"}}]}}"""
+            jobs: [{{name: "app", exec: "echo started"}}]}}"""
         with Corepilot(config, tmp_path) as corepilot:
             corepilot.until("Address already in use")
             assert corepilot.wait(30) == 1
             assert corepilot.output.count("Address already in use") >= 10
+            assert "started" not in corepilot.output
+
+
+def test_a_stop_while_the_port_is_waited_for_starts_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = f"""{{consul: false, control: {{socket: "%(dir)s/control.socket"}},
+            telemetry: {{port: {taken.getsockname()[1]}, interfaces: ["static:127.0.0.1"]}},
+            jobs: [{{name: "app", exec: "echo started"}}]}}"""
+        with Corepilot(config, tmp_path) as corepilot:
+            corepilot.until("Address already in use")
+            assert corepilot.stop() == 0
+            assert "started" not in corepilot.output
 
 
 def test_port_0_is_any_free_port_and_is_not_advertised(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 from corepilot.http.exchange import ServerLimits
 from corepilot.http.message import Headers, Request, Response
-from corepilot.http.server import HttpServer, listen_tcp
+from corepilot.http.server import HttpServer
 from corepilot.telemetry.sink import Sink, SinkContext
 from corepilot_prometheus.families import FamilyCollector, typed
 from corepilot_prometheus.requests import Scrapes
@@ -40,7 +40,7 @@ class PrometheusSink(Sink):
 
     def start(self) -> None:
         """Listen and serve."""
-        listener = listen_tcp(self.context.telemetry.address, self.context.telemetry.port)
+        listener = self.context.listener
         self._port = listener.getsockname()[1]
         limits = ServerLimits(connections=self.options.connections, body_bytes=0)
         self._server = HttpServer(listener, self._answer, on_error=self._broke, limits=limits, keep_alive=True)
