@@ -129,7 +129,9 @@ class Routes:
         service = request.path.removeprefix(_INSTANCES)
         found = self._target.instances(service)
         if found is None:
-            return failed(404, f"cannot list instances of {service!r}: no watch has that name; `corepilot status` names all")
+            return failed(
+                404, f"cannot list instances of {service!r}: no watch has that name; `corepilot status` names all"
+            )
         return as_json(200, found)
 
     def _environ(self, request: Request) -> Response:
