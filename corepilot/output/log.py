@@ -46,6 +46,11 @@ class Log:
         """How many bytes of output have been dropped because nobody took them."""
         return self._writer.dropped_bytes
 
+    @property
+    def congested(self) -> bool:
+        """Whether a reader of jobs' output should wait a little; see `Writer.congested`."""
+        return self._writer.congested
+
     def __call__(self, level: Level | str, message: str, fields: Fields = ()) -> None:
         """Write one message of our own, if its level is at or above the configured one."""
         if _ORDER[level] >= self._level:

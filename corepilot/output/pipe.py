@@ -7,6 +7,9 @@ from corepilot.output.lines import LineSplitter
 from corepilot.output.log import Fields, Log
 
 CHUNK_BYTES = 64 * 1024
+PAUSE_S = 0.005
+"""Seconds until output is read again when the log was congested."""
+
 KEEP_BYTES = 4 * 1024
 """How much of the end of a check's output is kept for the catalog."""
 
@@ -35,6 +38,7 @@ class OutputPipe:
         self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_end, False)
         self._watcher: Any = None
+        self._pause: Any = None
 
     @property
     def open(self) -> bool:
@@ -69,6 +73,7 @@ class OutputPipe:
     def close(self) -> None:
         """Log the rest and close everything. Idempotent; also right after a spawn that failed."""
         self._close_write_end()
+        self._end_pause()
         if self._watcher is not None:
             self._watcher.stop()
             self._watcher.close()
@@ -86,7 +91,22 @@ class OutputPipe:
             self.write_end = -1
 
     def _readable(self) -> None:
+        if self._log.congested:  # the job waits, on its own pipe, until what it wrote before has been written
+            self._watcher.stop()
+            self._pause = self._loop.timer(PAUSE_S)
+            self._pause.start(self._go_on, update=True)
+            return
         self._read()
+
+    def _go_on(self) -> None:
+        self._end_pause()
+        self._watcher.start(self._readable)
+
+    def _end_pause(self) -> None:
+        if self._pause is not None:
+            self._pause.stop()
+            self._pause.close()
+            self._pause = None
 
     def _read(self) -> bool:
         """Read one chunk; whether there may be more."""

@@ -17,6 +17,9 @@ from collections.abc import Callable
 QUEUE_MAX_BYTES = 1024 * 1024
 BATCH_BYTES = 64 * 1024
 RETRY_S = 1.0
+STUCK_S = 1.0
+"""Seconds without progress after which nobody waits for the writer any more: what comes then is dropped."""
+
 COMPLAIN_EVERY_S = 60.0
 
 
@@ -43,6 +46,8 @@ class Writer:
         self._dropped_bytes = 0
         self._lost_bytes = 0
         self._complained_at = -COMPLAIN_EVERY_S
+        self._seen_bytes = -1
+        self._seen_at = 0.0
         self._running = allocate_lock()
         self._running.acquire()
         start_new_thread(self._live, ())
@@ -51,6 +56,19 @@ class Writer:
     def dropped_bytes(self) -> int:
         """How many bytes have been dropped so far, because the queue was full or the file could not be written."""
         return self._dropped_bytes + self._lost_bytes
+
+    @property
+    def congested(self) -> bool:
+        """Whether whoever can wait should: the queue is half full, and the writer gets on with it.
+
+        A thread that only needs the processor must not cost output; one whose reader has stopped must not cost time.
+        """
+        if self._put_bytes - self._taken_bytes < QUEUE_MAX_BYTES // 2:
+            return False
+        now = time.monotonic()
+        if self._taken_bytes != self._seen_bytes:
+            self._seen_bytes, self._seen_at = self._taken_bytes, now
+        return now - self._seen_at < STUCK_S
 
     def write(self, block: bytes) -> None:
         """Queue whole lines. Never blocks; drops them when the queue is full."""

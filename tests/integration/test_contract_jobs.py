@@ -171,7 +171,7 @@ def test_a_spawn_failure_is_an_exit_that_failed_and_is_retried_with_delay(tmp_pa
         record.until("failed", 4)
         record.until("failed", 5, deadline_s=5)
         times = record.times("failed")
-        assert times[4] - times[3] > 0.3
+        assert times[4] - times[3] > 0.2
         assert len(times) < 20
         assert "/no/such/program" in corepilot.output
 

@@ -134,6 +134,10 @@ def test_a_wrapped_command_in_the_background_leaves_the_terminal_alone_until_fg(
         recorder = int(run.announced("ready"))
         screen.type(b"echo prompt $((6 * 7))\n")
         screen.shows("prompt 42")
+        # It reads the terminal from the background, so it is stopped, and the guard stops with it. A `fg` between the
+        # two would be undone by the second, as with every shell.
+        wrapper = int(Path(f"/proc/{recorder}/stat").read_text().rpartition(")")[2].split()[1])
+        eventually(lambda: state(wrapper) == "T", message="the guard's stop")
         screen.type(b"fg\n")
         screen.shows("wrapper.py")
         screen.type(b"hello\n")

@@ -118,6 +118,27 @@ def test_a_reader_that_stopped_costs_bytes_not_time() -> None:
     os.close(write_end)
 
 
+def test_the_writer_is_congested_while_it_gets_on_and_not_when_it_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_end, write_end = os.pipe()
+    writer = Writer(write_end, None, lambda size: b"lost %d\n" % size)
+    block = b"x" * 65535 + b"\n"
+
+    def congested() -> bool:
+        return writer.congested
+
+    assert not congested()
+    for _ in range(QUEUE_MAX_BYTES // len(block) * 3 // 4):
+        writer.write(block)
+    assert congested()
+    monkeypatch.setattr("corepilot.output.writer.STUCK_S", 0.0)
+    assert not congested()
+    monkeypatch.undo()
+    os.close(read_end)
+    assert writer.close(5)
+    assert not congested()
+    os.close(write_end)
+
+
 def test_a_full_disk_is_counted_and_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     writer = Writer(-1, "/dev/full", lambda size: b"lost %d\n" % size)
     for _ in range(100):
