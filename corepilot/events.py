@@ -81,11 +81,6 @@ class EventBus:
             self._scheduled = True
             self._soon(self._deliver)
 
-    @property
-    def idle(self) -> bool:
-        """Whether every published event has been delivered."""
-        return not self._waiting
-
     def _deliver(self) -> None:
         for _ in range(self.BATCH):
             if not self._waiting:

@@ -19,7 +19,7 @@ from corepilot.http.exchange import Exchange, RefusedError, ServerLimits
 from corepilot.http.message import Headers, Peer, Request, Response
 from corepilot.http.turns import full_turn
 
-__all__ = ["HttpServer", "ServerLimits", "listen_tcp"]
+__all__ = ["HttpServer", "ServerLimits"]
 
 _BATCH = 16
 _SHORTAGE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
@@ -225,30 +225,6 @@ class _Visitor:
         self.sock = sock
         self.busy = False
         self.greenlet: gevent.Greenlet[..., None]
-
-
-def listen_tcp(host: str, port: int, *, backlog: int = 128) -> native.socket:
-    """A listening TCP socket for `HttpServer`.
-
-    Args:
-        host: An IPv4 or IPv6 address of this machine, not a name.
-        port: 0 to 65535; 0 takes a free one.
-        backlog: How many connections wait in the kernel.
-
-    Raises:
-        OSError: The address cannot be had.
-    """
-    family = native.AF_INET6 if ":" in host else native.AF_INET
-    listener = native.socket(family, native.SOCK_STREAM)
-    try:
-        # A port of connections that have ended is free for us again (socket(7)).
-        listener.setsockopt(native.SOL_SOCKET, native.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(backlog)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _prepare(sock: native.socket) -> Peer | None:

@@ -34,7 +34,6 @@ class Log:
         self._format = _FORMATS[config.format]
         path = None if config.output in {"stdout", "stderr"} else config.output
         self._writer = Writer(2 if config.output == "stderr" else 1, path, self._dropped)
-        self.lines = 0
 
     @property
     def debugging(self) -> bool:
@@ -64,7 +63,6 @@ class Log:
         stamp, form = _now(), self._format
         errors = _INVALID if form is _json else "surrogateescape"
         block = "".join([form(stamp, "info", line.decode("utf-8", errors), fields) for line in lines])
-        self.lines += len(lines)
         self._writer.write(block.encode("utf-8", errors))
 
     def reopen(self) -> None:

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 import gevent
 
 from corepilot.config.model import TelemetryConfig
+from corepilot.http.listening import listen_tcp
 
 if TYPE_CHECKING:
     import socket
-else:  # the standard library's module turns every constant into an enum member: 3 ms before the first job
-    import _socket as socket
 
 ATTEMPTS = 10
 RETRY_S = 1.0
-BACKLOG = 128
 POLL_S = 0.05
 
 
@@ -36,7 +34,7 @@ def listen(
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _listen(telemetry)
+            return listen_tcp(telemetry.address, telemetry.port)
         except OSError as error:
             why = f"cannot listen at {telemetry.address} port {telemetry.port}: {error.strerror}"
             tell(f"{why} (attempt {attempt} of {ATTEMPTS})")
@@ -46,16 +44,3 @@ def listen(
                 return None
             gevent.sleep(POLL_S)
     raise failure
-
-
-def _listen(telemetry: TelemetryConfig) -> "socket.socket":
-    family = socket.AF_INET6 if ":" in telemetry.address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((telemetry.address, telemetry.port))
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener

@@ -10,8 +10,9 @@ from gevent import socket
 from http_script import eventually_switching
 
 from corepilot.http.exchange import ServerLimits
+from corepilot.http.listening import listen_tcp
 from corepilot.http.message import Headers, Peer, Request, Response
-from corepilot.http.server import Handler, HttpServer, listen_tcp
+from corepilot.http.server import Handler, HttpServer
 
 Ask = Callable[[bytes], bytes]
 NO_ANSWER = b""

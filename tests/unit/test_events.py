@@ -32,10 +32,10 @@ def test_publishing_delivers_nothing_before_the_next_turn() -> None:
     turns.bus.subscribe(heard.append)
     turns.bus.publish(Event("healthy", "a"))
     assert not heard
-    assert not turns.bus.idle
+    assert turns.waiting
     turns.run()
     assert heard == [("healthy", "a")]
-    assert turns.bus.idle
+    assert not turns.waiting
 
 
 @given(st.lists(st.integers(0, 5), max_size=30))
