@@ -6,6 +6,7 @@ status 0 if everything went as expected. Nothing is left running in either case.
 
 import argparse
 import contextlib
+import http.client
 import os
 import re
 import shutil
@@ -138,8 +139,8 @@ class Application:
                 return str(answer.read(), "utf-8").strip()
         except urllib.error.HTTPError as error:
             return f"status {error.code}"
-        except OSError as error:
-            return f"no answer ({error})"
+        except (OSError, http.client.HTTPException) as error:
+            return f"no answer ({error})"  # or half of one: its instance was killed while it answered
 
     def known(self, service: str) -> list[str]:
         """The instances that the front end has been told of."""

@@ -130,7 +130,7 @@ def test_the_shell_can_suspend_and_resume_a_wrapped_command() -> None:
 
 def test_a_wrapped_command_in_the_background_leaves_the_terminal_alone_until_fg() -> None:
     with in_a_shell(["bash", "-c", "true"]) as (run, screen):
-        screen.type(join(wrapped_recorder("stoppable")).encode() + b" &\n")
+        screen.type(join(wrapped_recorder("stoppable", "reads")).encode() + b" &\n")
         recorder = int(run.announced("ready"))
         screen.type(b"echo prompt $((6 * 7))\n")
         screen.shows("prompt 42")

@@ -1,4 +1,8 @@
-"""Announces every signal it gets: `recorder.py [NUMBER that ends it]`. Reads stdin too where it is a terminal."""
+"""Announces every signal it gets: `recorder.py [NUMBER that ends it] [stoppable] [reads]`.
+
+It announces lines of stdin too where that is a terminal: when there is one, or `reads` it whether there is one or not,
+as a shell does; from the background the terminal stops it for that.
+"""
 
 import os
 import select
@@ -21,7 +25,7 @@ for number in signals:
 announce("ready", os.getpid())
 watched = [read_end, *([0] if os.isatty(0) else [])]
 while True:
-    readable, _, _ = select.select(watched, [], [])
+    readable = [0] if "reads" in sys.argv else select.select(watched, [], [])[0]
     if 0 in readable:
         try:
             line = os.read(0, 1000)
