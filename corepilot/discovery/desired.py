@@ -50,6 +50,7 @@ class Desired:
         self._perhaps_stored = False
         self._retry_at = 0.0
         self._failing = False
+        self._forgetful = False
 
     @property
     def wanted(self) -> bool:
@@ -113,9 +114,8 @@ class Desired:
 
     def begun(self, step: Step) -> None:
         """The call is being made: what is reported from now on needs another one."""
-        if step.kind == "report":
-            self._news = False
-        else:
+        self._news = False
+        if step.kind != "report":
             self._stored = None  # until the answer is there, nobody knows
             self._perhaps_stored = True
 
@@ -123,19 +123,20 @@ class Desired:
         """The catalog did as it was told."""
         if step.kind == "register":
             self._stored = step.registration
-            # An update follows each registration (ContainerPilot contract, section 7.2).
-            self._news = self._wanted
-            return  # not yet a success: a catalog that forgets at once must not make us spin
-        if step.kind == "deregister":
+        elif step.kind == "deregister":
             self._perhaps_stored = False
         self._failing = False
         self.last_error = ""
-        self._backoff.reset()
+        if step.kind != "register":
+            self._forgetful = False
+        if not self._forgetful:  # a catalog that forgets what it has just been told must not make us spin
+            self._backoff.reset()
 
     def unknown(self, step: Step, now: float, error: str) -> None:
         """The catalog does not hold what was reported on: register it again, at once the first time."""
-        at_once = not self._failing
+        at_once = not self._forgetful
         self.failed(step, now, error)
+        self._forgetful = True
         self._stored = None
         self._perhaps_stored = False
         if at_once:

@@ -62,13 +62,17 @@ class Query(Value):
             for any other value.
         interval_s: The configuration's polling interval in seconds: how stale an answer may be at most. A backend that
             pushes changes uses it only as the upper bound of its own re-reads.
+        passing_only: Whoever asks looks at passing instances only, as ContainerPilot does: a backend may leave out the
+            others, where that saves work.
     """
 
     service: str
     tag: str = ""
     datacenter: str = ""
     interval_s: int = 10
+    passing_only: bool = False
 
 
 Snapshot = tuple[Instance, ...]
-"""Every instance of one service at one moment, all statuses, sorted by id, ids unique. May be empty."""
+"""Every instance of one service at one moment, all statuses (but see `Query.passing_only`), sorted by id, ids unique.
+May be empty."""

@@ -45,7 +45,7 @@ class Watcher:
 
     Attributes:
         watch: What is watched.
-        instances: The last snapshot, all statuses; empty before the first one.
+        instances: The last snapshot, empty before the first one. Passing instances, and others where the backend tells.
         last_error: Why there is no stream; "" while there is one.
     """
 
@@ -90,7 +90,7 @@ class Watcher:
         """What `corepilot status` shows.
 
         Returns:
-            `name`, `tag`, `dc`, `instances` (how many, all statuses), `passing` (how many), `connected` (whether there
+            `name`, `tag`, `dc`, `instances` (how many it was told of), `passing` (how many), `connected` (whether there
             is a stream that has answered) and `last_error`.
         """
         return {
@@ -106,7 +106,7 @@ class Watcher:
     def _run(self) -> None:
         """The greenlet: one stream after the other, with a pause after each that failed."""
         watch = self.watch
-        query = Query(watch.name, watch.tag, watch.datacenter, watch.interval_s)
+        query = Query(watch.name, watch.tag, watch.datacenter, watch.interval_s, passing_only=True)
         while True:
             opened_at = time.monotonic()
             error = self._follow(query)

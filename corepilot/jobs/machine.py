@@ -224,10 +224,9 @@ def _beat(plan: Plan, state: State) -> Step:
     """A passing result for the catalog: the first one registers, and each one is reported (contract, section 7.2)."""
     if plan.job.service is None:
         return state, ()
-    actions: tuple[Action, ...] = (Report("passing", PASSING_OUTPUT),)
-    if not state.advertised:
-        actions = (Advertise("passing", ""), *actions)
-    return replace(state, advertised=True), actions
+    if state.advertised:
+        return state, (Report("passing", PASSING_OUTPUT),)
+    return replace(state, advertised=True), (Advertise("passing", PASSING_OUTPUT),)
 
 
 def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:

@@ -251,14 +251,14 @@ def take(agent: Agent, count: int) -> list[Snapshot]:
 
 
 def test_an_index_that_goes_back_is_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("corepilot_consul.watch.UNSURE_PAUSE_S", 0.01)
+    monkeypatch.setattr(blocking, "UNSURE_PAUSE_S", 0.01)
     agent = Agent("7", "9", "3", "4")
     take(agent, 5)
     assert agent.asked == ["", "index=7&wait=1s", "index=9&wait=1s", "", "index=4&wait=1s"]
 
 
 def test_without_a_usable_index_the_present_state_is_polled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("corepilot_consul.watch.UNSURE_PAUSE_S", 0.01)
+    monkeypatch.setattr(blocking, "UNSURE_PAUSE_S", 0.01)
     agent = Agent(None, "abc", "", "0", "-1", "5")
     assert [snapshot[0].port for snapshot in take(agent, 6)] == [1, 2, 3, 4, 5, 6]
     assert agent.asked == ["", "", "", "", "index=1&wait=1s", "index=1&wait=1s"]

@@ -1,57 +1,21 @@
 """What the Consul backend sends, byte for byte where ContainerPilot's contract (section 7) says what it is."""
 
-import json
-import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from agent import Recorder
 from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.plugin import Options
-from http_script import ScriptedServer, read_request
+from http_script import ScriptedServer
 
 from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.model import Query, Registration
 from corepilot.testing.suite import context
 
 WEB = Registration("web-host1", "web", "192.0.2.7", 8080, ("a", "b"), 25)
-
-
-@dataclass(frozen=True)
-class Sent:
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: Any
-
-
-class Recorder:
-    """Answers everything with 200 and an empty list, and remembers what was asked."""
-
-    def __init__(self) -> None:
-        self.sent: list[Sent] = []
-
-    def talk(self, connected: socket.socket) -> None:
-        while request := read_request(connected):
-            head, _, body = request.partition(b"\r\n\r\n")
-            first, *fields = head.decode().split("\r\n")
-            method, target, _ = first.split(" ")
-            parts = urlsplit(target)
-            headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-            self.sent.append(
-                Sent(method, parts.path, dict(parse_qsl(parts.query)), headers, json.loads(body) if body else None)
-            )
-            index = len(self.sent)
-            connected.sendall(f"HTTP/1.1 200 OK\r\nX-Consul-Index: {index}\r\nContent-Length: 2\r\n\r\n[]".encode())
-
-    def take(self) -> list[tuple[str, str, Any]]:
-        taken = [(one.method, one.path, one.body) for one in self.sent]
-        self.sent.clear()
-        return taken
 
 
 @pytest.fixture
@@ -106,8 +70,9 @@ def test_a_registration(server: ScriptedServer, recorder: Recorder) -> None:
 
 def test_a_registration_with_everything(server: ScriptedServer, recorder: Recorder) -> None:
     full = replace(WEB, tags=(), enable_tag_override=True, deregister_critical_after="10m", notes="by hand")
-    backend(server).register(full, "critical", "")
-    (_, _, body), (_, _, update) = recorder.take()
+    client = backend(server)
+    client.register(full, "critical", "")
+    ((_, _, body),) = recorder.take()
     assert body == {
         "ID": "web-host1",
         "Name": "web",
@@ -122,7 +87,18 @@ def test_a_registration_with_everything(server: ScriptedServer, recorder: Record
             "DeregisterCriticalServiceAfter": "10m",
         },
     }
-    assert update == {"Status": "critical", "Output": ""}
+    # Nothing has been checked yet: no update follows. But an agent that knows the id keeps the status its check had.
+    client.register(full, "critical", "")
+    assert [path for _, path, _ in recorder.take()] == [
+        "/v1/agent/service/register",
+        "/v1/agent/check/update/service:web-host1",
+    ]
+    client.deregister("web-host1")
+    client.register(full, "critical", "")
+    assert [path for _, path, _ in recorder.take()] == [
+        "/v1/agent/service/deregister/web-host1",
+        "/v1/agent/service/register",
+    ]
 
 
 def test_a_report_and_a_deregistration(server: ScriptedServer, recorder: Recorder) -> None:
@@ -151,6 +127,18 @@ def test_a_watch_asks_at_once_and_then_blocks(server: ScriptedServer, recorder: 
     assert [(one.method, one.path, one.query) for one in recorder.sent] == [
         ("GET", "/v1/health/service/web", {}),
         ("GET", "/v1/health/service/web", {"index": "1", "wait": "10s"}),
+    ]
+
+
+def test_only_passing_instances_are_asked_for_where_nobody_looks_at_others(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    watch = backend(server).watch(Query("web", "blue", "dc2", passing_only=True))
+    next(watch)
+    next(watch)
+    assert [one.query for one in recorder.sent] == [
+        {"passing": "1", "tag": "blue", "dc": "dc2"},
+        {"passing": "1", "tag": "blue", "dc": "dc2", "index": "1", "wait": "10s"},
     ]
 
 

@@ -40,10 +40,10 @@ def test_the_index_is_always_one_that_may_be_asked_with(headers: list[str]) -> N
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=60))
 def test_no_more_than_the_burst_and_one_each_pause(gaps: list[float]) -> None:
-    pace, now, asked = Pace(0.0), 0.0, []
-    for gap in gaps:
+    pace, now, asked = Pace(10, 0.0), 0.0, []
+    for index, gap in enumerate(gaps):
         now += gap
-        now += pace.reserve(now)
+        now += pace.pause_s(index, now - gap, index + 1, now)
         asked.append(now)
     for first in range(len(asked)):
         for last in range(first, len(asked)):

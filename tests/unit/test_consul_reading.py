@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from corepilot_consul.blocking import BURST, PAUSE_S, Pace, deadline_for, next_index, wait_for
+from corepilot_consul.blocking import BURST, PAUSE_S, UNSURE_PAUSE_S, Pace, deadline_for, next_index, wait_for
 from corepilot_consul.reading import snapshot_of
 
 from corepilot.discovery.model import Instance
@@ -118,11 +118,28 @@ def test_waits_and_deadlines() -> None:
 
 
 def test_two_at_once_then_one_each_pause() -> None:
-    pace = Pace(0.0)
-    assert [round(pace.reserve(0.0), 6) for _ in range(4)] == [0, 0, PAUSE_S, 2 * PAUSE_S]
+    pace = Pace(10, 0.0)
+    pauses = [pace.pause_s(index, 0.0, index + 1, 0.0) for index in range(4)]
+    assert [round(pause, 6) for pause in pauses] == [0, 0, PAUSE_S, 2 * PAUSE_S]
 
 
 def test_a_change_that_comes_alone_never_waits() -> None:
-    pace = Pace(0.0)
-    assert [pace.reserve(float(second)) for second in range(100)] == [0.0] * 100
-    assert [round(pace.reserve(200.0), 6) for _ in range(BURST + 1)] == [0, 0, PAUSE_S]
+    pace, seconds = Pace(10, 0.0), range(0, 100, 2)
+    assert [pace.pause_s(at, float(at), at + 1, float(at)) for at in seconds] == [0.0] * len(seconds)
+    assert [round(pace.pause_s(1, 200.0, 2, 200.0), 6) for _ in range(BURST + 1)] == [0, 0, PAUSE_S]
+
+
+def test_without_an_index_it_is_a_poll_with_the_interval() -> None:
+    pace = Pace(30, 0.0)
+    assert pace.pause_s(0, 0.0, 0, 0.5) == UNSURE_PAUSE_S
+    assert pace.pause_s(0, 1.5, 0, 2.0) == 29.5
+    assert pace.pause_s(0, 31.5, 7, 32.0) == 0
+    assert pace.pause_s(7, 32.0, 0, 33.0) == UNSURE_PAUSE_S
+
+
+def test_an_agent_that_does_not_block_is_polled_with_the_interval() -> None:
+    pace = Pace(30, 0.0)
+    assert pace.pause_s(0, 0.0, 7, 0.5) == 0
+    assert pace.pause_s(7, 0.5, 7, 1.0) == 29.5
+    assert pace.pause_s(7, 30.5, 7, 61.0) == 0  # it has waited: nothing has changed
+    assert pace.pause_s(7, 61.0, 8, 61.0) == 0

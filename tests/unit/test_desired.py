@@ -26,18 +26,28 @@ def present(now: float = 0.0) -> Desired:
     desired = make()
     desired.advertise(WEB, "passing", "ok", now)
     assert do(desired, now).kind == "register"
-    assert do(desired, now).kind == "report"
     assert desired.in_sync
     return desired
 
 
-def test_a_registration_is_followed_by_an_update() -> None:
+def test_a_registration_says_it_all() -> None:
     desired = make()
     desired.advertise(WEB, "passing", "ok", 5)
     assert not desired.in_sync
     assert do(desired, 5) == Step("register", WEB, "passing", "ok", 10.0)
-    assert do(desired, 5) == Step("report", WEB, "passing", "ok", 10.0)
     assert desired.next_step(5) is None
+
+
+def test_a_report_during_the_registration_follows_it() -> None:
+    desired = make()
+    desired.advertise(WEB, "passing", "ok", 5)
+    step = desired.next_step(5)
+    assert step is not None
+    desired.begun(step)
+    desired.report("critical", "broken", 6)
+    desired.succeeded(step)
+    assert do(desired, 6) == Step("report", WEB, "critical", "broken", 10.0)
+    assert desired.next_step(6) is None
 
 
 def test_every_report_is_sent_also_when_nothing_changed() -> None:
@@ -90,13 +100,16 @@ def test_an_unknown_instance_is_registered_again_at_once_but_not_in_a_spin() -> 
     desired.begun(step)
     desired.unknown(step, 1, "lost")
     assert do(desired, 1).kind == "register"
-    step = desired.next_step(1)
+    assert desired.next_step(1) is None
+    desired.report("passing", "ok", 2)
+    step = desired.next_step(2)
     assert step is not None
     desired.begun(step)
-    desired.unknown(step, 1, "lost again")
-    assert desired.next_step(1) is None
-    assert do(desired, 3).kind == "register"
-    assert do(desired, 3).kind == "report"
+    desired.unknown(step, 2, "lost again")
+    assert desired.next_step(2) is None
+    assert do(desired, 4).kind == "register"
+    desired.report("passing", "ok", 5)
+    assert do(desired, 5).kind == "report"
     assert desired.in_sync
     assert desired.last_error == ""
 

@@ -46,6 +46,7 @@ class ConsulBackend(Backend):
         self._transport = Transport(options)
         self._client = _Client(self._transport)
         self._watches: WeakSet[Watch] = WeakSet()  # one that is dropped without close() holds nothing
+        self._registered: set[str] = set()
         if bool(options.tls.clientcert) != bool(options.tls.clientkey):
             context.log("warning", "tls.clientcert and tls.clientkey are used only together: no certificate is sent")
 
@@ -55,12 +56,17 @@ class ConsulBackend(Backend):
         return self._transport.origin
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
-        """Register the service with its TTL check, then report.
+        """Register the service with its TTL check, then report (ContainerPilot contract, sections 7.1 and 7.2).
 
-        The report is not only for the output: an agent that knows the id already keeps the status its check had.
+        The report is not only for the output: an agent that knows the id already keeps the status its check had. As in
+        ContainerPilot there is none where nothing has been checked yet (`initial_status`: no output).
         """
         body = _registration_body(registration, status)
+        known = registration.id in self._registered
+        self._registered.add(registration.id)
         self._put(_REGISTER, body)
+        if not output and not known:
+            return
         try:
             self.report(registration.id, status, output, registration.ttl_s)
         except UnknownInstanceError:
@@ -76,9 +82,10 @@ class ConsulBackend(Backend):
     def deregister(self, instance_id: str) -> None:
         """Take the service and its check out of the agent."""
         self._client.agent.service.deregister(quote(instance_id, safe=""))
+        self._registered.discard(instance_id)
 
     def watch(self, query: Query) -> Iterator[Snapshot]:
-        """Blocking queries for the instances, whatever their status. Nothing is sent before the first `next`."""
+        """Blocking queries for the instances. Nothing is sent before the first `next`."""
         watch = Watch(query, self._ask, self._read, self._watches.discard)
         self._watches.add(watch)
         return watch
@@ -97,6 +104,7 @@ class ConsulBackend(Backend):
         try:
             answer: tuple[str, Any] = self._client.health.service(
                 query.service,
+                passing=query.passing_only or None,
                 index=index or None,
                 wait=f"{wait_s}s",
                 tag=query.tag or None,

@@ -9,11 +9,11 @@ _LONGEST_WAIT_S = 55
 _GRACE_S = 5.0
 
 BURST = 2
-PAUSE_S = 0.1
-"""While a service keeps changing: two answers at once, then one each 100 ms. A change that comes alone never waits."""
+PAUSE_S = 1.0
+"""While a service keeps changing: two answers at once, then one a second. A change that comes alone never waits."""
 
 UNSURE_PAUSE_S = 1.0
-"""Between two questions that cannot block, because the index of the last answer was unusable."""
+"""After an answer whose index cannot be asked with, the first of its kind."""
 
 
 def next_index(previous: int, header: str) -> int:
@@ -35,13 +35,13 @@ def next_index(previous: int, header: str) -> int:
     return 0 if index < previous or index > _LARGEST_INDEX else index
 
 
-def wait_for(interval_s: int) -> int:
+def wait_for(interval_s: float) -> int:
     """How many seconds a query may block, for a watch with this interval.
 
     The interval bounds how stale an answer may get if the server forgets to wake us up; 55 s keeps idle connections
     shorter than the minute after which many proxies cut them.
     """
-    return max(1, min(interval_s, _LONGEST_WAIT_S))
+    return max(1, min(int(interval_s), _LONGEST_WAIT_S))
 
 
 def deadline_for(wait_s: float) -> float:
@@ -50,17 +50,35 @@ def deadline_for(wait_s: float) -> float:
 
 
 class Pace:
-    """A token bucket for the queries of one watch: `BURST` at once, then one each `PAUSE_S`.
+    """When the next query of one watch may be sent. Where queries block: `BURST` at once, then one each `PAUSE_S`.
+
+    Where they do not, this is a poll with the interval of the configuration, as ContainerPilot's (contract, section
+    7.4): an agent that sends no index, or answers at once that nothing has changed.
 
     Args:
+        interval_s: The watch's interval.
         now: The monotonic clock, in seconds.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, interval_s: float, now: float) -> None:
+        self._interval_s = interval_s
         self._full_at = now
+        self._unsure = False
 
-    def reserve(self, now: float) -> float:
-        """Take the right to ask once more; returns the seconds to wait until then, 0 for none."""
+    def pause_s(self, asked: int, asked_at: float, index: int, now: float) -> float:
+        """Seconds from an answer to the next question; 0 for none.
+
+        Args:
+            asked: The index that was asked with.
+            asked_at: When.
+            index: The one to ask with now: see `next_index`.
+            now: When the answer was there.
+        """
         start = max(self._full_at, now)
         self._full_at = start + PAUSE_S
+        unsure, self._unsure = self._unsure, not index
+        if not index:
+            return self._interval_s - (now - asked_at) if unsure else UNSURE_PAUSE_S
+        if index == asked and now - asked_at < wait_for(self._interval_s) / 2:
+            return self._interval_s - (now - asked_at)
         return max(0.0, self._full_at - now - BURST * PAUSE_S)

@@ -7,7 +7,7 @@ from typing import Any
 from gevent import get_hub, getcurrent, sleep
 
 from corepilot.discovery.model import Query, Snapshot
-from corepilot_consul.blocking import UNSURE_PAUSE_S, Pace, next_index, wait_for
+from corepilot_consul.blocking import Pace, next_index, wait_for
 
 Ask = Callable[[Query, int, int], tuple[str, Any]]
 """Asks for a service with an index and a wait in seconds; gives the answer's X-Consul-Index and the parsed body."""
@@ -38,8 +38,8 @@ class Watch(Iterator[Snapshot]):
         self._ended = ended
         self._index = 0
         self._wait_s = wait_for(query.interval_s)
-        self._first = True
-        self._pace = Pace(monotonic())
+        self._pause_s = 0.0
+        self._pace = Pace(query.interval_s, monotonic())
         self._waiting: Any = None
         self._closed = False
 
@@ -71,12 +71,12 @@ class Watch(Iterator[Snapshot]):
             get_hub().loop.run_callback(self._interrupt, waiting)
 
     def _next(self) -> Snapshot:
-        if not self._first:
-            # Without a usable index the query does not block: this is a poll then, until there is one.
-            sleep(self._pace.reserve(monotonic()) if self._index else UNSURE_PAUSE_S)
-        self._first = False
-        index, body = self._ask(self._query, self._index, self._wait_s)
-        self._index = next_index(self._index, index)
+        if self._pause_s > 0:
+            sleep(self._pause_s)
+        asked, asked_at = self._index, monotonic()
+        header, body = self._ask(self._query, asked, self._wait_s)
+        self._index = next_index(asked, header)
+        self._pause_s = self._pace.pause_s(asked, asked_at, self._index, monotonic())
         return self._read(self._query, body)
 
     def _interrupt(self, waiting: Any) -> None:
