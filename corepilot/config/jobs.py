@@ -59,16 +59,21 @@ def job_config(
         return None
     when = _when(data.get("when"))
     timeout_s = data.get("timeout")
+    restarts = data.get("restarts", UNLIMITED if when["kind"] == "interval" else 0)
+    if data.get("exit_on") and (restarts == UNLIMITED or when["kind"] in {"each", "signal"}):
+        hint = "leave it out, or give the job an end: restarts with a number, when.once"
+        verdict.warn((*path, "exitOn"), "exit-never", "the job never ends by itself", hint)
     return {
         "name": data["name"],
         "exec": data.get("exec"),
         "when": when,
-        "restarts": data.get("restarts", UNLIMITED if when["kind"] == "interval" else 0),
+        "restarts": restarts,
         "timeout_s": when["interval_s"] if timeout_s is None else timeout_s,
         "stop_timeout_s": _positive(data.get("stop_timeout")),
         "raw": bool((data.get("logging") or {}).get("raw")),
         "health": _check(health),
         "service": service,
+        "exit_on": data.get("exit_on", ""),
     }
 
 

@@ -84,6 +84,8 @@ class JobConfig(Value):
         timeout_s: Seconds a run may take, or None.
         stop_timeout_s: Seconds that a `stopping` hook of this job may take, or None for the default.
         raw: The job writes to corepilot's own stdout and stderr.
+        exit_on: When the job is complete, everything is stopped and the exit status is its own: "end" always, "failure"
+            if it failed for good, "" never.
     """
 
     name: str
@@ -95,6 +97,7 @@ class JobConfig(Value):
     raw: bool = False
     health: CheckConfig | None = None
     service: ServiceConfig | None = None
+    exit_on: Literal["", "end", "failure"] = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

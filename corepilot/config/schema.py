@@ -212,6 +212,14 @@ class JobSection(Section):
         default_text="`never`; with `when.interval` `unlimited`",
     )
     when = Object("what starts the job", WhenSection, default_text="it starts once, at startup")
+    exit_on = Choice(
+        "when the job has ended for good, or failed for good, everything is stopped, and the exit status is the job's",
+        {"end": "end", "failure": "failure"},
+        key="exitOn",
+        default="",
+        default_text="never",
+        example="end",
+    )
     logging = Object("output of the job", OutputSection)
 
     @validates_schema(skip_on_field_errors=False)

@@ -29,14 +29,24 @@ class Crew:
         bus: The bus its events travel on.
         around: What the runners share; its `completed` is set here.
         finished: Called once, when every job is complete. Never called for a configuration without jobs.
+        last: Called once, with the reason, when a job whose `exitOn` says so is complete: everything is to be stopped.
     """
 
-    def __init__(self, config: Config, bus: EventBus, around: Surroundings, finished: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        bus: EventBus,
+        around: Surroundings,
+        finished: Callable[[], None],
+        last: Callable[[str], None],
+    ) -> None:
         self._bus = bus
         self._log = around.log
         self._finished = finished
+        self._last = last
         self._stopping = False
         self._first_failure: tuple[str, int] | None = None
+        self._ended_by: int | None = None
         around = replace(around, completed=self._completed)
         self.runners = tuple(Runner(plan, around) for plan in plans(config.jobs, config.stop_timeout_s))
         self._left = len(self.runners)
@@ -84,6 +94,11 @@ class Crew:
         return self._first_failure
 
     @property
+    def ended_by(self) -> int | None:
+        """The exit status of the job that ended everything by its `exitOn`, or None."""
+        return self._ended_by
+
+    @property
     def killed(self) -> list[str]:
         """The names of the commands that had to be killed because they did not stop in time."""
         return [name for runner in self.runners for name in runner.killed]
@@ -100,5 +115,9 @@ class Crew:
         if status and not self._stopping and self._first_failure is None and name not in self._handled:
             self._first_failure = (name, status)
         self._left -= 1
+        exit_on = runner.plan.job.exit_on
+        if not self._stopping and (exit_on == "end" or (exit_on == "failure" and status)):
+            self._ended_by = runner.last_status or 0
+            self._last(f"job {name} has ended with status {self._ended_by}")
         if self._left == 0:
             self._finished()

@@ -107,7 +107,6 @@ def _telemetry(draft: Draft, value: Value) -> list[str]:
     old = draft.old
     conditions = old.conditions(value)
     metrics = periodic.sensors(draft, value)
-    draft.lasting.append("telemetry")
     keys = [
         *old.copies(value, "port"),
         *old.copies(value, "interfaces", listed=True),

@@ -20,7 +20,6 @@ class Draft:
 
     Attributes:
         jobs: The jobs so far.
-        lasting: What goes on when the main program has ended, in words.
         main: The name of the main program's job, in quotes.
         pre_start: The blocks of the template around each preStart.
     """
@@ -30,7 +29,6 @@ class Draft:
         self.program = program
         self.names = Names()
         self.jobs: list[Piece] = []
-        self.lasting: list[str] = []
         self.main = ""
         self.pre_start: list[tuple[Condition, ...]] = []
 

@@ -1,29 +1,24 @@
 """The main program of version 2 and what stands around it: preStart, coprocesses, preStop, postStop, and the end.
 
-Version 2 ends when its main program ends. Version 3 has no main program: it ends when every job has, so jobs are added
-that end it.
+Version 2 ends when its main program ends, or when its preStart fails, with their status: `exitOn` of their jobs.
 """
 
 from corepilot.jobs.environment import command_name
 from corepilot.migrate.draft import RAW, Draft
 from corepilot.migrate.layout import Piece, command, decide, member, note, quoted
-from corepilot.migrate.reading import service_name, through_shell
+from corepilot.migrate.reading import service_name
 from corepilot.migrate.services import advertised, is_plain
-
-_END = "kill -TERM $CONTAINERPILOT_PID"
-_STATUS = "version 2 ended with its exit status, here it is 0, which matters if anything looks at it"
 
 
 def begin(draft: Draft) -> None:
     """preStart, without whose success version 2 ends."""
     old = draft.old
     draft.names.give("preStart")
-    remark = decide(f"without the success of preStart nothing is started, so its shell ends corepilot; {_STATUS}.")
     for value in old.top("preStart") or old.top("onStart"):
         conditions = old.conditions(value)
-        exec_ = through_shell(old, value, "preStart", f"{{command}} || {{{{ status=$?; {_END}; exit $status; }}}}")
         draft.pre_start.append(conditions)
-        draft.job(conditions, [Piece(conditions, ['name: "preStart",', *member("exec", exec_), *RAW])], remark)
+        lines = ['name: "preStart",', *member("exec", old.text(value)), 'exitOn: "failure",', *RAW]
+        draft.job(conditions, [Piece(conditions, lines)])
 
 
 def coprocesses(draft: Draft) -> None:
@@ -41,7 +36,6 @@ def coprocesses(draft: Draft) -> None:
             *old.strangers(element, ("name", "command", "restarts")),
         ]
         draft.job(conditions, keys)
-        draft.lasting.append("coprocesses")
 
 
 def main_program(draft: Draft) -> None:
@@ -66,16 +60,15 @@ def main_program(draft: Draft) -> None:
         keys.insert(1, Piece((), words))
     keys += draft.after_pre_start(())
     if draft.program:
-        keys.append(Piece((), RAW))
+        keys.append(Piece((), ['exitOn: "end",', *RAW]))
     draft.job((), keys, remarks)
     for element in services:
         conditions = old.conditions(element)
         draft.job(conditions, [*advertised(old, element), *draft.after_pre_start(conditions)])
-        draft.lasting.append("services without a program of their own")
 
 
 def end(draft: Draft) -> None:
-    """preStop, postStop, and the end of everything when the main program has ended."""
+    """The hooks: preStop and postStop."""
     old, main = draft.old, draft.main
     stopping = note(
         "Version 2 ran this at a SIGTERM only, once the services had left the catalog, and waited for it without "
@@ -89,20 +82,6 @@ def end(draft: Draft) -> None:
             lines = [f'name: "{key}",', *member("exec", old.text(value))]
             lines += [f'when: {{ source: {main}, once: "{code}" }},', *RAW]
             draft.job(conditions, [Piece(conditions, lines)], remark)
-    if not draft.lasting or not draft.program:
-        return
-    hooks = old.top("postStop")
-    last = '"postStop"' if hooks and not old.conditions(hooks[0]) else main
-    others = ", ".join(dict.fromkeys(draft.lasting))
-    remark = decide(
-        f"when the program has ended, these two jobs end the rest ({others}), as version 2 did; but {_STATUS}. "
-        "Without them corepilot goes on."
-    )
-    for how, code in (("success", "exitSuccess"), ("failure", "exitFailed")):
-        name = quoted(draft.names.give(f"end-after-{how}"))
-        shell = f'exec: ["/bin/sh", "-c", "{_END}"],'
-        draft.job((), [Piece((), [f"name: {name},", shell, f'when: {{ source: {last}, once: "{code}" }},'])], remark)
-        remark = []
 
 
 def _pid_remark(draft: Draft) -> list[str]:

@@ -36,7 +36,6 @@ def backends(draft: Draft) -> list[Piece]:
             *old.strangers(element, ("name", "poll", "onChange", "tag", "timeout")),
         ]
         draft.job(conditions, keys)
-        draft.lasting.append("what reacts to changes")
         watch = [Piece(conditions, [f'name: "{name}",']), *old.copies(element, "poll", "interval")]
         watch += old.copies(element, "tag")
         watches.append(Piece(conditions, [*remarks, *nested("", watch, "{}", level)]))
@@ -58,7 +57,6 @@ def tasks(draft: Draft) -> None:
             *old.strangers(element, ("name", "command", "frequency", "timeout")),
         ]
         draft.job(conditions, keys, decide(_EARLIER))
-        draft.lasting.append("tasks")
 
 
 def sensors(draft: Draft, telemetry: Value) -> list[Piece]:
@@ -82,5 +80,4 @@ def sensors(draft: Draft, telemetry: Value) -> list[Piece]:
         ]
         remark = "What the check prints becomes the value of the metric, through a shell and a client of corepilot."
         draft.job(conditions, job, note(remark))
-        draft.lasting.append("sensors")
     return metrics

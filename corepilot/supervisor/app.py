@@ -64,6 +64,7 @@ class App:
         self._finished = Flag()
         self._settled = Flag()
         self._stop_reason = ""
+        self._stop_asked = False
         self._stop_deadline = 0.0
         self._guard_lost = False
         self._ill_status = 0
@@ -138,6 +139,7 @@ class App:
             environment=self.environment,
             patience=self._be_patient,
             finished=self._finished.set,
+            last=lambda reason: self.stop(reason, asked=False),
         )
         try:
             self.generation.start(lambda: self.stopping)
@@ -191,36 +193,43 @@ class App:
             self.log("warning", line)
 
     def _end(self) -> int:
-        failure = self.generation.crew.failure
-        status = 0
+        crew = self.generation.crew
+        status = crew.ended_by or 0
         why = self._stop_reason or "every job has ended"
-        if failure and not self._stop_reason:
-            why = f"job {failure[0]} failed for good with status {failure[1]}"
-            status = failure[1] if self._config.exit_status == "job" else 0
+        if crew.failure and not self._stop_reason:
+            why = f"job {crew.failure[0]} failed for good with status {crew.failure[1]}"
+            status = crew.failure[1]
+        if self._config.exit_status == "zero":
+            status = 0
         if self._guard_lost:
             status = BROKEN
         elif self._ill_status:
             status = self._ill_status
         if self._server is not None:
             self._server.stop()
-        killed = self.generation.crew.killed
         self.log(
             "info",
             f"corepilot ends after {time.monotonic() - self.started_at:.1f} s: {why}; "
-            f"killed: {', '.join(killed) or 'nobody'}",
+            f"killed: {', '.join(crew.killed) or 'nobody'}",
         )
         self._channel.stopping(GUARD_SLACK_S, status)
         return status
 
     # ------------------------------------------------------------------------------------------------- stop, signals
-    def stop(self, reason: str) -> None:
-        """Begin to stop; asked again, wait for nothing any more (contract, section 4.8; our decision)."""
-        again, self._stop_reason = bool(self._stop_reason), self._stop_reason or reason
+    def stop(self, reason: str, *, asked: bool = True) -> None:
+        """Begin to stop; asked again, wait for nothing any more (contract, section 4.8; our decision).
+
+        Args:
+            reason: Why, for the log.
+            asked: Whether somebody outside wants it, and not a job with whose end everything ends.
+        """
+        again, self._stop_asked = self._stop_asked, self._stop_asked or asked
+        under_way, self._stop_reason = self.stopping, self._stop_reason or reason
         self._be_patient(max(self._config.stop_timeout_s, 0.0))
         if again:
             self.log("warning", f"{reason} again: every process that is left is killed now")
             self.generation.crew.hurry()
-        else:
+        elif not under_way:
             self.log("info", f"stopping: {reason}")
             self.generation.crew.stop()
 

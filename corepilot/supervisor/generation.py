@@ -45,6 +45,7 @@ class Generation:
         environment: What commands are started with.
         patience: Told of every stretch of waiting within a stop, in seconds.
         finished: Called once, when every job is complete.
+        last: Called with the reason when a job is complete that everything ends with.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Generation:
         environment: ChildEnvironment,
         patience: Callable[[float], None],
         finished: Callable[[], None],
+        last: Callable[[str], None],
     ) -> None:
         self.config = config
         self._log = log
@@ -88,7 +90,7 @@ class Generation:
             patience=patience,
             completed=lambda _runner: None,
         )
-        self.crew = Crew(replace(config, jobs=jobs), self.bus, around, finished)
+        self.crew = Crew(replace(config, jobs=jobs), self.bus, around, finished, last)
 
     def start(self, stopped: Callable[[], bool]) -> None:
         """Have the telemetry address, then start the jobs, in this order (contract, section 5).

@@ -14,7 +14,7 @@ from running import Corepilot, alive, cli
 UNCHANGED = '{consul: "localhost:8500", jobs: [{name: "app", exec: "sleep 9"}, {name: "n"}]}'
 CHANGED = '{consul: "https://c:8501",\n jobs: [{name: "app", exec: "sleep 9"}, {name: "n"}]}'
 OLD = '{"consul": "{{ .CONSUL }}:8500", "services": [{"name": "app", "port": 80, "poll": 5, "ttl": 9}]}'
-UNDECIDED = OLD[:-1] + ', "backends": [{"name": "db", "poll": 5, "onChange": "x"}]}'
+UNDECIDED = OLD[:-1] + ', "tasks": [{"command": "x", "frequency": "5s"}]}'
 
 
 def write(directory: Path, name: str, text: str) -> str:
@@ -206,7 +206,7 @@ def test_the_order_and_the_exit_status_of_the_program(tmp_path: Path) -> None:
 def test_a_pre_start_that_fails_is_the_end(tmp_path: Path) -> None:
     old = {"preStart": "false", "services": [], "coprocesses": [{"command": says("beside")}]}
     with run(tmp_path, old, *says("main")) as corepilot:
-        corepilot.wait()
+        assert corepilot.wait() == 1
     assert order(tmp_path) == []
 
 
@@ -220,7 +220,7 @@ def test_what_goes_on_is_ended_with_the_program(tmp_path: Path) -> None:
         "postStop": says("post"),
     }
     with run(tmp_path, old, "sh", "-c", "while [ ! -s pid ]; do sleep 0.05; done; exit 3") as corepilot:
-        assert corepilot.wait() == 0
+        assert corepilot.wait() == 3
     assert order(tmp_path) == ["post"]
     assert not alive(int((tmp_path / "pid").read_text()))
 

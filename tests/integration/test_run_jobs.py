@@ -13,6 +13,7 @@ PREFIXES = pytest.mark.parametrize("prefix", [(), PIDNS], ids=["child", "pid1"])
 
 
 FAILS = '{name: "a", exec: ["sh", "-c", "exit 7"]}'
+BESIDE = '{name: "beside", exec: "sleep 1000", restarts: "unlimited"}'
 HANDLES = '{name: "b", exec: "true", when: {source: "a", once: "exitFailed"}}'
 STRAY = """
     {name: "a", exec: ["sh", "-c", "setsid sh -c 'trap \\"\\" TERM; echo stray; sleep 1000' & exit 0"]},
@@ -39,6 +40,12 @@ def config(jobs: str, more: str = "") -> str:
         (f"{FAILS}, {HANDLES}", "", 0),
         ('{name: "a", exec: ["sh", "-c", "sleep 0.3; exit 3"]}, {name: "b", exec: ["sh", "-c", "exit 4"]}', "", 4),
         ('{name: "a", exec: ["sh", "-c", "exit 5"], restarts: 2}', "", 5),
+        (f'{{name: "a", exec: ["sh", "-c", "exit 3"], exitOn: "end"}}, {BESIDE}', "", 3),
+        (f'{{name: "a", exec: "true", exitOn: "end"}}, {BESIDE}', "", 0),
+        (f'{{name: "a", exec: ["sh", "-c", "exit 3"], exitOn: "end"}}, {BESIDE}', 'exitStatus: "zero",', 0),
+        (f'{{name: "a", exec: ["sh", "-c", "exit 6"], exitOn: "failure"}}, {BESIDE}', "", 6),
+        (f'{{name: "a", exec: ["sh", "-c", "exit 7"], exitOn: "end"}}, {HANDLES}, {BESIDE}', "", 7),
+        ('{name: "a", exec: "true", exitOn: "failure"}, {name: "b", exec: ["sh", "-c", "sleep 0.3; exit 4"]}', "", 4),
     ],
 )  # fmt: skip
 def test_the_exit_status_is_that_of_the_first_job_that_failed_for_good(

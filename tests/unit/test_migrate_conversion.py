@@ -43,6 +43,7 @@ def test_the_main_program_is_the_first_service() -> None:
             "exec": ["bin/app", "-x"],
             "port": 80,
             "health": {"exec": "check it", "interval": 5, "ttl": 15, "timeout": "0"},
+            "exitOn": "end",
             "logging": {"raw": True},
         }
     ]
@@ -68,8 +69,7 @@ def test_keys_of_elements_are_found_in_any_case_and_nulls_are_nothing() -> None:
 def test_what_stands_around_the_main_program() -> None:
     config = made({"services": [SERVICE], "preStart": ["pre", "x"], "preStop": "stop it", "postStop": ["post"]}, "app")
     pre = job(config, "preStart")
-    assert pre["exec"][:2] == ["/bin/sh", "-c"]
-    assert pre["exec"][3:] == ["preStart", "pre", "x"]
+    assert (pre["exec"], pre["exitOn"]) == (["pre", "x"], "failure")
     assert job(config, "app")["when"] == {"source": "preStart", "once": "exitSuccess"}
     assert job(config, "preStop") == {
         "name": "preStop",
@@ -83,7 +83,7 @@ def test_what_stands_around_the_main_program() -> None:
 def test_on_start_is_the_old_name_of_pre_start() -> None:
     assert job(made({"services": [SERVICE], "onStart": "x"}, "app"), "preStart")
     both = made({"services": [SERVICE], "onStart": "x", "preStart": "y"}, "app")
-    assert job(both, "preStart")["exec"][-1] == "y"
+    assert job(both, "preStart")["exec"] == "y"
 
 
 def test_keys_of_the_top_level_are_found_as_old_files_write_them() -> None:
@@ -170,11 +170,16 @@ def test_etcd_is_a_decision() -> None:
     [{"backends": [{"name": "db", "poll": 7, "onChange": "x"}]}, {"telemetry": {}}, {"services": [SERVICE, SERVICE]},
      {"coprocesses": [{"command": "x"}]}, {"tasks": [{"command": "x", "frequency": "1s"}]}],
 )  # fmt: skip
-def test_what_lasts_is_ended_with_the_main_program(more: dict[str, Any]) -> None:
-    text = text_of({"services": [], **more}, "app")
-    names = [one["name"] for one in parse(text).root.plain()["jobs"]]
-    assert names[-2:] == ["end-after-success", "end-after-failure"]
-    assert any("0" in one.text and "exit status" in one.text for one in decisions(text))
+def test_everything_ends_with_the_main_program_and_with_a_pre_start_that_fails(more: dict[str, Any]) -> None:
+    text = text_of({"services": [], "preStart": "prepare", **more}, "app")
+    jobs = parse(text).root.plain()["jobs"]
+    ends = {
+        one["exec"] if isinstance(one["exec"], str) else one["exec"][0]: one["exitOn"]
+        for one in jobs
+        if "exitOn" in one
+    }
+    assert ends == {"prepare": "failure", "app": "end"}
+    assert not any("exit status" in one.text for one in decisions(text))
 
 
 def test_nothing_is_added_where_nothing_lasts() -> None:
