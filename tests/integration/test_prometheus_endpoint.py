@@ -64,9 +64,9 @@ def test_status_of_nothing_maintenance_and_other_paths(tmp_path: Path) -> None:
         assert endpoint.status()["Jobs"] is None
         assert endpoint.status()["Watches"] is None
         corepilot.client("maintenance", "enable")
-        eventually(lambda: endpoint.status()["Services"][0]["Status"] == "maintenance")
+        eventually(lambda: corepilot.job("containerpilot")["health"] == "maintenance")
+        assert endpoint.status()["Services"][0]["Status"] == "healthy", "always, as ContainerPilot has it"
         corepilot.client("maintenance", "disable")
-        eventually(lambda: endpoint.status()["Services"][0]["Status"] == "healthy")
         assert endpoint.ask("/status", "POST")[0] == 405
         for path in ("/", "/status/", "/metrics/x", "/v3/ping"):
             assert endpoint.ask(path)[0] == 404, path
@@ -85,6 +85,12 @@ def test_the_exposition_is_prometheus_text_with_every_family(tmp_path: Path) -> 
         found, types = endpoint.samples(), endpoint.types()
         for name in ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"):
             assert found[name] > 0
+        for name in ("goroutines", "threads", "memstats_alloc_bytes", "memstats_sys_bytes", "memstats_heap_objects"):
+            assert found[f"go_{name}"] >= 1
+            assert types[f"go_{name}"] == "gauge"
+        assert types["go_gc_duration_seconds"] == "summary"
+        assert found["go_gc_duration_seconds_count"] >= 0
+        assert 'go_gc_duration_seconds{quantile="0.75"}' in found
         for name in ("duration_microseconds", "size_bytes"):
             assert found[f'http_request_{name}_count{{handler="prometheus"}}'] >= 1
             assert f'http_request_{name}{{handler="prometheus",quantile="0.99"}}' in found

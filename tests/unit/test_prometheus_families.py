@@ -78,7 +78,7 @@ def test_scrapes_are_measured() -> None:
     [
         ("app", "idle", "unknown"), ("app", "unknown", "unknown"), ("app", "healthy", "healthy"),
         ("app", "unhealthy", "unhealthy"), ("app", "maintenance", "maintenance"),
-        ("containerpilot", "unknown", "healthy"), ("containerpilot", "maintenance", "maintenance"),
+        ("containerpilot", "unknown", "healthy"), ("containerpilot", "maintenance", "healthy"),
     ],
 )  # fmt: skip
 def test_statuses(name: str, health: str, shown: str) -> None:

@@ -13,6 +13,7 @@ from corepilot.http.server import HttpServer
 from corepilot.telemetry.sink import Sink, SinkContext
 from corepilot_prometheus.families import FamilyCollector, typed
 from corepilot_prometheus.requests import Scrapes
+from corepilot_prometheus.runtime import RuntimeCollector
 from corepilot_prometheus.status import containerpilot_status
 
 _JSON = Headers([("Content-Type", "application/json; charset=utf-8")])
@@ -28,6 +29,8 @@ class PrometheusSink(Sink):
         self._registry = CollectorRegistry()
         self._registry.register(PROCESS_COLLECTOR)
         self._registry.register(FamilyCollector(context.metrics))
+        self._runtime = RuntimeCollector()
+        self._registry.register(self._runtime)
         self._scrapes = Scrapes(context.metrics)
         self._server: HttpServer | None = None
         self._port = context.telemetry.port
@@ -49,6 +52,7 @@ class PrometheusSink(Sink):
 
     def close(self) -> None:
         """Stop at once: a scrape in flight is dropped."""
+        self._runtime.close()
         if self._server is not None:
             self._server.stop(0)
             self._server = None
