@@ -74,12 +74,24 @@ def consul_options(value: str) -> dict[str, Any]:
 def _consul(value: Any, verdict: Verdict) -> Named | None:
     path: Path = ("consul",)
     if isinstance(value, str):
-        return Named("consul", _with_host(consul_options(value), path, verdict), path, path)
+        options = _with_host(consul_options(value), path, verdict)
+        return Named("consul", options, path, path, spared=_spared(options))
     if isinstance(value, dict):
-        return Named("consul", _with_host(value, (*path, "address"), verdict), path, path, inside=True)
+        options = _with_host(value, (*path, "address"), verdict)
+        return Named("consul", options, path, path, inside=True, spared=_spared(options))
     if value is not None and value is not False:
         verdict.complain(path, Complaint("bad-discovery", f"{shown(value)} names no catalog", _CONSUL_FORM))
     return None
+
+
+def _spared(options: dict[str, Any]) -> str:
+    """The option that ContainerPilot does not check but for an unknown scheme (contract, section 3.4).
+
+    Its jobs run with an address that no agent can have, and each call fails. Here they run without a catalog.
+    """
+    address = next((value for key, value in options.items() if key.lower() == "address"), "")
+    scheme, found, _ = str(address).partition("://")
+    return "" if found and scheme not in {"http", "https", "unix"} else "address"
 
 
 def _with_host(options: dict[str, Any], path: Path, verdict: Verdict) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Named(NamedTuple):
         inside: Whether each option has a place of its own below `options_path`.
         texts: Whether all values are texts, as from a command line.
         extra: An extra of corepilot's that brings the plugin, to be installed in its place.
+        spared: An option whose fault is only warned of; the plugin is left out then.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Named(NamedTuple):
     inside: bool = False
     texts: bool = False
     extra: str = ""
+    spared: str = ""
 
 
 class _Reporter:
@@ -66,7 +68,7 @@ class _Reporter:
         # The short form is one text: what is wrong with it is not wrong with a key that the file does not have.
         path = base if not self._named.inside and not source else (*base, *option)
         if warning:
-            self._verdict.complain(path, complaint, severity="warning", source="")
+            self._verdict.complain(path, complaint, severity="warning", source=source)
         elif depends:
             self._verdict.depends(path, complaint, source=source)
         else:
@@ -112,7 +114,11 @@ def plugin_config(group: str, named: Named, verdict: Verdict, surroundings: Surr
         plain: dict[str, Any] | None = None if named.options else {}
     else:
         for path, complaint in judged.complaints:
-            report.about_option(path, complaint, judged.sources.get(path, ""))
+            spared = complaint.code == "bad-option" and path == (named.spared,)
+            if spared:
+                hint = f"correct it: without it nothing is registered in {named.name}, and nothing watched"
+                complaint = Complaint(complaint.code, complaint.rule, hint)
+            report.about_option(path, complaint, judged.sources.get(path, ""), warning=spared)
         for path, complaint in judged.ignored:
             report.about_option(path, complaint, warning=True)
         for path, value, kind in judged.paths:

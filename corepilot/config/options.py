@@ -205,7 +205,7 @@ def _paths(kind: type[Any], values: Any, path: OptionPath) -> Iterator[tuple[Opt
         hint, info = _without_none(hints[field.name]), info_of(field)
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             yield from _paths(hint, value, (*path, field.name))
-        elif info.path and isinstance(value, str) and value:
+        elif info.path and isinstance(value, str) and value and values.get(info.together_with, True):
             yield (*path, field.name), value, info.path
 
 

@@ -42,6 +42,7 @@ class OptionInfo:
     secret: bool = False
     example: str = ""
     path: Literal["", "file", "directory"] = ""
+    together_with: str = ""
 
 
 class OptionField(NamedTuple):
@@ -74,6 +75,7 @@ def option(
     secret: bool = False,
     example: str = "",
     path: Literal["", "file", "directory"] = "",
+    together_with: str = "",
 ) -> Any:
     """A field of an `Options` dataclass.
 
@@ -90,8 +92,9 @@ def option(
         example: A value for the documentation.
         path: The text names a "file" or a "directory" that must exist, and be readable, where corepilot runs. Empty
             text is not looked at. `corepilot check` only warns of one that is missing: it may run on another machine.
+        together_with: The option beside it without which this one counts for nothing: its path is not looked at then.
     """
-    info = OptionInfo(help, unit, minimum, maximum, env, env_wins, secret, example, path)
+    info = OptionInfo(help, unit, minimum, maximum, env, env_wins, secret, example, path, together_with)
     if dataclasses.is_dataclass(default) and not isinstance(default, type):
         # A frozen instance is a safe shared default; dataclasses refuse it when it has no __hash__, so wrap it.
         return dataclasses.field(default_factory=lambda: default, metadata={_KEY: info})

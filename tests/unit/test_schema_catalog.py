@@ -25,6 +25,8 @@ API = API_VERSION
 @dataclass(frozen=True)
 class Tls:
     cafile: str = option(help="authorities", default="", path="file", env="FAKE_CACERT", env_wins=True)
+    cert: str = option(help="certificate", default="", path="file", together_with="key")
+    key: str = option(help="its key", default="", path="file", together_with="cert")
     verify: bool = option(help="check it", default=True, env="FAKE_VERIFY", env_wins=True)
 @dataclass(frozen=True)
 class Options:
@@ -104,13 +106,18 @@ def test_consul_in_a_text(tmp_path: Path, plugins: Path) -> None:
     assert (found.name, found.module, found.attribute) == ("consul", "fake_consul", "")
     assert (found.distribution, found.version) == ("fake-consul", "1.2")
     assert found.options == {
-        "address": "c:8501", "scheme": "https", "token": "", "tls": {"cafile": "", "verify": True},
+        "address": "c:8501", "scheme": "https", "token": "", "tls": {"cafile": "", "cert": "", "key": "", "verify": True},
     }  # fmt: skip
 
 
 def test_consul_in_an_object(tmp_path: Path, plugins: Path) -> None:
     found = backend('{ consul: { Address: "c", token: "t", TLS: { verify: 0 } } }', tmp_path)
-    assert found.options == {"address": "c", "scheme": "", "token": "t", "tls": {"cafile": "", "verify": False}}
+    assert found.options == {
+        "address": "c",
+        "scheme": "",
+        "token": "t",
+        "tls": {"cafile": "", "cert": "", "key": "", "verify": False},
+    }
     assert found == backend(
         '{ discovery: { backend: "consul", address: "c", token: "t", tls: { verify: 0 } } }', tmp_path
     )
@@ -179,7 +186,7 @@ def test_the_environment_fills_options_in_and_wins_where_the_plugin_says_so(tmp_
     }
     found = backend('{ consul: { address: "file:1", token: "file-token" } }', tmp_path, environment)
     assert found.options == {
-        "address": "file:1", "scheme": "", "token": "env-token", "tls": {"cafile": "/etc/passwd", "verify": False},
+        "address": "file:1", "scheme": "", "token": "env-token", "tls": {"cafile": "/etc/passwd", "cert": "", "key": "", "verify": False},
     }  # fmt: skip
 
 
@@ -192,10 +199,24 @@ def test_a_variable_that_is_not_understood_is_ignored_with_a_warning(tmp_path: P
 
 
 def test_an_error_of_a_value_from_the_environment_names_the_variable(tmp_path: Path, plugins: Path) -> None:
-    (problem,) = errors(judged('{ consul: "" }', tmp_path, {"FAKE_ADDR": "refused"}))
-    assert problem.message == "cannot use $FAKE_ADDR for consul.address: it is refused; write another"
-    (problem,) = errors(judged('{ consul: "refused" }', tmp_path))
-    assert problem.message == "cannot use consul: it is refused; write another"
+    (problem,) = errors(judged('{ discovery: "consul" }', tmp_path, {"FAKE_ADDR": "refused"}))
+    assert problem.message == "cannot use $FAKE_ADDR for discovery.address: it is refused; write another"
+    (problem,) = errors(judged('{ discovery: { backend: "consul", address: "refused" } }', tmp_path))
+    assert problem.message == "cannot use discovery.address: it is refused; write another"
+
+
+@pytest.mark.parametrize("consul", ['"refused"', '{ address: "refused" }', '"http://refused"', '""'])
+def test_an_address_that_cannot_work_leaves_the_catalog_out_in_containerpilots_form(
+    consul: str, tmp_path: Path, plugins: Path
+) -> None:
+    text = f'{{ consul: {consul}, watches: [{{ name: "db", interval: 1 }}], jobs: [{{ name: "a" }}] }}'
+    result = judged(text, tmp_path, {"FAKE_ADDR": "refused"})
+    assert result.config is not None
+    assert result.config["discovery"] is None
+    (problem,) = result.problems
+    assert (problem.code, problem.severity) == ("bad-option", "warning")
+    assert "it is refused" in problem.message
+    assert "nothing watched" in problem.hint
 
 
 def test_files_that_are_named_must_be_there(tmp_path: Path, plugins: Path) -> None:
@@ -290,7 +311,7 @@ def test_options_on_the_command_line(tmp_path: Path, plugins: Path) -> None:
     given = "consul:address=http://c:8500,token=a=b,c,tls.verify=0"
     found = backend("{}", tmp_path, discovery=given)
     assert found.options == {
-        "address": "http://c:8500", "scheme": "", "token": "a=b,c", "tls": {"cafile": "", "verify": False},
+        "address": "http://c:8500", "scheme": "", "token": "a=b,c", "tls": {"cafile": "", "cert": "", "key": "", "verify": False},
     }  # fmt: skip
     assert backend("{}", tmp_path, discovery="consul").options["address"] == ""
     assert backend("{}", tmp_path, discovery="consul:").options["address"] == ""
@@ -317,3 +338,10 @@ def test_errors_of_the_command_line(tmp_path: Path, plugins: Path, given: str, c
     assert words in problems[0].sentence()
     if code == "bad-discovery":
         assert "hunter22" not in problems[0].sentence()
+
+
+def test_a_file_that_counts_only_together_with_another_is_not_looked_at_alone(tmp_path: Path, plugins: Path) -> None:
+    assert backend('{ consul: { tls: { cert: "/no/such" } } }', tmp_path).options["tls"]["cert"] == "/no/such"
+    both = '{ consul: { tls: { cert: "/no/such", key: "/etc/passwd" } } }'
+    (problem,) = errors(judged(both, tmp_path, judge_machine=True))
+    assert (problem.code, problem.path) == ("file-missing", "consul.tls.cert")

@@ -52,9 +52,15 @@ class Tls:
         path="file",
         env="CONSUL_CLIENT_CERT",
         env_wins=True,
+        together_with="clientkey",
     )
     clientkey: str = option(
-        help="the key of clientcert in PEM", default="", path="file", env="CONSUL_CLIENT_KEY", env_wins=True
+        help="the key of clientcert in PEM",
+        default="",
+        path="file",
+        env="CONSUL_CLIENT_KEY",
+        env_wins=True,
+        together_with="clientcert",
     )
     servername: str = option(
         help="name that the agent's certificate must be made out to, if not the host of the address",
