@@ -115,10 +115,9 @@ def plugin_config(group: str, named: Named, verdict: Verdict, surroundings: Surr
     else:
         for path, complaint in judged.complaints:
             spared = complaint.code == "bad-option" and path == (named.spared,)
-            if spared:
-                hint = f"correct it: without it nothing is registered in {named.name}, and nothing watched"
-                complaint = Complaint(complaint.code, complaint.rule, hint)
-            report.about_option(path, complaint, judged.sources.get(path, ""), warning=spared)
+            hint = f"correct it: without it nothing is registered in {named.name}, and nothing watched"
+            said = Complaint(complaint.code, complaint.rule, hint) if spared else complaint
+            report.about_option(path, said, judged.sources.get(path, ""), warning=spared)
         for path, complaint in judged.ignored:
             report.about_option(path, complaint, warning=True)
         for path, value, kind in judged.paths:

@@ -106,7 +106,8 @@ def test_consul_in_a_text(tmp_path: Path, plugins: Path) -> None:
     assert (found.name, found.module, found.attribute) == ("consul", "fake_consul", "")
     assert (found.distribution, found.version) == ("fake-consul", "1.2")
     assert found.options == {
-        "address": "c:8501", "scheme": "https", "token": "", "tls": {"cafile": "", "cert": "", "key": "", "verify": True},
+        "address": "c:8501", "scheme": "https", "token": "",
+        "tls": {"cafile": "", "cert": "", "key": "", "verify": True},
     }  # fmt: skip
 
 
@@ -186,7 +187,8 @@ def test_the_environment_fills_options_in_and_wins_where_the_plugin_says_so(tmp_
     }
     found = backend('{ consul: { address: "file:1", token: "file-token" } }', tmp_path, environment)
     assert found.options == {
-        "address": "file:1", "scheme": "", "token": "env-token", "tls": {"cafile": "/etc/passwd", "cert": "", "key": "", "verify": False},
+        "address": "file:1", "scheme": "", "token": "env-token",
+        "tls": {"cafile": "/etc/passwd", "cert": "", "key": "", "verify": False},
     }  # fmt: skip
 
 
@@ -311,7 +313,8 @@ def test_options_on_the_command_line(tmp_path: Path, plugins: Path) -> None:
     given = "consul:address=http://c:8500,token=a=b,c,tls.verify=0"
     found = backend("{}", tmp_path, discovery=given)
     assert found.options == {
-        "address": "http://c:8500", "scheme": "", "token": "a=b,c", "tls": {"cafile": "", "cert": "", "key": "", "verify": False},
+        "address": "http://c:8500", "scheme": "", "token": "a=b,c",
+        "tls": {"cafile": "", "cert": "", "key": "", "verify": False},
     }  # fmt: skip
     assert backend("{}", tmp_path, discovery="consul").options["address"] == ""
     assert backend("{}", tmp_path, discovery="consul:").options["address"] == ""
