@@ -276,7 +276,8 @@ def main() -> int:
     nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     front = arguments.front or ("nginx" if nginx else "python")
     programs = arguments.programs.resolve() if arguments.programs else _installation()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a TERM ends it as a Ctrl-C does
+    for number in (signal.SIGINT, signal.SIGTERM):  # whatever was inherited: shells let background jobs ignore SIGINT
+        signal.signal(number, signal.default_int_handler)
     application = Application(programs, front, _port_or_another(arguments.port), arguments.consul)
     status = 0
     left: list[str] = []
