@@ -20,6 +20,7 @@ PROGRAMS = {
     "ip": "iproute2",
     "nginx": "nginx-light",
     "ps": "procps",
+    "runc": "runc",
     "setpriv": "util-linux",
     "strace": "strace",
     "unshare": "util-linux",

@@ -1,0 +1,290 @@
+"""A real OCI container whose entry point, PID 1, is the corepilot under test: a bundle for `runc`, and its life.
+
+Nothing is built or downloaded. The container's root is an almost empty folder into which the host's programs, the
+Python that runs the tests and the checkout are mounted read-only; `/etc` is the container's own. The rest is as in a
+container of Docker's without a network: namespaces, capabilities, devices, masked paths, refused system calls.
+
+The bundle's format: OCI runtime specification, config.md and config-linux.md.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from eventually import eventually
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CONFIGURATION = "/etc/corepilot.json5"
+DEADLINE_S = 30
+# `docker run` without --cap-add and --cap-drop.
+CAPABILITIES = (
+    *("CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD"),
+    *("CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID"),
+    "CAP_SYS_CHROOT",
+)
+# What Docker's profile refuses, as its documentation lists it, and what profiles older than the call do not know.
+_REFUSED = (
+    *("acct", "add_key", "bpf", "clock_settime", "delete_module", "finit_module", "get_mempolicy", "init_module"),
+    *("ioperm", "iopl", "kcmp", "kexec_load", "keyctl", "lookup_dcookie", "mbind", "mount", "move_pages"),
+    *("name_to_handle_at", "open_by_handle_at", "perf_event_open", "pivot_root", "process_vm_readv"),
+    *("process_vm_writev", "ptrace", "quotactl", "reboot", "request_key", "set_mempolicy", "setns", "settimeofday"),
+    *("swapoff", "swapon", "sysfs", "umount", "umount2", "unshare", "uselib", "userfaultfd", "ustat", "vm86"),
+)
+_UNKNOWN = ("clone3", "close_range", "io_uring_setup", "openat2", "pidfd_getfd", "pidfd_open", "pidfd_send_signal")
+_MASKED = ("/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug", "/sys/firmware")
+_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_PATH = f"{sys.prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Container:
+    """One container: entering the context starts it, leaving it ends and removes it with whatever runs there.
+
+    Args:
+        configuration: The text of /etc/corepilot.json5, where corepilot looks for it; "" for no such file.
+        directory: A folder for the bundle; it need not exist.
+        args: The entry point and its arguments. PATH begins with the programs of the tests' Python.
+        env: Variables beside PATH and HOME. There is no locale, as in most images.
+        user: User and group id of the entry point and of what is executed later. /etc/passwd knows root only.
+        capabilities: The bounding set. Root has all of it, another user none.
+        readonly: Root is read-only, and nothing outside /tmp and /dev can be written. If not, what is written outside
+            of /tmp and /run is to be found below `root`.
+        no_new_privileges: As `docker run --security-opt no-new-privileges`.
+        volumes: Folder on the host -> where it is mounted, writable.
+        memory_bytes: Memory limit of the whole container; None for no limit.
+    """
+
+    def __init__(
+        self,
+        configuration: str,
+        directory: Path,
+        *,
+        args: Sequence[str] = ("corepilot",),
+        env: Mapping[str, str] | None = None,
+        user: int = 0,
+        capabilities: Sequence[str] = CAPABILITIES,
+        readonly: bool = False,
+        no_new_privileges: bool = False,
+        volumes: Mapping[Path, str] | None = None,
+        memory_bytes: int | None = None,
+    ) -> None:
+        self.id = f"corepilot-{uuid.uuid4().hex[:12]}"
+        self.root = directory / "root"
+        self._directory = directory
+        self._pid_file = directory / "pid"
+        held = capabilities if user == 0 else ()
+        resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}]}  # runc allows the usual ones
+        if memory_bytes:
+            resources["memory"] = {"limit": memory_bytes, "swappiness": 0}
+        bundle = {
+            "ociVersion": "1.0.2",
+            "hostname": self.id,
+            "root": {"path": str(self.root), "readonly": readonly},
+            "process": {
+                "args": list(args),
+                "cwd": "/",
+                "env": [f"{name}={value}" for name, value in _environment(env or {}).items()],
+                "user": {"uid": user, "gid": user},
+                "noNewPrivileges": no_new_privileges,
+                "capabilities": {"bounding": capabilities, "effective": held, "permitted": held},
+            },
+            "mounts": _mounts(volumes or {}, readonly=readonly),
+            "linux": {
+                "namespaces": [{"type": kind} for kind in ("pid", "mount", "uts", "ipc", "network")],
+                "maskedPaths": _MASKED,
+                "readonlyPaths": _READ_ONLY,
+                "resources": resources,
+                "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [_fail(_REFUSED, 1), _fail(_UNKNOWN, 38)]},
+            },
+        }
+        _write_root(self.root, configuration)
+        (directory / "config.json").write_text(json.dumps(bundle, indent=1))
+
+    def __enter__(self) -> Self:
+        self._log = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [*self._runc, "run", "--bundle", str(self._directory), "--pid-file", str(self._pid_file), self.id],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # runc would hand a Ctrl-C on; it is for pytest, which then leaves the context
+        )
+        try:
+            eventually(lambda: self._process.poll() is not None or self._pid_file.exists(), DEADLINE_S, "a container")
+            assert self._pid_file.exists(), f"cannot start a container: runc says: {self.output}"
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            sys.stderr.write(self.output)
+        self._remove()
+
+    def _remove(self) -> None:
+        """Kill whatever is left in it, and with it go its mounts, its control groups and its state."""
+        try:
+            self._call("delete", "--force", self.id)
+            self._process.wait(DEADLINE_S)
+        finally:
+            self._process.kill()  # of no effect in a runc that has ended
+            self._process.wait()
+            self._log.close()
+
+    @property
+    def output(self) -> str:
+        """What the container has written so far, stdout and stderr in one."""
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
+
+    @property
+    def lines(self) -> list[str]:
+        return self.output.splitlines()
+
+    def until(self, text: str, count: int = 1) -> None:
+        """Wait until the text stands in the output this many times."""
+        eventually(lambda: self.output.count(text) >= count, DEADLINE_S, f"{count} x {text!r}")
+
+    @property
+    def pid(self) -> int:
+        """The host's pid of PID 1."""
+        return int(self._pid_file.read_text())
+
+    def states(self) -> dict[int, str]:
+        """The processes in the running container, by the pids they have there: R, S, Z and so on, proc(5)."""
+        found = {}
+        for entry in self._proc.iterdir():
+            if entry.name.isdigit():
+                try:
+                    found[int(entry.name)] = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                except OSError:
+                    continue  # reaped meanwhile
+        return found
+
+    def children(self, pid: int = 1) -> list[int]:
+        """The children of a process in the running container, all by the pids they have there."""
+        return [int(word) for word in (self._proc / f"{pid}/task/{pid}/children").read_text().split()]
+
+    @property
+    def _proc(self) -> Path:
+        """The container's own /proc, seen from here."""
+        return Path(f"/proc/{self.pid}/root/proc")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it to PID 1 from outside, as `docker kill` does."""
+        answer = self._call("kill", self.id, number.name)
+        assert answer.returncode == 0, answer.stderr
+
+    def execute(self, *args: str) -> "subprocess.CompletedProcess[str]":
+        """Run a program in the container, with the user and the environment of the entry point, as `docker exec` does.
+
+        It returns when everybody has closed the program's output.
+        """
+        return self._call("exec", self.id, *args)
+
+    def status(self) -> dict[str, Any]:
+        """What `corepilot status` says in the container."""
+        answer = self.execute("corepilot", "status", "-o", "json")
+        assert answer.returncode == 0, answer.stderr
+        found: dict[str, Any] = json.loads(answer.stdout)
+        return found
+
+    def wait(self) -> int:
+        """Wait for the end of PID 1.
+
+        Returns:
+            The exit status that a container engine would show: that of PID 1, or 128 plus the signal's number.
+        """
+        return self._process.wait(DEADLINE_S)
+
+    def stop(self) -> int:
+        """As `docker stop`, but never with a SIGKILL."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    @property
+    def _runc(self) -> list[str]:
+        return ["runc", "--root", str(self._directory / "state")]
+
+    def _call(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*self._runc, *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """With the mark by which processes are found that a test leaves behind."""
+    marks = {name: value for name, value in os.environ.items() if name.startswith("PYTEST_PROCESS")}
+    return {"PATH": _PATH, "HOME": "/", **marks, **more}
+
+
+def _fail(calls: Iterable[str], number: int) -> dict[str, Any]:
+    return {"names": list(calls), "action": "SCMP_ACT_ERRNO", "errnoRet": number}
+
+
+def _write_root(root: Path, configuration: str) -> None:
+    """The folder that becomes /, with what is not mounted into it.
+
+    runc makes the places for mounts. Where one exists, a tmpfs takes over its mode, so /tmp must not.
+    """
+    for name in ("etc", "run", "var/log"):
+        (root / name).mkdir(parents=True)
+    (root / "var" / "run").symlink_to("/run")
+    for path in _system_folders():
+        if path.is_symlink():
+            (root / path.name).symlink_to(os.readlink(path))
+    (root / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (root / "etc" / "group").write_text("root:x:0:\n")
+    if configuration:
+        (root / CONFIGURATION.lstrip("/")).write_text(configuration)
+
+
+def _mounts(volumes: Mapping[Path, str], *, readonly: bool) -> list[dict[str, Any]]:
+    """In the order in which they are made."""
+    mounts = [
+        _mount("proc", "/proc", "proc", "nosuid", "noexec", "nodev"),
+        _mount("tmpfs", "/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+        _mount("devpts", "/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
+        _mount("sysfs", "/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
+        _mount("tmpfs", "/tmp", "tmpfs", "nosuid", "nodev", "mode=1777"),
+    ]
+    if not readonly:
+        mounts.append(_mount("tmpfs", "/run", "tmpfs", "nosuid", "nodev", "mode=755"))
+    mounts += [_mount(str(path), str(path), "bind", "rbind", "nosuid", "nodev", "ro") for path in _from_the_host()]
+    mounts += [_mount(str(path), target, "bind", "rbind", "rw") for path, target in volumes.items()]
+    return mounts
+
+
+def _mount(source: str, target: str, kind: str, *options: str) -> dict[str, Any]:
+    return {"destination": target, "type": kind, "source": source, "options": options}
+
+
+def _from_the_host() -> list[Path]:
+    """Everything that corepilot and its jobs run on; of a folder inside another one only the other."""
+    libraries = [path for path in map(Path, ("/etc/alternatives", "/etc/ld.so.cache")) if path.exists()]
+    system = [Path("/usr"), *(path for path in _system_folders() if not path.is_symlink())]
+    pythons = {Path(name) for name in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)}
+    # An installation may have two names, such as python3.11 and python3.11.7, and either may be used.
+    pythons |= {path.resolve() for path in pythons} | {Path(sys.executable).resolve().parents[1]}
+    wanted = {*libraries, *system, *pythons, CHECKOUT}
+    return sorted(path for path in wanted if not wanted & set(path.parents))
+
+
+def _system_folders() -> list[Path]:
+    """/bin, /sbin, /lib and its like: links into /usr where the two are merged."""
+    return [path for path in sorted(Path("/").iterdir()) if path.name in {"bin", "sbin"} or path.name.startswith("lib")]
