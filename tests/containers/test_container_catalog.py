@@ -1,0 +1,77 @@
+"""Containers that share an embedded catalog, over a folder that is mounted into each."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from containers.container import Container
+from eventually import eventually
+
+DISCOVERY = 'discovery: {backend: "embedded", path: "/catalog"}'
+WATCHER = f"""{{
+  {DISCOVERY},
+  watches: [{{name: "web", interval: 60}}],
+  jobs: [
+    {{name: "main", exec: ["sh", "-c", "echo watching; exec sleep 1000"]}},
+    {{name: "on-healthy", exec: "echo web-is-there", when: {{source: "watch.web", each: "healthy"}}}},
+    {{name: "on-unhealthy", exec: "echo web-is-gone", when: {{source: "watch.web", each: "unhealthy"}}}},
+  ],
+}}"""
+# Valid for an hour: that it is gone can be known from its lock only.
+SERVICE = f"""{{
+  {DISCOVERY},
+  jobs: [{{name: "web", exec: "sleep 1000", port: 80, interfaces: "static:192.0.2.1", initial_status: "passing",
+          health: {{interval: 1, ttl: 3600}}}}],
+}}"""
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    """A volume that containers of different users share, docs/explanation/embedded-catalog.md."""
+    path = tmp_path / "catalog"
+    path.mkdir()
+    path.chmod(0o1777)
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_watch_sees_services_of_another_container_come_and_go(
+    tmp_path: Path, catalog: Path, number: signal.Signals
+) -> None:
+    volumes = {catalog: "/catalog"}
+    with Container(WATCHER, tmp_path / "watcher", volumes=volumes) as watcher:
+        watcher.until("watching")
+        for count, user in enumerate((0, 1000), start=1):
+            with Container(SERVICE, tmp_path / f"web-{count}", user=user, volumes=volumes) as web:
+                watcher.until("web-is-there", count=count)
+                (instance,) = instances(watcher)
+                assert (instance["id"], instance["status"]) == (f"web-{web.id}", "passing")
+                web.signal(number)
+                assert web.wait() == (0 if number == signal.SIGTERM else 137)
+                watcher.until("web-is-gone", count=count)
+                assert instances(watcher) == []
+        assert watcher.status()["catalog"]["mode"] == "push"
+        assert watcher.stop() == 0
+
+
+def test_of_two_containers_with_a_service_one_is_killed(tmp_path: Path, catalog: Path) -> None:
+    volumes = {catalog: "/catalog"}
+    with (
+        Container(WATCHER, tmp_path / "watcher", volumes=volumes) as watcher,
+        Container(SERVICE, tmp_path / "one", volumes=volumes) as one,
+        Container(SERVICE, tmp_path / "two", volumes=volumes) as two,
+    ):
+        expect(watcher, one, two)
+        one.signal(signal.SIGKILL)
+        expect(watcher, two)
+        assert "web-is-gone" not in watcher.output
+
+
+def expect(watcher: Container, *holders: Container) -> None:
+    eventually(lambda: {one["id"] for one in instances(watcher)} == {f"web-{one.id}" for one in holders})
+
+
+def instances(watcher: Container) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(watcher.execute("corepilot", "instances", "web", "-o", "json").stdout)
+    return found

@@ -1,0 +1,69 @@
+"""A hardened container: read-only root, no capabilities and no way to any, a tmpfs on /tmp as the only place to write."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from containers.container import Container
+
+# Root's default place for the catalog is in /run, which cannot be written here; other users' is in /tmp.
+CATALOGS = {1000: '"embedded"', 0: '{backend: "embedded", path: "/tmp/catalog"}'}
+JOBS = """
+  {name: "app", exec: ["sh", "-c", "grep -E 'Uid|CapBnd|NoNewPrivs' /proc/self/status; exec sleep 1000"], port: 80,
+   interfaces: "static:192.0.2.1", health: {exec: ["sh", "-c", "echo checked"], interval: 1, ttl: 5}},
+  {name: "on-healthy", exec: "echo app-is-healthy", when: {source: "watch.app", once: "healthy"}},
+"""
+
+
+def hardened(configuration: str, directory: Path, user: int, args: Sequence[str] = ("corepilot",)) -> Container:
+    return Container(
+        configuration, directory, args=args, user=user, capabilities=(), readonly=True, no_new_privileges=True
+    )
+
+
+@pytest.mark.parametrize("user", [1000, 0])
+def test_jobs_checks_catalog_and_clients_work(tmp_path: Path, user: int) -> None:
+    text = f'{{discovery: {CATALOGS[user]}, watches: [{{name: "app", interval: 1}}], jobs: [{JOBS}]}}'
+    with hardened(text, tmp_path, user) as container:
+        container.until("app-is-healthy")
+        facts = [line.split()[3:5] for line in container.lines if "[app]" in line]
+        assert facts == [["Uid:", str(user)], ["CapBnd:", "0" * 16], ["NoNewPrivs:", "1"]]
+        status = container.status()
+        assert status["socket"] == f"/tmp/corepilot-{user}/control.socket"
+        assert (status["catalog"]["address"].startswith("/tmp/"), status["catalog"]["mode"]) == (True, "push")
+        assert [(service["status"], service["in_sync"]) for service in status["services"]] == [("passing", True)]
+        app = next(job for job in status["jobs"] if job["name"] == "app")
+        assert (app["state"], app["health"]) == ("running", "healthy")
+        (instance,) = json.loads(container.execute("corepilot", "instances", "app", "-o", "json").stdout)
+        assert (instance["id"], instance["address"]) == (f"app-{container.id}", "192.0.2.1")
+        assert container.execute("corepilot", "stop").returncode == 0
+        assert container.wait() == 0
+        assert container.lines[-1].endswith("killed: nobody")
+
+
+def test_the_container_is_as_hard_as_it_says(tmp_path: Path) -> None:
+    """A control for the test above."""
+    with hardened('{jobs: [{name: "app", exec: "sleep 1000"}]}', tmp_path, 0) as container:
+        for path in ("/x", "/etc/x", "/run/x", "/var/x", "/usr/x"):
+            answer = container.execute("touch", path)
+            assert "Read-only file system" in answer.stderr, path
+        assert container.execute("touch", "/tmp/x").returncode == 0
+        assert "Operation not permitted" in container.execute("chown", "1000", "/tmp/x").stderr
+        assert "Operation not permitted" in container.execute("unshare", "--user", "true").stderr
+
+
+def test_a_reload_and_a_crash(tmp_path: Path) -> None:
+    with hardened(
+        '{jobs: [{name: "app", exec: ["sh", "-c", "echo up; exec sleep 1000"]}]}', tmp_path, 1000
+    ) as container:
+        container.until("up")
+        assert container.execute("corepilot", "reload").returncode == 0
+        container.until("up", count=2)
+        assert container.execute("kill", "-KILL", str(container.children()[0])).returncode == 0
+        assert container.wait() == 70
+
+
+def test_a_wrapped_command(tmp_path: Path) -> None:
+    with hardened("", tmp_path, 1000, args=["corepilot", "--", "sh", "-c", "id -u; exit 5"]) as container:
+        assert (container.wait(), container.output) == (5, "1000\n")
