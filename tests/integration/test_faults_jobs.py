@@ -86,7 +86,7 @@ def test_a_stop_ends_every_kind_of_command_that_is_under_way(tmp_path: Path) -> 
         {{name: "before", {soon}, {stuck("before")}, when: {{source: "app", once: "stopping"}}}},
         {{name: "after", {soon}, {stuck("after")}, when: {{source: "app", once: "stopped"}}}}
     """
-    with Corepilot(config(jobs, "stopTimeout: 1,"), tmp_path) as corepilot:
+    with Corepilot(config(jobs, "stopTimeout: -1,"), tmp_path) as corepilot:
         record = Record(corepilot)
         for word in ("main", "check", "periodic"):
             record.until(word)
