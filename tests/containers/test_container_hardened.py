@@ -1,4 +1,4 @@
-"""A hardened container: read-only root, no capabilities and no way to any, a tmpfs on /tmp as the only place to write."""
+"""A hardened container: read-only root, no capabilities and no way to any, and only a tmpfs on /tmp to write to."""
 
 import json
 from collections.abc import Sequence
