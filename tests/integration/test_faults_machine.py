@@ -18,8 +18,8 @@ from running import Corepilot, alive
 
 ROOT = Path(__file__).resolve().parents[2]
 BEAT = f'{{name: "beat", exec: {shell("note beat")}, when: {{interval: "100ms"}}}}'
-STRANGER = 54321
-"""A user id that nobody else has: limits on the number of processes count all processes of a user."""
+STRANGER = 1_000_000 + os.getpid()
+"""A user id that nobody else has, other test runs included: a limit on processes is for all processes of a user."""
 
 AS_STRANGER = (
     *("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"),
@@ -102,6 +102,7 @@ def test_a_fork_bomb_does_not_keep_corepilot_from_answering_and_is_ended_by_the_
     with Corepilot(
         config(jobs, "stopTimeout: 1,"), public, prefix=(*AS_STRANGER, "prlimit", f"--nproc={most}")
     ) as corepilot:
+        corepilot.until_ready()
         eventually(lambda: len(processes_of(STRANGER)) > most - 20, message="nearly as many processes as there may be")
         assert corepilot.client("ping").returncode == 0
         assert corepilot.job("app")["state"] == "running"
@@ -173,3 +174,19 @@ def test_no_interval_is_measured_by_the_clock_that_people_set() -> None:
                 elif isinstance(node, ast.ImportFrom) and node.module == "time" and wall & {n.name for n in node.names}:
                     found.add(str(file.relative_to(ROOT)))
     assert found <= stamps
+
+
+def test_a_log_that_cannot_be_written_is_told_once_and_written_again_when_it_can(tmp_path: Path) -> None:
+    (tmp_path / "log").symlink_to("/dev/full")
+    jobs = f'{BEAT}, {{name: "loud", exec: {shell("echo said")}, when: {{interval: "20ms"}}}}'
+    with Corepilot(config(jobs, 'logging: {output: "%(dir)s/log"},'), tmp_path) as corepilot:
+        record = Record(corepilot)
+        goes_on(record)
+        corepilot.until("No space left on device")
+        goes_on(record)
+        assert corepilot.status()["dropped_output_bytes"] > 0
+        (tmp_path / "log").unlink()
+        corepilot.signal(signal.SIGUSR1)
+        eventually(lambda: (tmp_path / "log").read_text().count("said") > 3 if (tmp_path / "log").exists() else 0)
+        assert corepilot.output.count("No space left on device") == 1
+        assert corepilot.stop() == 0
