@@ -90,7 +90,7 @@ class ControlSection(Section):
     """`control`."""
 
     socket = Text(
-        "path of the control socket",
+        "path of the control socket; a reload with another path moves it",
         default_text="the first of the default places that can be used",
         example="/run/app/control.socket",
     )

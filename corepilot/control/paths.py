@@ -79,10 +79,11 @@ def bind_control_socket(
     strict: bool = False,
     on_wait: Callable[[str], object] = lambda _: None,
     give_up: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> ControlSocket:
     """Bind and listen at the first place that can be had.
 
-    Blocks. Meant for the boot of the supervisor, before anything runs that has to go on.
+    Meant for the boot of the supervisor, before anything runs that has to go on; later with another `sleep`.
 
     Args:
         configured: `control.socket` of the configuration, or None for the default places.
@@ -94,6 +95,8 @@ def bind_control_socket(
             (contract, section 9.1). The mode of the socket then is 0600 there too, and not by the umask.
         on_wait: Told once, before the wait, what is missing.
         give_up: Asked ten times a second during the wait; true ends it.
+        sleep: How to wait, in seconds: for the directory, and at most a second for another start in it. Nothing else
+            here blocks.
 
     Returns:
         The socket. Connections queue up in the kernel until somebody accepts.
@@ -105,11 +108,11 @@ def bind_control_socket(
     """
     places = socket_places(configured, environment)
     if configured:
-        _await_directory(os.path.dirname(places[0].path), retry_s, on_wait, give_up)
+        _await_directory(os.path.dirname(places[0].path), retry_s, on_wait, give_up, sleep)
     reasons = []
     for place in places:
         try:
-            return _bind(place, strict=strict)
+            return _bind(place, strict=strict, sleep=sleep)
         except OSError as error:
             reasons.append(f"{place.path}: {error.strerror or error}")
     raise ControlError(
@@ -117,16 +120,22 @@ def bind_control_socket(
     )
 
 
-def _await_directory(path: str, retry_s: float, on_wait: Callable[[str], object], give_up: Callable[[], bool]) -> None:
+def _await_directory(
+    path: str,
+    retry_s: float,
+    on_wait: Callable[[str], object],
+    give_up: Callable[[], bool],
+    sleep: Callable[[float], object],
+) -> None:
     if os.path.isdir(path) or retry_s <= 0:
         return
     on_wait(f"the directory of the control socket, {path}, does not exist yet: waiting {retry_s:g} s for it")
     until = time.monotonic() + retry_s
     while not os.path.isdir(path) and time.monotonic() < until and not give_up():
-        time.sleep(_RETRY_EVERY_S)
+        sleep(_RETRY_EVERY_S)
 
 
-def _bind(place: Place, *, strict: bool) -> ControlSocket:
+def _bind(place: Place, *, strict: bool, sleep: Callable[[float], object]) -> ControlSocket:
     parent = os.path.dirname(place.path)
     if place.own_directory:
         _make_own(parent)
@@ -137,7 +146,7 @@ def _bind(place: Place, *, strict: bool) -> ControlSocket:
     directory = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        _lock(directory)
+        _lock(directory, sleep)
         private = strict or place.own_directory
         deleted = _clear(place.path, directory, only_stale=private)
         if deleted:
@@ -170,7 +179,7 @@ def _make_own(directory: str) -> None:
             ) from None
 
 
-def _lock(directory: int) -> None:
+def _lock(directory: int, sleep: Callable[[float], object]) -> None:
     """Let one corepilot at a time look for a stale socket and bind in this directory.
 
     The lock is on the directory itself, so nothing is left behind. Anybody who can read the directory can hold it:
@@ -183,7 +192,7 @@ def _lock(directory: int) -> None:
         except OSError:
             if time.monotonic() >= until:
                 return
-            time.sleep(_LOCK_POLL_S)
+            sleep(_LOCK_POLL_S)
         else:
             return
 

@@ -108,6 +108,22 @@ def peer_of(connected: "socket.socket") -> tuple[int, int]:
     return pid, uid
 
 
+def is_there(path: str, configured: str | None, environment: Mapping[str, str]) -> bool:
+    """Whether a control socket at `path` is where clients look that know this much.
+
+    Args:
+        path: Where the socket is, absolute.
+        configured: As for `socket_places`.
+        environment: The same.
+    """
+    return _resolved(path) in {_resolved(place.path) for place in socket_places(configured, environment)}
+
+
+def _resolved(path: str) -> str:
+    directory, name = os.path.split(path)
+    return os.path.join(os.path.realpath(directory), name)
+
+
 def why_unsafe(directory: str) -> str:
     """Why other users could put something of theirs in the place of a file of ours; empty if they could not.
 

@@ -59,7 +59,9 @@ class ControlServer:
         self._on_event = on_event
         self._on_request = on_request
         self._on_error = on_error
-        self._http = HttpServer(control_socket.socket, self._handle, on_error=self._broke, limits=limits)
+        self._limits = limits
+        self._http = self._server_on(control_socket)
+        self._retired: list[HttpServer] = []
 
     @property
     def path(self) -> str:
@@ -75,14 +77,36 @@ class ControlServer:
         """Begin to answer; connections made since the binding have waited. Does not switch."""
         self._http.start()
 
+    def move(self, control_socket: ControlSocket) -> None:
+        """Answer at another socket from now on, and no longer at this one. Does not switch.
+
+        The new one answers before the old one's file is removed. Who has connected to the old one is still served:
+        the request that leads to the move is one of them.
+
+        Args:
+            control_socket: From `bind_control_socket`; taken over as in `start`, which has been called.
+        """
+        server = self._server_on(control_socket)
+        server.start()
+        old_socket, self._socket = self._socket, control_socket
+        old_server, self._http = self._http, server
+        old_socket.close()
+        old_server.retire()
+        self._retired = [one for one in (*self._retired, old_server) if one.running]
+
+    def _server_on(self, control_socket: ControlSocket) -> HttpServer:
+        return HttpServer(control_socket.socket, self._handle, on_error=self._broke, limits=self._limits)
+
     def stop(self, grace_s: float = 0.6) -> None:
         """Remove the socket's file, let requests in flight end for `grace_s` seconds, drop the rest. Idempotent.
 
-        Takes no longer than the grace and a second. Not to be called from within a request.
+        Takes no longer than the grace and a second, and as long again after a move. Not to be called from a request.
         """
         # Before the listener closes: whoever finds the file finds somebody who listens.
         self._socket.remove()
         self._http.stop(grace_s)
+        for server in self._retired:
+            server.stop(grace_s)
         self._socket.close()
 
     def _handle(self, request: Request) -> Response:

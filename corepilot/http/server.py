@@ -7,9 +7,11 @@ before a greenlet is made for it, and answers a shortage of descriptors with a t
 import contextlib
 import errno
 import os
+import select
 import socket as native
 import struct
 from collections.abc import Callable
+from time import monotonic
 
 import gevent
 import h11
@@ -26,6 +28,7 @@ _SHORTAGE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _SHORTAGE_WAIT_S = 0.1
 _BROKEN = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK))
 _KILL_S = 1.0
+_QUEUE_S = 1.0
 _CREDENTIALS = struct.Struct("3i")
 _TEXT = Headers((("Content-Type", "text/plain; charset=utf-8"),))
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -69,6 +72,7 @@ class HttpServer:
         # In the order in which they became idle, as far as they are idle.
         self._live: dict[_Visitor, None] = {}
         self._acceptor: gevent.Greenlet[..., None] | None = None
+        self._retirement: gevent.Greenlet[..., None] | None = None
         self._spare: int | None = None
 
     @property
@@ -86,6 +90,33 @@ class HttpServer:
         self._acceptor = gevent.spawn(self._accept, self._listener)
         self._keep_spare()
 
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and something of it is left."""
+        return self._acceptor is not None or bool(self._live) or bool(self._retirement)
+
+    def retire(self) -> None:
+        """Serve whoever has connected by now, within the limits as ever, and nobody else. Does not switch.
+
+        For a listener that nobody can connect to any more: its file has been removed. `stop` ends this early.
+        """
+        if self._acceptor is not None and self._retirement is None:
+            self._retirement = gevent.spawn(self._retire)
+
+    def _retire(self) -> None:
+        until = monotonic() + _QUEUE_S
+        queue = select.poll()
+        if self._listener is not None:
+            queue.register(self._listener.fileno(), select.POLLIN)
+        while queue.poll(0) and monotonic() < until:
+            full_turn()
+        limits = self._limits
+        self._close_listener()
+        visitors = [visitor.greenlet for visitor in self._live]
+        gevent.joinall(visitors, timeout=limits.request_s + limits.handler_s + limits.write_s)
+        self._retirement = None
+        self.stop(0)
+
     def stop(self, grace_s: float = 0.6) -> None:
         """Close the listener and the idle connections, let requests in flight end, then drop them. Idempotent.
 
@@ -95,12 +126,10 @@ class HttpServer:
         Args:
             grace_s: For requests that have been read, in seconds.
         """
-        if self._acceptor is not None:
-            self._acceptor.kill()
-            self._acceptor = None
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        if self._retirement is not None:
+            self._retirement.kill()
+            self._retirement = None
+        self._close_listener()
         visitors = list(self._live)
         for visitor in visitors:
             if not visitor.busy:
@@ -114,6 +143,14 @@ class HttpServer:
         if self._spare is not None:
             os.close(self._spare)
             self._spare = None
+
+    def _close_listener(self) -> None:
+        if self._acceptor is not None:
+            self._acceptor.kill()
+            self._acceptor = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
     def _accept(self, listener: native.socket) -> None:
         while True:

@@ -12,6 +12,7 @@ from gevent.event import Event as Flag
 from corepilot import _version
 from corepilot.config.model import Config
 from corepilot.control.paths import bind_control_socket
+from corepilot.control.places import is_there
 from corepilot.errors import CorepilotError
 from corepilot.events import Event
 from corepilot.jobs.environment import ChildEnvironment
@@ -24,6 +25,7 @@ from corepilot.system.process import Reaper
 
 if TYPE_CHECKING:
     from corepilot.config.loader import LoadResult
+    from corepilot.control.paths import ControlSocket
     from corepilot.control.server import ControlServer
     from corepilot.guard import Channel
     from corepilot.supervisor.target import Target
@@ -68,9 +70,8 @@ class App:
         self._stop_deadline = 0.0
         self._guard_lost = False
         self._ill_status = 0
-        self.control_path = ""
-        self._socket_warnings: tuple[str, ...] = ()
         self._server: ControlServer | None = None
+        self._control_socket: ControlSocket
         self._target: Target
         self.log: Log
         self.generation: Generation
@@ -85,7 +86,7 @@ class App:
                 f"cannot open the log file {self._config.logging.output}: {error.strerror}; see logging.output"
             )
         try:
-            control_socket = bind_control_socket(
+            self._control_socket = bind_control_socket(
                 self._config.control_socket,
                 self.arguments.environment,
                 strict=self._config.control_strict,
@@ -95,7 +96,6 @@ class App:
         except CorepilotError as error:
             self.log.close()
             return 0 if self._signals.stop_asked else _refuse(str(error))
-        self.control_path, self._socket_warnings = control_socket.path, control_socket.warnings
         watchers = self._signals.hand_over(self._loop, self._signalled)
         guard = self._loop.io(self._channel.fileno(), 1)
         guard.start(self._guard_spoke)
@@ -108,7 +108,7 @@ class App:
 
             self._target = Target(self)
             self._server = ControlServer(
-                control_socket,
+                self._control_socket,
                 self._target,
                 log=self._say,
                 on_event=self._security_event,
@@ -122,7 +122,7 @@ class App:
         finally:
             for watcher in (*watchers, guard):
                 watcher.stop()
-            control_socket.remove()
+            self._control_socket.remove()
             self.log.close()
 
     def _start_generation(self) -> None:
@@ -157,7 +157,7 @@ class App:
             f"corepilot {_version.__version__} runs {config.source}: {_count(len(config.jobs), 'job')}, catalog "
             f"{config.discovery.name + ' at ' + backend if config.discovery else 'none'}, socket {self.control_path}",
         )
-        for warning in (*config.warnings, *self._socket_warnings):
+        for warning in (*config.warnings, *self._control_socket.warnings):
             self.log("warning", warning)
         self._settled.set()
 
@@ -168,9 +168,7 @@ class App:
             self._leave_generation()
             if self._next is None or self._stop_reason:
                 return
-            before, self._config, self._next = self._config, self._next, None
-            if before.control_socket != self._config.control_socket:
-                self.log("warning", f"the control socket stays at {self.control_path} until the next start")
+            self._config, self._next = self._next, None
             log = self.log
             try:
                 self.log = Log(self._config.logging)
@@ -181,8 +179,26 @@ class App:
                 )
             else:
                 log.close()
+            self._move_control_socket()
             self._start_generation()
             self._start_rest()
+
+    def _move_control_socket(self) -> None:
+        """Be where the new configuration says (ContainerPilot contract, section 4.11), or stay where clients are."""
+        configured, environment = self._config.control_socket, self.arguments.environment
+        if self._server is None or is_there(self.control_path, configured, environment):
+            return
+        try:
+            # No wait for a directory: there is a socket, and the jobs do not stand still for another one.
+            control_socket = bind_control_socket(
+                configured, environment, retry_s=0, strict=self._config.control_strict, sleep=gevent.sleep
+            )
+        except CorepilotError as error:
+            self.log("error", f"{error}; the control socket stays at {self.control_path}")
+            return
+        self._server.move(control_socket)
+        self.log("info", f"the control socket is now at {control_socket.path}, and no longer at {self.control_path}")
+        self._control_socket = control_socket
 
     def _leave_generation(self) -> None:
         """After the last job: its orphans go, then the catalog, so that nothing of it meets what comes next."""
@@ -232,6 +248,11 @@ class App:
         elif not under_way:
             self.log("info", f"stopping: {reason}")
             self.generation.crew.stop()
+
+    @property
+    def control_path(self) -> str:
+        """Where the control socket is."""
+        return self._control_socket.path
 
     @property
     def stopping(self) -> bool:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -140,15 +142,98 @@ def test_reloads_from_many_clients_at_once(tmp_path: Path) -> None:
         assert corepilot.stop() == 0
 
 
-def reload(path: Path) -> bool:
-    """POST /v3/reload over the socket, without the time a client process takes."""
-    import socket
-
+def asked(path: Path, request: str = "GET /v1/status") -> bytes:
+    """What the control socket answers, or nothing where nobody does."""
+    answer = b""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(60)
-        sock.connect(str(path))
-        sock.sendall(b"POST /v3/reload HTTP/1.1\r\nHost: control\r\nContent-Length: 0\r\n\r\n")
-        answer = b""
-        while chunk := sock.recv(65536):
-            answer += chunk
-    return b" 200 " in answer.split(b"\r\n")[0]
+        try:
+            sock.connect(str(path))
+            sock.sendall(f"{request} HTTP/1.0\r\nContent-Length: 0\r\n\r\n".encode())
+            while piece := sock.recv(65536):
+                answer += piece
+        except (FileNotFoundError, ConnectionRefusedError):
+            return b""
+    return answer
+
+
+def reload(path: Path) -> bool:
+    """POST /v3/reload over the socket, without the time a client process takes."""
+    return b" 200 " in asked(path, "POST /v3/reload").split(b"\r\n")[0]
+
+
+MOVABLE = '{control: {socket: "%(dir)s/{{ .PLACE }}"}, consul: false, jobs: [{name: "a", exec: "sleep 1000"}]}'
+
+
+def test_the_control_socket_moves_and_somebody_answers_all_the_time(tmp_path: Path) -> None:
+    old, new = tmp_path / "control.socket", tmp_path / "new.socket"
+    moved, silent, asks = threading.Event(), [], []
+
+    def ask_for_ever() -> None:
+        while not moved.is_set():
+            asks.append(1)
+            # The old one first: where it is gone, the new one has been there before.
+            if not asked(old, "GET /v1/ping") and not asked(new, "GET /v1/ping"):
+                silent.append(1)
+
+    with Corepilot(MOVABLE, tmp_path, environment={"PLACE": "control.socket"}) as corepilot:
+        corepilot.until_ready()
+        asking = [threading.Thread(target=ask_for_ever) for _ in range(4)]
+        for thread in asking:
+            thread.start()
+        try:
+            assert corepilot.client("env", "PLACE=new.socket").returncode == 0
+            assert asked(old, "POST /v3/reload").startswith(b"HTTP/1.1 200 ")
+            eventually(lambda: not old.exists())
+            seen = len(asks)
+            eventually(lambda: len(asks) > seen + 50)
+        finally:
+            moved.set()
+            for thread in asking:
+                thread.join()
+        assert not silent
+        assert f'"socket":"{new}"'.encode() in asked(new)
+        assert f"the control socket is now at {new}, and no longer at {old}" in corepilot.output
+        assert corepilot.stop() == 0
+        assert not new.exists()
+
+
+def test_what_waits_at_the_old_control_socket_is_answered_after_the_move(tmp_path: Path) -> None:
+    hook = f'{{name: "hook", exec: {shell("sleep 1; note hooked")}, when: {{source: "a", once: "stopping"}}}}'
+    text = MOVABLE.replace("}]}", f"}}, {hook}]}}")
+    with Corepilot(text, tmp_path, environment={"PLACE": "control.socket"}) as corepilot:
+        corepilot.until_ready()
+        assert corepilot.client("env", "PLACE=new.socket").returncode == 0
+        with ThreadPoolExecutor() as pool:
+            # The second one waits for the end of the first one, and with it for the move.
+            answers = list(pool.map(lambda _: asked(corepilot.socket, "POST /v3/reload"), range(2)))
+        assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 2
+        eventually(lambda: asked(tmp_path / "new.socket"))
+
+
+@pytest.mark.parametrize("place", ["missing/new.socket", "directory"])
+def test_a_control_socket_that_cannot_be_had_leaves_the_old_one(tmp_path: Path, place: str) -> None:
+    (tmp_path / "directory").mkdir()
+    with Corepilot(MOVABLE, tmp_path, environment={"PLACE": "control.socket"}) as corepilot:
+        corepilot.until_ready()
+        pid = corepilot.job("a")["pid"]
+        assert corepilot.client("env", f"PLACE={place}").returncode == 0
+        assert corepilot.client("reload").returncode == 0
+        eventually(lambda: corepilot.job("a")["pid"] not in {pid, None})
+        corepilot.until(f"the control socket stays at {corepilot.socket}")
+        assert f"cannot create the control socket at {tmp_path}/{place}: " in corepilot.output
+        # With the next reload it is tried again.
+        assert corepilot.client("env", "PLACE=new.socket").returncode == 0
+        assert corepilot.client("reload").returncode == 0
+        eventually(lambda: asked(tmp_path / "new.socket"))
+
+
+def test_another_name_of_the_same_place_is_no_move(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    with Corepilot(MOVABLE, tmp_path, environment={"PLACE": "control.socket"}) as corepilot:
+        corepilot.until_ready()
+        pid, inode = corepilot.job("a")["pid"], corepilot.socket.stat().st_ino
+        assert corepilot.client("env", "PLACE=link/../link/control.socket").returncode == 0
+        assert corepilot.client("reload").returncode == 0
+        eventually(lambda: corepilot.job("a")["pid"] not in {pid, None})
+        assert corepilot.socket.stat().st_ino == inode

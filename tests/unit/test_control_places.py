@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corepilot.control.places import DEFAULT_PATH, SocketAddress, peer_of, socket_places, why_unsafe
+from corepilot.control.places import DEFAULT_PATH, SocketAddress, is_there, peer_of, socket_places, why_unsafe
 
 PRIVATE = f"/tmp/corepilot-{os.geteuid()}/control.socket"
 
@@ -64,3 +64,13 @@ def test_a_directory_of_another_user_is_unsafe(monkeypatch: pytest.MonkeyPatch, 
     else:
         monkeypatch.setattr(os, "geteuid", lambda: 1234)
     assert why_unsafe(str(tmp_path)) == f"{tmp_path} belongs to another user (uid {tmp_path.stat().st_uid})"
+
+
+def test_a_socket_is_where_clients_look(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    path = str(tmp_path / "x.socket")
+    assert is_there(path, f"{tmp_path}/link/./x.socket", {})
+    assert not is_there(path, f"{tmp_path}/y.socket", {})
+    assert not is_there(path, None, {})
+    assert is_there(PRIVATE, None, {})
+    assert is_there(DEFAULT_PATH, None, {})
