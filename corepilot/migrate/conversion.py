@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from corepilot.config.json5 import position
 from corepilot.migrate import lifecycle, periodic
 from corepilot.migrate.draft import Draft
 from corepilot.migrate.layout import DECIDE, Piece, decide, member, nested, note
@@ -53,7 +54,7 @@ def convert(old: Old, program: Sequence[str]) -> str:
     telemetry = [Piece(old.conditions(value), _telemetry(draft, value)) for value in old.top("telemetry")]
     lifecycle.end(draft)
     pieces = [
-        Piece((), [line for text in _HEAD.split("\n\n") for line in note(text)]),
+        Piece((), [line for text in _head(draft) for line in note(text)]),
         *old.strangers(old.root, (*KEYS, *SHARED)),
         *_catalog(old),
         *_copies(old, "logging"),
@@ -66,6 +67,20 @@ def convert(old: Old, program: Sequence[str]) -> str:
     lines = nested("", [*pieces, *telemetry], "{}")
     prelude = [line for text in old.masked.prelude for line in text.split("\n")]
     return "\n".join([*prelude, *lines[:-1], "}"]) + "\n"
+
+
+def _head(draft: Draft) -> list[str]:
+    """The paragraphs of the comment at the top."""
+    paragraphs = _HEAD.split("\n\n")
+    if draft.own:
+        own = " and ".join(f"`{key}`" for key in sorted(draft.own))
+        paragraphs.append(f"ContainerPilot 3 refuses this file: {own} is known to corepilot only.")
+    source = draft.old.masked.source
+    lines = sorted({position(source, slip.offset)[0] for slip in draft.old.slips})
+    if lines:
+        where = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"
+        paragraphs.append(f"Commas were missing, or too many, in {where} of the old file: mended here.")
+    return paragraphs
 
 
 def decisions(text: str) -> list[Decision]:

@@ -56,6 +56,12 @@ DIFFERENCES = (
         "it is ignored",
     ),
     Difference(
+        "own-settings", ("3.2", "3.3"),
+        "a file that has settings of corepilot's own (exitOn, discovery, …), or no consul, is refused",
+        "it is used, so ContainerPilot cannot load this file",
+        restore="leave them out, or let the template add them where corepilot runs",
+    ),
+    Difference(
         "not-an-array", ("3.2",),
         "jobs and watches that are not arrays are ignored without a word, and so are null elements",
         "the file is refused; null elements are skipped with a warning",

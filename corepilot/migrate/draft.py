@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from corepilot.migrate.layout import Piece, nested
 from corepilot.migrate.masking import Condition
+from corepilot.migrate.names import Names, service_name
 from corepilot.migrate.outline import Value
-from corepilot.migrate.reading import Names, Old
+from corepilot.migrate.reading import Old
+from corepilot.migrate.services import is_plain
 
 RAW = ["logging: { raw: true },"]
 """Version 2 let the program and the hooks around it write to the container's own streams."""
@@ -19,18 +21,29 @@ class Draft:
         program: The main program: the words of the command line. Empty if there is none.
 
     Attributes:
+        names: The names of the jobs. Services are sure of theirs, because others look for them; hooks come next.
+        hooks: The names of the jobs of preStart, preStop and postStop.
         jobs: The jobs so far.
-        main: The name of the main program's job, in quotes.
+        main: The name of the main program's job, as it stands between quotes.
         pre_start: The blocks of the template around each preStart.
+        own: Keys in the new file that ContainerPilot 3 does not know.
     """
 
     def __init__(self, old: Old, program: Sequence[str]) -> None:
         self.old = old
         self.program = program
-        self.names = Names()
         self.jobs: list[Piece] = []
-        self.main = ""
         self.pre_start: list[tuple[Condition, ...]] = []
+        self.own: set[str] = set()
+        self.names = Names()
+        services = self.elements("services")
+        for element in services:
+            self.names.keep(service_name(old, element, "")[0])
+        if old.top("telemetry"):
+            self.names.keep("containerpilot")  # telemetry's own service
+        self.hooks = {key: self.names.give(key) for key in ("preStart", "preStop", "postStop")}
+        first = bool(services) and is_plain(old, services[0])
+        self.main = service_name(old, services[0], "")[0] if first else self.names.give("main")
 
     def job(self, conditions: tuple[Condition, ...], keys: Sequence[Piece], remarks: Sequence[str] = ()) -> None:
         """Add a job.
@@ -48,11 +61,19 @@ class Draft:
         Args:
             conditions: The blocks that the job stands in.
         """
-        when = ['when: { source: "preStart", once: "exitSuccess" },']
-        return [
-            Piece(conditions if conditions[: len(one)] == one else (*conditions, *one), when) for one in self.pre_start
-        ]
+        when = [f'when: {{ source: "{self.hooks["preStart"]}", once: "exitSuccess" }},']
+        return [Piece(within(conditions, one), when) for one in self.pre_start]
 
     def elements(self, key: str) -> list[Value]:
         """The objects in an array of the top level."""
         return list(self.old.elements(key))
+
+
+def within(conditions: tuple[Condition, ...], other: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """The blocks around something that stands in some blocks, and is there only if something else is.
+
+    Args:
+        conditions: The blocks that it stands in.
+        other: Those of the something else.
+    """
+    return conditions if conditions[: len(other)] == other else (*conditions, *other)

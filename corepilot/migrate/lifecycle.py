@@ -5,19 +5,33 @@ Version 2 ends when its main program ends, or when its preStart fails, with thei
 
 from corepilot.jobs.environment import command_name
 from corepilot.migrate.draft import RAW, Draft
-from corepilot.migrate.layout import Piece, command, decide, member, note, quoted
-from corepilot.migrate.reading import service_name
+from corepilot.migrate.layout import Piece, command, decide, member, note
+from corepilot.migrate.masking import Condition
+from corepilot.migrate.names import service_name
+from corepilot.migrate.outline import Value
+from corepilot.migrate.reading import through_shell
 from corepilot.migrate.services import advertised, is_plain
+
+_STOPPING = (
+    "Version 2 ran this at a SIGTERM only, once the services had left the catalog, and waited for it without limit. "
+    "This runs before each stop of the program, before its service leaves, for at most the stopTimeout of that job, "
+    "else 30 s."
+)
+_FAILED_START = "This runs also after a preStart that failed, where version 2 ended at once."
+_TWINS = (
+    "another service has this name, and the catalog shows only one of them, as in version 2: give it a name of its "
+    "own, or leave it out"
+)
 
 
 def begin(draft: Draft) -> None:
     """preStart, without whose success version 2 ends."""
     old = draft.old
-    draft.names.give("preStart")
     for value in old.top("preStart") or old.top("onStart"):
         conditions = old.conditions(value)
         draft.pre_start.append(conditions)
-        lines = ['name: "preStart",', *member("exec", old.text(value)), 'exitOn: "failure",', *RAW]
+        draft.own.add("exitOn")
+        lines = [f'name: "{draft.hooks["preStart"]}",', *member("exec", old.text(value)), 'exitOn: "failure",', *RAW]
         draft.job(conditions, [Piece(conditions, lines)])
 
 
@@ -27,15 +41,16 @@ def coprocesses(draft: Draft) -> None:
     for number, element in enumerate(draft.elements("coprocesses"), 1):
         conditions = old.conditions(element)
         otherwise = old.program(element, "command") or f"coprocess-{number}"
-        name = draft.names.derived(old, "", old.one(element, "name"), otherwise)
+        name, remarks = draft.names.derived(old, "", old.one(element, "name"), otherwise)
         keys = [
             Piece(conditions, [f"name: {name},"]),
+            *old.missing(element, "command=exec"),
             *old.copies(element, "command", "exec"),
             *old.copies(element, "restarts"),
             *draft.after_pre_start(conditions),
             *old.strangers(element, ("name", "command", "restarts")),
         ]
-        draft.job(conditions, keys)
+        draft.job(conditions, keys, remarks)
 
 
 def main_program(draft: Draft) -> None:
@@ -50,47 +65,76 @@ def main_program(draft: Draft) -> None:
         remarks += _pid_remark(draft)
     words = [f"exec: {command(draft.program)},"] if draft.program else []
     remarks += _address_remark(draft)
+    seen: list[tuple[str, tuple[Condition, ...]]] = []
     if first is None:
-        draft.main = quoted(draft.names.give("main"))
-        keys = [Piece((), [f"name: {draft.main},", *words])]
+        keys = [Piece((), [f'name: "{draft.main}",', *words])]
     else:
-        name = service_name(old, first, "")[0]
-        draft.main = f'"{draft.names.give(name)}"'
+        seen.append((draft.main, ()))
         keys = advertised(old, first)
         keys.insert(1, Piece((), words))
     keys += draft.after_pre_start(())
     if draft.program:
+        draft.own.add("exitOn")
         keys.append(Piece((), ['exitOn: "end",', *RAW]))
     draft.job((), keys, remarks)
     for element in services:
         conditions = old.conditions(element)
-        draft.job(conditions, [*advertised(old, element), *draft.after_pre_start(conditions)])
+        name = service_name(old, element, "")[0]
+        twins = any(name == other and not _exclude(conditions, around) for other, around in seen)
+        seen.append((name, conditions))
+        remarks = decide(_TWINS) if twins else []
+        draft.job(conditions, [*advertised(old, element), *draft.after_pre_start(conditions)], remarks)
 
 
 def end(draft: Draft) -> None:
     """The hooks: preStop and postStop."""
-    old, main = draft.old, draft.main
-    stopping = note(
-        "Version 2 ran this at a SIGTERM only, once the services had left the catalog, and waited for it without "
-        "limit. This runs before each stop of the program, before its service leaves, for at most the stopTimeout "
-        "of that job, else 30 s."
-    )
-    for key, code, remark in (("preStop", "stopping", stopping), ("postStop", "stopped", [])):
-        draft.names.give(key)
-        for value in old.top(key):
-            conditions = old.conditions(value)
-            lines = [f'name: "{key}",', *member("exec", old.text(value))]
-            lines += [f'when: {{ source: {main}, once: "{code}" }},', *RAW]
-            draft.job(conditions, [Piece(conditions, lines)], remark)
+    old, name = draft.old, draft.hooks["preStop"]
+    variable = _pid_variable(draft)
+    for value in old.top("preStop"):
+        lines = [f'name: "{name}",', *member("exec", _while_it_runs(draft, value, variable))]
+        lines += [f'when: {{ source: "{draft.main}", once: "stopping" }},', *RAW]
+        when = f"The shell leaves it out unless the program runs: that is when ${variable} is set."
+        if not variable:
+            when = "It also runs where the program has ended by itself, or was never started."
+        conditions = old.conditions(value)
+        draft.job(conditions, [Piece(conditions, lines)], note(f"{_STOPPING} {when}"))
+    for value in old.top("postStop"):
+        lines = [f'name: "{draft.hooks["postStop"]}",', *member("exec", old.text(value))]
+        lines += [f'when: {{ source: "{draft.main}", once: "stopped" }},', *RAW]
+        conditions = old.conditions(value)
+        draft.job(conditions, [Piece(conditions, lines)], note(_FAILED_START) if draft.pre_start else [])
+
+
+def _pid_variable(draft: Draft) -> str:
+    """The variable that is set while the main program runs; "" where the template makes it, or other jobs set it too.
+
+    It is named after the job (`ChildEnvironment.running`), and all checks share one.
+    """
+    if "{{" in draft.main:
+        return ""
+    part = command_name(draft.main)
+    others = {command_name(name) for name in draft.names if name != draft.main}
+    return "" if part in {*others, "CHECK"} else f"CONTAINERPILOT_{part}_PID"
+
+
+def _while_it_runs(draft: Draft, value: Value, variable: str) -> str:
+    """A command that does nothing unless a variable is set; as it is if there is no variable."""
+    if not variable:
+        return draft.old.text(value)
+    script = f'[ -z \\"${variable}\\" ] || exec {{command}}'
+    return through_shell(draft.old, value, draft.hooks["preStop"], script)
+
+
+def _exclude(one: tuple[Condition, ...], other: tuple[Condition, ...]) -> bool:
+    """Whether the template never makes both."""
+    return any(block is twin and branch != sibling for block, branch in one for twin, sibling in other)
 
 
 def _pid_remark(draft: Draft) -> list[str]:
-    variable = f"CONTAINERPILOT_{command_name(draft.program[0])}_PID"
-    if variable == "CONTAINERPILOT_APP_PID":
+    if "CONTAINERPILOT_APP_PID" not in draft.old.masked.source or command_name(draft.main) == "APP":
         return []
-    text = f"Its pid is in ${variable}; version 2 called that CONTAINERPILOT_APP_PID."
-    used = "CONTAINERPILOT_APP_PID" in draft.old.masked.source
-    return decide(f"{text} This file has the old name in it.") if used else note(text)
+    variable = f"is in ${_pid_variable(draft)}" if _pid_variable(draft) else "has another name"
+    return decide(f"this file has $CONTAINERPILOT_APP_PID in it; the pid of the main program {variable} now")
 
 
 def _address_remark(draft: Draft) -> list[str]:

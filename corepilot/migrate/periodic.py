@@ -2,8 +2,9 @@
 
 from corepilot.migrate.draft import Draft
 from corepilot.migrate.layout import Piece, decide, member, nested, note, quoted, short
+from corepilot.migrate.names import service_name
 from corepilot.migrate.outline import Value
-from corepilot.migrate.reading import DYNAMIC, service_name, through_shell
+from corepilot.migrate.reading import DYNAMIC, through_shell
 from corepilot.migrate.services import limit
 
 _METRIC = ("namespace", "subsystem", "name", "help", "type")
@@ -30,13 +31,15 @@ def backends(draft: Draft) -> list[Piece]:
         seen.add(name)
         keys = [
             Piece(conditions, [f"name: {job},"]),
+            *old.missing(element, "onChange=exec"),
             *old.copies(element, "onChange", "exec"),
             *limit(old, element),
             Piece(conditions, [f'when: {{ source: "watch.{name}", each: "changed" }},']),
             *old.strangers(element, ("name", "poll", "onChange", "tag", "timeout")),
         ]
         draft.job(conditions, keys)
-        watch = [Piece(conditions, [f'name: "{name}",']), *old.copies(element, "poll", "interval")]
+        watch = [Piece(conditions, [f'name: "{name}",']), *old.missing(element, "poll=interval")]
+        watch += old.copies(element, "poll", "interval")
         watch += old.copies(element, "tag")
         watches.append(Piece(conditions, [*remarks, *nested("", watch, "{}", level)]))
     return watches
@@ -48,15 +51,16 @@ def tasks(draft: Draft) -> None:
     for number, element in enumerate(draft.elements("tasks"), 1):
         conditions = old.conditions(element)
         otherwise = old.program(element, "command") or f"task-{number}"
-        name = draft.names.derived(old, "", old.one(element, "name"), otherwise)
+        name, remarks = draft.names.derived(old, "", old.one(element, "name"), otherwise)
         keys = [
             Piece(conditions, [f"name: {name},"]),
+            *old.missing(element, "command=exec", "frequency=when: { interval: … }"),
             *old.copies(element, "command", "exec"),
             Piece(conditions, short("when", old.copies(element, "frequency", "interval"), len(conditions))),
             *limit(old, element),
             *old.strangers(element, ("name", "command", "frequency", "timeout")),
         ]
-        draft.job(conditions, keys, decide(_EARLIER))
+        draft.job(conditions, keys, [*remarks, *decide(_EARLIER)])
 
 
 def sensors(draft: Draft, telemetry: Value) -> list[Piece]:
@@ -67,17 +71,18 @@ def sensors(draft: Draft, telemetry: Value) -> list[Piece]:
         conditions = old.conditions(element)
         keys = [piece for key in _METRIC for piece in old.copies(element, key)]
         metrics.append(Piece(conditions, nested("", keys, "{}", len(conditions))))
-        name = draft.names.derived(old, "sensor-", old.one(element, "name"), str(number))
+        name, remarks = draft.names.derived(old, "sensor-", old.one(element, "name"), str(number))
         parts = (old.one(element, key) for key in ("namespace", "subsystem", "name"))
         public = "_".join(filter(None, (old.inner(part) for part in parts if part is not None)))
         script = f'value=$({{command}}) && exec corepilot metric \\"{public}=$value\\"'
         check = old.one(element, "check")
         job = [
             Piece(conditions, [f"name: {name},"]),
+            *old.missing(element, "check=exec", "poll=when: { interval: … }"),
             Piece(conditions, member("exec", through_shell(old, check, "sensor", script)) if check else []),
             Piece(conditions, short("when", old.copies(element, "poll", "interval"), len(conditions))),
             *old.strangers(element, (*_METRIC, "poll", "check", "timeout")),
         ]
         remark = "What the check prints becomes the value of the metric, through a shell and a client of corepilot."
-        draft.job(conditions, job, note(remark))
+        draft.job(conditions, job, [*remarks, *note(remark)])
     return metrics

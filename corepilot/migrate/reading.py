@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from corepilot.config.schema import is_service_name
+from corepilot.migrate.commas import slips
 from corepilot.migrate.errors import MigrationError
-from corepilot.migrate.layout import Piece, decide, member, quoted
+from corepilot.migrate.layout import Piece, decide, member
 from corepilot.migrate.masking import Condition, Masked
 from corepilot.migrate.outline import Value, read
 
@@ -33,6 +33,9 @@ class Old:
     Args:
         text: Its text.
 
+    Attributes:
+        slips: What is wrong with its commas.
+
     Raises:
         MigrationError: it cannot be read, or is not an object.
     """
@@ -40,6 +43,7 @@ class Old:
     def __init__(self, text: str) -> None:
         self.masked = Masked(text)
         self.root = read(self.masked.text)
+        self.slips = slips(self.masked, self.root)
         if self.root.kind != "object":
             raise MigrationError("cannot read the configuration: it is not an object", self.root.start)
 
@@ -103,6 +107,20 @@ class Old:
             pieces.append(Piece(self.conditions(value), member(new or key, text)))
         return pieces
 
+    def missing(self, element: Value, *wanted: str) -> list[Piece]:
+        """A remark for each key that version 2 demands, and that no branch of the template has.
+
+        Args:
+            element: The object.
+            wanted: Keys of version 2; behind an equals sign the name in version 3, if it is another one.
+        """
+        pieces = []
+        for key, _, new in (one.partition("=") for one in wanted):
+            if self.one(element, key) is None:
+                text = f"version 2 demands {key} here, and there is none: add {new or key}"
+                pieces.append(Piece(self.conditions(element), decide(text)))
+        return pieces
+
     def strangers(self, element: Value, known: tuple[str, ...]) -> list[Piece]:
         """A remark for each key that version 2 does not know either."""
         folded = {fold(key) for key in known}
@@ -121,35 +139,6 @@ class Old:
         return words.strip().partition(" ")[0].rpartition("/")[2] if isinstance(words, str) else ""
 
 
-class Names:
-    """Names of jobs, each given once."""
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-
-    def give(self, wanted: str) -> str:
-        """The name, with a number behind it if it is taken."""
-        name, number = wanted, 2
-        while name in self._taken:
-            name, number = f"{wanted}-{number}", number + 1
-        self._taken.add(name)
-        return name
-
-    def derived(self, old: Old, prefix: str, value: Value | None, otherwise: str) -> str:
-        """The text of a name that is made of another one: in quotes, with the template that is in it.
-
-        Args:
-            old: The file.
-            prefix: What stands before it.
-            value: The other name, if there is one.
-            otherwise: What it is called if not.
-        """
-        meaning = old.meaning(value) if value is not None else None
-        if value is not None and meaning is DYNAMIC:
-            return f'"{prefix}{old.inner(value)}"'
-        return quoted(self.give(prefix + str(meaning or otherwise)))
-
-
 def through_shell(old: Old, value: Value, name: str, script: str) -> str:
     """A command that a shell runs, as an array.
 
@@ -165,28 +154,3 @@ def through_shell(old: Old, value: Value, name: str, script: str) -> str:
     else:
         parts = "set -f; " + script.format(command="$1"), old.text(value)
     return f'["/bin/sh", "-c", "{parts[0]}", "{name}", {parts[1]}]'
-
-
-def service_name(old: Old, element: Value, what: str) -> tuple[str, list[str]]:
-    """The name of a service without its quotes, and remarks where version 3 does not allow it.
-
-    Args:
-        old: The file.
-        element: The service or backend.
-        what: Who has to change with it.
-    """
-    value = old.one(element, "name")
-    if value is None:
-        raise MigrationError("cannot convert this: it has no name", element.start)
-    name = old.meaning(value)
-    if name is DYNAMIC:
-        return old.inner(value), []
-    name = str(name)
-    if is_service_name(name):
-        return name, []
-    mended = "".join(char if char.isascii() and char.isalnum() else "-" for char in name)
-    mended = mended[:1].lower() + mended[1:]
-    if not is_service_name(mended):
-        mended = f"s-{mended}"
-    remark = f"version 3 does not allow the name {quoted(name)}: it is {quoted(mended)} here, so {what}"
-    return mended, decide(remark)

@@ -12,6 +12,7 @@ from corepilot.config.places import Path
 from corepilot.config.schema import SIGNALS, UNLIMITED
 from corepilot.jobs.machine import QUICK_RESTARTS
 from corepilot.migrate.facts import Facts
+from corepilot.migrate.own import own_settings
 
 Rule = Callable[[Facts], Iterable[Path]]
 
@@ -232,6 +233,7 @@ def _short_metrics(facts: Facts) -> Iterable[Path]:
 
 
 RULES: dict[str, Rule] = {
+    "own-settings": own_settings,
     "client-status": _clients,
     "exit-status": _ends_by_itself,
     "template-values": _cut_values,

@@ -1,8 +1,9 @@
 """Services of version 2: the keys of a job that is advertised."""
 
 from corepilot.migrate.layout import Piece, nested
+from corepilot.migrate.names import service_name
 from corepilot.migrate.outline import Value
-from corepilot.migrate.reading import Old, service_name
+from corepilot.migrate.reading import Old
 
 KNOWN = ("name", "port", "health", "interfaces", "poll", "ttl", "tags", "timeout", "consul")
 _NO_LIMIT = frozenset(("", "0", "0s", "0ms", 0))
@@ -22,6 +23,7 @@ def advertised(old: Old, element: Value) -> list[Piece]:
     level = len(conditions)
     name, remarks = service_name(old, element, "what looks for this service has to change as well")
     health = [
+        *old.missing(element, "poll=interval", "ttl"),
         *old.copies(element, "health", "exec"),
         *old.copies(element, "poll", "interval"),
         *old.copies(element, "ttl"),
@@ -31,6 +33,7 @@ def advertised(old: Old, element: Value) -> list[Piece]:
         health += limit(old, element) or [Piece(conditions, ['timeout: "0",'])]
     return [
         Piece(conditions, [*remarks, f'name: "{name}",']),
+        *old.missing(element, "port"),
         *old.copies(element, "port"),
         *old.copies(element, "interfaces"),
         *old.copies(element, "tags", listed=True),

@@ -1,6 +1,7 @@
 """What becomes of the parts of a file of version 2."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -73,7 +74,13 @@ def test_what_stands_around_the_main_program() -> None:
     assert job(config, "app")["when"] == {"source": "preStart", "once": "exitSuccess"}
     assert job(config, "preStop") == {
         "name": "preStop",
-        "exec": "stop it",
+        "exec": [
+            "/bin/sh",
+            "-c",
+            'set -f; [ -z "$CONTAINERPILOT_APP_PID" ] || exec $1',
+            "preStop",
+            "stop it",
+        ],
         "when": {"source": "app", "once": "stopping"},
         "logging": {"raw": True},
     }
@@ -221,8 +228,11 @@ def test_unknown_keys_are_left_out_with_a_remark() -> None:
 
 
 def test_the_old_name_of_the_programs_pid_in_the_file_is_a_decision() -> None:
-    used = {"services": [SERVICE], "preStop": ["sh", "-c", "kill $CONTAINERPILOT_APP_PID"]}
-    assert any("CONTAINERPILOT_NGINX_PID" in one.text for one in decisions(text_of(used, "/usr/sbin/nginx")))
+    web = {**SERVICE, "name": "web-1"}
+    used = {"services": [web], "preStop": ["sh", "-c", "kill $CONTAINERPILOT_APP_PID"]}
+    assert any("CONTAINERPILOT_WEB_1_PID" in one.text for one in decisions(text_of(used, "/usr/sbin/nginx")))
+    assert decisions(text_of({**used, "services": [SERVICE]}, "/usr/sbin/nginx")) == []
+    assert "PID" not in text_of({"services": [web]}, "/usr/sbin/nginx")
     assert any(
         "for the first time" in one.text for one in decisions(text_of(used, "x", "{{ .CONTAINERPILOT_APP_IP }}"))
     )
@@ -275,6 +285,88 @@ def test_a_service_that_may_not_be_there_is_not_the_main_program() -> None:
 def test_what_cannot_be_converted(text: str) -> None:
     with pytest.raises(MigrationError):
         convert(Old(text), ["app"])
+
+
+# ------------------------------------------------------------------------------------------------------------- names
+def test_services_have_their_names_before_all_others() -> None:
+    services = [SERVICE, {**SERVICE, "name": "vault"}, {**SERVICE, "name": "preStop"}]
+    old = {"services": services, "coprocesses": [{"command": "/bin/vault server"}], "preStop": "x", "telemetry": {}}
+    config = made({**old, "tasks": [{"name": "containerpilot", "command": "y", "frequency": "1s"}]}, "z")
+    names = [one["name"] for one in config["jobs"]]
+    assert names == ["vault-2", "app", "vault", "preStop", "containerpilot-2", "preStop-2"]
+
+
+def test_a_name_that_the_file_has_twice_is_remarked() -> None:
+    beside = {"name": "agent", "command": "x"}
+    text = text_of({"services": [SERVICE], "coprocesses": [beside, beside]}, "z")
+    assert text.count("// Version 2 calls this agent, and another job has that name.") == 1
+    assert decisions(text) == []
+
+
+def test_two_services_of_one_name_are_a_decision_unless_only_one_can_be_there() -> None:
+    [one] = decisions(text_of({"services": [SERVICE, SERVICE]}, "z"))
+    assert "another service has this name" in one.text
+    service = json.dumps(SERVICE)
+    text = f'{{"services": [{{{{ if .A }}}}{service}{{{{ else }}}}{service}{{{{ end }}}}], "consul": "c"}}'
+    assert decisions(text_of(text, "z")) == []
+
+
+# ------------------------------------------------------------------------------------------------------------ preStop
+@pytest.mark.parametrize(
+    ("services", "more", "wrapped"),
+    [
+        ([], {}, "CONTAINERPILOT_MAIN_PID"),
+        ([{**SERVICE, "name": "web-1"}], {}, "CONTAINERPILOT_WEB_1_PID"),
+        ([{**SERVICE, "name": "{{ .NAME }}"}], {}, ""),
+        ([SERVICE], {"coprocesses": [{"name": "app.js", "command": "x"}]}, ""),
+        ([{**SERVICE, "name": "check"}], {}, ""),
+    ],
+)
+def test_pre_stop_asks_whether_the_program_runs(
+    services: list[dict[str, Any]], more: dict[str, Any], wrapped: str
+) -> None:
+    text = text_of({"services": services, "preStop": ["stop", "a b"], **more}, "z")
+    command = job(parse(text).root.plain(), "preStop")["exec"]
+    if wrapped:
+        assert command == ["/bin/sh", "-c", f'[ -z "${wrapped}" ] || exec "$@"', "preStop", "stop", "a b"]
+        assert f"that is when ${wrapped} is set" in text.replace("\n    // ", " ")
+    else:
+        assert command == ["stop", "a b"]
+        assert "or was never started" in text.replace("\n    // ", " ")
+
+
+def test_post_stop_after_a_pre_start_that_failed_is_remarked() -> None:
+    remark = "after a preStart that failed"
+    assert remark in text_of({"preStart": "x", "postStop": "y"}, "z")
+    assert remark not in text_of({"preStart": "x"}, "z")
+    assert remark not in text_of({"postStop": "x"}, "z")
+
+
+# -------------------------------------------------------------------------------------------------- what is not there
+@pytest.mark.parametrize(
+    ("old", "wanted"),
+    [
+        ({"services": [{"name": "app", "port": 1}]}, ["poll", "ttl"]),
+        ({"services": [{"name": "app", "poll": 1, "ttl": 1}]}, ["port"]),
+        ({"backends": [{"name": "db"}]}, ["onChange", "poll"]),
+        ({"coprocesses": [{"name": "db"}]}, ["command"]),
+        ({"tasks": [{"name": "db"}]}, ["command", "frequency"]),
+        ({"services": [], "telemetry": {"sensors": [{"name": "a", "help": "h", "type": "gauge"}]}}, ["check", "poll"]),
+    ],
+)
+def test_what_version_2_demands_and_is_not_there_is_a_decision(old: dict[str, Any], wanted: list[str]) -> None:
+    found = " ".join(one.text for one in decisions(text_of(old, "z")))
+    assert re.findall(r"version 2 demands (\w+) here, and there is none: add", found) == wanted
+
+
+def test_what_a_branch_of_the_template_has_is_there() -> None:
+    text = '{"services": [{"name": "app", "port": 1, {{ if .A }}"poll": 1{{ else }}"poll": 2{{ end }}, "ttl": 1}]}'
+    assert decisions(text_of(text, "z")) == []
+
+
+def test_keys_of_our_own_are_told_at_the_top() -> None:
+    assert "ContainerPilot 3 refuses this file: `exitOn` is known" in text_of({"preStart": "x"})
+    assert "refuses this file" not in text_of({"services": [SERVICE]})
 
 
 def test_versions_are_told_apart() -> None:

@@ -50,6 +50,23 @@ def test_what_is_around_a_place() -> None:
     assert around == {"1": [("if", 0)], "2": [("if", 0), ("range", 0)], "3": [("if", 1)], "4": []}
 
 
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('{"services": [1, {"a": 1, "b": []}], "c": 2}', []),
+        ('{"services": 1\n "c": 2}', [(14, "missing")]),
+        ('{"services": [1 2], }', [(15, "missing"), (18, "one too many")]),
+        ('{"services": [1,, 2]}', [(16, "one too many")]),
+        ('{"services": {{ .A }} "c": 2}', [(21, "missing")]),
+        ('{"services": [{{ if .A }}1,{{ end }} 2 {{ if .B }} 3{{ end }}]}', []),
+    ],
+)
+def test_commas_that_are_mended(source: str, found: list[tuple[int, str]]) -> None:
+    slips = Old(source).slips
+    assert [slip.offset for slip in slips] == [offset for offset, _ in found]
+    assert all(word in slip.text for slip, (_, word) in zip(slips, found, strict=True))
+
+
 def test_assignments_and_definitions_are_kept() -> None:
     source = '{{ $a := .A -}} {{ define "t" }}x{{ end }} [{{ if .B }}{{ $b := .C }} 1 {{ end }}]'
     masked = Masked(source)
