@@ -63,12 +63,12 @@ def catalog_of(data: Mapping[str, Any], override: str | None, verdict: Verdict, 
 def consul_options(value: str) -> dict[str, Any]:
     """The options of the backend `consul` for the short form in a text (ContainerPilot contract, section 3.4).
 
-    One leading `http://` or `https://` is the scheme.
+    One leading `http://` or `https://` is the scheme; without one it is http, whatever CONSUL_HTTP_SSL says.
     """
     for scheme in ("http", "https"):
         if value.startswith(f"{scheme}://"):
             return {"address": value.removeprefix(f"{scheme}://"), "scheme": scheme}
-    return {"address": value}
+    return {"address": value, "scheme": "http"}
 
 
 def _consul(value: Any, verdict: Verdict) -> Named | None:
@@ -84,14 +84,14 @@ def _consul(value: Any, verdict: Verdict) -> Named | None:
     return None
 
 
-def _spared(options: dict[str, Any]) -> str:
-    """The option that ContainerPilot does not check but for an unknown scheme (contract, section 3.4).
+def _spared(options: dict[str, Any]) -> tuple[str, ...]:
+    """The options that ContainerPilot does not check, but for the scheme within an address (contract, section 3.4).
 
     Its jobs run with an address that no agent can have, and each call fails. Here they run without a catalog.
     """
     address = next((value for key, value in options.items() if key.lower() == "address"), "")
     scheme, found, _ = str(address).partition("://")
-    return "" if found and scheme not in {"http", "https", "unix"} else "address"
+    return ("scheme",) if found and scheme not in {"http", "https", "unix"} else ("address", "scheme")
 
 
 def _with_host(options: dict[str, Any], path: Path, verdict: Verdict) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Named(NamedTuple):
         inside: Whether each option has a place of its own below `options_path`.
         texts: Whether all values are texts, as from a command line.
         extra: An extra of corepilot's that brings the plugin, to be installed in its place.
-        spared: An option whose fault is only warned of; the plugin is left out then.
+        spared: Options whose fault is only warned of; the plugin is left out then.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Named(NamedTuple):
     inside: bool = False
     texts: bool = False
     extra: str = ""
-    spared: str = ""
+    spared: tuple[str, ...] = ()
 
 
 class _Reporter:
@@ -114,7 +114,7 @@ def plugin_config(group: str, named: Named, verdict: Verdict, surroundings: Surr
         plain: dict[str, Any] | None = None if named.options else {}
     else:
         for path, complaint in judged.complaints:
-            spared = complaint.code == "bad-option" and path == (named.spared,)
+            spared = complaint.code == "bad-option" and path in {(name,) for name in named.spared}
             hint = f"correct it: without it nothing is registered in {named.name}, and nothing watched"
             said = Complaint(complaint.code, complaint.rule, hint) if spared else complaint
             report.about_option(path, said, judged.sources.get(path, ""), warning=spared)

@@ -184,12 +184,13 @@ class _Filling:
 
     def _value(self, text: str, hint: Any, info: OptionInfo, where: OptionPath) -> Any:
         """What a variable says, or None if it is not understood."""
-        if hint is bool:
-            if text.lower() in _TRUTH:
-                return _TRUTH[text.lower()]
+        words: Mapping[str, Any] | None = _TRUTH if hint is bool else info.env_words
+        if words is not None:
+            if text.lower() in words:
+                return words[text.lower()]
             # As ContainerPilot treats CONSUL_HTTP_SSL_VERIFY (contract, section 3.4), but not without a word.
             rule = f"{shown(text)} in ${info.env} is ignored"
-            self.ignored.append((where, Complaint("env-ignored", rule, "write 1, true, 0 or false")))
+            self.ignored.append((where, Complaint("env-ignored", rule, "write one of " + ", ".join(words))))
             return None
         return text.split(",") if get_origin(hint) is tuple else text
 

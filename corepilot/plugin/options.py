@@ -43,6 +43,7 @@ class OptionInfo:
     example: str = ""
     path: Literal["", "file", "directory"] = ""
     together_with: str = ""
+    env_words: Mapping[str, str] | None = None
 
 
 class OptionField(NamedTuple):
@@ -76,6 +77,7 @@ def option(
     example: str = "",
     path: Literal["", "file", "directory"] = "",
     together_with: str = "",
+    env_words: Mapping[str, str] | None = None,
 ) -> Any:
     """A field of an `Options` dataclass.
 
@@ -93,8 +95,10 @@ def option(
         path: The text names a "file" or a "directory" that must exist, and be readable, where corepilot runs. Empty
             text is not looked at. `corepilot check` only warns of one that is missing: it may run on another machine.
         together_with: The option beside it without which this one counts for nothing: its path is not looked at then.
+        env_words: For a variable that has words of its own: each in small letters, with the value it stands for. Any
+            other word is ignored, with a warning.
     """
-    info = OptionInfo(help, unit, minimum, maximum, env, env_wins, secret, example, path, together_with)
+    info = OptionInfo(help, unit, minimum, maximum, env, env_wins, secret, example, path, together_with, env_words)
     if dataclasses.is_dataclass(default) and not isinstance(default, type):
         # A frozen instance is a safe shared default; dataclasses refuse it when it has no __hash__, so wrap it.
         return dataclasses.field(default_factory=lambda: default, metadata={_KEY: info})

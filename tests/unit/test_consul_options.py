@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from corepilot_consul.plugin import CAPABILITIES, Options, Tls, is_token
 
+from corepilot.config.options import judge
 from corepilot.http.origin import parse_origin
 from corepilot.plugin import OptionError
 from corepilot.plugin.options import build, fields_of
@@ -28,10 +29,6 @@ from corepilot.plugin.options import build, fields_of
         ("", "HTTPS", "https://127.0.0.1:8500"),
         ("http://consul:8500", "https", "http://consul:8500"),  # the prefix wins
         ("https://consul:8500", "http", "https://consul:8500"),
-        ("consul:8500", "true", "https://consul:8500"),  # what CONSUL_HTTP_SSL says
-        ("consul:8500", "1", "https://consul:8500"),
-        ("consul:8500", "false", "http://consul:8500"),
-        ("consul:8500", "0", "http://consul:8500"),
         ("consul_server.internal:08500", "", "http://consul_server.internal:8500"),
     ],
 )
@@ -75,6 +72,24 @@ def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
     with pytest.raises(OptionError) as caught:
         Options(address="http://me:s3cret@consul:8500")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "scheme"),
+    [("true", "https"), ("T", "https"), ("1", "https"), ("False", "http"), ("f", "http"), ("0", "http"), ("yes", "")],
+)
+def test_the_variable_for_the_scheme_says_true_or_false(word: str, scheme: str) -> None:
+    """Contract, section 1.3; Consul's own client ignores every other word, too."""
+    judged = judge(Options, {}, {"CONSUL_HTTP_SSL": word})
+    assert judged.plain is not None
+    assert judged.plain["scheme"] == scheme
+    assert [complaint.code for _, complaint in judged.ignored] == ([] if scheme else ["env-ignored"])
+    # What the file says beats it, in its own words.
+    assert (
+        judge(Options, {"scheme": "http"}, {"CONSUL_HTTP_SSL": "true"}).plain
+        == judge(Options, {"scheme": "http"}, {}).plain
+    )
+    assert judge(Options, {"scheme": "true"}, {}).plain is None
 
 
 def test_a_scheme_that_is_none() -> None:

@@ -31,12 +31,14 @@ class Tls:
 @dataclass(frozen=True)
 class Options:
     address: str = option(help="where", default="", env="FAKE_ADDR")
-    scheme: str = option(help="http or https", default="")
+    scheme: str = option(help="http or https", default="", env="FAKE_SSL", env_words={"1": "https", "0": "http"})
     token: str = option(help="secret", default="", secret=True, env="FAKE_TOKEN", env_wins=True)
     tls: Tls = option(help="tls", default=Tls())
     def __post_init__(self):
         if self.address == "refused":
             raise OptionError("address", "it is refused; write another")
+        if self.scheme == "ftp":
+            raise OptionError("scheme", "it is refused as well")
 """,
         "fake_broken": "raise RuntimeError('no luck today')\n",
         "fake_future": "API = 99\n",
@@ -89,12 +91,12 @@ def test_services_that_nobody_advertises_get_a_warning_unless_it_is_meant(tmp_pa
 @pytest.mark.parametrize(
     ("text", "options"),
     [
-        ("localhost:8500", {"address": "localhost:8500"}),
+        ("localhost:8500", {"address": "localhost:8500", "scheme": "http"}),
         ("http://c:8500", {"address": "c:8500", "scheme": "http"}),
         ("https://c", {"address": "c", "scheme": "https"}),
         ("http://http://c", {"address": "http://c", "scheme": "http"}),
-        ("unix:///run/c.sock", {"address": "unix:///run/c.sock"}),
-        ("", {"address": ""}),
+        ("unix:///run/c.sock", {"address": "unix:///run/c.sock", "scheme": "http"}),
+        ("", {"address": "", "scheme": "http"}),
     ],
 )
 def test_the_short_form_of_consul(text: str, options: dict[str, str]) -> None:
@@ -219,6 +221,28 @@ def test_an_address_that_cannot_work_leaves_the_catalog_out_in_containerpilots_f
     assert (problem.code, problem.severity) == ("bad-option", "warning")
     assert "it is refused" in problem.message
     assert "nothing watched" in problem.hint
+
+
+def test_a_scheme_that_cannot_work_leaves_the_catalog_out_in_containerpilots_form(
+    tmp_path: Path, plugins: Path
+) -> None:
+    result = judged('{ consul: { address: "c:1", scheme: "ftp" }, jobs: [{ name: "a" }] }', tmp_path)
+    assert result.config is not None
+    assert result.config["discovery"] is None
+    assert warnings(result) == [("bad-option", "consul.scheme")]
+    text = '{ discovery: { backend: "consul", scheme: "ftp" } }'
+    assert codes(judged(text, tmp_path)) == [("bad-option", "discovery.scheme")]
+
+
+def test_an_address_in_a_text_says_its_scheme_and_no_variable_does(tmp_path: Path, plugins: Path) -> None:
+    schemes = {
+        consul: backend(f"{{ consul: {consul} }}", tmp_path, {"FAKE_SSL": "1"}).options["scheme"]
+        for consul in ('"c:1"', '""', '"http://c:1"', '"https://c:1"', '{ address: "c:1" }', "{}")
+    }
+    assert list(schemes.values()) == ["http", "http", "http", "https", "https", "https"]
+    (problem,) = judged('{ consul: {}, jobs: [{ name: "a" }] }', tmp_path, {"FAKE_SSL": "yes"}).problems
+    assert (problem.code, problem.severity) == ("env-ignored", "warning")
+    assert problem.hint == "write one of 1, 0"
 
 
 def test_files_that_are_named_must_be_there(tmp_path: Path, plugins: Path) -> None:

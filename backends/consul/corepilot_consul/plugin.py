@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 from corepilot.plugin import API_VERSION, OptionError, hookimpl, option
 
 API = API_VERSION
-CAPABILITIES = frozenset({"datacenters", "push"})
+CAPABILITIES = frozenset({"datacenters", "expiry", "push"})
 
 DEFAULT_ADDRESS = "127.0.0.1:8500"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # What Go's strconv.ParseBool takes, which reads CONSUL_HTTP_SSL for Consul's own programs.
-_TRUE = frozenset(("1", "t", "true"))
-_FALSE = frozenset(("0", "f", "false"))
+_SSL = {"1": "https", "true": "https", "t": "https", "0": "http", "false": "http", "f": "http"}
 
 
 class Endpoint(NamedTuple):
@@ -91,6 +90,7 @@ class Options:
         help="http or https, for an address that does not say (the variable says true or false)",
         default="",
         env="CONSUL_HTTP_SSL",
+        env_words=_SSL,
         example="https",
     )
     token: str = option(help="ACL token", default="", secret=True, env="CONSUL_HTTP_TOKEN", env_wins=True)
@@ -103,7 +103,7 @@ class Options:
     tls: Tls = option(help="TLS, for https", default=Tls())  # noqa: RUF009  - frozen, and a default like any other
 
     def __post_init__(self) -> None:
-        if self.scheme.lower() not in {"", "http", "https", *_TRUE, *_FALSE}:
+        if self.scheme.lower() not in {"", "http", "https"}:
             raise OptionError("scheme", "a scheme is http or https")
         if not is_token(self.token):
             raise OptionError("token", "a token has no spaces, line ends or other than ASCII characters")
@@ -119,7 +119,7 @@ class Options:
         """
         prefix, found, rest = (self.address or DEFAULT_ADDRESS).partition("://")
         if not found:
-            prefix, rest = "https" if self.scheme.lower() in {"https", *_TRUE} else "http", prefix
+            prefix, rest = self.scheme.lower() or "http", prefix
         scheme = prefix.lower()
         if not rest.isascii() or not rest.isprintable() or " " in rest:
             raise OptionError("address", "an address has no spaces and only ASCII characters")
