@@ -101,7 +101,7 @@ def _with_host(options: dict[str, Any], path: Path, verdict: Verdict) -> dict[st
     """
     key = next((key for key in options if key.lower() == "address"), "address")
     address = options.get(key)
-    if not isinstance(address, str) or not address.startswith(":"):
+    if not isinstance(address, str) or address[:1] != ":" or not address[1:].removesuffix("/").isdecimal():
         return options
     meant = f"127.0.0.1{address}"
     verdict.warn(path, "no-host", f"the host is missing; {meant} is used", "write the host of the agent")

@@ -143,6 +143,16 @@ def test_without_a_host_this_machine_is_meant(tmp_path: Path, plugins: Path, con
     assert backend(f"{{ consul: {consul} }}", tmp_path).options["address"] == "127.0.0.1:1"
 
 
+@pytest.mark.parametrize("address", ["::1:8500", "::1", ":http", ":"])
+def test_other_addresses_with_a_colon_at_the_start_are_left_to_the_plugin(
+    tmp_path: Path, plugins: Path, address: str
+) -> None:
+    result = judged(f'{{ consul: "{address}", jobs: [{{ name: "a" }}] }}', tmp_path)
+    assert not result.problems
+    assert result.config is not None
+    assert result.config["discovery"]["options"]["address"] == address
+
+
 @pytest.mark.parametrize("value", ["true", "5", "[]"])
 def test_what_names_no_catalog_is_refused(tmp_path: Path, value: str) -> None:
     assert codes(judged(f"{{ consul: {value}, {WATCH} }}", tmp_path)) == [("bad-discovery", "consul")]
