@@ -20,15 +20,17 @@ class Complaint:
         rule: The rule that is broken, to follow "cannot use <path>: ".
         hint: What to do.
         key: It is about the key, not about its value.
+        warning: The configuration can be used all the same.
     """
 
-    __slots__ = ("code", "hint", "key", "rule")
+    __slots__ = ("code", "hint", "key", "rule", "warning")
 
-    def __init__(self, code: str, rule: str, hint: str = "", *, key: bool = False) -> None:
+    def __init__(self, code: str, rule: str, hint: str = "", *, key: bool = False, warning: bool = False) -> None:
         self.code = code
         self.rule = rule
         self.hint = hint
         self.key = key
+        self.warning = warning
 
 
 def refusal(code: str, rule: str, hint: str = "", name: str = "") -> ValidationError:

@@ -150,7 +150,9 @@ class WhenSection(Section):
     once = EventName("start at the first such event", default="")
     each = EventName("start at each such event", default="")
     interval = Duration("start at once and then each time this has passed", minimum=0.001, example="30s")
-    timeout = Duration("publish `timerExpired` and give up if no start has come until then", example="1m")
+    timeout = Duration(
+        "publish `timerExpired` and give up if no start has come until then; not used beside `interval`", example="1m"
+    )
 
     @validates_schema(skip_on_field_errors=False)
     def judge(self, data: dict[str, Any], **_: Any) -> None:
@@ -159,6 +161,10 @@ class WhenSection(Section):
         if len(given) > 1:
             rule = f"{given[0]} is given as well, and only one of interval, once and each may be"
             raise ValidationError({given[1]: [Complaint("when-conflict", rule, "leave one of them out", key=True)]})
+
+    def not_used(self, data: dict[str, Any]) -> dict[str, str]:
+        """ContainerPilot does not look at `timeout` beside `interval`."""
+        return {"timeout": "it has no effect beside interval: leave it out"} if data.get("interval") else {}
 
 
 class JobSection(Section):
@@ -212,6 +218,13 @@ class JobSection(Section):
         default_text="`never`; with `when.interval` `unlimited`",
     )
     when = Object("what starts the job", WhenSection, default_text="it starts once, at startup")
+    stop_after = Interfaces(
+        "jobs that have to be `stopped` before this one is stopped; until then it goes on",
+        key="stopAfter",
+        default=(),
+        default_text="stopped with all others",
+        example='["app"]',
+    )
     exit_on = Choice(
         "when the job has ended for good, or failed for good, everything is stopped, and the exit status is the job's",
         {"end": "end", "failure": "failure"},
@@ -262,12 +275,22 @@ class JobSection(Section):
                 {"restarts": [Complaint("bad-restarts", rule, "leave restarts out, or write a number")]}
             )
 
+    def not_used(self, data: dict[str, Any]) -> dict[str, str]:
+        """ContainerPilot does not look at `interfaces` without a port."""
+        return {} if data.get("port") else {"interfaces": "it has no effect without a port: leave it out"}
+
 
 class WatchSection(Section):
     """One of `watches`; its events have the source `watch.<name>`."""
 
     name = Text("name of the service that is watched", required=True, allowed=NAME_HINT, example="database")
-    interval = Whole("how old what is known about it may become", unit="s", required=True, minimum=1)
+    interval = Whole(
+        "when it is looked at first, and how old what is known about it may become",
+        unit="s",
+        required=True,
+        minimum=1,
+    )
+    at_start = Flag("look at it at once at the start, not only after one interval", key="atStart", default=False)
     tag = Text("only instances with this tag", default="", default_text="all")
     dc = Text("Consul's datacenter", default="", default_text="the agent's own")
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, missing, pre_load, validates_schema
 
-from corepilot.config.complaints import Complaint, did_you_mean, shown
+from corepilot.config.complaints import Complaint, did_you_mean, flattened, shown
 from corepilot.config.fields import Setting
 
 _TYPE = "type"
@@ -43,6 +43,25 @@ class Section(Schema):
         strangers = self._folded(original)[1] if isinstance(original, dict) else ()
         if strangers:
             raise ValidationError({key: [self.unknown_key(key)] for key in strangers})
+
+    def not_used(self, data: dict[str, Any]) -> dict[str, str]:
+        """Keys that nobody looks at beside what is given, each with what to do about it: their faults are warnings.
+
+        Args:
+            data: What is valid, by attribute.
+        """
+        del data
+        return {}
+
+    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
+        """Called by marshmallow before it raises an error."""
+        del data, kwargs
+        valid, messages = error.valid_data, error.messages
+        if not isinstance(valid, dict) or not isinstance(messages, dict):
+            return
+        for key, hint in self.not_used(valid).items():
+            for _, complaint in flattened(messages.get(key, ())):
+                complaint.warning, complaint.hint = True, hint
 
     def unknown_key(self, key: str) -> Complaint:
         """The complaint about a key that is not one of ours."""

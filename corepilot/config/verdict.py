@@ -37,7 +37,7 @@ class Verdict:
     def take(self, path: Path, messages: Any) -> None:
         """Keep all complaints of a marshmallow error about the value at `path`."""
         for below, complaint in flattened(messages, path):
-            self.complain(below, complaint)
+            self.complain(below, complaint, severity="warning" if complaint.warning else "error")
 
     def complain(
         self, path: Path, complaint: Complaint, *, severity: Severity = "error", machine: bool = False, source: str = ""

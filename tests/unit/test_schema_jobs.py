@@ -313,6 +313,25 @@ def test_timeouts_that_are_refused(tmp_path: Path, timeout: str, code: str) -> N
     assert judged_job(f'name: "a", timeout: {timeout}', tmp_path) == [(code, "timeout")]
 
 
+@pytest.mark.parametrize("timeout", ['"x"', "1.5", "{}"])
+def test_a_timeout_beside_an_interval_is_not_looked_at(tmp_path: Path, timeout: str) -> None:
+    when = f"when: {{ interval: 1, timeout: {timeout} }}"
+    assert job(f'name: "a", {when}', tmp_path).when.interval_s == 1
+    assert warned_job(f'name: "a", {when}', tmp_path) == [("bad-duration", "when.timeout")]
+    # It excuses nothing else.
+    assert judged_job(f'name: "a", restarts: "x", {when}', tmp_path) == [("bad-restarts", "restarts")]
+    other = f'when: {{ source: "b", once: "stopped", timeout: {timeout} }}'
+    assert judged_job(f'name: "a", {other}', tmp_path) == [("bad-duration", "when.timeout")]
+
+
+@pytest.mark.parametrize("interfaces", ["{}", "5", "true", '{ a: "eth0" }'])
+def test_interfaces_without_a_port_are_not_looked_at(tmp_path: Path, interfaces: str) -> None:
+    settings = f'name: "app", interfaces: {interfaces}'
+    assert job(settings, tmp_path).service is None
+    assert warned_job(settings, tmp_path) == [("wrong-type", "interfaces")]
+    assert judged_job(f"{settings}, port: 80, {HEALTH}", tmp_path) == [("wrong-type", "interfaces")]
+
+
 def test_the_timeout_of_a_periodic_job_is_its_interval(tmp_path: Path) -> None:
     assert job('name: "a", when: { interval: "30s" }', tmp_path).timeout_s == 30
     assert job('name: "a", when: { interval: "30s" }, timeout: "1s"', tmp_path).timeout_s == 1
