@@ -12,7 +12,7 @@ from corepilot.output.writer import Writer
 
 Level = Literal["debug", "info", "warning", "error", "fatal", "panic"]
 _ORDER: dict[str, int] = {"debug": 0, "info": 1, "warning": 2, "error": 3, "fatal": 4, "panic": 5}
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/@^+")
+_PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/@^+"
 _INVALID = "backslashreplace"
 
 Fields = tuple[tuple[str, str | int], ...]
@@ -51,19 +51,21 @@ class Log:
         return self._writer.congested
 
     def __call__(self, level: Level | str, message: str, fields: Fields = ()) -> None:
-        """Write one message of our own, if its level is at or above the configured one."""
+        """Write one message of our own, if its level is at or above the configured one.
+
+        In the default format `fields` name its job or check in front of it, with a colon: a job's line has none there.
+        """
         if _ORDER[level] >= self._level:
-            self._writer.write(self._format(_now(), level, message, fields).encode("utf-8", _INVALID))
+            if fields and self._format is _default:
+                message, fields = f"{fields[0][1]}: {message}", ()
+            self._writer.write(self._format(level, [message.encode("utf-8", _INVALID)], fields))
 
     def job_lines(self, lines: list[bytes], fields: Fields) -> None:
-        """Write lines of a job's or check's output as records of level info.
+        """Write lines of a job's or check's output as records of level info, with one time for all of them.
 
         Bytes that are not UTF-8 pass through unchanged in the default and text formats, and are escaped in JSON.
         """
-        stamp, form = _now(), self._format
-        errors = _INVALID if form is _json else "surrogateescape"
-        block = "".join([form(stamp, "info", line.decode("utf-8", errors), fields) for line in lines])
-        self._writer.write(block.encode("utf-8", errors))
+        self._writer.write(self._format("info", lines, fields))
 
     def reopen(self) -> None:
         """Open the log file again, if the output is a file."""
@@ -75,7 +77,7 @@ class Log:
 
     def _dropped(self, size: int) -> bytes:
         message = f"{size} bytes of output were dropped: whatever reads it did not keep up"
-        return self._format(_now(), "warning", message, ()).encode()
+        return self._format("warning", [message.encode()], ())
 
 
 _second, _second_text = 0, ""
@@ -90,25 +92,36 @@ def _now() -> str:
     return f"{_second_text}.{nanoseconds:09d}".rstrip("0").rstrip(".") + "Z"
 
 
-def _default(stamp: str, _level: str, message: str, fields: Fields) -> str:
+# A block of records at a time: what they have in common is made once, and text that needs no look stays bytes.
+def _default(_level: str, lines: list[bytes], fields: Fields) -> bytes:
     # Lines of a check show its pid only (contract, section 6).
-    return " ".join([stamp, *[f"[{value}]" for name, value in fields if name != "check"], message]) + "\n"
+    head = "".join([f"{word} " for word in (_now(), *[value for name, value in fields if name != "check"])])
+    first = head.encode("utf-8", _INVALID)
+    return first + (b"\n" + first).join(lines) + b"\n"
 
 
-def _text(stamp: str, level: str, message: str, fields: Fields) -> str:
-    pairs = "".join([f" {name}={_quoted(str(value))}" for name, value in fields])
-    return f'time="{stamp}" level={level} msg={_quoted(message)}{pairs}\n'
+def _text(level: str, lines: list[bytes], fields: Fields) -> bytes:
+    head = f'time="{_now()}" level={level}'.encode()
+    pairs = [name.encode() + b"=" + _quoted(str(value).encode("utf-8", _INVALID)) for name, value in fields]
+    tail = b"".join([b" " + pair for pair in pairs]) + b"\n"
+    # logrus leaves an empty message out.
+    return b"".join([head + b" msg=" + _quoted(line) + tail if line else head + tail for line in lines])
 
 
-def _quoted(text: str) -> str:
-    return text if text and _PLAIN.issuperset(text) else f'"{text}"'
+def _quoted(text: bytes) -> bytes:
+    return b'"' + text + b'"' if text.translate(None, _PLAIN) or not text else text
 
 
-def _json(stamp: str, level: str, message: str, fields: Fields) -> str:
+def _json(level: str, lines: list[bytes], fields: Fields) -> bytes:
     from json import dumps  # a look-up after the first time; not on the boot path of the other formats
+    from json.encoder import encode_basestring
 
-    record = {**dict(fields), "level": level, "msg": message, "time": stamp}
-    return dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
+    record = {**dict(fields), "level": level, "msg": "", "time": _now()}
+    frame = dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    head, _, tail = frame.partition('"msg":""')  # found nowhere else: a quote inside a value is escaped
+    head, tail = head + '"msg":', tail + "\n"
+    block = "".join([head + encode_basestring(line.decode("utf-8", _INVALID)) + tail for line in lines])
+    return block.encode("utf-8", _INVALID)
 
 
-_FORMATS: dict[str, Callable[[str, str, str, Fields], str]] = {"default": _default, "text": _text, "json": _json}
+_FORMATS: dict[str, Callable[[str, list[bytes], Fields], bytes]] = {"default": _default, "text": _text, "json": _json}

@@ -27,7 +27,7 @@ def test_jobs_checks_catalog_and_clients_work(tmp_path: Path, user: int) -> None
     text = f'{{discovery: {CATALOGS[user]}, watches: [{{name: "app", interval: 1}}], jobs: [{JOBS}]}}'
     with hardened(text, tmp_path, user) as container:
         container.until("app-is-healthy")
-        facts = [line.split()[3:5] for line in container.lines if "[app]" in line]
+        facts = [line.split()[3:5] for line in container.lines if line.split()[1] == "app"]
         assert facts == [["Uid:", str(user)], ["CapBnd:", "0" * 16], ["NoNewPrivs:", "1"]]
         status = container.status()
         assert status["socket"] == f"/tmp/corepilot-{user}/control.socket"

@@ -39,7 +39,7 @@ def test_a_refused_configuration_is_status_1_and_starts_nothing(tmp_path: Path) 
     with Container('{jobs: [{name: "app", exec: "echo started", port: 99999}]}', tmp_path) as container:
         assert container.wait() == 1
         assert "/etc/corepilot.json5:1:" in container.output
-        assert "[app]" not in container.output, "a line of the job"
+        assert " app " not in container.output, "a line of the job"
 
 
 @pytest.mark.parametrize(

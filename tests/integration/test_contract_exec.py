@@ -18,8 +18,7 @@ def once(source: str, code: str) -> str:
 
 
 def lines_of(corepilot: Corepilot, job: str) -> list[str]:
-    marker = f"[{job}] ["
-    return [line.partition(marker)[2].partition("] ")[2] for line in corepilot.lines if marker in line]
+    return [line.split(" ", 3)[3] for line in corepilot.lines if line.split(" ", 2)[1] == job]
 
 
 def test_strings_are_split_at_single_spaces_and_nothing_else(tmp_path: Path) -> None:

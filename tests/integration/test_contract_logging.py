@@ -23,8 +23,8 @@ JOBS = f"""
 def test_the_default_format(tmp_path: Path) -> None:
     with Corepilot(config(JOBS), tmp_path) as corepilot:
         corepilot.until("checked")
-        assert re.search(rf"^{STAMP} \[app\] \[\d+\] hello there$", corepilot.output, re.MULTILINE)
-        assert re.search(rf"^{STAMP} \[\d+\] checked$", corepilot.output, re.MULTILINE)
+        assert re.search(rf"^{STAMP} app \d+ hello there$", corepilot.output, re.MULTILINE)
+        assert re.search(rf"^{STAMP} \d+ checked$", corepilot.output, re.MULTILINE)
         stamp = corepilot.lines[0].split()[0]
         assert abs(datetime.fromisoformat(stamp).timestamp() - _now()) < 60
 
@@ -72,7 +72,7 @@ def test_every_line_of_a_job_arrives_whole(tmp_path: Path) -> None:
     )
     with Corepilot(config(f'{{name: "a", exec: {shell(script)}}}'), tmp_path) as corepilot:
         assert corepilot.wait() == 0
-        texts = re.findall(r"^\S+ \[a\] \[\d+\] (.*)\n", corepilot.output.replace("mid\r", "mid<cr>"), re.MULTILINE)
+        texts = re.findall(r"^\S+ a \d+ (.*)\n", corepilot.output.replace("mid\r", "mid<cr>"), re.MULTILINE)
         assert texts[:5] == ["one", "two", "", "cr", "mid<cr>dle"]
         assert "".join(texts[5:-2]) == "x" * 200000
         assert texts[-2:] == ["after", "last"]

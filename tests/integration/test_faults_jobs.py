@@ -64,7 +64,7 @@ def test_every_reason_why_a_program_cannot_be_started_is_told_and_leaves_nothing
         corepilot.until_ready()
         for name, reason in reasons.items():
             eventually(partial(_has_failed, corepilot, name), message=name)
-            lines = [line for line in corepilot.lines if f"[{name}] " in line]
+            lines = [line for line in corepilot.lines if f" {name}: " in line]
             assert len(lines) == 3, lines
             assert all(line.endswith(reason) or f"{reason} (" in line for line in lines), lines
         assert len(pipes(corepilot.supervisor)) == 1  # that of the job that lasts

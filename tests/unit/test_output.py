@@ -53,7 +53,7 @@ STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z"
 def test_the_default_format(tmp_path: Path) -> None:
     lines = re.sub(STAMP, "T", written(tmp_path / "log", "default")).splitlines()
     assert lines == [
-        'T say "it"', "T [app] [7] plain", "T [app] [7] two words", "T [app] [7] ", "T [app] [7] \udcff",
+        'T say "it"', "T app 7 plain", "T app 7 two words", "T app 7 ", "T app 7 \udcff",
         "T fine",
     ]  # fmt: skip
 
@@ -63,6 +63,7 @@ def test_the_text_format(tmp_path: Path) -> None:
     assert lines[0] == 'time="T" level=info msg="say "it""'
     assert lines[1] == 'time="T" level=info msg=plain job=app pid=7'
     assert lines[2] == 'time="T" level=info msg="two words" job=app pid=7'
+    assert lines[3] == 'time="T" level=info job=app pid=7'
     assert lines[5] == 'time="T" level=info msg=fine check=check.app'
 
 
@@ -73,9 +74,18 @@ def test_the_json_format(tmp_path: Path) -> None:
     assert records[4]["msg"] == "\\xff"
 
 
+def test_our_own_lines_about_a_job_are_no_lines_of_the_job(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = Log(LoggingConfig(output=str(path)))
+    log("error", "cannot start it", (("job", "app"),))
+    log("warning", "killing it", (("check", "check.app"), ("pid", 7)))
+    assert log.close(5)
+    assert re.sub(STAMP, "T", path.read_text()) == "T app: cannot start it\nT check.app: killing it\n"
+
+
 def test_job_lines_are_shown_at_every_level(tmp_path: Path) -> None:
     text = written(tmp_path / "log", "default", "panic")
-    assert "[app]" in text
+    assert " app 7 plain" in text
     assert "say" not in text
 
 
