@@ -222,12 +222,24 @@ class Duration(Setting):
 
 
 class Texts(Setting):
-    """An array of texts."""
+    """An array of texts.
+
+    Args:
+        help: As for Setting.
+        braces: Whether `{}` is an empty array, as for ContainerPilot.
+        settings: As for Setting.
+    """
 
     kind = "array of texts"
 
+    def __init__(self, help: str, *, braces: bool = False, **settings: Any) -> None:  # noqa: A002  - as in Setting
+        super().__init__(help, **settings)
+        self._braces = braces
+
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         del attr, data, kwargs
+        if self._braces and value == {}:
+            return ()
         if not isinstance(value, list):
             hint = "put it in brackets: [ ]" if isinstance(value, str) else "write an array: [ ]"
             raise refusal("wrong-type", f"{self.shown(value)} is not an array", hint)
@@ -244,7 +256,13 @@ class Texts(Setting):
 
 
 class Interfaces(Setting):
-    """Interface specifications, in the order in which they are tried."""
+    """Interface specifications, in the order in which they are tried.
+
+    Args:
+        help: As for Setting.
+        single: Whether one may stand without brackets; if not, `{}` is an empty array, as for ContainerPilot.
+        settings: As for Setting.
+    """
 
     kind = "text or array of texts"
 
@@ -258,6 +276,8 @@ class Interfaces(Setting):
         del attr, data, kwargs
         if isinstance(value, str) and self._single:
             return (value,)
+        if value == {} and not self._single:
+            return ()
         if not isinstance(value, list):
             raise refusal("wrong-type", f"{self.shown(value)} is not an array of texts", 'write an array: ["eth0"]')
         return tuple(commands.formatted(one) for one in value)

@@ -198,7 +198,7 @@ class JobSection(Section):
         allowed="`passing`, `warning` or `critical`",
     )
     interfaces = Interfaces("where the address of the service is taken from", default=DEFAULT_SPECS)
-    tags = Texts("tags of the service", default=())
+    tags = Texts("tags of the service", braces=True, default=())
     instance = Text(
         "tells this instance from others of the same service: its id is `<name>-<instance>`",
         default="",
@@ -335,8 +335,8 @@ class TelemetrySection(Section):
         "port of the endpoint", default=9090, minimum=0, maximum=65535, allowed="0: any free port, not advertised"
     )
     interfaces = Interfaces("where the address of the endpoint is taken from", single=False, default=DEFAULT_SPECS)
-    tags = Texts("tags of the service `containerpilot`; the version is added", default=())
-    metrics = Array("metrics of your own", Object("a metric", MetricSection), default=())
+    tags = Texts("tags of the service `containerpilot`; the version is added", braces=True, default=())
+    metrics = Array("metrics of your own", Object("a metric", MetricSection), braces=True, default=())
 
 
 class RootSection(Section):

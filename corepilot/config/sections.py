@@ -129,17 +129,28 @@ class Array(Setting):
     Args:
         help: As for Setting.
         element: The kind of the elements.
+        braces: Whether `{}` is an empty array, as for ContainerPilot.
         settings: As for Setting.
     """
 
     kind = "array"
 
-    def __init__(self, help: str, element: Setting, **settings: Any) -> None:  # noqa: A002  - as in Setting
+    def __init__(
+        self,
+        help: str,  # noqa: A002  - as in Setting
+        element: Setting,
+        *,
+        braces: bool = False,
+        **settings: Any,
+    ) -> None:
         super().__init__(help, **settings)
         self.element = element
+        self._braces = braces
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         del attr, data, kwargs
+        if self._braces and value == {}:
+            return []
         if not isinstance(value, list):
             hint = "put it in brackets: [ ]" if isinstance(value, dict) else "write an array: [ ]"
             raise ValidationError([Complaint("wrong-type", f"{shown(value)} is not an array", hint)])

@@ -160,7 +160,7 @@ def test_no_telemetry(tmp_path: Path) -> None:
         ('{ interfaces: "eth0" }', [("wrong-type", "interfaces")]),
         ('{ interfaces: ["a b"] }', [("bad-interface", "interfaces[0]")]),
         ('{ tags: "x" }', [("wrong-type", "tags")]),
-        ("{ metrics: {} }", [("wrong-type", "metrics")]),
+        ("{ metrics: { a: 1 } }", [("wrong-type", "metrics")]),
         ("{ sensors: [] }", [("unknown-key", "sensors")]),
     ],
 )

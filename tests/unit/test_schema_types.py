@@ -46,10 +46,22 @@ def test_elements_of_lists_become_texts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["tags"])
-@pytest.mark.parametrize("value", ['"x"', "5", "{}", "true"])
+@pytest.mark.parametrize("value", ['"x"', "5", '{ a: "x" }', "true"])
 def test_lists_of_texts_refuse_anything_else(tmp_path: Path, key: str, value: str) -> None:
     result = judged(f'{{ jobs: [ {{ name: "a", {key}: {value} }} ] }}', tmp_path)
     assert codes(result) == [("wrong-type", f"jobs[0].{key}")]
+
+
+def test_an_empty_object_is_an_empty_list_where_containerpilot_takes_it_for_one(tmp_path: Path) -> None:
+    """Observed: ContainerPilot 3.8 loads these, and none of them with anything in the braces."""
+    made = job(f'name: "app", port: 1, {HEALTH}, interfaces: "static:192.0.2.1", tags: {{}}', tmp_path)
+    assert made.service is not None
+    assert made.service.registration.tags == ()
+    keys = ("interfaces", "tags", "metrics")
+    assert judged(f"{{ telemetry: {{ {', '.join(f'{key}: {{}}' for key in keys)} }} }}", tmp_path).config is not None
+    for key in keys:
+        text = f"{{ telemetry: {{ {key}: {{ a: 1 }} }} }}"
+        assert codes(judged(text, tmp_path)) == [("wrong-type", f"telemetry.{key}")]
 
 
 def test_an_element_that_is_no_text_is_named(tmp_path: Path) -> None:
