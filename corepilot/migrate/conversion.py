@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from corepilot.config.json5 import position
+from corepilot.config.version2 import KEYS
 from corepilot.migrate import lifecycle, periodic
 from corepilot.migrate.draft import Draft
 from corepilot.migrate.layout import DECIDE, Piece, decide, member, nested, note
 from corepilot.migrate.outline import Value
-from corepilot.migrate.reading import KEYS, SHARED, Old, fold
+from corepilot.migrate.reading import SHARED, Old, fold
 
 _HEAD = """
 Made by `corepilot migrate` from a file of ContainerPilot 2. What a person has to decide is marked with DECIDE. What

@@ -2,6 +2,9 @@
 
 from corepilot.errors import ConfigError
 
+CANNOT_READ = "cannot read"
+"""What the message begins with where the file itself is broken, and not only beyond what can be followed."""
+
 
 class MigrationError(ConfigError):
     """A file that cannot be turned into one of version 3.

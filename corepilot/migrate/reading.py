@@ -13,11 +13,6 @@ from corepilot.migrate.outline import Value, read
 DYNAMIC = object()
 """What a value means that the template makes."""
 
-KEYS = (
-    "services", "backends", "preStart", "onStart", "preStop", "postStop", "coprocesses", "tasks", "etcd",
-)  # fmt: skip
-"""Keys of the top level that version 3 does not know."""
-
 SHARED = ("consul", "logging", "stopTimeout", "control", "telemetry")
 """Keys of the top level that both know."""
 
@@ -46,6 +41,13 @@ class Old:
         self.slips = slips(self.masked, self.root)
         if self.root.kind != "object":
             raise MigrationError("cannot read the configuration: it is not an object", self.root.start)
+        self._judge(self.root)
+
+    def _judge(self, value: Value) -> None:
+        """Raise for what is no JSON, and would be copied into the new file."""
+        self.meaning(value)
+        for inner in (*(one for _, one in value.members), *value.items):
+            self._judge(inner)
 
     def top(self, key: str) -> list[Value]:
         """The values of a key of the top level: several if branches of the template have it. Nulls are left out."""

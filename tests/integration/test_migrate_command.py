@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -33,7 +34,8 @@ def test_a_difference_is_named_with_its_place_and_its_setting(tmp_path: Path) ->
     good, file = write(tmp_path, "a.json5", UNCHANGED), write(tmp_path, "b.json5", CHANGED)
     answer = cli("migrate", good, file)
     assert answer.returncode == 3
-    assert f"{good}: loads unchanged\n{file}: loads, with 1 difference from ContainerPilot\n" in answer.stdout
+    said = "loads, with 1 difference from ContainerPilot; 1 wants a decision (exit status 3)"
+    assert f"{good}: loads unchanged\n{file}: {said}\n" in answer.stdout
     assert "  tls-verify (decide): consul (line 1)\n" in answer.stdout
     assert "    to restore:     consul: { tls: { verify: false } }" in answer.stdout
 
@@ -100,12 +102,27 @@ def test_version_2_is_turned_into_version_3(tmp_path: Path) -> None:
     assert cli("migrate", new).returncode in {0, 3}
 
 
-def test_a_decision_is_status_3_and_its_lines_are_named(tmp_path: Path) -> None:
+def test_decisions_are_status_3_and_are_shown(tmp_path: Path) -> None:
     file = write(tmp_path, "old.json", UNDECIDED)
     answer = cli("migrate", file, "--", "app")
     assert answer.returncode == 3
-    line = int(answer.stderr.strip().rpartition("line ")[2])
-    assert "DECIDE: " in answer.stdout.split("\n")[line - 1]
+    said, decision = answer.stderr.splitlines()
+    assert said == f"{file}: turned into version 3; 1 decision is wanted (exit status 3):"
+    assert decision.startswith("  DECIDE: version 2 ran this for the first time when its interval had passed")
+    assert len(decision) < 130
+
+
+def test_decisions_in_a_file_have_their_lines(tmp_path: Path) -> None:
+    two = UNDECIDED.replace('"tasks": [', '"tasks": [{"command": "y", "frequency": "9s"}, ')
+    new = tmp_path / "new.json5"
+    answer = cli("migrate", write(tmp_path, "old.json", two), "-o", str(new), "--", "app")
+    assert answer.returncode == 3
+    said, decision = answer.stderr.splitlines()
+    assert said.endswith(f"in {new}; 2 decisions are wanted (exit status 3):")
+    found = re.match(r"  DECIDE lines (\d+), (\d+): version 2 ran", decision)
+    assert found
+    lines = new.read_text().split("\n")
+    assert all("DECIDE: " in lines[int(line) - 1] for line in found.groups())
 
 
 def test_it_is_written_to_a_file(tmp_path: Path) -> None:
@@ -133,7 +150,10 @@ def test_what_the_shells_variables_make_wrong_is_told(tmp_path: Path) -> None:
     answer = cli("migrate", file, "--", "app")
     assert answer.returncode == 3
     assert "port: {{ .PORT }}" in answer.stdout
+    assert "the new file:" in answer.stderr
     assert "not set: PORT" in answer.stderr
+    assert "give those of the container with -e NAME=VALUE or --env-file FILE" in answer.stderr
+    assert "1 error in the new file (exit status 3)\n" in answer.stderr
     assert cli("migrate", file, "-e", "PORT=80", "--", "app").returncode == 0
 
 
@@ -143,6 +163,49 @@ def test_version_2_that_cannot_be_followed(tmp_path: Path) -> None:
     assert answer.returncode == 1
     assert f"{file}:2:" in answer.stderr
     assert answer.stdout == ""
+
+
+def test_what_is_wrong_without_a_variable_is_not_blamed_on_variables(tmp_path: Path) -> None:
+    file, new = write(tmp_path, "old.json", OLD.replace("80", '["x"]')), tmp_path / "new.json5"
+    answer = cli("migrate", file, "-o", str(new), "-e", "CONSUL=c", "--", "app")
+    assert answer.returncode == 3
+    assert answer.stderr.startswith(f"{new}:")
+    assert "ariables" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ('{"services": [],\n "preStart": “x”}', 2, "is not a quote"),
+        ('{"services": [\n{"name": "app"}\n}', 3, "where ']' is needed"),
+        ('{"services": [],\n "preStart": "{{ \\"x\\" }}",\n "postStop": "y"}', 2, "cannot carry out the template"),
+        ('{"services": [{"name": "a"\n{{ if .A }}]{{ end }}', 2, "rewrite it by hand"),
+        ('{"services": [{"name": "a", "port": {{ .PORT }}}],\n "preStart": tru}', 2, "this is not JSON"),
+    ],
+)
+def test_a_broken_file_of_version_2_is_told_as_check_does(tmp_path: Path, text: str, line: int, said: str) -> None:
+    file = write(tmp_path, "old.json", text)
+    answer = cli("migrate", file, "--", "app")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith(f"{file}:{line}:")
+    assert said in answer.stderr
+    assert f"  {line} | " in answer.stderr
+
+
+def test_a_comma_that_is_mended_is_said(tmp_path: Path) -> None:
+    file = write(tmp_path, "old.json", OLD.replace(', "services"', '\n"services"'))
+    answer = cli("migrate", file, "-e", "CONSUL=c", "--", "app")
+    assert answer.returncode == 0
+    assert answer.stderr.startswith(f"{file}:1:32: warning: a comma is missing behind this")
+    assert "in line 1 of the old file: mended here" in answer.stdout
+    [problem] = json.loads(cli("migrate", "--json", file, "-e", "CONSUL=c", "--", "app").stdout)["files"][0]["problems"]
+    assert (problem["severity"], problem["line"]) == ("warning", 1)
+
+
+def test_a_configuration_in_the_place_of_its_path(tmp_path: Path) -> None:
+    answer = cli("migrate", OLD, "--", "app")
+    assert answer.returncode == 1
+    assert "its path is wanted" in answer.stdout
 
 
 def test_run_and_check_point_to_migrate(tmp_path: Path) -> None:
