@@ -1,15 +1,21 @@
-"""A child's output, cut into lines. Bounded: a line that never ends is handed on in pieces."""
+"""A child's output, cut into lines. Bounded: a line that never ends is handed on in parts."""
 
-LINE_MAX_BYTES = 16 * 1024
-"""Longer lines are cut into pieces of this size, as container engines do (our decision; contract, section 6, FIX: 64
-KiB without a newline ended ContainerPilot's reader, and then the job)."""
+LINE_MAX_BYTES = 64 * 1024
+"""Longer lines are cut into parts of at most this size. ContainerPilot takes lines of up to 65,535 bytes as one record;
+a longer one ended its reader, and then the job (contract, section 6, FIX)."""
 
 
 class LineSplitter:
     """Turns chunks of bytes into lines, without their newline and one carriage return before it.
 
     Every byte that goes in comes out, in order; empty lines are kept, and so is a last line without newline (`flush`).
-    Holds at most `LINE_MAX_BYTES`.
+    How the bytes were divided into chunks makes no difference. A part ends at the limit, or up to three bytes before
+    it, where a character of UTF-8 would be cut otherwise.
+
+    Holds at most `LINE_MAX_BYTES` and a carriage return.
+
+    Args:
+        limit: The longest line in bytes; at least 1. Below 4 a character may be cut.
     """
 
     def __init__(self, limit: int = LINE_MAX_BYTES) -> None:
@@ -17,20 +23,44 @@ class LineSplitter:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that this chunk completes, and full pieces of a line that is too long. May be empty."""
-        lines = (self._rest + chunk).split(b"\n")
+        """The lines that this chunk completes, and full parts of a line that is too long. May be empty."""
+        data = self._rest + chunk
+        lines = data.split(b"\n")
         rest = lines.pop()
-        if len(rest) > self._limit or any(len(line) > self._limit for line in lines):
-            lines = [piece for line in lines for piece in self._pieces(line)]
-            *full, rest = self._pieces(rest)
-            lines += full
+        if b"\r" in data:
+            lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
+        if len(data) > self._limit:
+            if max(map(len, lines), default=0) > self._limit:
+                lines = [part for line in lines for part in self._parts(line)]
+            text = rest.removesuffix(b"\r")  # one at the end waits for what comes next: a newline takes it away
+            if len(text) > self._limit:
+                *full, last = self._parts(text)
+                lines += full
+                rest = last + rest[len(text) :]
         self._rest = rest
-        return [line[:-1] if line.endswith(b"\r") else line for line in lines]
+        return lines
 
     def flush(self) -> list[bytes]:
-        """What is left when the stream has ended: no line or one."""
+        """What is left when the stream has ended: mostly no line or one."""
         rest, self._rest = self._rest, b""
-        return [rest] if rest else []
+        return self._parts(rest) if rest else []
 
-    def _pieces(self, line: bytes) -> list[bytes]:
-        return [line[start : start + self._limit] for start in range(0, len(line), self._limit)] or [b""]
+    def _parts(self, line: bytes) -> list[bytes]:
+        parts = []
+        start = 0
+        while len(line) - start > self._limit:
+            end = self._end(line, start)
+            parts.append(line[start:end])
+            start = end
+        parts.append(line[start:])
+        return parts
+
+    def _end(self, line: bytes, start: int) -> int:
+        """Where a part ends: at the limit, or where the character begins that lies across it."""
+        end = start + self._limit
+        for begin in range(end, max(end - 4, start), -1):
+            byte = line[begin]
+            if byte & 0xC0 != 0x80:  # no continuation byte; see utf-8(7) for the lengths
+                length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+                return begin if begin + length > end else end
+        return end

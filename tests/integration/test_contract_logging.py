@@ -68,13 +68,15 @@ def test_job_lines_are_shown_at_any_level(tmp_path: Path, level: str) -> None:
 def test_every_line_of_a_job_arrives_whole(tmp_path: Path) -> None:
     script = (
         "echo one; echo two >&2; echo; printf 'cr\\r\\n'; printf 'mid\\rdle\\n'; "
+        "head -c 65535 /dev/zero | tr '\\0' y; echo; "
         "head -c 200000 /dev/zero | tr '\\0' x; echo; echo after; printf last"
     )
     with Corepilot(config(f'{{name: "a", exec: {shell(script)}}}'), tmp_path) as corepilot:
         assert corepilot.wait() == 0
         texts = re.findall(r"^\S+ a \d+ (.*)\n", corepilot.output.replace("mid\r", "mid<cr>"), re.MULTILINE)
         assert texts[:5] == ["one", "two", "", "cr", "mid<cr>dle"]
-        assert "".join(texts[5:-2]) == "x" * 200000
+        assert [len(text) for text in texts[5:-2]] == [65535, 65536, 65536, 65536, 3392]
+        assert "".join(texts[6:-2]) == "x" * 200000
         assert texts[-2:] == ["after", "last"]
 
 

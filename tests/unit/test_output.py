@@ -33,8 +33,36 @@ def test_every_byte_comes_out_in_order(chunks: list[bytes], limit: int) -> None:
     assert all(len(line) <= limit for line in lines)
 
 
+@given(st.lists(st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"\xc3\xa9", b"\xff", b"x" * 9])), st.integers(1, 9))
+def test_how_output_is_divided_into_chunks_makes_no_difference(chunks: list[bytes], limit: int) -> None:
+    splitter, whole = LineSplitter(limit), LineSplitter(limit)
+    lines = [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.flush()
+    assert lines == whole.feed(b"".join(chunks)) + whole.flush()
+
+
+@given(st.text("a\u00e9\u20ac\U0001f600", min_size=1), st.integers(4, 9))
+def test_no_character_is_cut(text: str, limit: int) -> None:
+    parts = LineSplitter(limit).feed(text.encode() + b"\n")
+    assert "".join([part.decode() for part in parts]) == text
+    assert all(limit - 3 <= len(part) <= limit for part in parts[:-1])
+
+
 def test_a_long_line_is_cut() -> None:
     assert [len(line) for line in LineSplitter(10).feed(b"x" * 25 + b"\ny\n")] == [10, 10, 5, 1]
+    lines = LineSplitter().feed(b"x" * 65536 + b"\r\n" + b"x" * 65537 + b"\n")
+    assert [len(line) for line in lines] == [65536, 65536, 1]
+
+
+def test_bytes_that_are_no_text_are_cut_at_the_limit() -> None:
+    assert [len(line) for line in LineSplitter(10).feed(b"\x80" * 25 + b"\n" + b"\xff" * 25 + b"\n")] == [
+        10, 10, 5, 10, 10, 5,
+    ]  # fmt: skip
+
+
+def test_a_line_that_never_ends_is_not_kept() -> None:
+    splitter = LineSplitter(10)
+    parts = [part for _ in range(100) for part in splitter.feed(b"\r" * 7)]
+    assert sum(map(len, parts)) >= 700 - 11
 
 
 def written(path: Path, form: Any, level: Any = "info") -> str:
