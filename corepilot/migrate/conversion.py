@@ -75,7 +75,8 @@ def _head(draft: Draft) -> list[str]:
     paragraphs = _HEAD.split("\n\n")
     if draft.own:
         own = " and ".join(f"`{key}`" for key in sorted(draft.own))
-        paragraphs.append(f"ContainerPilot 3 refuses this file: {own} is known to corepilot only.")
+        verb = "is" if len(draft.own) == 1 else "are"
+        paragraphs.append(f"ContainerPilot 3 refuses this file: {own} {verb} known to corepilot only.")
     source = draft.old.masked.source
     lines = sorted({position(source, slip.offset)[0] for slip in draft.old.slips})
     if lines:

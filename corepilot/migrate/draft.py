@@ -64,6 +64,20 @@ class Draft:
         when = [f'when: {{ source: "{self.hooks["preStart"]}", once: "exitSuccess" }},']
         return [Piece(within(conditions, one), when) for one in self.pre_start]
 
+    def after_the_end(self, conditions: tuple[Condition, ...]) -> list[Piece]:
+        """The key `stopAfter` of what version 2 stops when the program and postStop have ended.
+
+        Args:
+            conditions: The blocks that the job stands in.
+        """
+        self.own.add("stopAfter")
+        main, hook = f'"{self.main}"', f'"{self.hooks["postStop"]}"'
+        around = [within(conditions, self.old.conditions(value)) for value in self.old.top("postStop")]
+        if all(one == conditions for one in around):
+            return [Piece(conditions, [f"stopAfter: [{', '.join([main, hook] if around else [main])}],"])]
+        names = [Piece(conditions, [f"{main},"]), *(Piece(one, [f"{hook},"]) for one in around)]
+        return [Piece(conditions, nested("stopAfter: ", names, "[]", len(conditions)))]
+
     def elements(self, key: str) -> list[Value]:
         """The objects in an array of the top level."""
         return list(self.old.elements(key))

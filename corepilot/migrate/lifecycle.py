@@ -36,7 +36,7 @@ def begin(draft: Draft) -> None:
 
 
 def coprocesses(draft: Draft) -> None:
-    """What runs beside the main program."""
+    """What runs beside the main program, and is stopped when that has ended, and postStop as well."""
     old = draft.old
     for number, element in enumerate(draft.elements("coprocesses"), 1):
         conditions = old.conditions(element)
@@ -48,6 +48,7 @@ def coprocesses(draft: Draft) -> None:
             *old.copies(element, "command", "exec"),
             *old.copies(element, "restarts"),
             *draft.after_pre_start(conditions),
+            *draft.after_the_end(conditions),
             *old.strangers(element, ("name", "command", "restarts")),
         ]
         draft.job(conditions, keys, remarks)

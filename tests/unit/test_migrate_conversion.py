@@ -132,6 +132,7 @@ def test_tasks_and_coprocesses() -> None:
         "exec": ["/bin/agent", "-x"],
         "restarts": "unlimited",
         "when": after,
+        "stopAfter": ["main"],
     }
     assert job(config, "agent-2")["when"] == after
 
@@ -285,6 +286,36 @@ def test_a_service_that_may_not_be_there_is_not_the_main_program() -> None:
 def test_what_cannot_be_converted(text: str) -> None:
     with pytest.raises(MigrationError):
         convert(Old(text), ["app"])
+
+
+# ------------------------------------------------------------------------------------------------------- coprocesses
+def test_coprocesses_are_stopped_after_the_program_and_post_stop() -> None:
+    beside = {"coprocesses": [{"command": "agent"}]}
+    assert job(made({"services": [SERVICE], **beside}, "z"), "agent")["stopAfter"] == ["app"]
+    text = text_of({"services": [SERVICE, {**SERVICE, "name": "other"}], "postStop": "x", **beside}, "z")
+    config = parse(text).root.plain()
+    assert job(config, "agent")["stopAfter"] == ["app", "postStop"]
+    assert [one["name"] for one in config["jobs"] if "stopAfter" in one] == ["agent"]
+    assert "this file: `exitOn` and `stopAfter` are known to corepilot only" in text.replace("\n  // ", " ")
+
+
+def test_a_post_stop_that_the_template_may_leave_out_is_not_waited_for_then() -> None:
+    text = """{"consul": "c", {{ if .POST }}"postStop": "x",{{ else if .OTHER }}"postStop": "y",{{ end }}
+      "services": [{"name": "{{ .NAME }}", "port": 1, "poll": 1, "ttl": 1}],
+      "coprocesses": [{"command": "one"}, {{ if .A }}{"command": "two"}{{ end }}]}"""
+    common = {"NAME": "web", "A": "1"}
+    for variables, names in (
+        ({"POST": "1"}, ["web", "postStop"]),
+        ({"OTHER": "1"}, ["web", "postStop"]),
+        ({}, ["web"]),
+    ):
+        config = made(text, "z", **common, **variables)
+        assert [job(config, name)["stopAfter"] for name in ("one", "two")] == [names, names]
+
+
+def test_what_stands_in_the_block_of_post_stop_needs_no_block_of_its_own() -> None:
+    text = '{"consul": "c", {{ if .A }}"postStop": "x", "coprocesses": [{"command": "one"}],{{ end }} "services": []}'
+    assert 'stopAfter: ["main", "postStop"],' in text_of(text, "z")
 
 
 # ------------------------------------------------------------------------------------------------------------- names
