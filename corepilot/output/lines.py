@@ -20,11 +20,14 @@ class LineSplitter:
 
     def __init__(self, limit: int = LINE_MAX_BYTES) -> None:
         self._limit = limit
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The lines that this chunk completes, and full parts of a line that is too long. May be empty."""
-        data = self._rest + chunk
+        if b"\n" not in chunk and len(self._rest) + len(chunk) <= self._limit:
+            self._rest += chunk  # in place: a long line may come a few bytes at a time
+            return []
+        data = b"".join((self._rest, chunk))
         lines = data.split(b"\n")
         rest = lines.pop()
         if b"\r" in data:
@@ -37,12 +40,12 @@ class LineSplitter:
                 *full, last = self._parts(text)
                 lines += full
                 rest = last + rest[len(text) :]
-        self._rest = rest
+        self._rest = bytearray(rest)
         return lines
 
     def flush(self) -> list[bytes]:
         """What is left when the stream has ended: mostly no line or one."""
-        rest, self._rest = self._rest, b""
+        rest, self._rest = bytes(self._rest), bytearray()
         return self._parts(rest) if rest else []
 
     def _parts(self, line: bytes) -> list[bytes]:
