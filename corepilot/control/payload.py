@@ -9,9 +9,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-MAX_NAMES = 256
-MAX_ENVIRON_BYTES = 64 * 1024
+MAX_NAMES = 4096
+MAX_ENVIRON_BYTES = 1024 * 1024
+MAX_VARIABLE_BYTES = 128 * 1024
+"""The kernel's: no program can be started with a longer `NAME=VALUE` and its end (execve(2), MAX_ARG_STRLEN)."""
 _LONGEST_INTEGER = 309
+_LONGEST_SHOWN = 40
 _WARNED_PREFIXES = ("LD_", "PYTHON")
 
 
@@ -76,11 +79,17 @@ class EnvironBudget:
         """Account for variables before they are set.
 
         Raises:
-            PayloadError: There would be more than 256 names or 64 KiB. Nothing is accounted for.
+            PayloadError: There would be more than 4096 names or 1 MiB, or one that no program can be started with.
+                Nothing is accounted for.
         """
-        sizes = self._sizes | {
-            name: len(name.encode()) + len((value or "").encode()) + len("=\0") for name, value in values.items()
-        }
+        new = {name: len(name.encode()) + len((value or "").encode()) + len("=\0") for name, value in values.items()}
+        for name, size in new.items():
+            if size > MAX_VARIABLE_BYTES:
+                shown = name if len(name) <= _LONGEST_SHOWN else name[:_LONGEST_SHOWN] + "…"
+                raise PayloadError(
+                    f"{shown!r} has {size} bytes, and no program starts with more than {MAX_VARIABLE_BYTES}"
+                )
+        sizes = self._sizes | new
         if len(sizes) > MAX_NAMES:
             raise PayloadError(f"more than {MAX_NAMES} variables would have been set over the control socket")
         if sum(sizes.values()) > MAX_ENVIRON_BYTES:

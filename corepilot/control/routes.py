@@ -13,10 +13,13 @@ from corepilot._version import __version__
 from corepilot.control.payload import EnvironBudget, PayloadError, encode, parse_environ, parse_object, sensitive_names
 from corepilot.control.target import ControlTarget
 from corepilot.http.message import Headers, Request, Response
+from corepilot.http.turns import Turns
 
 _TEXT = Headers((("Content-Type", "text/plain; charset=utf-8"),))
 _JSON = Headers((("Content-Type", "application/json"),))
 _INSTANCES = "/v1/instances/"
+_METRICS_AT_ONCE = 256
+_MOST_SAID = 20
 
 Log = Callable[[str, str], object]
 
@@ -88,6 +91,20 @@ class Routes:
         self._target.put_environ(values)
         return values, skipped
 
+    def _put_metric(self, values: dict[str, object]) -> list[str]:
+        """Record values, others' turns in between; returns what is to be said of those that were not recorded."""
+        names = list(values)
+        rejected: list[str] = []
+        unsaid = 0
+        turns = Turns()
+        for start in range(0, len(names), _METRICS_AT_ONCE):
+            found = self._target.put_metric({name: values[name] for name in names[start : start + _METRICS_AT_ONCE]})
+            room = _MOST_SAID - len(rejected)
+            rejected += found[:room]
+            unsaid += len(found[room:])
+            turns.check()
+        return [*rejected, f"{unsaid} more values were not recorded"] if unsaid else rejected
+
     def _v3_environ(self, request: Request) -> Response:
         try:
             _, skipped = self._put_environ(request.body)
@@ -102,7 +119,7 @@ class Routes:
             values = parse_object(request.body)
         except PayloadError as error:
             return self._v3_unprocessable(request, error)
-        for rejected in self._target.put_metric(values):
+        for rejected in self._put_metric(values):
             self._log("warning", rejected)
         return _newline()
 
@@ -146,7 +163,7 @@ class Routes:
             values = parse_object(request.body)
         except PayloadError as error:
             return failed(422, f"cannot record metrics: {error}")
-        rejected = self._target.put_metric(values)
+        rejected = self._put_metric(values)
         if rejected:
             return as_json(422, {"error": "; ".join(rejected), "rejected": rejected})
         return as_json(200, {"recorded": len(values)})

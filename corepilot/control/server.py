@@ -13,6 +13,7 @@ from corepilot.http.server import HttpServer, ServerLimits
 __all__ = ["ControlServer", "ControlTarget", "ReloadOutcome", "ServerLimits"]
 
 _LONGEST_SHOWN = 200
+_LIMITS = ServerLimits(body_bytes=1024 * 1024)
 
 
 def _ignore(*_: object) -> None:
@@ -36,7 +37,8 @@ class ControlServer:
             name of the OWASP logging vocabulary (authz_fail, authz_admin, input_validation_fail).
         on_request: Told the path (one of few) and the status of each request that had a route, for a counter.
         on_error: Told of exceptions that are our own bugs, with their traceback.
-        limits: For connections and requests.
+        limits: For connections and requests. By default a body has at most 1 MiB; ContainerPilot reads any (contract,
+            section 9.1).
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class ControlServer:
         self._on_event = on_event
         self._on_request = on_request
         self._on_error = on_error
-        self._limits = limits
+        self._limits = limits or _LIMITS
         self._http = self._server_on(control_socket)
         self._retired: list[HttpServer] = []
 

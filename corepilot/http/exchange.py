@@ -11,11 +11,12 @@ import h11
 from gevent import Timeout, socket
 
 from corepilot.http.message import Peer, Request, Response, split_target
+from corepilot.http.turns import Turns
 from corepilot.http.wire import Wire, decoded
 
 _READ_BYTES = 16 * 1024
-_LINGER_S = 0.5
-_LINGER_BYTES = 32 * 1024
+_LINGER_S = 2.0
+_LINGER_BYTES = 8 * 1024 * 1024
 _REASONS = {
     200: b"OK",
     400: b"Bad Request",
@@ -164,7 +165,7 @@ class Exchange:
         """Let the client read the last answer although we have not read all it sent.
 
         Closing a socket with unread input resets the connection, and a reset may overtake the answer. So we end our
-        side and throw away what still comes, for half a second or 32 KiB.
+        side and throw away what still comes, for two seconds or 8 MiB: many clients send all of a body first.
         """
         parser = self._wire.parser
         if parser.their_state in {h11.DONE, h11.MUST_CLOSE, h11.CLOSED} and not parser.trailing_data[0]:
@@ -175,8 +176,10 @@ class Exchange:
 
         def drain() -> None:
             nonlocal left
-            while left > 0 and (data := sock.recv(left)):
+            turns = Turns()
+            while left > 0 and (data := sock.recv(_READ_BYTES)):
                 left -= len(data)
+                turns.check()
 
         with contextlib.suppress(TimeoutError):
             _within(_LINGER_S, drain)

@@ -234,9 +234,9 @@ class HttpServer:
         except h11.LocalProtocolError as error:
             self._on_error(f"the answer to {request.method} {request.path}", error)
             again = exchange.write(_failure(), close=close)
+        visitor.busy = False  # who only sends what nobody reads makes room for others
         if not again:
             exchange.linger()
-        visitor.busy = False
         return again
 
     def _answer(self, request: Request) -> Response:

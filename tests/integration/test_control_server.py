@@ -277,15 +277,38 @@ def test_a_bug_is_a_500_with_its_traceback_in_the_log(run: Run) -> None:
 
 def test_the_environment_over_the_socket_is_bounded_over_all_requests(run: Run) -> None:
     running = run()
-    half = json.dumps({f"N{number}": "" for number in range(200)}).encode()
-    rest = json.dumps({f"M{number}": "" for number in range(57)}).encode()
+    half = json.dumps({f"N{number}": "" for number in range(4000)}).encode()
+    rest = json.dumps({f"M{number}": "" for number in range(97)}).encode()
     assert running.ask("POST", "/v3/environ", half).status == 200
     assert running.ask("POST", "/v3/environ", rest).status == 422
     assert len(running.supervisor.calls) == 1
     response = running.ask("POST", "/v1/environ", rest)
     assert response.status == 422
-    assert b"more than 256 variables" in response.body
-    assert running.ask("POST", "/v3/environ", b"{" + b" " * 65536 + b"}").status == 413
+    assert b"more than 4096 variables" in response.body
+    long = b'{"A":"' + b"x" * 100_000 + b'"}'
+    assert run().ask("POST", "/v3/environ", long).status == 200
+
+
+@pytest.mark.parametrize("path", ["/v3/environ", "/v3/metric"])
+def test_a_body_may_have_a_mebibyte(run: Run, path: str) -> None:
+    running = run()
+    assert running.ask("POST", path, b"{" + b" " * (1024 * 1024 - 2) + b"}").status == 200
+    for more in (1, 3 * 1024 * 1024):
+        assert running.ask("POST", path, b"{" + b" " * (1024 * 1024 - 2 + more) + b"}").status == 413
+
+
+def test_many_metrics_are_recorded_in_parts_and_few_words_are_made_of_them(run: Run) -> None:
+    running = run()
+    running.supervisor.rejects = ["cannot record one of them"]
+    values = {f"m{number}": number for number in range(20_000)}
+    assert running.ask("POST", "/v3/metric", json.dumps(values).encode()).status == 200
+    recorded: dict[str, object] = {}
+    for call in running.supervisor.calls:
+        assert isinstance(call, dict)
+        recorded |= call
+    assert recorded == values
+    assert len(running.log) == 21
+    assert running.log[-1] == ("warning", "59 more values were not recorded")
 
 
 def test_variables_that_decide_what_is_loaded_are_warned_of(run: Run) -> None:

@@ -122,15 +122,6 @@ def test_maintenance_and_metrics(tmp_path: Path) -> None:
         assert "'nope'" in answer.stderr
 
 
-def test_a_reload_keeps_the_control_socket(tmp_path: Path) -> None:
-    with Corepilot(SLEEPER, tmp_path) as corepilot:
-        corepilot.until_ready()
-        corepilot.configure(SLEEPER.replace("control.socket", "other.socket"))
-        assert corepilot.client("reload").returncode == 0
-        corepilot.until(f"the control socket stays at {corepilot.socket} until the next start")
-        assert corepilot.client("ping").returncode == 0
-
-
 def test_stop_is_a_stop_that_was_asked_for(tmp_path: Path) -> None:
     with Corepilot(SLEEPER, tmp_path) as corepilot:
         corepilot.until_ready()

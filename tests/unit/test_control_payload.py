@@ -1,8 +1,11 @@
+import subprocess
+
 import pytest
 
 from corepilot.control.payload import (
     MAX_ENVIRON_BYTES,
     MAX_NAMES,
+    MAX_VARIABLE_BYTES,
     EnvironBudget,
     PayloadError,
     encode,
@@ -74,19 +77,30 @@ def test_the_budget_bounds_names_over_all_requests() -> None:
     budget = EnvironBudget()
     budget.charge({f"N{number}": "" for number in range(MAX_NAMES)})
     budget.charge({"N0": "again"})
-    with pytest.raises(PayloadError, match="more than 256 variables"):
+    with pytest.raises(PayloadError, match="more than 4096 variables"):
         budget.charge({"ONE_MORE": ""})
 
 
 def test_the_budget_bounds_bytes_and_forgets_what_was_replaced() -> None:
     budget = EnvironBudget()
-    half = "x" * (MAX_ENVIRON_BYTES // 2)
-    budget.charge({"A": half})
-    budget.charge({"A": half})
-    with pytest.raises(PayloadError, match="65536 bytes"):
-        budget.charge({"B": half})
-    budget.charge({"A": None})
-    budget.charge({"B": half})
+    piece = "x" * (MAX_VARIABLE_BYTES - len("N0=\0"))
+    fits = {f"N{number}": piece for number in range(MAX_ENVIRON_BYTES // MAX_VARIABLE_BYTES)}
+    budget.charge(fits)
+    budget.charge(fits)
+    with pytest.raises(PayloadError, match="1048576 bytes"):
+        budget.charge({"B": piece})
+    budget.charge({"N0": None})
+    budget.charge({"B": piece[4:]})
+
+
+def test_the_budget_refuses_what_no_program_can_be_started_with() -> None:
+    longest = "x" * (MAX_VARIABLE_BYTES - len("A=\0"))
+    assert subprocess.run(["/bin/true"], env={"A": longest}, check=False).returncode == 0
+    with pytest.raises(OSError, match="Argument list too long"):
+        subprocess.run(["/bin/true"], env={"A": longest + "x"}, check=False)
+    EnvironBudget().charge({"A": longest})
+    with pytest.raises(PayloadError, match="'A' has 131073 bytes"):
+        EnvironBudget().charge({"A": longest + "x"})
 
 
 def test_sensitive_names() -> None:
