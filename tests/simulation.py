@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from corepilot.config.model import JobConfig
 from corepilot.events import GLOBAL, Event
 from corepilot.jobs import machine
-from corepilot.jobs.crew import plans
 from corepilot.jobs.model import (
     Advertise,
     ClearTimer,
     Complete,
     Due,
+    Emptied,
     Exited,
     Happened,
     Hurry,
@@ -23,12 +23,14 @@ from corepilot.jobs.model import (
     Report,
     Role,
     SetTimer,
+    SiblingExited,
     Start,
     State,
     Stimulus,
     Timer,
     Withdraw,
 )
+from corepilot.jobs.planning import plans
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Behaviour:
 
     runs: tuple[tuple[float | None, int], ...] = ((0.1, 0),)
     term_s: float | None = 0.0  # seconds from TERM to the exit; None ignores it
+    rest_s: float | None = 0.0  # seconds from the exit until its process group is empty; None: until it is killed
     count: int = 0
 
     def next(self) -> tuple[float | None, int]:
@@ -52,6 +55,8 @@ class Simulated:
     check: Behaviour
     state: State = field(default_factory=State)
     running: dict[str, int] = field(default_factory=dict)
+    group: int | None = None
+    own_exits: int = 0
     timers: dict[str, int] = field(default_factory=dict)
 
 
@@ -118,6 +123,16 @@ class World:
             for job in self.jobs:
                 if event.source == GLOBAL or event in job.plan.interests():
                     self._handle(job, Happened(event))
+            if event.code in {"exitSuccess", "exitFailed"}:
+                self._tell_siblings(event.source)
+
+    def _tell_siblings(self, name: str) -> None:
+        named = [job for job in self.jobs if job.plan.job.name == name]
+        for job in named if len(named) > 1 else []:
+            if job.own_exits:
+                job.own_exits -= 1
+            else:
+                self._handle(job, SiblingExited())
 
     def _handle(self, job: Simulated, stimulus: Stimulus) -> None:
         before = job.state
@@ -152,6 +167,7 @@ class World:
                     self.catalog.append((self.now, "withdraw", ""))
                 case Complete():
                     assert not job.running, f"{name} is complete with a process"
+                    assert job.group is None, f"{name} is complete, and its process group is not empty"
                     assert not job.timers.keys() - {"timeout", "check-timeout"}, job.timers
                     self.complete.append(name)
 
@@ -171,13 +187,31 @@ class World:
             if job.running.get(role) != token:
                 return
             del job.running[role]
-            self._handle(job, Exited(role, status, f"status {status}"))
+            main = role == "main"
+            job.own_exits += main
+            remains = main and (job.main.rest_s != 0.0 or status == 137)
+            self._handle(job, Exited(role, status, f"status {status}", remains=remains))
+            if remains and job.state.ending:
+                job.group = -1
+                if status == 137 or job.main.rest_s is not None:
+                    self._empty_in(job, 0.0 if status == 137 else job.main.rest_s or 0.0)
 
         token = self._later(seconds, ended)
         job.running[role] = token
 
+    def _empty_in(self, job: Simulated, seconds: float) -> None:
+        def emptied() -> None:
+            if job.group == token:
+                job.group = None
+                self._handle(job, Emptied())
+
+        token = self._later(seconds, emptied)
+        job.group = token
+
     def _kill(self, job: Simulated, role: Role, *, force: bool) -> None:
         if role not in job.running:
+            if role == "main" and job.group is not None and force:
+                self._empty_in(job, 0.0)
             return
         behaviour = job.main if role == "main" else job.check
         if force:

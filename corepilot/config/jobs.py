@@ -74,6 +74,7 @@ def job_config(
         "health": _check(health),
         "service": service,
         "exit_on": data.get("exit_on", ""),
+        "stop_after": data.get("stop_after", ()),
     }
 
 

@@ -122,6 +122,7 @@ def _watches(entries: Any, written: Any, catalog: Catalog, verdict: Verdict) -> 
                     "interval_s": entry["interval"],
                     "tag": entry.get("tag", ""),
                     "datacenter": entry.get("dc", ""),
+                    "at_start": bool(entry.get("at_start")),
                 }
             )
     return watches

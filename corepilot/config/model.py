@@ -86,6 +86,7 @@ class JobConfig(Value):
         raw: The job writes to corepilot's own stdout and stderr.
         exit_on: When the job is complete, everything is stopped and the exit status is its own: "end" always, "failure"
             if it failed for good, "" never.
+        stop_after: Jobs that have to be `stopped` before this one is stopped.
     """
 
     name: str
@@ -98,16 +99,18 @@ class JobConfig(Value):
     health: CheckConfig | None = None
     service: ServiceConfig | None = None
     exit_on: Literal["", "end", "failure"] = ""
+    stop_after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WatchConfig(Value):
-    """One of `watches`; its events have the source `watch.<name>`."""
+    """One of `watches`; its events have the source `watch.<name>`. `at_start`: look at once, not after an interval."""
 
     name: str
     interval_s: int
     tag: str = ""
     datacenter: str = ""
+    at_start: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

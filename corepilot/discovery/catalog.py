@@ -18,19 +18,24 @@ class Catalog:
     def __init__(self) -> None:
         self._registrar: Registrar | None = None
         self._early: dict[str, tuple[Registration, Status, str]] = {}
+        self._left: dict[str, Registration] = {}
 
     def attach(self, registrar: "Registrar") -> None:
         """Pass everything on to this registrar from now on, and what was kept at once."""
         self._registrar = registrar
         for registration, status, output in self._early.values():
             registrar.advertise(registration, status, output)
+        for registration in self._left.values():
+            registrar.withdraw(registration)
         self._early.clear()
+        self._left.clear()
 
     def advertise(self, registration: Registration, status: Status, output: str = "") -> None:
         """See `Registrar.advertise`."""
         if self._registrar is not None:
             self._registrar.advertise(registration, status, output)
         else:
+            self._left.pop(registration.id, None)
             self._early[registration.id] = (registration, status, output)
 
     def report(self, instance_id: str, status: Status, output: str = "") -> None:
@@ -40,9 +45,10 @@ class Catalog:
         elif instance_id in self._early:
             self._early[instance_id] = (self._early[instance_id][0], status, output)
 
-    def withdraw(self, instance_id: str) -> None:
+    def withdraw(self, registration: Registration) -> None:
         """See `Registrar.withdraw`."""
         if self._registrar is not None:
-            self._registrar.withdraw(instance_id)
+            self._registrar.withdraw(registration)
         else:
-            self._early.pop(instance_id, None)
+            self._early.pop(registration.id, None)
+            self._left[registration.id] = registration

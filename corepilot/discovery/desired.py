@@ -34,9 +34,10 @@ class Desired:
     Args:
         registration: What to register.
         backoff: The pauses after failures.
+        lapses: Whether a TTL without a report has to be told to the catalog, which does not see it by itself.
     """
 
-    def __init__(self, registration: Registration, backoff: Backoff) -> None:
+    def __init__(self, registration: Registration, backoff: Backoff, *, lapses: bool = True) -> None:
         self.registration = registration
         self.status: Status = "critical"
         self.last_error = ""
@@ -45,12 +46,14 @@ class Desired:
         self._wanted = False
         self._news = False
         self._reported_at = 0.0
+        self._lapses = lapses
         self._lapsed = False
         self._stored: Registration | None = None
         self._perhaps_stored = False
         self._retry_at = 0.0
         self._failing = False
         self._forgetful = False
+        self._courtesy = False
 
     @property
     def wanted(self) -> bool:
@@ -73,6 +76,7 @@ class Desired:
         """Want it in the catalog, with this content. It is a report as well."""
         self.registration = registration
         self._wanted = True
+        self._courtesy = False
         self.report(status, output, now)
 
     def report(self, status: Status, output: str, now: float) -> None:
@@ -92,6 +96,15 @@ class Desired:
             self._news = False
             self._retry_at = now
 
+    def withdraw_unseen(self, now: float) -> None:
+        """Take it out although we have not put it in: somebody before us may have. One call, whatever comes of it."""
+        self._perhaps_stored = self._courtesy = True
+        self._retry_at = now
+
+    def abandon(self) -> None:
+        """Give up taking it out: it expires in the catalog."""
+        self._perhaps_stored = self._wanted
+
     def next_step(self, now: float) -> Step | None:
         """The call to make now, or None. Until it has been told how the call went, do not ask again."""
         self._lapse(now)
@@ -108,7 +121,7 @@ class Desired:
         moments = []
         if self._retry_at > now:
             moments.append(self._retry_at)
-        if self._wanted and not self._lapsed and self.status != "critical":
+        if self._wanted and self._lapses and not self._lapsed and self.status != "critical":
             moments.append(self._reported_at + self.registration.ttl_s)
         return max(0.0, min(moments) - now) if moments else None
 
@@ -149,6 +162,8 @@ class Desired:
         self._retry_at = now + self._backoff.next_s()
         if step.kind == "report":
             self._news = self._wanted
+        if self._courtesy and not self._wanted:
+            self.abandon()
 
     def hurry(self, now: float) -> None:
         """Forget the pause after a failure."""
@@ -157,7 +172,9 @@ class Desired:
     def _lapse(self, now: float) -> None:
         """A TTL without a report is critical, whatever the store's own lease does: say so, once."""
         ttl_s = self.registration.ttl_s
-        if self._wanted and not self._lapsed and self.status != "critical" and now >= self._reported_at + ttl_s:
+        if not self._wanted or not self._lapses or self._lapsed or self.status == "critical":
+            return
+        if now >= self._reported_at + ttl_s:
             self._lapsed = True
             self.status = "critical"
             self._output = f"nothing was reported for {ttl_s} s"

@@ -11,7 +11,7 @@ supervisors that were given the same instance id take it from each other for eve
 critical, and critical or lost is the same to those who watch.
 
 A failing check is reported as critical at once, or, with `report_failing` off, not at all: then the instance turns
-critical when its TTL is over (ContainerPilot contract, section 4.4), whether or not the store has a TTL of its own.
+critical when its TTL is over (ContainerPilot contract, section 4.4). A store without a TTL of its own is told so.
 """
 
 import time
@@ -60,6 +60,7 @@ class Registrar:
         log: Takes a level and a message.
         clock: Seconds of a clock that never goes back.
         report_failing: Whether warning and critical are reported, or left to the TTL.
+        expires: Whether the catalog turns an instance critical by itself when its TTL is over.
         call_s: The most that one call may take, in seconds.
     """
 
@@ -70,12 +71,14 @@ class Registrar:
         log: Callable[[str, str], None],
         clock: Callable[[], float] = time.monotonic,
         report_failing: bool = True,
+        expires: bool = False,
         call_s: float = CALL_S,
     ) -> None:
         self._backend = backend
         self._log = log
         self._clock = clock
         self._report_failing = report_failing
+        self._expires = expires
         self._call_s = call_s
         self._said = Repeat(log, clock=clock)
         self._line = Line(call_s)
@@ -83,6 +86,9 @@ class Registrar:
         self._slots: dict[str, _Slot] = {}
         self._ended = Event()
         self._closed = False
+        self._draining = False
+        self._given_up = False
+        self._abandoned = 0
 
     @property
     def connected(self) -> bool:
@@ -99,10 +105,7 @@ class Registrar:
         """
         if self._closed:
             return
-        slot = self._slots.get(registration.id)
-        if slot is None:
-            slot = self._slots[registration.id] = _Slot(Desired(registration, Backoff()))
-            slot.greenlet = gevent.spawn(self._work, slot)
+        slot = self._slots.get(registration.id) or self._open(registration)
         slot.desired.advertise(registration, status, clip(output), self._clock())
         self._spur(slot)
 
@@ -119,16 +122,23 @@ class Registrar:
             slot.desired.report(status, clip(output), self._clock())
             self._spur(slot)
 
-    def withdraw(self, instance_id: str) -> None:
+    def withdraw(self, registration: Registration) -> None:
         """Want an instance out of the catalog: its job is complete, in maintenance, or being shut down.
 
+        One that was never advertised is taken out as well, by a single call, as ContainerPilot does (contract, section
+        7.3): a supervisor before us may have left it there.
+
         Args:
-            instance_id: `Registration.id`. Ignored when it is not advertised.
+            registration: As it was advertised, or would have been.
         """
-        slot = self._slots.get(instance_id)
-        if slot is not None:
-            slot.desired.withdraw(self._clock())
-            slot.wake.set()
+        if self._closed:
+            return
+        slot = self._slots.get(registration.id)
+        if slot is None:
+            slot = self._open(registration)
+            slot.desired.withdraw_unseen(self._clock())
+        slot.desired.withdraw(self._clock())
+        slot.wake.set()
 
     def status(self) -> list[dict[str, object]]:
         """Every instance, sorted by id, also those that are being withdrawn: for `corepilot status`.
@@ -157,9 +167,11 @@ class Registrar:
             deadline_s: Seconds to wait, at most.
 
         Returns:
-            Whether it is done. If not, it is tried further until `close`; what stays expires in the catalog.
+            Whether it is done. What could not be withdrawn, because the catalog cannot be reached or the deadline is
+            over, expires there.
         """
         end = self._clock() + deadline_s
+        self._draining = True
         self._call_s = min(LAST_CALL_S, max(deadline_s, 0.0))
         self._hurry()
         self._wait_until(self._clock() + deadline_s / 2)
@@ -169,7 +181,12 @@ class Registrar:
                 slot.greenlet.kill(Cut(), block=False)
         self._hurry()
         self._wait_until(end)
-        return not self._leaving()
+        return not self._leaving() and not self._abandoned
+
+    def give_up(self) -> None:
+        """Do not wait in `drain` any more."""
+        self._given_up = True
+        self._ended.set()
 
     def close(self) -> None:
         """Stop, in the middle of whatever is being done. Nothing is withdrawn by this. Idempotent."""
@@ -178,6 +195,11 @@ class Registrar:
         for slot in slots.values():
             if slot.greenlet is not None:
                 slot.greenlet.kill(block=False)
+
+    def _open(self, registration: Registration) -> _Slot:
+        slot = self._slots[registration.id] = _Slot(Desired(registration, Backoff(), lapses=not self._expires))
+        slot.greenlet = gevent.spawn(self._work, slot)
+        return slot
 
     def _spur(self, slot: _Slot) -> None:
         self._line.hasten(self._clock())
@@ -196,7 +218,7 @@ class Registrar:
     def _wait_until(self, end: float) -> None:
         while self._leaving():
             left = end - self._clock()
-            if left <= 0:
+            if left <= 0 or self._given_up:
                 return
             self._ended.clear()
             self._ended.wait(left)
@@ -242,6 +264,9 @@ class Registrar:
         if isinstance(error, (BackendUnavailableError, BackendTimeoutError)):
             desired.failed(step, now, str(error))
             self._line.down(begun_at, now)
+            if self._draining and step.kind == "deregister" and not desired.done:
+                desired.abandon()  # it cannot be reached, and this was our last word (contract, section 7.3)
+                self._abandoned += 1
             self._said.failed("line", f"{error}; trying again")
             return
         if self._line.up():

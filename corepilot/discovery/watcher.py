@@ -4,8 +4,9 @@ What counts as a change is ContainerPilot's rule (contract, section 7.4): the pa
 number, or pairwise in address or port. Ids, tags and the others' statuses do not count. At first there are none, so a
 service that is absent at the start causes no event. When the catalog cannot be read, what was known stays.
 
-Ours: snapshots are pushed, so the first one is looked at at once and not after an interval; and each watch has a memory
-of its own, so two watches on one name with different tags do not disturb each other.
+The first look is after one interval, as ContainerPilot's: jobs that react to changes find those started that they tell
+(`atStart` looks at once). From then on it is ours: changes are pushed, not polled for; and each watch has a memory of
+its own, so two watches on one name with different tags do not disturb each other.
 """
 
 import time
@@ -107,6 +108,8 @@ class Watcher:
         """The greenlet: one stream after the other, with a pause after each that failed."""
         watch = self.watch
         query = Query(watch.name, watch.tag, watch.datacenter, watch.interval_s, passing_only=True)
+        if not watch.at_start:
+            gevent.sleep(watch.interval_s)
         while True:
             opened_at = time.monotonic()
             error = self._follow(query)

@@ -3,22 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from corepilot.config.model import Config, JobConfig
+from corepilot.config.model import Config
 from corepilot.events import GLOBAL, Event, EventBus, spelled
-from corepilot.jobs.model import Happened, Hurry, Plan
+from corepilot.jobs.model import Happened, Hurry, SiblingExited
+from corepilot.jobs.planning import plans
 from corepilot.jobs.runner import Runner, Surroundings
 
-
-def plans(jobs: tuple[JobConfig, ...], stop_timeout_s: float) -> tuple[Plan, ...]:
-    """The plan of each job: of the hooks on a job's `stopping`, the last one in the file is awaited (contract, 4.6)."""
-    hooks = {job.when.source: job.name for job in jobs if job.when.code == "stopping" and job.exec is not None}
-    made = [Plan(job, stop_timeout_s, hooks.get(job.name, "")) for job in jobs]
-    # What can stop of itself: every job that is no hook, then the hooks on those, and so on. Hooks on each other only,
-    # or on names that do not exist, are never started.
-    stoppable = {plan.job.name for plan in made if not plan.is_hook}
-    for _ in made:
-        stoppable |= {plan.job.name for plan in made if plan.job.when.source in stoppable}
-    return tuple(replace(plan, startable=not plan.is_hook or plan.job.when.source in stoppable) for plan in made)
+_EXITS = frozenset(("exitSuccess", "exitFailed"))
 
 
 class Crew:
@@ -54,6 +45,10 @@ class Crew:
         for runner in self.runners:
             for event in runner.plan.interests():
                 self._interested.setdefault(event, []).append(runner)
+        named: dict[str, list[Runner]] = {}
+        for runner in self.runners:
+            named.setdefault(runner.plan.job.name, []).append(runner)
+        self._siblings = {name: runners for name, runners in named.items() if len(runners) > 1}
         self._handled = {job.when.source for job in config.jobs if job.when.code == "exitFailed"}
         self._unsubscribe = bus.subscribe(self._hear)
 
@@ -109,6 +104,12 @@ class Crew:
         runners = self.runners if event.source == GLOBAL else self._interested.get(event, ())
         for runner in runners:
             runner.handle(Happened(event))
+        if event.code in _EXITS:
+            for runner in self._siblings.get(event.source, ()):
+                if runner.own_exits:
+                    runner.own_exits -= 1
+                else:
+                    runner.handle(SiblingExited())
 
     def _completed(self, runner: Runner) -> None:
         status, name = runner.state.failed_for_good, runner.plan.job.name

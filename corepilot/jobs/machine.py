@@ -18,31 +18,28 @@ from dataclasses import replace
 
 from corepilot.config.model import UNLIMITED
 from corepilot.events import GLOBAL, Event
+from corepilot.jobs import stopping
 from corepilot.jobs.model import (
     Action,
     Advertise,
     ClearTimer,
-    Complete,
     Due,
+    Emptied,
     Exited,
+    Happened,
     Health,
-    Hurry,
     Kill,
     Plan,
     Publish,
     Report,
-    Role,
     SetTimer,
+    SiblingExited,
     Start,
     State,
     Step,
     Stimulus,
-    Timer,
     Withdraw,
-)  # fmt: skip
-
-HOOK_TIMEOUT_S = 30.0
-"""Seconds a stop hook may take where `stopTimeout` does not say (our decision; contract, section 4.7)."""
+)
 
 QUICK_RESTARTS = 3
 BACKOFF_FIRST_S = 0.25
@@ -52,13 +49,10 @@ BACKOFF_RESET_S = 30.0
 A run of 30 s or more starts the count afresh. A run that succeeds is never delayed by more than `SUCCESS_PERIOD_S` from
 its start, so that `restarts: "unlimited"` goes on working as a simple loop."""
 
-SUCCESS_PERIOD_S = 1.0
+SUCCESS_PERIOD_S = 0.1
 
 PENDING_MAX = 1000
 """Triggers that wait while a run goes on; ContainerPilot's queue has the same length."""
-
-RUN_TIMERS: tuple[Timer, ...] = ("check", "interval", "when", "restart", "hook")
-"""Timers that a job which stops has no more use for."""
 
 PASSING_OUTPUT = "ok"
 """What a passing report says (contract, section 7.2)."""
@@ -94,10 +88,15 @@ def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
             return _checked(plan, state, stimulus)
         return _exited(plan, state, stimulus, now)
     if isinstance(stimulus, Due):
-        return _due(plan, state, stimulus.timer, now)
-    if isinstance(stimulus, Hurry):
-        return _hurry(plan, state)
-    return _happened(plan, state, stimulus.event, now)
+        return _due(plan, state, stimulus, now)
+    if isinstance(stimulus, Happened):
+        return _happened(plan, state, stimulus.event, now)
+    if isinstance(stimulus, SiblingExited):
+        return _sibling_exited(plan, state, now)
+    if isinstance(stimulus, Emptied):
+        state = replace(state, remains=False)
+        return stopping.ended(plan, state) if state.phase == "terminating" else (state, ())
+    return stopping.hurry(plan, state)
 
 
 def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
@@ -106,14 +105,19 @@ def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
     if plan.awaited_hook and event == Event("stopped", plan.awaited_hook):
         state = replace(state, hook_done=True)
         if state.phase == "hooked":
-            return _terminate(plan, state)
-    if state.ending:
+            return stopping.terminate(plan, state)
+    if event.code == "stopped" and event.source in plan.stops_after:
+        state = replace(state, gone=state.gone | {event.source})
+        if state.lingers and plan.stops_after <= state.gone:
+            return stopping.stop(plan, state)
+    if state.ending or state.lingers:
         return state, ()
     started: Step = (state, ())
     if event == Event("shutdown", GLOBAL):
-        return _shutdown(plan, state)
+        return stopping.shutdown(plan, state)
     if event == Event("startup", GLOBAL) and plan.is_hook and not plan.startable:
-        return _stop(plan, state)  # it can never be started, and must not keep the container alive (section 4.6, FIX)
+        # It can never be started, and must not keep the container alive (section 4.6, FIX).
+        return stopping.stop(plan, state)
     if event.source == GLOBAL and event.code in {"enterMaintenance", "exitMaintenance"}:
         started = _maintain(plan, state, entering=event.code == "enterMaintenance")
         state = started[0]
@@ -122,15 +126,23 @@ def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
         return state, started[1] + actions
     if state.source_done and state.phase in {"idle", "waiting"} and not state.pending:
         # A hook whose source has stopped can never be started again: without this it would keep everything alive.
-        return _stop(plan, state)
+        return stopping.stop(plan, state)
     return started
 
 
 def _trigger(plan: Plan, state: State, now: float) -> Step:
     if state.starts_left > 0:
         state = replace(state, starts_left=state.starts_left - 1)
+    limit: tuple[Action, ...] = ()
+    if plan.job.exec is not None and (plan.hooks_stopping or state.shutdown):
+        state, limit = stopping.bound(plan, state)
+    state, actions = _run(plan, state, now)
+    return state, (*actions, *limit)
+
+
+def _run(plan: Plan, state: State, now: float) -> Step:
+    """Start, or wait until the run that goes on has ended: one at a time (contract, section 4.2), bounded."""
     if state.phase == "backoff" or (state.phase == "running" and plan.job.exec is not None):
-        # One run at a time: triggers wait (contract, section 4.2), bounded.
         return replace(state, pending=min(state.pending + 1, PENDING_MAX)), ()
     return _start(plan, state, now)
 
@@ -143,8 +155,6 @@ def _start(plan: Plan, state: State, now: float) -> Step:
         actions.append(Start("main"))
         if plan.job.timeout_s is not None:
             actions.append(SetTimer("timeout", plan.job.timeout_s))
-        if state.shutdown:
-            actions.append(SetTimer("hook", plan.job.stop_timeout_s or HOOK_TIMEOUT_S))
     return state, tuple(actions)
 
 
@@ -158,9 +168,9 @@ def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
     if plan.job.timeout_s is not None:
         actions.append(ClearTimer("timeout"))
     if state.phase == "terminating":
-        state, more = _ended(plan, state)
+        state, more = stopping.ended(plan, replace(state, remains=exited.remains))
     elif state.ending:
-        more = ()
+        state, more = replace(state, remains=exited.remains), ()
     else:
         state, more = _next(plan, state, exited, now)
     return state, (*actions, *more)
@@ -184,7 +194,17 @@ def _next(plan: Plan, state: State, exited: Exited, now: float) -> Step:
     # A job stops once: what hooks its `stopping` has nothing more to wait for, and the job waits for it.
     if state.starts_left and not state.shutdown and not state.source_done and not plan.hooks_stopping:
         return replace(state, phase="waiting"), ()
-    return _stop(plan, replace(state, failed_for_good=exited.status or None))
+    return stopping.stop(plan, replace(state, failed_for_good=exited.status or None, remains=exited.remains))
+
+
+def _sibling_exited(plan: Plan, state: State, now: float) -> Step:
+    """Jobs of one name react to each other's exits as to their own (contract, sections 3.6 and 4.1)."""
+    if state.ending or state.lingers or plan.periodic:
+        return state, ()
+    if state.restarts_left:
+        left = state.restarts_left - 1 if state.restarts_left > 0 else UNLIMITED
+        return _run(plan, replace(state, restarts_left=left), now)
+    return (state, ()) if state.starts_left else stopping.stop(plan, state)
 
 
 def restart_delay(quick: int, *, succeeded: bool, ran_s: float) -> float:
@@ -206,7 +226,7 @@ def _checked(plan: Plan, state: State, exited: Exited) -> Step:
     if not succeeded:
         actions.append(Publish(Event("error", f"check.{name}: {exited.reason}")))
     if state.phase == "terminating":
-        state, more = _ended(plan, state)
+        state, more = stopping.ended(plan, state)
         return state, (*actions, *more)
     if state.ending or state.health in {"maintenance", "idle"}:
         return state, tuple(actions)
@@ -229,13 +249,12 @@ def _beat(plan: Plan, state: State) -> Step:
     return replace(state, advertised=True), (Advertise("passing", PASSING_OUTPUT),)
 
 
-def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
-    name = plan.job.name
+def _due(plan: Plan, state: State, due: Due, now: float) -> Step:
+    name, timer = plan.job.name, due.timer
     if timer == "kill" and state.phase == "terminating":
-        why = f"still running {plan.stop_timeout_s:g} s after its stop signal; raise stopTimeout to give it longer"
-        return state, _kill_all(state, why)
+        return stopping.late(plan, state)
     if timer == "hook" and state.phase == "hooked":
-        return _terminate(plan, state)
+        return stopping.overdue(plan, state)
     if timer == "timeout" and state.alive:
         return state, (Kill("main", force=True, why=f"timeout after {plan.job.timeout_s:g} s"),)
     if timer == "check-timeout" and state.checking and plan.job.health is not None:
@@ -243,7 +262,7 @@ def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
     if state.ending:
         return state, ()
     if timer == "hook":
-        return _stop(plan, state)
+        return stopping.overdue(plan, state)
     if timer == "check":
         return _check(plan, state)
     if timer == "restart" and state.phase == "backoff":
@@ -252,7 +271,7 @@ def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
         expired = Publish(Event("timerExpired", name))
         if plan.is_hook and plan.job.exec is not None:
             return state, (expired,)  # contract, section 4.1: for a hook the quit is swallowed
-        state, actions = _stop(plan, state)
+        state, actions = stopping.stop(plan, state)
         return state, (expired, *actions)
     if timer == "interval":
         return _tick(plan, state, now)
@@ -275,7 +294,7 @@ def _tick(plan: Plan, state: State, now: float) -> Step:
     if state.phase == "idle" or state.pending:
         return state, ()  # not started yet, or a tick waits already: ticks coalesce
     if not state.restarts_left:
-        return _stop(plan, state)
+        return stopping.stop(plan, state)
     left = state.restarts_left - 1 if state.restarts_left > 0 else UNLIMITED
     state = replace(state, restarts_left=left)
     return (replace(state, pending=1), ()) if state.alive else _start(plan, state, now)
@@ -292,67 +311,3 @@ def _maintain(plan: Plan, state: State, *, entering: bool) -> Step:
     if service is not None and service.initial_status is not None:
         return replace(state, advertised=True), (Advertise(service.initial_status, ""),)
     return state, ()
-
-
-def _shutdown(plan: Plan, state: State) -> Step:
-    state = replace(state, shutdown=True, restarts_left=0, pending=0)
-    if plan.is_hook and plan.job.exec is not None and plan.startable:
-        if state.alive:
-            return replace(state, starts_left=0), (SetTimer("hook", plan.job.stop_timeout_s or HOOK_TIMEOUT_S),)
-        if state.starts_left and not state.source_done:
-            return replace(state, phase="idle", starts_left=1), (ClearTimer("restart"),)
-    return _stop(plan, state)
-
-
-def _stop(plan: Plan, state: State) -> Step:
-    """Begin to stop: tell, let the hook that waits for it run, then terminate (contract, sections 4.1 and 4.6)."""
-    state = replace(state, phase="hooked", restarts_left=0, starts_left=0, pending=0)
-    actions: tuple[Action, ...] = (
-        *(ClearTimer(timer) for timer in RUN_TIMERS),
-        Publish(Event("stopping", plan.job.name)),
-    )
-    if plan.awaited_hook and not state.hook_done:
-        return state, (*actions, SetTimer("hook", plan.job.stop_timeout_s or HOOK_TIMEOUT_S))
-    state, more = _terminate(plan, state)
-    return state, (*actions, *more)
-
-
-def _terminate(plan: Plan, state: State) -> Step:
-    """Signal what runs and leave the catalog, at the same moment (contract, section 7.3)."""
-    state = replace(state, phase="terminating")
-    actions: list[Action] = [ClearTimer("hook")] if plan.awaited_hook else []
-    if plan.job.service is not None and state.advertised:
-        actions.append(Withdraw())
-    if state.checking:
-        actions.append(Kill("check", force=True))
-    if state.alive:
-        actions.append(Kill("main", force=False))
-    if state.alive or state.checking:
-        actions.append(SetTimer("kill", max(plan.stop_timeout_s, 0.0)))
-    state, more = _ended(plan, state)
-    return state, (*actions, *more)
-
-
-def _ended(plan: Plan, state: State) -> Step:
-    """`stopped` means that the processes are gone; ContainerPilot says it at the signal already (section 4.1, FIX)."""
-    if state.alive or state.checking:
-        return state, ()
-    state = replace(state, phase="complete", advertised=False)
-    return state, (ClearTimer("kill"), Publish(Event("stopped", plan.job.name)), Complete())
-
-
-def _hurry(plan: Plan, state: State) -> Step:
-    if state.phase == "complete":
-        return state, ()
-    actions: tuple[Action, ...] = ()
-    if not state.ending:
-        state, actions = _stop(plan, replace(state, shutdown=True))
-    if state.phase == "hooked":
-        state, more = _terminate(plan, state)
-        actions += more
-    return state, (*actions, *_kill_all(state, "the stop was asked for twice"))
-
-
-def _kill_all(state: State, why: str) -> tuple[Action, ...]:
-    running: tuple[tuple[Role, bool], ...] = (("main", state.alive), ("check", state.checking))
-    return tuple(Kill(role, force=True, why=why) for role, alive in running if alive)

@@ -1,6 +1,7 @@
 """What the life of a job is told in: its plan, its state, what can happen to it, and what it can ask for.
 
-Knows nobody but the configuration's model and the events' names. `corepilot.jobs.machine` is the function between them.
+Knows nobody but the configuration's model and the events' names. `corepilot.jobs.machine` is the function between them,
+with `corepilot.jobs.stopping` for the end.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ Role = Literal["main", "check"]
 Timer = Literal["check", "interval", "when", "restart", "timeout", "check-timeout", "hook", "kill"]
 
 
+HOOK_TIMEOUT_S = 30.0
+"""Seconds a stop hook may take where `stopTimeout` does not say (our decision; contract, section 4.7)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan(Value):
     """What of a configuration one job's life depends on.
@@ -25,12 +30,16 @@ class Plan(Value):
         stop_timeout_s: Seconds from the stop signal to SIGKILL; 0 or less: at once.
         awaited_hook: Name of the job whose `stopped` this job waits for before it is signalled, or "".
         startable: False for a hook on a job that does not exist, or on hooks that wait for each other.
+        hook_timeout_s: Seconds that this job may take as a hook.
+        stops_after: Names of the jobs whose `stopped` it waits for at a stop, while it goes on running.
     """
 
     job: JobConfig
     stop_timeout_s: float = 5.0
     awaited_hook: str = ""
     startable: bool = True
+    hook_timeout_s: float = HOOK_TIMEOUT_S
+    stops_after: frozenset[str] = frozenset()
 
     @property
     def is_hook(self) -> bool:
@@ -51,6 +60,8 @@ class Plan(Value):
     def start_event(self) -> Event | None:
         """The event that starts it, or None for a job that none starts."""
         when = self.job.when
+        if when.source == self.job.name and when.code in {"exitSuccess", "exitFailed"}:
+            return None  # an exit under its own name is its own (contract, section 4.1)
         if when.kind in {"once", "each"}:
             return Event(when.code, when.source)
         if when.kind == "interval":
@@ -59,7 +70,9 @@ class Plan(Value):
 
     def interests(self) -> frozenset[Event]:
         """The events `step` has to be told of, besides those of the source "global", which every job hears."""
-        interests = {self.start_event} if self.start_event else set()
+        interests = {Event("stopped", name) for name in self.stops_after}
+        if self.start_event:
+            interests.add(self.start_event)
         if self.awaited_hook:
             interests.add(Event("stopped", self.awaited_hook))
         if self.is_hook:
@@ -86,6 +99,10 @@ class State(Value):
         source_done: Whether the job that this hook waits for has stopped.
         shutdown: Whether everything is to stop.
         failed_for_good: Exit status (128+n for a signal) of the run after which it completed by itself, or None.
+        remains: Whether processes of the run after which it stops are left in its process group.
+        bounded: Whether the time that it may take as a hook is being counted.
+        gone: Those of the jobs it stops after that have stopped.
+        lingers: Whether it waits for the others of them, at a stop.
     """
 
     phase: Phase = "idle"
@@ -102,6 +119,10 @@ class State(Value):
     source_done: bool = False
     shutdown: bool = False
     failed_for_good: int | None = None
+    remains: bool = False
+    bounded: bool = False
+    gone: frozenset[str] = frozenset()
+    lingers: bool = False
 
     @property
     def ending(self) -> bool:
@@ -119,13 +140,23 @@ class Happened(NamedTuple):
 class Exited(NamedTuple):
     """A process of the job has ended, or could not be started (`reason` then tells why).
 
-    `status` is the exit status, 128+n for a signal, 126 or 127 for a program that could not be started.
+    `status` is the exit status, 128+n for a signal, 126 or 127 for a program that could not be started. `remains`:
+    others of its process group go on, and have been told to end.
     """
 
     role: Role
     status: int
     reason: str
     output: str = ""
+    remains: bool = False
+
+
+class Emptied(NamedTuple):
+    """Nothing is left of the process group of the run after which the job stops."""
+
+
+class SiblingExited(NamedTuple):
+    """The main process of another job of the same name has ended."""
 
 
 class Due(NamedTuple):
@@ -138,7 +169,7 @@ class Hurry(NamedTuple):
     """The stop has been asked for again: wait for nothing."""
 
 
-Stimulus = Happened | Exited | Due | Hurry
+Stimulus = Happened | Exited | Emptied | SiblingExited | Due | Hurry
 
 
 # ------------------------------------------------------------------------------------------------------------ actions
@@ -149,7 +180,10 @@ class Start(NamedTuple):
 
 
 class Kill(NamedTuple):
-    """Signal the process group of a role: TERM (and CONT) or KILL. `why` is for the log; "" where it is ordinary."""
+    """Signal the process group of a role, also what is left of it: TERM (and CONT) or KILL.
+
+    `why` is for the log; "" where it is ordinary.
+    """
 
     role: Role
     force: bool

@@ -16,6 +16,7 @@ from corepilot.jobs.model import (
     ClearTimer,
     Complete,
     Due,
+    Emptied,
     Exited,
     Kill,
     Plan,
@@ -42,6 +43,9 @@ _TIMERS: dict[Timer, str] = {"check": "heartbeat", "interval": "run-every", "whe
 QUIET_TIMER = "containerpilot.heartbeat"
 """Telemetry's own heartbeat, which would fill the debug log."""
 
+EMPTY_POLL_S = 0.01
+"""How often it is looked whether a process group is empty, which the kernel does not tell."""
+
 HELD_MAX = 8
 """How many ended runs of a job may have left processes behind whose output is still read."""
 
@@ -55,8 +59,8 @@ class Catalog(Protocol):
     def report(self, instance_id: str, status: Status, output: str = "") -> None:
         """Tell the status of an instance."""
 
-    def withdraw(self, instance_id: str) -> None:
-        """Take the instance out."""
+    def withdraw(self, registration: Registration) -> None:
+        """Take the instance out, also one that was never put in by us."""
 
 
 @dataclass(slots=True)
@@ -89,12 +93,12 @@ class Surroundings:
 class _Run:
     """One process of a job: a run of its main command, or of its check."""
 
-    __slots__ = ("ended", "pid", "pipe")
+    __slots__ = ("pid", "pipe", "told")
 
     def __init__(self, pid: int, pipe: OutputPipe | None) -> None:
         self.pid = pid
         self.pipe = pipe
-        self.ended = False
+        self.told = False  # to end, by a signal to its group
 
 
 class Runner:
@@ -106,7 +110,10 @@ class Runner:
         self._timers: dict[Timer, Any] = {}
         self._runs: dict[Role, _Run] = {}
         self._held: list[OutputPipe] = []
+        self._emptying: tuple[int, Any] | None = None  # a process group without its leader, and the timer that looks
+        self._forced = False
         self.starts = 0
+        self.own_exits = 0
         self.last_status: int | None = None
         self.started_at: float | None = None
         self.killed: list[str] = []
@@ -132,6 +139,7 @@ class Runner:
     def discard(self) -> None:
         """Stop timers and close pipes, those of a complete job's daemons too. Idempotent."""
         self._rest()
+        self._forget_group()
         for run in self._runs.values():
             if run.pipe is not None:
                 run.pipe.close()
@@ -156,7 +164,7 @@ class Runner:
             case Report(status, output) if service is not None:
                 around.catalog.report(service.registration.id, status, output)
             case Withdraw() if service is not None:
-                around.catalog.withdraw(service.registration.id)
+                around.catalog.withdraw(service.registration)
             case Complete():
                 self._rest()
                 around.completed(self)
@@ -185,6 +193,8 @@ class Runner:
             if pipe is not None:
                 pipe.close()
             status = error.status if isinstance(error, SpawnError) else NOT_EXECUTABLE
+            if not isinstance(error, SpawnError):
+                error = SpawnError(f"cannot start {argv[0]!r}: {error.strerror}", status)
             around.log("error", str(error), self._fields(role, None))
             self._trace(role, "end")
             # Not at once: the machine's other actions of this step come first.
@@ -200,21 +210,44 @@ class Runner:
 
     def _exited(self, role: Role, status: int) -> None:
         run = self._runs.pop(role)
-        self._around.environment.running(self._command(role)[0], None)
+        name = self._command(role)[0]
+        self._around.environment.running(name, None)
         self._trace(role, "end")
-        signal_group(run.pid, signal.SIGTERM)  # what the command left in its group goes with it (contract, section 4.2)
+        # What the command left in its group goes with it (contract, section 4.2). It is told once: to many programs a
+        # second SIGTERM means not to clean up.
+        remains = signal_group(run.pid, 0 if run.told else signal.SIGTERM)
         tail = ""
         if run.pipe is not None:
             run.pipe.finish()
             tail = run.pipe.tail
             if run.pipe.open:
                 self._hold(run.pipe)
-        self._settle(Exited(role, status, describe_status(status), tail))
+        if status and role == "main" and not self.state.ending:
+            self._around.log("error", f"{name} exited with error: {describe_status(status)}")
+        self._settle(Exited(role, status, describe_status(status), tail, remains=remains))
+        if remains and role == "main" and self.state.ending:
+            looking = self._around.loop.timer(EMPTY_POLL_S, EMPTY_POLL_S)
+            looking.start(self._look_at_group, update=True)
+            self._emptying = (run.pid, looking)
 
     def _settle(self, exited: Exited) -> None:
         if exited.role == "main":
             self.last_status = exited.status
+            self.own_exits += 1
         self.handle(exited)
+
+    def _look_at_group(self) -> None:
+        """Orphans of the group are ours, so its number is nobody else's until the last one has been reaped."""
+        number = signal.SIGKILL if self._forced else 0  # again: one that forked meanwhile has got away
+        if self._emptying is not None and not signal_group(self._emptying[0], number):
+            self._forget_group()
+            self.handle(Emptied())
+
+    def _forget_group(self) -> None:
+        if self._emptying is not None:
+            self._emptying[1].stop()
+            self._emptying[1].close()
+            self._emptying = None
 
     def _hold(self, pipe: OutputPipe) -> None:
         """Go on reading what daemons of an ended run write, for the last `HELD_MAX` runs."""
@@ -224,19 +257,24 @@ class Runner:
             self._held.pop(0).close()
 
     def _kill(self, role: Role, *, force: bool, why: str) -> None:
-        run = self._runs.get(role)
-        if run is None:
+        name, run = self._command(role)[0], self._runs.get(role)
+        group = run.pid if run is not None else self._emptying[0] if self._emptying and role == "main" else None
+        if group is None:
             return
         if why:
-            self._around.log("warning", f"killing {self._command(role)[0]}: {why}", self._fields(role, run.pid))
+            self._around.log("warning", f"{'killing' if force else 'ending'} {name}: {why}", self._fields(role, group))
         self._trace(role, "kill" if force else "term")
         if force:
-            signal_group(run.pid, signal.SIGKILL)
-            if why and self.state.phase == "terminating":
-                self.killed.append(self._command(role)[0])
+            signal_group(group, signal.SIGKILL)
+            if self.state.phase == "terminating":
+                self._forced = self._forced or role == "main"
+                if why and name not in self.killed:
+                    self.killed.append(name)
             return
-        signal_group(run.pid, signal.SIGTERM)
-        signal_group(run.pid, signal.SIGCONT)  # a stopped process sees the signal only when it goes on
+        if run is not None:
+            run.told = True
+        signal_group(group, signal.SIGTERM)
+        signal_group(group, signal.SIGCONT)  # a stopped process sees the signal only when it goes on
 
     def _fields(self, role: Role, pid: int | None) -> Fields:
         name = self.plan.job.name

@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event as Flag
@@ -35,6 +35,9 @@ GUARD_SLACK_S = 3.0
 
 LOST_GUARD_S = 1.0
 """Seconds the jobs get when the guard has died: nobody but us can end them now."""
+
+NAMED_MAX = 20
+"""How many killed processes are named in the log."""
 
 QUIT = 2
 """Exit status after SIGQUIT, which prints all stacks and ends (ContainerPilot contract, section 4.9)."""
@@ -67,6 +70,9 @@ class App:
         self._settled = Flag()
         self._stop_reason = ""
         self._stop_asked = False
+        self._hurried = False
+        self._left_behind = 0
+        self._watchers: list[Any] = []
         self._stop_deadline = 0.0
         self._guard_lost = False
         self._ill_status = 0
@@ -96,7 +102,7 @@ class App:
         except CorepilotError as error:
             self.log.close()
             return 0 if self._signals.stop_asked else _refuse(str(error))
-        watchers = self._signals.hand_over(self._loop, self._signalled)
+        self._watchers = self._signals.hand_over(self._loop, self._signalled)
         guard = self._loop.io(self._channel.fileno(), 1)
         guard.start(self._guard_spoke)
         try:
@@ -120,8 +126,8 @@ class App:
             self._live()
             return self._end()
         finally:
-            for watcher in (*watchers, guard):
-                watcher.stop()
+            # Those of the signals stay: without them a signal in the last milliseconds would kill us by its default.
+            guard.stop()
             self._control_socket.remove()
             self.log.close()
 
@@ -205,8 +211,16 @@ class App:
         self.generation.close()
         timeout_s = max(self._config.stop_timeout_s, 0.0)
         self._be_patient(timeout_s)
-        for line in end_leftovers(self.reaper, timeout_s, hurry=lambda: self._guard_lost):
-            self.log("warning", line)
+        left = end_leftovers(self.reaper, timeout_s, hurry=lambda: self._guard_lost or self._hurried)
+        self._left_behind += len(left)
+        for name in left[:NAMED_MAX]:
+            self.log(
+                "warning",
+                f"killed {name}, which a job left behind: still running {timeout_s:g} s after its stop signal; "
+                "raise stopTimeout to give it longer",
+            )
+        if len(left) > NAMED_MAX:
+            self.log("warning", f"killed {len(left) - NAMED_MAX} more processes that jobs left behind")
 
     def _end(self) -> int:
         crew = self.generation.crew
@@ -223,10 +237,13 @@ class App:
             status = self._ill_status
         if self._server is not None:
             self._server.stop()
+        killed = list(crew.killed)
+        if self._left_behind:
+            killed.append(f"{_count(self._left_behind, 'process', 'processes')} that jobs left behind")
         self.log(
             "info",
             f"corepilot ends after {time.monotonic() - self.started_at:.1f} s: {why}; "
-            f"killed: {', '.join(crew.killed) or 'nobody'}",
+            f"killed: {', '.join(killed) or 'nobody'}",
         )
         self._channel.stopping(GUARD_SLACK_S, status)
         return status
@@ -243,8 +260,10 @@ class App:
         under_way, self._stop_reason = self.stopping, self._stop_reason or reason
         self._be_patient(max(self._config.stop_timeout_s, 0.0))
         if again:
-            self.log("warning", f"{reason} again: every process that is left is killed now")
-            self.generation.crew.hurry()
+            if not self._hurried:
+                self.log("warning", f"{reason} again: every process that is left is killed now")
+            self._hurried = True
+            self.generation.hurry()
         elif not under_way:
             self.log("info", f"stopping: {reason}")
             self.generation.crew.stop()
@@ -300,7 +319,7 @@ class App:
         self._guard_lost = True
         self.log("error", f"the guard has died: every job is ended within {LOST_GUARD_S:g} s")
         self.stop("the guard has died")
-        gevent.spawn_later(LOST_GUARD_S, self.generation.crew.hurry)
+        gevent.spawn_later(LOST_GUARD_S, self.generation.hurry)
 
     def _say(self, level: str, message: str) -> None:
         self.log(level, message)  # the log of this moment: a reload may change it
@@ -349,8 +368,8 @@ class App:
                 self._settled.set()
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
 def _refuse(message: str) -> int:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from corepilot.guard import Channel
 
 
+SLOW_START_S = 10.0
+"""What the guard is told that a stop may take which is asked for before we are up: a starved machine is slow."""
+
+
 def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     """Be the supervisor; returns its exit status. Called in the forked child with all signals blocked.
 
@@ -31,7 +35,7 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     gc.disable()  # until the first jobs run: what is imported stays
     preloaded = preload.fork()
     faulthandler.enable()
-    signals = EarlySignals()
+    signals = EarlySignals(lambda: channel.stopping(SLOW_START_S, 0))
     kernel.unblock_signals()
     try:
         arguments = prepare()

@@ -139,7 +139,9 @@ class Generation:
             self._log("error", f"{error}; nothing is registered and nothing is watched")
             return
         self.backend = backend
-        self.registrar = Registrar(backend, log=tell, report_failing=self.config.report_failing)
+        self.registrar = Registrar(
+            backend, log=tell, report_failing=self.config.report_failing, expires="expiry" in loaded.capabilities
+        )
         self.catalog.attach(self.registrar)
         self.watchers = tuple(Watcher(backend, watch, self.bus.publish, log=tell) for watch in self.config.watches)
         self.metrics.before_collecting(self._count_instances)
@@ -184,7 +186,7 @@ class Generation:
             watcher.close()
         if self.registrar is not None:
             if not self.registrar.drain(DRAIN_S):
-                self._log("warning", f"left the catalog without its answer within {DRAIN_S:g} s; entries expire there")
+                self._log("warning", "left the catalog without its answer; what is registered expires there")
             self.registrar.close()
         if self.backend is not None:
             self.backend.close()
@@ -194,9 +196,15 @@ class Generation:
             self._listener.close()  # nothing where a sink has taken it
         self.crew.close()
 
+    def hurry(self) -> None:
+        """Wait for nothing any more: every process is killed, the catalog is left as it is."""
+        self.crew.hurry()
+        if self.registrar is not None:
+            self.registrar.give_up()
+
     def stop_budget_s(self) -> float:
         """How long a stop may take: the hooks' time and the stop deadline, with room for leaving the catalog."""
-        from corepilot.jobs.machine import HOOK_TIMEOUT_S
+        from corepilot.jobs.model import HOOK_TIMEOUT_S
 
         hooked = any(runner.plan.awaited_hook or runner.plan.is_hook for runner in self.crew.runners)
         return max(self.config.stop_timeout_s, 0.0) + (HOOK_TIMEOUT_S if hooked else 0.0) + DRAIN_S

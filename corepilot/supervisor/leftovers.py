@@ -27,7 +27,7 @@ def end_leftovers(reaper: Reaper, timeout_s: float, hurry: Callable[[], bool]) -
         hurry: Whether to stop waiting.
 
     Returns:
-        A line about each process that had to be killed.
+        Each process that had to be killed: its pid and its name.
     """
     told: set[int] = set()
     killed: dict[int, str] = {}
@@ -35,10 +35,10 @@ def end_leftovers(reaper: Reaper, timeout_s: float, hurry: Callable[[], bool]) -
     while left := children() - reaper.alive:
         now = time.monotonic()
         if now > deadline + KILL_DEADLINE_S:
-            return [*killed.values(), f"{len(left)} processes cannot be killed: {sorted(left)}"]
+            return list(killed.values())
         if now >= deadline or hurry():
             for pid in left:
-                killed.setdefault(pid, f"killed pid {pid} ({_name(pid)}), which a job left behind")
+                killed.setdefault(pid, f"pid {pid} ({_name(pid)})")
                 _signal(pid, signal.SIGKILL)
         else:
             for pid in left - told:

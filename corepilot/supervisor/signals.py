@@ -14,10 +14,14 @@ class EarlySignals:
     """Records signals until the hub exists. Its descriptor becomes readable with the first one.
 
     Made with signals blocked; the caller unblocks them when this exists.
+
+    Args:
+        stopping: Called for each request to stop, in the signal handler: a slow start must not pass for a hung one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: Callable[[], None]) -> None:
         self.received: list[int] = []
+        self._stopping = stopping
         self._fd, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         for number in HANDLED:
             signal.signal(number, self._record)
@@ -57,3 +61,5 @@ class EarlySignals:
 
     def _record(self, number: int, _frame: FrameType | None) -> None:
         self.received.append(number)
+        if number in {signal.SIGTERM, signal.SIGINT}:
+            self._stopping()

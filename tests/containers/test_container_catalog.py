@@ -11,7 +11,7 @@ from eventually import eventually
 DISCOVERY = 'discovery: {backend: "embedded", path: "/catalog"}'
 WATCHER = f"""{{
   {DISCOVERY},
-  watches: [{{name: "web", interval: 60}}],
+  watches: [{{name: "web", interval: 60, atStart: true}}],
   jobs: [
     {{name: "main", exec: ["sh", "-c", "echo watching; exec sleep 1000"]}},
     {{name: "on-healthy", exec: "echo web-is-there", when: {{source: "watch.web", each: "healthy"}}}},

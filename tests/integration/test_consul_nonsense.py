@@ -82,7 +82,6 @@ def failures(server: ScriptedServer) -> list[BackendError]:
         (answer("403 Forbidden", b"Permission denied: lacks permission 'service:write'"), BackendRefusedError),
         (answer("401 Unauthorized", f"bad token {TOKEN}".encode()), BackendRefusedError),
         (answer("400 Bad Request", b"Invalid"), BackendRefusedError),
-        (answer("404 Not Found", b"<html>nginx</html>"), BackendRefusedError),
         (answer("301 Moved Permanently", b"", "Location: http://127.0.0.1:1/"), BackendRefusedError),
         (answer("429 Too Many Requests", b"slow down"), BackendUnavailableError),
         (answer("500 Internal Server Error", b"No cluster leader"), BackendUnavailableError),
@@ -151,16 +150,25 @@ def test_a_redirect_does_not_carry_the_token_elsewhere() -> None:
         assert other.connections == 0
 
 
-def test_only_consuls_own_words_make_an_instance_unknown() -> None:
+def test_an_instance_is_unknown_by_any_404_and_by_consuls_own_words() -> None:
     for said in (
+        answer("404 Not Found", b""),
+        answer("404 Not Found", b"404 page not found"),
         answer("404 Not Found", b'Unknown check ID "service:web-host1". Ensure that the check ID is passed'),
         answer("500 Internal Server Error", b'CheckID "service:web-host1" does not have associated TTL'),
         answer("404 Not Found", b'Unknown check "service:web-host1"'),
     ):
         with ScriptedServer(say(said)) as server, pytest.raises(UnknownInstanceError):
             make(server).report(WEB.id, "passing", "ok", 10)
-    with ScriptedServer(say(answer("404 Not Found", b"no such page"))) as server, pytest.raises(BackendRefusedError):
-        make(server).report(WEB.id, "passing", "ok", 10)
+    for said in (answer("500 Internal Server Error", b"No cluster leader"), answer("503 Busy", b"")):
+        with ScriptedServer(say(said)) as server, pytest.raises(BackendUnavailableError):
+            make(server).report(WEB.id, "passing", "ok", 10)
+
+
+def test_another_404_is_a_refusal() -> None:
+    with ScriptedServer(say(answer("404 Not Found", b"<html>nginx</html>"))) as server:
+        kinds = [type(error) for error in failures(server)]
+    assert kinds == [BackendRefusedError, UnknownInstanceError, BackendRefusedError, BackendRefusedError]
 
 
 def test_an_agent_that_asks_for_a_pause_gets_it() -> None:

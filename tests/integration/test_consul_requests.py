@@ -76,7 +76,6 @@ def test_a_registration_with_everything(server: ScriptedServer, recorder: Record
     assert body == {
         "ID": "web-host1",
         "Name": "web",
-        "Tags": [],
         "Port": 8080,
         "Address": "192.0.2.7",
         "EnableTagOverride": True,

@@ -125,12 +125,13 @@ def test_triggers_during_a_run_queue_up_and_never_run_side_by_side(tmp_path: Pat
         assert record.words == ["begin", "end"] * 3
 
 
-def test_jobs_of_one_name_hear_of_each_other(tmp_path: Path) -> None:
+def test_jobs_of_one_name_react_to_each_others_exits(tmp_path: Path) -> None:
     jobs = f"""{{name: "twin", exec: {shell("note one")}}},
-        {{name: "twin", exec: {shell("note two")}, {once("twin", "exitSuccess")}}}"""
+        {{name: "twin", exec: {shell("trap 'note told; exit 0' TERM; note two; while :; do sleep 0.05; done")}}},
+        {{name: "after", exec: {shell("note after")}, {once("twin", "stopped")}}}"""
     with Corepilot(config(jobs), tmp_path) as corepilot:
         assert corepilot.wait() == 0
-        assert Record(corepilot).words == ["one", "two"]
+        assert sorted(Record(corepilot).words) == ["after", "one", "told", "two"]
 
 
 def test_names_are_free_without_a_port(tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def test_a_removed_directory_is_made_again_and_filled(make: Make, path: Path) ->
     assert set(events[1::2]) == {Event("healthy", "watch.web"), Event("unhealthy", "watch.web")}
     assert events[-1] == Event("healthy", "watch.web")
     watcher.close()
-    registrar.withdraw("web-a")
+    registrar.withdraw(WEB)
     assert registrar.drain(DEADLINE_S)
     registrar.close()
     gevent.sleep(0)

@@ -39,12 +39,14 @@ jobs = st.builds(
     timeout_s=st.none() | st.just(1.0),
     stop_timeout_s=st.none() | st.just(0.5),
     health=st.none() | st.just(CheckConfig(1, 3, ("check",), 0.5)) | st.just(CheckConfig(1, 3)),
+    stop_after=st.lists(st.sampled_from([*NAMES, "nobody"]), max_size=2).map(tuple),
     service=st.none() | st.just(ServiceConfig(Registration("a-b", "a", "127.0.0.1", 1), "passing")),
 )
 behaviours = st.builds(
     Behaviour,
     runs=st.lists(st.tuples(st.none() | seconds, st.sampled_from([0, 1])), min_size=1, max_size=3).map(tuple),
     term_s=st.none() | seconds,
+    rest_s=st.none() | seconds,
 )
 happenings = st.lists(
     st.one_of(

@@ -7,7 +7,8 @@ from simulation import Behaviour, World
 
 from corepilot.config.model import UNLIMITED, CheckConfig, JobConfig, ServiceConfig, When
 from corepilot.discovery.model import Registration
-from corepilot.jobs import machine
+from corepilot.jobs.machine import BACKOFF_MAX_S, restart_delay
+from corepilot.jobs.model import HOOK_TIMEOUT_S
 
 EXEC = ("program",)
 SERVICE = ServiceConfig(Registration("app-host", "app", "127.0.0.1", 80))
@@ -141,15 +142,32 @@ def test_a_run_that_lasted_makes_the_next_restart_immediate() -> None:
     assert starts[9] == pytest.approx(starts[8] + 40)
 
 
-def test_a_successful_loop_is_held_to_one_start_a_second() -> None:
-    starts = World([job(restarts=UNLIMITED)], {"app": Behaviour(((0.0, 0),))}).run(60).starts("app")
+def test_a_successful_loop_is_held_to_ten_starts_a_second() -> None:
+    starts = World([job(restarts=UNLIMITED)], {"app": Behaviour(((0.0, 0),))}).run(6).starts("app")
     assert 60 <= len(starts) <= 65
+    starts = World([job(restarts=UNLIMITED)], {"app": Behaviour(((0.1, 0),))}).run(6).starts("app")
+    assert starts == pytest.approx([number / 10 for number in range(len(starts))])
+
+
+def test_jobs_of_one_name_react_to_each_others_exits() -> None:
+    world = World([job(restarts=2), job("other"), job()], {"app": Behaviour(((1.0, 0),))})
+    # The second `app` has no restarts: the first exit of either ends it. The first one is started again for each.
+    world.run(10)
+    assert world.over
+    assert world.starts("app") == pytest.approx([0, 0, 1, 2])
+
+
+def test_a_service_without_exec_ends_with_the_job_of_its_name() -> None:
+    beat = JobConfig("app", health=CheckConfig(1, 5), service=SERVICE)
+    world = World([job(), beat], {"app": Behaviour(((1.5, 0),))}).run(2)
+    assert world.over
+    assert world.catalog[-1][1] == "withdraw"
 
 
 def test_the_delay_grows_and_is_bounded() -> None:
-    delays = [machine.restart_delay(quick, succeeded=False, ran_s=0) for quick in range(100)]
+    delays = [restart_delay(quick, succeeded=False, ran_s=0) for quick in range(100)]
     assert delays == sorted(delays)
-    assert max(delays) == machine.BACKOFF_MAX_S
+    assert max(delays) == BACKOFF_MAX_S
 
 
 # ------------------------------------------------------------------------------------------------- 4.1: timeouts
@@ -295,8 +313,113 @@ def test_a_hook_that_hangs_is_bounded_by_the_stop_timeout_of_its_job() -> None:
     jobs = [job(stop_timeout_s=1.0), job("hook", when=When("once", "stopping", "app"))]
     world = World(jobs, {"app": FOREVER, "hook": FOREVER}).run(1)
     world.publish("shutdown")
-    assert world.run(1.1).complete == ["app"]
-    assert world.run(machine.HOOK_TIMEOUT_S).over
+    assert world.run(1.1).over, "the hook has had its time as well"
+    assert sorted(world.complete) == ["app", "hook"]
+
+
+def test_a_hook_without_a_stop_timeout_has_thirty_seconds() -> None:
+    jobs = [job(), job("hook", when=When("once", "stopping", "app"))]
+    world = World(jobs, {"app": FOREVER, "hook": FOREVER}).run(1)
+    world.publish("shutdown")
+    assert world.run(HOOK_TIMEOUT_S - 0.1).complete == []
+    assert world.run(0.2).over
+
+
+def test_a_hook_that_hangs_when_its_job_ends_by_itself_is_bounded() -> None:
+    jobs = [job(stop_timeout_s=1.0), job("hook", when=When("once", "stopping", "app")), job("other")]
+    world = World(jobs, {"hook": FOREVER, "other": FOREVER}).run(2)
+    assert sorted(world.complete) == ["app", "hook"]
+
+
+def test_every_hook_is_bounded_also_those_that_are_not_awaited() -> None:
+    hooks = [job(name, when=When("once", "stopping", "app")) for name in ("first", "second")]
+    world = World([job(stop_timeout_s=2.0), *hooks], {"app": FOREVER, "first": FOREVER, "second": FOREVER}).run(1)
+    world.publish("shutdown")
+    assert world.run(2.1).over
+
+
+def test_a_hook_on_itself_is_left_out() -> None:
+    jobs = [job("aa", when=When("once", "stopping", "aa")), job("k")]
+    assert World(jobs, {"k": Behaviour(((0.3, 3),))}).run(1).over
+    world = World(jobs, {"k": FOREVER}).run(1)
+    world.publish("shutdown")
+    assert world.run(0.1).over
+    assert world.starts("aa") == []
+
+
+# ------------------------------------------------------------------------------------------- what is left of a job
+def test_stopped_comes_when_the_process_group_is_empty() -> None:
+    world = World(
+        [job(), job("post", when=When("once", "stopped", "app"))], {"app": Behaviour(FOREVER.runs, rest_s=1.0)}
+    )
+    world.run(1).publish("shutdown")
+    assert world.run(0.9).starts("post") == []
+    assert world.run(0.2).starts("post") == pytest.approx([2.0])
+
+
+def test_a_process_group_that_does_not_empty_is_killed_at_the_deadline() -> None:
+    world = World([job()], {"app": Behaviour(FOREVER.runs, rest_s=None)}).run(1)
+    world.publish("shutdown")
+    assert not world.run(4.9).over
+    assert world.run(0.2).over
+
+
+def test_what_is_left_of_a_run_does_not_hold_up_the_next_one() -> None:
+    world = World([job(restarts=2)], {"app": Behaviour(((1.0, 0),), rest_s=0.5)}).run(10)
+    assert world.starts("app") == pytest.approx([0, 1, 2])
+    assert world.over
+
+
+# ----------------------------------------------------------------------------------------------------- stopAfter
+def test_a_job_goes_on_until_those_it_stops_after_have_stopped() -> None:
+    agent = job("agent", stop_after=("app", "post"), restarts=UNLIMITED)
+    jobs = [job(), agent, job("post", when=When("once", "stopped", "app"))]
+    slow = Behaviour(((None, 0),), term_s=2.0)
+    world = World(jobs, {"app": slow, "agent": FOREVER, "post": Behaviour(((1.0, 0),))}).run(1)
+    world.publish("shutdown")
+    assert world.run(2.9).complete == ["app"]
+    assert world.run(0.2).complete == ["app", "post", "agent"]
+
+
+def test_a_check_goes_on_while_a_job_waits_for_others_at_its_stop() -> None:
+    jobs = [job(), job("agent", stop_after=("app",), health=CHECK, service=SERVICE)]
+    world = World(jobs, {"app": Behaviour(((None, 0),), term_s=4.0), "agent": FOREVER}).run(2.5)
+    world.publish("shutdown")
+    before = len(world.catalog)
+    assert [what for _, what, _ in world.run(3).catalog[before:]] == ["report"] * 3
+    assert world.run(1.5).catalog[-1][1] == "withdraw"
+    assert world.over
+
+
+def test_a_job_that_ends_while_it_waits_at_its_stop_is_not_started_again() -> None:
+    jobs = [job(), job("agent", stop_after=("app",), restarts=UNLIMITED)]
+    world = World(jobs, {"app": Behaviour(((None, 0),), term_s=4.0), "agent": Behaviour(((3.0, 0),))}).run(1)
+    world.publish("shutdown")
+    assert world.run(3).complete == ["agent"]
+
+
+def test_those_that_have_stopped_before_or_do_not_exist_are_not_waited_for() -> None:
+    jobs = [job(), job("agent", stop_after=("app", "nobody"))]
+    world = World(jobs, {"agent": FOREVER}).run(1)
+    world.publish("shutdown")
+    assert world.run(0.1).over
+
+
+def test_jobs_that_would_wait_for_each_other_do_not() -> None:
+    circle = [job("a", stop_after=("b",)), job("b", stop_after=("c",)), job("c", stop_after=("a",))]
+    hook = [job("a", stop_after=("b",)), job("b", when=When("once", "stopping", "a"))]
+    for jobs in (circle, hook, [job("a", stop_after=("a",))]):
+        world = World(jobs, dict.fromkeys("abc", FOREVER)).run(1)
+        world.publish("shutdown")
+        assert world.run(HOOK_TIMEOUT_S + 0.1).over
+
+
+def test_asked_twice_nobody_waits_for_others() -> None:
+    jobs = [job(), job("agent", stop_after=("app",))]
+    world = World(jobs, {"app": Behaviour(((None, 0),), term_s=None), "agent": FOREVER}).run(1)
+    world.publish("shutdown")
+    world.run(0.1).hurry()
+    assert world.run(0.1).over
 
 
 def test_only_the_last_hook_in_the_file_is_awaited() -> None:

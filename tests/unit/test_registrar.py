@@ -22,8 +22,8 @@ class World:
         self.lines: list[tuple[str, str]] = []
         self.registrars: list[Registrar] = []
 
-    def registrar(self, *, report_failing: bool = True, call_s: float = 5.0) -> Registrar:
-        one = Registrar(self.backend, log=self.log, report_failing=report_failing, call_s=call_s)
+    def registrar(self, *, report_failing: bool = True, expires: bool = False, call_s: float = 5.0) -> Registrar:
+        one = Registrar(self.backend, log=self.log, report_failing=report_failing, expires=expires, call_s=call_s)
         self.registrars.append(one)
         return one
 
@@ -64,7 +64,7 @@ def test_nothing_blocks_and_the_catalog_follows(world: World) -> None:
     assert list(world.catalog.calls) == [Call("register", "web-a", "passing", "ok")]
     registrar.report("web-a", "critical", "broken")
     until(lambda: world.statuses() == ["critical"])
-    registrar.withdraw("web-a")
+    registrar.withdraw(WEB)
     until(lambda: not world.seen() and not registrar.status())
 
 
@@ -211,7 +211,7 @@ def test_maintenance_comes_back(world: World) -> None:
     for _ in range(3):
         registrar.advertise(WEB, "passing")
         until(lambda: world.statuses() == ["passing"])
-        registrar.withdraw("web-a")
+        registrar.withdraw(WEB)
         registrar.report("web-a", "passing", "ignored")
         until(lambda: not world.seen())
 
@@ -219,9 +219,21 @@ def test_maintenance_comes_back(world: World) -> None:
 def test_unknown_ids_are_ignored(world: World) -> None:
     registrar = world.registrar()
     registrar.report("nobody", "passing")
-    registrar.withdraw("nobody")
     assert registrar.drain(0.1)
     assert registrar.status() == []
+    assert not world.catalog.calls
+
+
+def test_what_was_never_advertised_is_taken_out_by_one_call(world: World) -> None:
+    world.catalog.put(WEB, "passing", 3600)  # a supervisor before us has left it there
+    registrar = world.registrar()
+    registrar.withdraw(WEB)
+    until(lambda: not registrar.status())
+    assert world.seen() == ()
+    world.catalog.down = True
+    registrar.withdraw(WEB)
+    until(lambda: not registrar.status())
+    assert len(world.calls("deregister")) == 2
 
 
 def test_output_is_cut_in_whole_characters(world: World) -> None:
@@ -240,20 +252,40 @@ def test_drain_waits_for_the_withdrawals(world: World) -> None:
         registrar.advertise(Registration(f"web-{number}", "web", "10.0.0.1", 1 + number), "passing")
     until(lambda: len(world.seen()) == 20)
     for number in range(20):
-        registrar.withdraw(f"web-{number}")
+        registrar.withdraw(Registration(f"web-{number}", "web", "10.0.0.1", 1 + number))
     assert registrar.drain(DEADLINE_S)
     assert world.seen() == ()
     assert registrar.status() == []
 
 
-def test_drain_gives_up_on_a_catalog_that_is_away(world: World) -> None:
+def test_drain_does_not_wait_for_a_catalog_that_cannot_be_reached(world: World) -> None:
     registrar = world.registrar()
     registrar.advertise(WEB, "passing")
     until(lambda: world.statuses() == ["passing"])
     world.catalog.down = True
-    registrar.withdraw("web-a")
-    assert not registrar.drain(0.2)
+    registrar.withdraw(WEB)
+    assert not registrar.drain(3600)
+    assert registrar.status() == []
+
+
+def test_drain_can_be_cut_short(world: World) -> None:
+    registrar = world.registrar(call_s=3600)
+    registrar.advertise(WEB, "passing")
+    until(lambda: world.statuses() == ["passing"])
+    with world.catalog.hanging():
+        registrar.withdraw(WEB)
+        gevent.spawn_later(0.05, registrar.give_up)
+        assert not registrar.drain(3600)
     assert registrar.status()[0]["status"] == "withdrawn"
+
+
+def test_a_store_with_a_ttl_of_its_own_is_not_told_that_it_is_over(world: World) -> None:
+    registrar = world.registrar(expires=True)
+    brief = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=1)
+    registrar.advertise(brief, "passing", "ok")
+    until(lambda: world.statuses() == ["passing"])
+    until(lambda: world.statuses() == ["critical"])
+    assert world.calls("report") == []
 
 
 def test_drain_cuts_short_a_call_that_hangs(world: World) -> None:
@@ -263,7 +295,7 @@ def test_drain_cuts_short_a_call_that_hangs(world: World) -> None:
     world.catalog.pause()
     registrar.report("web-a", "passing", "ok")
     until(lambda: world.calls("report"))
-    registrar.withdraw("web-a")
+    registrar.withdraw(WEB)
     assert not registrar.drain(0.4)
     assert world.calls("deregister"), "the hanging report must make room for the withdrawal"
     world.catalog.resume()
@@ -292,6 +324,6 @@ def test_an_unanswered_registration_is_taken_back(world: World, error: Exception
     world.catalog.fail("register", error)
     registrar.advertise(WEB, "passing")
     until(lambda: registrar.status()[0]["last_error"])
-    registrar.withdraw("web-a")
+    registrar.withdraw(WEB)
     assert registrar.drain(DEADLINE_S)
     assert world.calls("deregister")

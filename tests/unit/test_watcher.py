@@ -27,11 +27,17 @@ class World:
         self.watchers: list[Watcher] = []
 
     def watch(
-        self, name: str = "web", tag: str = "", backend: MemoryBackend | None = None, **arguments: float
+        self,
+        name: str = "web",
+        tag: str = "",
+        backend: MemoryBackend | None = None,
+        *,
+        at_start: bool = True,
+        **arguments: float,
     ) -> Watcher:
         watcher = Watcher(
             backend or self.backend,
-            WatchConfig(name, 1, tag),
+            WatchConfig(name, 1, tag, at_start=at_start),
             self.events.append,
             lambda level, message: self.lines.append((level, message)),
             backoff=Backoff(0.01, 0.05),
@@ -68,6 +74,16 @@ def until(condition: Callable[[], object]) -> None:
     with gevent.Timeout(DEADLINE_S, AssertionError("did not come true")):
         while not condition():
             gevent.sleep(0.002)
+
+
+def test_the_first_look_is_after_one_interval(world: World) -> None:
+    world.put(1)
+    patient, eager = world.watch(at_start=False), world.watch()
+    world.caught_up(eager)
+    assert not patient.status()["connected"]
+    assert world.events == [CHANGED, HEALTHY]
+    world.caught_up(patient)
+    until(lambda: world.events == [CHANGED, HEALTHY] * 2)
 
 
 def test_a_service_that_is_absent_at_the_start_causes_no_event(world: World) -> None:

@@ -134,11 +134,12 @@ def _registration_body(registration: Registration, status: Status) -> dict[str, 
     body: dict[str, Any] = {
         "ID": registration.id,
         "Name": registration.service,
-        "Tags": list(registration.tags),
         "Port": registration.port,
         "Address": registration.address,
         "Check": check,
     }
+    if registration.tags:
+        body["Tags"] = list(registration.tags)
     if registration.enable_tag_override:
         body["EnableTagOverride"] = True
     return body

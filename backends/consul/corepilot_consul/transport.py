@@ -169,8 +169,9 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         raise self._error(status, what, path, said, response.headers)
 
     def _error(self, status: int, what: str, path: str, said: str, headers: Headers) -> BackendError:
-        if path.startswith("/v1/agent/check/update/") and status in {404, 500} and _is_unknown_check(said):
-            return UnknownInstanceError(what)
+        unknown = status == 404 or (status == 500 and _is_unknown_check(said))
+        if unknown and path.startswith("/v1/agent/check/update/"):
+            return UnknownInstanceError(what)  # whatever the words of a 404: agents of others have their own
         if status in {401, 403}:
             return BackendRefusedError(f"{what}; check that the ACL token allows this")
         if status in {429, 503}:
