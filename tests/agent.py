@@ -27,6 +27,16 @@ class Recorder:
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []
+        self._answers = threading.Event()
+        self._answers.set()
+
+    def hold(self) -> None:
+        """Answer nothing more, until `release`."""
+        self._answers.clear()
+
+    def release(self) -> None:
+        """Answer again, also what waits."""
+        self._answers.set()
 
     def talk(self, connected: socket.socket) -> None:
         while request := read_request(connected):
@@ -38,6 +48,7 @@ class Recorder:
             self.sent.append(
                 Sent(method, parts.path, dict(parse_qsl(parts.query)), headers, json.loads(body) if body else None)
             )
+            self._answers.wait()
             index = len(self.sent)
             connected.sendall(f"HTTP/1.1 200 OK\r\nX-Consul-Index: {index}\r\nContent-Length: 2\r\n\r\n[]".encode())
 

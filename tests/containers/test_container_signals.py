@@ -98,3 +98,14 @@ def test_kill_and_stop_from_inside_do_nothing_to_pid_1(tmp_path: Path) -> None:
         assert "bye" not in container.output
         container.signal(signal.SIGKILL)
         assert container.wait() == 137
+
+
+def test_a_storm_of_stops_is_one_stop(tmp_path: Path) -> None:
+    with Container(f"{{stopTimeout: 1000, jobs: [{DEAF}]}}", tmp_path) as container:
+        container.until("up")
+        script = "while kill -TERM 1; do kill -HUP 1; kill -USR1 1; kill -USR2 1; done 2>/dev/null"
+        container.execute("sh", "-c", script)
+        assert container.wait() == 0
+        assert container.output.count("stopping: SIGTERM") == 1
+        assert "killed: deaf" in container.output
+        assert "Traceback" not in container.output

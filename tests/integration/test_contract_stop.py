@@ -1,11 +1,14 @@
 """Hooks, deadlines and the end (ContainerPilot contract, sections 4.6 to 4.10)."""
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from agent import Recorder, listening
 from eventually import eventually
 from recording import Record, config, shell
 from running import PIDNS, Corepilot, alive
@@ -164,3 +167,112 @@ def test_a_second_term_ends_the_waiting(tmp_path: Path) -> None:
         record.until("pre")
         corepilot.signal(signal.SIGTERM)
         assert corepilot.wait(10) == 0
+
+
+def test_a_hook_that_hangs_is_ended_with_the_wait_for_it_and_named(tmp_path: Path) -> None:
+    jobs = f"""
+        {{name: "app", exec: {OBEYS}, stopTimeout: "300ms"}},
+        {{name: "drain", exec: {shell("note drain; while :; do sleep 0.1; done")}, {once("app", "stopping")}}},
+    """
+    with Corepilot(config(jobs, "stopTimeout: 30,"), tmp_path) as corepilot:
+        record = Record(corepilot)
+        record.until("up")
+        assert corepilot.stop(12) == 0
+        assert record.words == ["up", "drain", "term"]
+        assert "ending drain: a hook that has not ended within 0.3 s; raise stopTimeout" in corepilot.output
+
+
+def test_a_program_behind_a_shell_is_told_once_and_waited_for(tmp_path: Path) -> None:
+    program = "trap 'note told; sleep 0.5; note cleaned; exit 0' TERM; note up; while :; do sleep 0.02; done"
+    wrapped = shell(f"( {program} ) & wait")
+    jobs = (
+        f"""{{name: "app", exec: {wrapped}}}, {{name: "post", exec: {shell("note post")}, {once("app", "stopped")}}}"""
+    )
+    with Corepilot(config(jobs, "stopTimeout: 30,"), tmp_path) as corepilot:
+        record = Record(corepilot)
+        record.until("up")
+        corepilot.client("reload")
+        record.until("up", 2)
+        assert corepilot.stop(20) == 0
+        assert record.words == ["up", "told", "cleaned", "post"] * 2
+
+
+def test_what_is_left_of_a_job_is_killed_and_named_like_the_job(tmp_path: Path) -> None:
+    wrapped = shell("sh -c 'trap : TERM; while :; do sleep 0.02; done' & note up; wait")
+    with Corepilot(config(f'{{name: "app", exec: {wrapped}}}', "stopTimeout: 1,"), tmp_path) as corepilot:
+        Record(corepilot).until("up")
+        assert corepilot.stop() == 0
+        assert "killing app: still running 1 s after its stop signal; raise stopTimeout" in corepilot.output
+        assert "killed: app" in corepilot.lines[-1]
+
+
+def test_a_check_that_runs_when_its_job_ends_is_told_and_waited_for(tmp_path: Path) -> None:
+    check = shell("trap 'note check; exit 0' TERM; note checking; while :; do sleep 0.02; done")
+    jobs = f"""
+        {{name: "app", exec: {OBEYS}, health: {{exec: {check}, interval: 1, ttl: 5, timeout: "30s"}}}},
+        {{name: "well", exec: {shell("note well")}, {once("check.app", "exitSuccess")}}},
+        {{name: "ill", exec: {shell("note ill")}, {once("check.app", "exitFailed")}}},
+        {{name: "end", exec: {shell("while [ ! -e %(dir)s/end ]; do sleep 0.02; done")}}},
+        {{name: "last", exec: {shell("note last")}, {once("app", "stopped")}}},
+    """
+    with Corepilot(config(jobs.replace(OBEYS, shell("note up; while [ ! -e %(dir)s/end ]; do sleep 0.02; done"))),
+                   tmp_path) as corepilot:  # fmt: skip
+        record = Record(corepilot)
+        record.until("checking")
+        (tmp_path / "end").touch()
+        record.until("last")
+        record.until("well")
+        assert corepilot.stop() == 0
+        assert record.words.index("check") < record.words.index("last")
+        assert "ill" not in record.words
+
+
+def test_a_job_that_stops_after_others_is_there_until_they_have_ended(tmp_path: Path) -> None:
+    agent = shell("trap 'note agent; exit 0' TERM; note up; while :; do sleep 0.02; done")
+    slow = shell("trap 'sleep 0.3; note app; exit 0' TERM; note up; while :; do sleep 0.02; done")
+    jobs = f"""
+        {{name: "agent", exec: {agent}, restarts: "unlimited", stopAfter: ["app", "post"]}},
+        {{name: "app", exec: {slow}}},
+        {{name: "pre", exec: {shell("note pre")}, {once("app", "stopping")}}},
+        {{name: "post", exec: {shell("sleep 0.3; note post")}, {once("app", "stopped")}}},
+    """
+    with Corepilot(config(jobs), tmp_path) as corepilot:
+        record = Record(corepilot)
+        record.until("up", 2)
+        corepilot.client("reload")
+        record.until("up", 4)
+        assert corepilot.stop() == 0
+        assert record.words == ["up", "up", "pre", "app", "post", "agent"] * 2
+
+
+def test_a_second_stop_does_not_wait_for_a_catalog_that_hangs(tmp_path: Path) -> None:
+    recorder = Recorder()
+    with listening(recorder) as address:
+        job = f"""{{name: "app", exec: {OBEYS}, port: 80, interfaces: "static:192.0.2.7", initial_status: "passing",
+            health: {{interval: 100, ttl: 1000}}}}"""
+        text = config(job).replace("consul: false", f'consul: "{address}"')
+        with Corepilot(text, tmp_path) as corepilot:
+            eventually(lambda: recorder.sent)
+            recorder.hold()
+            try:
+                corepilot.signal(signal.SIGTERM)
+                eventually(lambda: len(recorder.sent) == 2, message="the deregistration")
+                corepilot.signal(signal.SIGTERM)
+                assert corepilot.wait() == 0
+                assert "left the catalog without its answer" in corepilot.output
+            finally:
+                recorder.release()
+
+
+def test_a_stop_is_announced_before_there_is_anybody_to_carry_it_out() -> None:
+    """On a starved machine a start takes seconds, and the guard must not take it for a supervisor that hangs."""
+    script = """
+import os, signal
+from corepilot.supervisor.signals import EarlySignals
+early = EarlySignals(lambda: os.write(1, b"announced\\n"))
+for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+    os.kill(os.getpid(), number)
+assert early.stop_asked
+"""
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout == "announced\n" * 2
