@@ -60,12 +60,17 @@ class Log:
                 message, fields = f"{fields[0][1]}: {message}", ()
             self._writer.write(self._format(level, [message.encode("utf-8", _INVALID)], fields))
 
-    def job_lines(self, lines: list[bytes], fields: Fields) -> None:
+    def job_lines(self, lines: list[bytes], fields: Fields) -> int:
         """Write lines of a job's or check's output as records of level info, with one time for all of them.
 
         Bytes that are not UTF-8 pass through unchanged in the default and text formats, and are escaped in JSON.
+
+        Returns:
+            How many bytes the records are.
         """
-        self._writer.write(self._format("info", lines, fields))
+        block = self._format("info", lines, fields)
+        self._writer.write(block)
+        return len(block)
 
     def reopen(self) -> None:
         """Open the log file again, if the output is a file."""

@@ -7,6 +7,10 @@ from corepilot.output.lines import LineSplitter
 from corepilot.output.log import Fields, Log
 
 CHUNK_BYTES = 64 * 1024
+FIRST_CHUNK_BYTES = 4 * 1024
+BLOCK_BYTES = 256 * 1024
+"""How many bytes of records one read should make at most: an empty line becomes fifty or more."""
+
 PAUSE_S = 0.005
 """Seconds until output is read again when the log was congested."""
 
@@ -35,6 +39,7 @@ class OutputPipe:
         self._tail = b""
         self._logged_bytes = 0
         self._skipped_bytes = 0
+        self._chunk_bytes = FIRST_CHUNK_BYTES
         self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_end, False)
         self._watcher: Any = None
@@ -66,6 +71,7 @@ class OutputPipe:
         SIGPIPE.
         """
         for _ in range(4):  # a pipe holds 64 KiB; whoever writes on can keep it full for ever
+            self._chunk_bytes = CHUNK_BYTES
             if not self._read():
                 break
         self._emit(self._splitter.flush())
@@ -113,7 +119,7 @@ class OutputPipe:
         if self._read_end < 0:
             return False
         try:
-            chunk = os.read(self._read_end, CHUNK_BYTES)
+            chunk = os.read(self._read_end, self._chunk_bytes)
         except BlockingIOError:
             return False
         if not chunk:
@@ -125,9 +131,10 @@ class OutputPipe:
             self._skipped_bytes += len(chunk)
             return True
         self._logged_bytes += len(chunk)
-        self._emit(self._splitter.feed(chunk))
+        block_bytes = self._emit(self._splitter.feed(chunk))
+        # What comes next will be like this, mostly.
+        self._chunk_bytes = min(CHUNK_BYTES, max(FIRST_CHUNK_BYTES, len(chunk) * BLOCK_BYTES // max(block_bytes, 1)))
         return True
 
-    def _emit(self, lines: list[bytes]) -> None:
-        if lines:
-            self._log.job_lines(lines, self._fields)
+    def _emit(self, lines: list[bytes]) -> int:
+        return self._log.job_lines(lines, self._fields) if lines else 0

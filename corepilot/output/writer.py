@@ -1,8 +1,10 @@
 """The one thread that writes: stdout may block, the hub may not (our design, rule 4).
 
-A native thread takes blocks of bytes from a queue of at most `QUEUE_MAX_BYTES`. When whoever reads our stdout stops
-reading, the queue fills, further blocks are dropped and counted, and the count is written when there is room again. The
-descriptor is never made non-blocking: a raw job shares it. At exit a writer that is stuck is abandoned.
+A native thread takes blocks of bytes from a queue of `QUEUE_MAX_BYTES`. When whoever reads our stdout stops reading,
+the queue fills, further blocks are dropped and counted, and the count is written when there is room again. While it
+gets on, up to `BURST_MAX_BYTES` are taken: jobs that run wait (`Writer.congested`), but a job that has ended cannot,
+and its last 64 KiB, if they are empty lines, become records of several megabytes. The descriptor is never made
+non-blocking: a raw job shares it. At exit a writer that is stuck is abandoned.
 
 The C modules under `queue` and `threading` do all that is needed, and cost a quarter of a megabyte less.
 """
@@ -15,6 +17,7 @@ from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 
 QUEUE_MAX_BYTES = 1024 * 1024
+BURST_MAX_BYTES = 8 * QUEUE_MAX_BYTES
 BATCH_BYTES = 64 * 1024
 RETRY_S = 1.0
 STUCK_S = 1.0
@@ -63,16 +66,12 @@ class Writer:
 
         A thread that only needs the processor must not cost output; one whose reader has stopped must not cost time.
         """
-        if self._put_bytes - self._taken_bytes < QUEUE_MAX_BYTES // 2:
-            return False
-        now = time.monotonic()
-        if self._taken_bytes != self._seen_bytes:
-            self._seen_bytes, self._seen_at = self._taken_bytes, now
-        return now - self._seen_at < STUCK_S
+        return self._put_bytes - self._taken_bytes >= QUEUE_MAX_BYTES // 2 and not self._is_stuck()
 
     def write(self, block: bytes) -> None:
         """Queue whole lines. Never blocks; drops them when the queue is full."""
-        if self._put_bytes - self._taken_bytes + len(block) > QUEUE_MAX_BYTES:
+        after = self._put_bytes - self._taken_bytes + len(block)
+        if after > QUEUE_MAX_BYTES and (after > BURST_MAX_BYTES or self._is_stuck()):
             self._dropped_bytes += len(block)
             return
         self._put_bytes += len(block)
@@ -91,6 +90,12 @@ class Writer:
         if done and self._path is not None:
             os.close(self._fd)
         return done
+
+    def _is_stuck(self) -> bool:
+        now = time.monotonic()
+        if self._taken_bytes != self._seen_bytes or self._taken_bytes == self._put_bytes:
+            self._seen_bytes, self._seen_at = self._taken_bytes, now
+        return now - self._seen_at >= STUCK_S
 
     def _live(self) -> None:
         try:
@@ -126,7 +131,8 @@ class Writer:
             if ended:
                 return
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, block: bytes) -> None:
+        data = memoryview(block)
         while data:
             try:
                 data = data[os.write(self._fd, data) :]

@@ -80,6 +80,14 @@ def test_every_line_of_a_job_arrives_whole(tmp_path: Path) -> None:
         assert texts[-2:] == ["after", "last"]
 
 
+@pytest.mark.parametrize("form", ["default", "text", "json"])
+def test_no_line_is_lost_where_records_are_much_longer_than_lines(tmp_path: Path, form: str) -> None:
+    jobs = f'{{name: "empty", exec: {shell("yes | head -n 300000 | tr -d y")}}}'
+    with Corepilot(config(jobs, f'logging: {{format: "{form}"}},'), tmp_path) as corepilot:
+        assert corepilot.wait() == 0
+        assert sum("empty" in line for line in corepilot.lines) == 300_000
+
+
 def test_raw_output_bypasses_the_log(tmp_path: Path) -> None:
     jobs = f"""
         {{name: "raw", exec: {shell("echo raw-out; echo raw-err >&2; sleep 1000")}, logging: {{raw: true}},

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from corepilot.config.model import LoggingConfig
 from corepilot.output.lines import LineSplitter
 from corepilot.output.log import Log
-from corepilot.output.writer import QUEUE_MAX_BYTES, Writer
+from corepilot.output.writer import BURST_MAX_BYTES, QUEUE_MAX_BYTES, Writer
 
 
 def test_lines_keep_empty_ones_and_lose_one_carriage_return() -> None:
@@ -143,9 +143,9 @@ def test_a_reader_that_stopped_costs_bytes_not_time() -> None:
     read_end, write_end = os.pipe()
     writer = Writer(write_end, None, lambda size: b"lost %d\n" % size)
     block = b"x" * 65535 + b"\n"
-    for _ in range(3 * QUEUE_MAX_BYTES // len(block)):
+    for _ in range(3 * BURST_MAX_BYTES // len(block)):
         writer.write(block)
-    assert writer.dropped_bytes > 0
+    assert BURST_MAX_BYTES < writer.dropped_bytes < 2.5 * BURST_MAX_BYTES
     assert not writer.close(0.01)
     received = b""
     while b"lost" not in received:  # the thread goes on when somebody reads again
@@ -174,6 +174,19 @@ def test_the_writer_is_congested_while_it_gets_on_and_not_when_it_is_stuck(monke
     os.close(read_end)
     assert writer.close(5)
     assert not congested()
+    os.close(write_end)
+
+
+def test_a_writer_that_is_stuck_takes_no_burst(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corepilot.output.writer.STUCK_S", 0.0)
+    read_end, write_end = os.pipe()
+    writer = Writer(write_end, None, lambda size: b"lost %d\n" % size)
+    block = b"x" * 65535 + b"\n"
+    for _ in range(2 * BURST_MAX_BYTES // len(block)):
+        writer.write(block)
+    assert writer.dropped_bytes >= 2 * BURST_MAX_BYTES - QUEUE_MAX_BYTES - 3 * len(block)
+    os.close(read_end)
+    assert writer.close(5)
     os.close(write_end)
 
 
