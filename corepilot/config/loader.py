@@ -28,6 +28,7 @@ from corepilot.config.exchange import (
     refused,
     unanswered,
 )
+from corepilot.sources.descriptors import named_descriptors
 from corepilot.system import kernel
 
 __all__ = [
@@ -98,7 +99,7 @@ def load(request: LoadRequest) -> LoadResult:
 def start(request: LoadRequest) -> LoaderChild:
     """Fork a loader. Only where there is no event loop and no second thread.
 
-    The child has no descriptor of ours but 0 to 2, no handler and no blocked signal of ours.
+    The child has no descriptor of ours but 0 to 2 and what the location names, and no handler or blocked signal.
 
     Raises:
         OSError: there can be no pipe or no process; nothing is left open.
@@ -186,8 +187,11 @@ def _be_child(request: LoadRequest, out: int) -> None:
     try:
         kernel.reset_dispositions(to_run_python=True)
         kernel.unblock_signals()
-        os.closerange(3, out)
-        os.closerange(out + 1, _DESCRIPTORS)
+        first = 3
+        for kept in sorted((out, *named_descriptors((request.location,)))):
+            os.closerange(first, kept)
+            first = kept + 1
+        os.closerange(first, _DESCRIPTORS)
         os.dup2(2, 1)
         _answer(request, out)
         status = 0

@@ -6,7 +6,9 @@ supervisor needs for that; it imports nothing heavy.
 """
 
 import os
+import sys
 
+from corepilot.sources.descriptors import named_descriptors
 from corepilot.system import kernel
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
@@ -80,8 +82,9 @@ def _be_child(request_end: int, answer_end: int) -> None:
     try:
         kernel.reset_dispositions(to_run_python=True)
         kernel.unblock_signals()
+        kept = {request_end, answer_end, *named_descriptors((*sys.argv, *os.environ.values()))}
         for fd in sorted(int(name) for name in os.listdir("/proc/self/fd")):
-            if fd > 2 and fd not in {request_end, answer_end}:
+            if fd > 2 and fd not in kept:
                 try:
                     os.close(fd)
                 except OSError:  # the listing's own

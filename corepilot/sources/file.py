@@ -1,4 +1,4 @@
-"""A configuration in a file: a path, or a `file://` URL (RFC 8089).
+"""A configuration in a file: a path, or a `file://` URL (RFC 8089); or in a pipe that has a path.
 
 Opening never blocks: not on a FIFO without a writer, and no device is opened at all. Reading a regular file can take
 long only where the file system does (a network file system whose server is gone); no system call bounds that, so it is
@@ -6,6 +6,7 @@ the loader's end that does.
 """
 
 import os
+import select
 import stat
 import time
 
@@ -14,7 +15,6 @@ from corepilot.sources.source import MAX_BYTES, SourceError, SourceText
 _CHUNK_BYTES = 256 * 1024
 _KINDS = {
     stat.S_IFDIR: ("it is a directory", "name a file in it"),
-    stat.S_IFIFO: ("it is a FIFO", "write the text to a file first"),
     stat.S_IFSOCK: ("it is a socket", "write the text to a file first"),
     stat.S_IFCHR: ("it is a device", "name a regular file"),
     stat.S_IFBLK: ("it is a device", "name a regular file"),
@@ -30,16 +30,20 @@ class FileSource:
 
 
 def read(location: str, deadline_s: float) -> SourceText:
-    """Return the text of a regular file, symbolic links followed.
+    """Return the text of a regular file or of a pipe, symbolic links followed.
+
+    A pipe (`/dev/stdin`, a FIFO, a shell's `<(…)`) is read to its end, which a second time may be at once: a reload
+    judges whatever there is then.
 
     Args:
         location: A path, relative to the working directory or absolute, or a `file://` URL with an absolute path, where
             `%20` and the like stand for bytes.
-        deadline_s: Seconds this may take. Looked at between two reads of 256 KiB.
+        deadline_s: Seconds this may take. Looked at between two reads of 256 KiB. Includes the wait for the writers of
+            a pipe, who have to close it.
 
     Raises:
-        SourceError: There is no such file, it may not be read, it is not a regular file, it has more than `MAX_BYTES`
-            bytes, it is not UTF-8, or the time is over.
+        SourceError: There is no such file, it may not be read, it is neither a regular file nor a pipe, it has more
+            than `MAX_BYTES` bytes, it is not UTF-8, or the time is over.
     """
     end = time.monotonic() + deadline_s
     name = _printable(location)
@@ -52,12 +56,14 @@ def read(location: str, deadline_s: float) -> SourceText:
         try:
             info = os.fstat(descriptor)
             _refuse_what_is_no_file(info, name)
-            data = _bytes(descriptor, end, name, deadline_s)
+            pipe = stat.S_ISFIFO(info.st_mode)
+            data = (_piped if pipe else _bytes)(descriptor, end, name, deadline_s)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise SourceError(f"cannot read configuration {name!r}: {_reason(error, path)}") from error
-    return SourceText(_text(data, name), name, os.path.abspath(path), world_writable(info, name, os.geteuid()))
+    where = None if pipe else os.path.abspath(path)
+    return SourceText(_text(data, name), name, where, world_writable(info, name, os.geteuid()))
 
 
 def world_writable(info: os.stat_result, name: str, euid: int) -> tuple[str, ...]:
@@ -94,7 +100,7 @@ def _path(location: str, name: str) -> str:
 
 
 def _refuse_what_is_no_file(info: os.stat_result, name: str) -> None:
-    if not stat.S_ISREG(info.st_mode):
+    if not stat.S_ISREG(info.st_mode) and not stat.S_ISFIFO(info.st_mode):
         what, hint = _KINDS.get(stat.S_IFMT(info.st_mode), ("it is not a regular file", "name a regular file"))
         raise SourceError(f"cannot read configuration {name!r}: {what}; {hint}")
     if info.st_size > MAX_BYTES:
@@ -114,6 +120,31 @@ def _bytes(descriptor: int, end: float, name: str, deadline_s: float) -> bytes:
             return b"".join(chunks)
         chunks.append(chunk)
         size += len(chunk)
+    raise _too_long(name, "more bytes")
+
+
+def _piped(descriptor: int, end: float, name: str, deadline_s: float) -> bytes:
+    """Read a pipe until its writers have closed it, and wait for the first one where there may still come one."""
+    anonymous = os.readlink(f"/proc/self/fd/{descriptor}").startswith("pipe:")
+    ready = select.poll()
+    ready.register(descriptor, select.POLLIN)
+    data = bytearray()
+    hung_up = False
+    while len(data) <= MAX_BYTES:
+        try:
+            chunk = os.read(descriptor, _CHUNK_BYTES)
+        except BlockingIOError:
+            chunk = None  # there are writers, and nothing from them
+        # A FIFO that nobody has opened for writing yet reads like one that all writers have closed.
+        if chunk == b"" and (data or anonymous or hung_up):
+            return bytes(data)
+        data += chunk or b""
+        left_s = end - time.monotonic()
+        if not chunk and left_s > 0:
+            hung_up = any(events & select.POLLHUP for _, events in ready.poll(left_s * 1000))
+        if time.monotonic() >= end:
+            rule = f"it is a pipe, and not all of it was written within {deadline_s:g} s"
+            raise SourceError(f"cannot read configuration {name!r}: {rule}; start what writes it, and let it close it")
     raise _too_long(name, "more bytes")
 
 

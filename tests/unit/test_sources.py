@@ -3,6 +3,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from corepilot.errors import ConfigError
 from corepilot.plugin.verify import assert_light
 from corepilot.sources import plugin
+from corepilot.sources.descriptors import named_descriptors
 from corepilot.sources.file import FileSource, _bytes, read, world_writable
 from corepilot.sources.source import MAX_BYTES, Source, SourceError
 
@@ -92,19 +94,88 @@ def test_a_working_directory_that_is_gone(here: Path) -> None:
 
 
 def test_f07_what_is_no_regular_file_is_refused_without_waiting(here: Path) -> None:
-    os.mkfifo(here / "fifo")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
         for location, what in (
-            ("fifo", "it is a FIFO; write the text to a file first"),
             ("socket", "it is a socket; write the text to a file first"),
             (".", "it is a directory; name a file in it"),
             ("/dev/null", "it is a device; name a regular file"),
             ("/dev/zero", "it is a device; name a regular file"),
         ):
             assert refusal(location) == f"cannot read configuration {location!r}: {what}"
+
+
+def write_later(path: Path, pieces: list[bytes]) -> threading.Thread:
+    """Open a FIFO for writing, which waits for its reader, write the pieces one by one, and close it."""
+
+    def write() -> None:
+        with path.open("wb", buffering=0) as file:
+            for piece in pieces:
+                file.write(piece)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    return thread
+
+
+def test_a_fifo_is_read_until_its_writer_closes_it(here: Path) -> None:
+    os.mkfifo(here / "fifo")
     (here / "to-fifo").symlink_to("fifo")
-    assert "it is a FIFO" in refusal("to-fifo")
+    for location, pieces in (("fifo", [b"{ jobs", b": [] }"]), ("to-fifo", [b"x" * 1_000_000] * 3), ("fifo", [])):
+        writer = write_later(here / "fifo", pieces)
+        found = read(location, SOON_S)
+        assert found.text.encode() == b"".join(pieces)
+        assert found.path is None
+        writer.join()
+
+
+def test_a_fifo_that_nobody_writes_or_closes_ends_in_the_deadline(here: Path) -> None:
+    os.mkfifo(here / "fifo")
+    rule = "it is a pipe, and not all of it was written within 0.05 s"
+    with pytest.raises(SourceError, match=rule):
+        read("fifo", 0.05)
+    open_for_ever = os.open(here / "fifo", os.O_RDWR)
+    try:
+        os.write(open_for_ever, b"{")
+        with pytest.raises(SourceError, match=rule):
+            read("fifo", 0.05)
+    finally:
+        os.close(open_for_ever)
+
+
+@pytest.mark.parametrize("text", [b"{ jobs: [] }", b""])
+def test_a_pipe_of_a_shell_is_read_whoever_has_gone(text: bytes) -> None:
+    """`<(…)` and `/dev/stdin`: the writer may have ended before the pipe is opened under its name."""
+    read_end, write_end = os.pipe()
+    os.write(write_end, text)
+    os.close(write_end)
+    try:
+        assert read(f"/dev/fd/{read_end}", SOON_S).text.encode() == text
+    finally:
+        os.close(read_end)
+
+
+def test_a_pipe_without_end_is_read_no_further_than_the_limit(here: Path) -> None:
+    os.mkfifo(here / "fifo")
+    writer = subprocess.Popen(["sh", "-c", "exec cat /dev/zero > fifo"], cwd=here)
+    try:
+        assert "it has more bytes, and 4194304 are the limit" in refusal("fifo")
+    finally:
+        writer.wait(10)
+
+
+def test_descriptors_that_are_named() -> None:
+    words = [
+        "corepilot",
+        "-c",
+        "/dev/fd/63",
+        "-config=/proc/self/fd/7",
+        "/dev/fd/",
+        "/dev/fd/1",
+        "/dev/fd/x",
+        "/dev/fd/5/a",
+    ]
+    assert named_descriptors(words) == {63, 7}
 
 
 def test_f02_size_is_limited(here: Path) -> None:
