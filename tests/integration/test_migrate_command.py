@@ -298,6 +298,51 @@ def test_a_stop_runs_pre_stop_first_and_post_stop_last(tmp_path: Path) -> None:
     assert order(tmp_path) == ["main", "before", "term", "after"]
 
 
+@pytest.mark.parametrize("post", [{"postStop": ["sh", "-c", "kill -0 $(cat agent) && echo post >>order"]}, {}])
+@pytest.mark.parametrize("stop", [True, False])
+def test_a_coprocess_is_stopped_after_the_program_and_post_stop(
+    tmp_path: Path, post: dict[str, Any], *, stop: bool
+) -> None:
+    agent = "trap 'echo agent >>order; exit 0' TERM; echo $$ >agent; while :; do sleep 0.05; done"
+    program = (
+        "trap 'kill -0 $(cat agent) && echo main >>order; exit 0' TERM; while [ ! -s agent ]; do sleep 0.05; done; "
+    )
+    program += "while :; do echo x >ready; sleep 0.05; done" if stop else "sleep 0.2; echo main >>order"
+    old = {"services": [], "coprocesses": [{"command": ["sh", "-c", agent], "restarts": "unlimited"}], **post}
+    with run(tmp_path, old, "sh", "-c", program) as corepilot:
+        if stop:
+            eventually((tmp_path / "ready").exists)
+            corepilot.signal(signal.SIGTERM)
+        assert corepilot.wait() == 0
+    assert order(tmp_path) == ["main", *(["post"] if post else []), "agent"]
+
+
+def test_coprocesses_end_where_pre_start_fails(tmp_path: Path) -> None:
+    old = {"preStart": "false", "services": [], "coprocesses": [{"command": says("beside")}], "postStop": says("post")}
+    with run(tmp_path, old, *says("main")) as corepilot:
+        assert corepilot.wait() == 1
+    assert "beside" not in order(tmp_path)
+
+
+@pytest.mark.parametrize("stop", ["touch made", ["touch", "made"]])
+def test_pre_stop_runs_only_while_the_program_does(tmp_path: Path, stop: Any) -> None:
+    old = {"preStop": stop, "services": []}
+    with run(tmp_path, old, "sh", "-c", "exit 4") as corepilot:
+        assert corepilot.wait() == 4
+    with run(tmp_path, {"preStart": "false", **old}, "sleep", "100") as corepilot:
+        assert corepilot.wait() == 1
+    assert not (tmp_path / "made").exists()
+
+
+def test_pre_stop_gets_its_words(tmp_path: Path) -> None:
+    old = {"preStop": ["touch", "a b"], "services": []}
+    with run(tmp_path, old, "sh", "-c", "echo >ready; sleep 100") as corepilot:
+        eventually((tmp_path / "ready").exists)
+        corepilot.signal(signal.SIGTERM)
+        corepilot.wait()
+    assert (tmp_path / "a b").exists()
+
+
 def test_a_sensor_gives_its_value_to_the_metric(tmp_path: Path) -> None:
     sensor = {"name": "used", "help": "h", "type": "gauge", "poll": 600, "check": "echo 42"}
     telemetry = {"port": 0, "interfaces": ["static:127.0.0.1"], "sensors": [sensor]}

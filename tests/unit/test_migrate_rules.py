@@ -53,6 +53,8 @@ HOOK = '{name: "h", exec: "x", when: {source: "%s", once: "%s"}}'
         ("own-settings", jobs(head='exitStatus: "zero", reportFailing: false, control: {strict: true}, ' + CONSUL),
          ["exitStatus", "reportFailing", "control.strict"]),
         ("own-settings", '{consul: {address: "c", token_file: "/t", tls: {verify: true}}}', ["consul.token_file"]),
+        ("own-settings", jobs('{name: "a", exec: "x", stopAfter: "b"}', head="watches: [{atStart: true}], " + CONSUL),
+         ["watches[0].atStart", "jobs[0].stopAfter"]),
         ("own-settings", '{discovery: "embedded"}', ["", "discovery"]),
         ("own-settings", "{consul: false, jobs: []}", [""]),
         ("own-settings", jobs('{name: "a", tll: 1, instance: null}'), []),
