@@ -53,8 +53,8 @@ def load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
     places = Places(source.name, source.text, rendered, document.root, request.environment)
     verdict = Verdict(places, judge_machine=request.judge_machine)
     for warning in source.warnings:
-        hint = "let only its owner write it: chmod go-w"
-        verdict.add(places.whole("source-open", warning, hint, severity="warning"))
+        message, _, hint = warning.partition("; ")
+        verdict.add(places.whole("source-open", message, hint, severity="warning"))
     surroundings = Surroundings(request.environment, request.hostname)
     config = judge(document, rendered.text, request, verdict, surroundings)
     problems = in_order(verdict.all())

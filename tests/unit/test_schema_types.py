@@ -266,3 +266,14 @@ def test_a_broken_template_is_one_error_with_its_place(tmp_path: Path) -> None:
     problem = problem_of(judged("{\n  jobs: {{ .X | nosuch }}\n}", tmp_path))
     assert (problem.code, problem.line) == ("template", 2)
     assert problem.source_line == "  jobs: {{ .X | nosuch }}"
+
+
+def test_a_file_that_others_can_write_gets_one_piece_of_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    (tmp_path / "app.json5").touch()
+    (tmp_path / "app.json5").chmod(0o666)
+    (problem,) = judged('{ jobs: [ { name: "a" } ] }', tmp_path).problems
+    assert problem.code == "source-open"
+    assert problem.sentence().endswith("app.json5' can be written by everyone, and root runs what it says; "
+                                       "remove that right with chmod go-w")  # fmt: skip
+    assert problem.sentence().count("chmod") == 1
