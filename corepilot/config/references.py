@@ -11,7 +11,8 @@ _OF_A_JOB = frozenset(("exitSuccess", "exitFailed", "stopping", "stopped", "heal
 _OF_A_CHECK = frozenset(("exitSuccess", "exitFailed"))
 _OF_A_WATCH = frozenset(("changed", "healthy", "unhealthy"))
 _OF_ALL = frozenset(("startup", "enterMaintenance", "exitMaintenance"))
-_STOP_HINT = "to act before a job is stopped, name it as the source and wait for stopping"
+_STOP_HINT = 'to act before a job is stopped, write source: "<job>", once: "stopping"'
+_HINTS = {"shutdown": _STOP_HINT, **{name: f'write source: "{name}"' for name in SIGNALS}}
 
 
 def judge_references(
@@ -48,17 +49,18 @@ def _judge(when: Plain, index: int, known: dict[str, frozenset[str]], verdict: V
             hint = did_you_mean(source, (*known, *sorted(SIGNALS))) or _watch_hint(source, known)
             verdict.warn((*path, "source"), "unknown-source", rule, hint)
         else:
-            verdict.warn(path, "when-never", f"{code} without a source never comes", "add source")
+            verdict.warn(path, "when-never", f"{code} without a source never comes", _source_hint(code))
         return
     if code not in known[source]:
         rule = f"{code} never comes from {shown(source)}, so the job never starts"
-        if code == "shutdown":
-            hint = _STOP_HINT
-        elif code in SIGNALS:
-            hint = f'write source: "{code}"'
-        else:
-            hint = "from there come " + ", ".join(sorted(known[source]))
+        hint = _HINTS.get(code) or "from there come " + ", ".join(sorted(known[source]))
         verdict.warn((*path, kind), "when-never", rule, hint)
+
+
+def _source_hint(code: str) -> str:
+    if code in _OF_ALL:
+        return f'add source: "{GLOBAL}"'
+    return _HINTS.get(code, "add source, with the name of a job or watch.<name>")
 
 
 def _watch_hint(source: str, known: dict[str, frozenset[str]]) -> str:

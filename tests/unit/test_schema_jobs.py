@@ -469,3 +469,19 @@ def test_the_nearest_source_is_suggested(tmp_path: Path) -> None:
       jobs: [ { name: "a", when: { source: "db", each: "changed" } } ] }"""
     (problem,) = judged(text, tmp_path).problems
     assert problem.hint == 'did you mean "watch.db"?'
+
+
+@pytest.mark.parametrize(
+    ("when", "hint"),
+    [
+        ('{ once: "shutdown" }', 'to act before a job is stopped, write source: "<job>", once: "stopping"'),
+        ('{ source: "global", once: "shutdown" }',
+         'to act before a job is stopped, write source: "<job>", once: "stopping"'),
+        ('{ once: "startup" }', 'add source: "global"'),
+        ('{ each: "SIGHUP" }', 'write source: "SIGHUP"'),
+        ('{ each: "changed" }', "add source, with the name of a job or watch.<name>"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_of_a_when_is_said(tmp_path: Path, when: str, hint: str) -> None:
+    (problem,) = judged(f'{{ discovery: false, jobs: [ {{ name: "a", when: {when} }} ] }}', tmp_path).problems
+    assert (problem.code, problem.hint) == ("when-never", hint)
