@@ -5,6 +5,7 @@ A job's line is shown at any level: the level is for what corepilot says (sectio
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 from corepilot.config.model import LoggingConfig
@@ -85,28 +86,36 @@ class Log:
         return self._format("warning", [message.encode()], ())
 
 
-_second, _second_text = 0, ""
+@lru_cache(1)  # looked up once a second; the zone may change while we run
+def local_time(second: int) -> tuple[str, str]:
+    """A second of Unix time as date and time, and as zone, both as Go's RFC3339 writes them.
+
+    The zone is that of $TZ or else of /etc/localtime at that second (tzset(3)); what does not differ from UTC is Z.
+    """
+    local = time.localtime(second)
+    hours, minutes = divmod(abs(local.tm_gmtoff) // 60, 60)
+    zone = f"{'-' if local.tm_gmtoff < 0 else '+'}{hours:02d}:{minutes:02d}" if local.tm_gmtoff else "Z"
+    return time.strftime("%Y-%m-%dT%H:%M:%S", local), zone
 
 
-def _now() -> str:
-    """The time as Go's RFC3339Nano in UTC: trailing zeros of the fraction are left out."""
-    global _second, _second_text
+def _nano_stamp() -> str:
+    """The time as Go's RFC3339Nano: trailing zeros of the fraction are left out."""
     second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    if second != _second:
-        _second, _second_text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-    return f"{_second_text}.{nanoseconds:09d}".rstrip("0").rstrip(".") + "Z"
+    text, zone = local_time(second)
+    return f"{text}.{nanoseconds:09d}".rstrip("0").rstrip(".") + zone
 
 
 # A block of records at a time: what they have in common is made once, and text that needs no look stays bytes.
 def _default(_level: str, lines: list[bytes], fields: Fields) -> bytes:
     # Lines of a check show its pid only (contract, section 6).
-    head = "".join([f"{word} " for word in (_now(), *[value for name, value in fields if name != "check"])])
+    head = "".join([f"{word} " for word in (_nano_stamp(), *[value for name, value in fields if name != "check"])])
     first = head.encode("utf-8", _INVALID)
     return first + (b"\n" + first).join(lines) + b"\n"
 
 
 def _text(level: str, lines: list[bytes], fields: Fields) -> bytes:
-    head = f'time="{_now()}" level={level}'.encode()
+    stamp = "".join(local_time(int(time.time())))  # logrus writes RFC3339 here: no fraction
+    head = f'time="{stamp}" level={level}'.encode()
     pairs = [name.encode() + b"=" + _quoted(str(value).encode("utf-8", _INVALID)) for name, value in fields]
     tail = b"".join([b" " + pair for pair in pairs]) + b"\n"
     # logrus leaves an empty message out.
@@ -121,7 +130,7 @@ def _json(level: str, lines: list[bytes], fields: Fields) -> bytes:
     from json import dumps  # a look-up after the first time; not on the boot path of the other formats
     from json.encoder import encode_basestring
 
-    record = {**dict(fields), "level": level, "msg": "", "time": _now()}
+    record = {**dict(fields), "level": level, "msg": "", "time": _nano_stamp()}
     frame = dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     head, _, tail = frame.partition('"msg":""')  # found nowhere else: a quote inside a value is escaped
     head, tail = head + '"msg":', tail + "\n"

@@ -65,6 +65,24 @@ def test_job_lines_are_shown_at_any_level(tmp_path: Path, level: str) -> None:
         assert [line.rpartition(" ")[2] for line in corepilot.lines] == ["shown"]
 
 
+@pytest.mark.parametrize(("zone", "shown"), [("JST-9", r"\+09:00"), ("UTC0", "Z"), ("EST5", "-05:00")])
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [
+        ("default", r"{date}T{time}(?:\.\d+)?{zone} "),
+        ("text", 'time="{date}T{time}{zone}" '),
+        ("json", r'\{{.*"time":"{date}T{time}(?:\.\d+)?{zone}"\}}$'),
+    ],
+)
+def test_times_are_local(tmp_path: Path, form: str, start: str, zone: str, shown: str) -> None:
+    pattern = start.format(date=r"\d{4}-\d\d-\d\d", time=r"\d\d:\d\d:\d\d", zone=shown)
+    more = f'logging: {{format: "{form}"}},'
+    with Corepilot(config('{name: "a", exec: "echo there"}', more), tmp_path, environment={"TZ": zone}) as corepilot:
+        assert corepilot.wait() == 0
+        assert len(corepilot.lines) == 3
+        assert all(re.match(pattern, line) for line in corepilot.lines), corepilot.output
+
+
 def test_every_line_of_a_job_arrives_whole(tmp_path: Path) -> None:
     script = (
         "echo one; echo two >&2; echo; printf 'cr\\r\\n'; printf 'mid\\rdle\\n'; "

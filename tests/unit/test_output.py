@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +78,7 @@ def written(path: Path, form: Any, level: Any = "info") -> str:
     return path.read_text("utf-8", "surrogateescape")
 
 
-STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z"
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
 
 
 def test_the_default_format(tmp_path: Path) -> None:
@@ -87,12 +90,39 @@ def test_the_default_format(tmp_path: Path) -> None:
 
 
 def test_the_text_format(tmp_path: Path) -> None:
-    lines = re.sub(STAMP, "T", written(tmp_path / "log", "text")).splitlines()
+    text = written(tmp_path / "log", "text")
+    assert "." not in text.partition('" ')[0]
+    lines = re.sub(STAMP, "T", text).splitlines()
     assert lines[0] == 'time="T" level=info msg="say "it""'
     assert lines[1] == 'time="T" level=info msg=plain job=app pid=7'
     assert lines[2] == 'time="T" level=info msg="two words" job=app pid=7'
     assert lines[3] == 'time="T" level=info job=app pid=7'
     assert lines[5] == 'time="T" level=info msg=fine check=check.app'
+
+
+@pytest.mark.parametrize(
+    ("zone", "stamps"),
+    [
+        ("UTC0", ["2026-11-01T05:59:59Z", "2026-11-01T06:00:00Z", "2026-07-01T00:00:00Z"]),
+        ("JST-9", ["2026-11-01T14:59:59+09:00", "2026-11-01T15:00:00+09:00", "2026-07-01T09:00:00+09:00"]),
+        # The clock goes back at two in the morning of that day: an hour is seen twice.
+        ("EST5EDT,M3.2.0,M11.1.0",
+         ["2026-11-01T01:59:59-04:00", "2026-11-01T01:00:00-05:00", "2026-06-30T20:00:00-04:00"]),
+        ("GMT0BST,M3.5.0/1,M10.5.0", ["2026-11-01T05:59:59Z", "2026-11-01T06:00:00Z", "2026-07-01T01:00:00+01:00"]),
+        ("NST3:30", ["2026-11-01T02:29:59-03:30", "2026-11-01T02:30:00-03:30", "2026-06-30T20:30:00-03:30"]),
+    ],
+)  # fmt: skip
+def test_stamps_are_in_local_time_and_follow_its_changes(zone: str, stamps: list[str]) -> None:
+    change = int(datetime(2026, 11, 1, 6, tzinfo=UTC).timestamp())
+    summer = int(datetime(2026, 7, 1, tzinfo=UTC).timestamp())
+    code = (
+        "from corepilot.output.log import local_time\n"
+        f"for second in ({change - 1}, {change}, {summer}): print(*local_time(second), sep='')"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-I", "-c", code], env={"TZ": zone}, capture_output=True, text=True, check=True, timeout=20
+    )
+    assert answer.stdout.split() == stamps
 
 
 def test_the_json_format(tmp_path: Path) -> None:
