@@ -92,15 +92,25 @@ def _has_jobs(old: Old) -> bool:
     return any(True for _ in old.top("jobs"))
 
 
-def _load(location: str, environment: dict[str, str]) -> LoadResult:
-    request = loader.LoadRequest(location, environment, judge_machine=False, hostname=os.uname().nodename)
-    return loader.collect(loader.start(request), DEADLINE_S)
+def _load(text: str, called: str, environment: dict[str, str]) -> LoadResult:
+    """Load a text as the loader would load a file. What a pipe has given is not there for a second reader."""
+    with os.fdopen(os.memfd_create("migrated"), "wb") as made:
+        made.write(text.encode())
+        made.flush()
+        name = f"/proc/{os.getpid()}/fd/{made.fileno()}"
+        request = loader.LoadRequest(name, environment, judge_machine=False, hostname=os.uname().nodename)
+        result = loader.collect(loader.start(request), DEADLINE_S)
+    for problem in result.problems:
+        problem.file = problem.file and called
+        problem.message = problem.message.replace(name, called)
+        problem.hint = problem.hint.replace(name, called)
+    return result
 
 
 def _why(file: str, text: str, error: MigrationError, environment: dict[str, str]) -> tuple[Problem, ...]:
     """Why a file of version 2 cannot be turned: what `check` says of it, where that is about the same fault."""
     if str(error).startswith(CANNOT_READ):
-        problems = [one for one in _load(file, environment).problems if one.code in _UNREADABLE]
+        problems = [one for one in _load(text, file, environment).problems if one.code in _UNREADABLE]
         # A variable that is not set breaks the text as well; but that is not what stopped us.
         if problems and not problems[0].unset:
             return tuple(problems)
@@ -118,15 +128,7 @@ def _at(file: str, text: str, environment: Mapping[str, str], offset: int, messa
 def _turned(file: str, old: Old, program: Sequence[str], environment: dict[str, str], target: str) -> Outcome:
     """A file of version 2. What was made of it is loaded, with the variables there are."""
     text = convert(old, program)
-    with os.fdopen(os.memfd_create("migrated"), "wb") as made:
-        made.write(text.encode())
-        made.flush()
-        name = f"/proc/{os.getpid()}/fd/{made.fileno()}"
-        result = _load(name, environment)
-    problems = [problem for problem in result.problems if problem.is_error]
-    for problem in problems:
-        problem.file = target
-        problem.message = problem.message.replace(name, target)
+    problems = [problem for problem in _load(text, target, environment).problems if problem.is_error]
     mended = [_at(file, old.masked.source, environment, slip.offset, slip.text) for slip in old.slips]
     for warning in mended:
         warning.severity = "warning"
@@ -136,7 +138,7 @@ def _turned(file: str, old: Old, program: Sequence[str], environment: dict[str, 
 
 def _compared(file: str, text: str, environment: dict[str, str], *, every: bool) -> Outcome:
     """A file of version 3."""
-    result = _load(file, environment)
+    result = _load(text, file, environment)
     problems = tuple(problem for problem in result.problems if problem.is_error)
     found: list[Found] = []
     # Only what the loader could read within its limits is read again here, where there are none.

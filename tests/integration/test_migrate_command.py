@@ -4,13 +4,14 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from eventually import eventually
-from running import Corepilot, alive, cli
+from running import COMMAND, Corepilot, alive, cli
 
 UNCHANGED = '{consul: "localhost:8500", jobs: [{name: "app", exec: "sleep 9"}, {name: "n"}]}'
 CHANGED = '{consul: "https://c:8501",\n jobs: [{name: "app", exec: "sleep 9"}, {name: "n"}]}'
@@ -87,6 +88,17 @@ def test_variables_are_given_as_to_check(tmp_path: Path) -> None:
     file = write(tmp_path, "a.json5", '{consul: {{ .C }}, jobs: [{name: "n"}]}')
     assert cli("migrate", file).returncode == 1
     assert cli("migrate", file, "-e", 'C="x"').returncode == 0
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    for text in (CHANGED, '{"services": [], "preStart": “x”}'):
+        read_end, write_end = os.pipe()
+        with os.fdopen(write_end, "w") as pipe:
+            pipe.write(text)
+        words = [*COMMAND, "migrate", f"/dev/fd/{read_end}"]
+        answer = subprocess.run(words, pass_fds=[read_end], capture_output=True, text=True, timeout=30, check=False)
+        os.close(read_end)
+        assert "tls-verify (decide): consul (line 1)" in answer.stdout or f"/dev/fd/{read_end}:1:30: " in answer.stderr
 
 
 # ----------------------------------------------------------------------------------------------------------- version 2
