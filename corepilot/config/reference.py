@@ -24,8 +24,8 @@ A **command** is a text, split at single spaces without any quoting, or an array
 An **interface specification** is `inet`, `inet6`, `eth0`, `eth0:inet`, `eth0:inet6`, `eth0[1]`, a network such as
 `10.0.0.0/8`, or `static:192.0.2.1`; the first one that matches any address wins.
 
-The file may be a pipe, such as `/dev/stdin`: it is read until it is closed, for 8 seconds at most. A reload reads it again,
-and judges what there is then.
+The file may be a pipe, such as `/dev/stdin`: it is read until it is closed, for 8 seconds at most. A reload reads it
+again, and judges what there is then.
 
 `corepilot check FILE` judges a file by these rules and says what is wrong, all at once.
 """

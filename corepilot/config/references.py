@@ -38,7 +38,7 @@ def judge_references(
 def _judge(when: Plain, index: int, known: dict[str, frozenset[str]], verdict: Verdict) -> None:
     path = ("jobs", index, "when")
     kind, code, source = when["kind"], when["code"], when["source"]
-    if kind == "never":
+    if kind == "never" and not verdict.refuses(path):
         hint = "add once or each; leave when out to start at startup"
         verdict.warn(path, "when-never", "it names no event, so the job never starts", hint)
     if kind not in {"once", "each"} or code == "error":  # the source of error is free text

@@ -1,10 +1,10 @@
 """Every setting of the configuration, once: key, kind, unit, default, rule, help (ContainerPilot contract, section 3).
 
-docs/reference/configuration.md is made from this module. What needs more than one setting, a machine or a plugin is
-judged in `jobs`, `catalog`, `telemetry` and `references`.
+Those of `telemetry` stand in `telemetry_schema`. docs/reference/configuration.md is made from both. What needs more
+than one setting, a machine or a plugin is judged in `jobs`, `catalog`, `telemetry` and `references`.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, validates_schema
 
@@ -12,6 +12,7 @@ from corepilot.config.addresses import DEFAULT_SPECS
 from corepilot.config.complaints import Complaint, did_you_mean, shown
 from corepilot.config.fields import Choice, Command, Duration, Flag, Interfaces, Raw, Setting, Text, Texts, Whole
 from corepilot.config.sections import Array, Object, Section
+from corepilot.config.telemetry_schema import TelemetrySection
 from corepilot.events import CODES
 
 # This module is on the way to the first job: the model costs 9 ms to import, and a regular expression a third of one.
@@ -127,6 +128,8 @@ class ConsulExtrasSection(Section):
 class HealthSection(Section):
     """`jobs[].health`."""
 
+    meant: ClassVar = {"poll": "write interval", "heartbeat": "write interval", "frequency": "write interval"}
+
     exec = Command(
         "command that exits with 0 when the job is healthy; without it the service is kept passing",
         example="/usr/bin/check --fast",
@@ -141,6 +144,12 @@ class HealthSection(Section):
 
 class WhenSection(Section):
     """`jobs[].when`."""
+
+    meant: ClassVar = {
+        "event": "write once or each instead of event",
+        "frequency": "write interval",
+        "poll": "write interval",
+    }
 
     source = Text(
         "whose event: a job, `check.<job>`, `watch.<name>`, `global`, `SIGHUP` or `SIGUSR2`",
@@ -173,6 +182,12 @@ class JobSection(Section):
     ContainerPilot takes the names of variables of its own for keys, to no effect. Files use some: `restartLimit`.
     """
 
+    meant: ClassVar = {
+        "poll": "write interval in health",
+        "heartbeat": "write interval in health",
+        "frequency": "write interval in when",
+        "restart": "write restarts",
+    }
     ignored = frozenset(
         (
             *("exectimeout", "freqinterval", "healthcheckexec", "heartbeatinterval", "restartlimit", "ttl"),
@@ -283,6 +298,8 @@ class JobSection(Section):
 class WatchSection(Section):
     """One of `watches`; its events have the source `watch.<name>`."""
 
+    meant: ClassVar = {"poll": "write interval", "frequency": "write interval"}
+
     name = Text("name of the service that is watched", required=True, allowed=NAME_HINT, example="database")
     interval = Whole(
         "when it is looked at first, and how old what is known about it may become",
@@ -301,42 +318,6 @@ class WatchSection(Section):
         if name is not None and not is_service_name(name):
             rule = "the name is empty" if not name else f"{shown(name)} cannot be the name of a service"
             raise ValidationError({"name": [Complaint("bad-name", rule, NAME_HINT)]})
-
-
-class MetricSection(Section):
-    """One of `telemetry.metrics`. Its public name is namespace, subsystem and name, joined by underscores."""
-
-    namespace = Text("first part of the public name", default="", default_text="none")
-    subsystem = Text("second part of the public name", default="", default_text="none")
-    name = Text("last part of the public name", required=True, example="requests")
-    help = Text("what it measures", required=True)
-    type = Choice("what it is", {word: word for word in ("counter", "gauge", "histogram", "summary")}, required=True)
-
-    @validates_schema(skip_on_field_errors=False)
-    def judge(self, data: dict[str, Any], **_: Any) -> None:
-        """Prometheus' rules for names and help."""
-        errors: dict[str, Any] = {}
-        if data.get("help") == "":
-            errors["help"] = [Complaint("wrong-value", "the help is empty", "say what the metric measures")]
-        if "name" in data:
-            public = public_name(data)
-            if not data["name"] or not _is_metric_name(public):
-                rule = f"{shown(public)} is not a name that Prometheus allows"
-                hint = "use letters, digits and underscores; do not start with a digit"
-                errors["name"] = [Complaint("bad-name", rule, hint)]
-        if errors:
-            raise ValidationError(errors)
-
-
-class TelemetrySection(Section):
-    """`telemetry`."""
-
-    port = Whole(
-        "port of the endpoint", default=9090, minimum=0, maximum=65535, allowed="0: any free port, not advertised"
-    )
-    interfaces = Interfaces("where the address of the endpoint is taken from", single=False, default=DEFAULT_SPECS)
-    tags = Texts("tags of the service `containerpilot`; the version is added", braces=True, default=())
-    metrics = Array("metrics of your own", Object("a metric", MetricSection), braces=True, default=())
 
 
 class RootSection(Section):
@@ -385,16 +366,5 @@ def is_service_name(name: str) -> bool:
     return len(name) > 1 and "a" <= name[0] <= "z" and name.isascii() and name.replace("-", "a").isalnum()
 
 
-def _is_metric_name(name: str) -> bool:
-    """Whether a name is `^[a-zA-Z_:][a-zA-Z0-9_:]*$`."""
-    return name.isascii() and name.replace("_", "a").replace(":", "a").isidentifier()
-
-
 def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
-
-
-def public_name(metric: dict[str, Any]) -> str:
-    """The name under which a metric is published."""
-    parts = (metric.get("namespace", ""), metric.get("subsystem", ""), metric.get("name", ""))
-    return "_".join(part for part in parts if part)

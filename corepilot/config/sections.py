@@ -1,7 +1,7 @@
 """Objects and arrays of settings: keys in any case, the nearest key for an unknown one, null is like no key."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, missing, pre_load, validates_schema
 
@@ -17,10 +17,12 @@ class Section(Schema):
     Attributes:
         exact: Whether keys have to be in their exact case, as at the top level.
         ignored: Keys that are taken and not used, in small letters. Whoever uses the section warns of them.
+        meant: Keys of other versions, or often seen, in small letters, each with what to write instead.
     """
 
     exact = False
     ignored: frozenset[str] = frozenset()
+    meant: ClassVar[Mapping[str, str]] = {}
 
     class Meta:
         """Unknown keys are judged by `unknown_keys`, which can say more than marshmallow does."""
@@ -73,7 +75,7 @@ class Section(Schema):
             )
         if twin is not None:
             return Complaint("unknown-key", f"at the top level the key is written {twin}", f"write {twin}", key=True)
-        hint = did_you_mean(key, known) or "known here: " + ", ".join(known)
+        hint = self.meant.get(key.lower()) or did_you_mean(key, known) or "known here: " + ", ".join(known)
         return Complaint("unknown-key", "there is no such key here", hint, key=True)
 
     def _folded(self, data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

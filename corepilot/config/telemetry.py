@@ -7,8 +7,8 @@ from corepilot._version import __version__
 from corepilot.config.complaints import Complaint
 from corepilot.config.jobs import Plain, address_of, service_config
 from corepilot.config.named_plugins import Named
-from corepilot.config.schema import public_name
 from corepilot.config.surroundings import Surroundings
+from corepilot.config.telemetry_schema import public_name
 from corepilot.config.verdict import Verdict
 
 GROUP = "corepilot.sinks"

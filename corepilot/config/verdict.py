@@ -29,6 +29,14 @@ class Verdict:
         """Whether there has been an error."""
         return self._counts["error"] > 0
 
+    def refuses(self, path: Path) -> bool:
+        """Whether there has been an error about the value at `path`, or about something in it."""
+        text = path_text(path)
+        return any(
+            one.is_error and (one.path == text or one.path.startswith((f"{text}.", f"{text}[")))
+            for one in self.problems
+        )
+
     def add(self, problem: Problem) -> None:
         """Keep a problem, or only count it if there are too many."""
         if self._counted(problem.severity):

@@ -93,7 +93,6 @@ def test_one_key_in_two_cases_is_refused(tmp_path: Path) -> None:
     ("text", "path", "meant"),
     [
         ("{ job: [] }", "job", "jobs"),
-        ('{ jobs: [ { name: "a", restart: 1 } ] }', "jobs[0].restart", "restarts"),
         ('{ jobs: [ { name: "a", initialStatus: "passing" } ] }', "jobs[0].initialStatus", "initial_status"),
         ('{ jobs: [ { name: "a", health: { interval: 1, tll: 1, ttl: 1 } } ] }', "jobs[0].health.tll", "ttl"),
         ("{ logging: { levle: 1 } }", "logging.levle", "level"),
@@ -106,6 +105,30 @@ def test_unknown_keys_are_refused_with_the_nearest_known_one(tmp_path: Path, tex
     assert [(one.code, one.path) for one in problems] == [("unknown-key", path)]
     assert problems[0].hint == f'did you mean "{meant}"?'
     assert problems[0].column == text.index(path.rpartition(".")[2]) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "hint"),
+    [
+        ("jobs: [ { name: 'a', poll: 5 } ]", "jobs[0].poll", "write interval in health"),
+        ("jobs: [ { name: 'a', Heartbeat: 5 } ]", "jobs[0].Heartbeat", "write interval in health"),
+        ("jobs: [ { name: 'a', frequency: '1s' } ]", "jobs[0].frequency", "write interval in when"),
+        ("jobs: [ { name: 'a', restart: 1 } ]", "jobs[0].restart", "write restarts"),
+        ("jobs: [ { name: 'a', when: { frequency: '1s' } } ]", "jobs[0].when.frequency", "write interval"),
+        ("jobs: [ { name: 'a', when: { source: 'b', event: 'healthy' } } ]", "jobs[0].when.event",
+         "write once or each instead of event"),
+        ("jobs: [ { name: 'a', health: { poll: 1, interval: 1, ttl: 1 } } ]", "jobs[0].health.poll", "write interval"),
+        ("discovery: 'embedded', watches: [ { name: 'db', interval: 1, poll: 1 } ]", "watches[0].poll",
+         "write interval"),
+        ("telemetry: { sensors: [] }", "telemetry.sensors",
+         "write metrics, and a job for each that records it; for a version 2 file see corepilot migrate"),
+    ],
+)  # fmt: skip
+def test_a_key_of_another_version_is_one_error_that_says_what_to_write(
+    tmp_path: Path, text: str, path: str, hint: str
+) -> None:
+    problems = [one for one in judged(f"{{ {text} }}", tmp_path).problems if not one.machine]
+    assert [(one.code, one.path, one.hint) for one in problems] == [("unknown-key", path, hint)]
 
 
 def test_an_unknown_key_that_is_near_to_none_lists_all(tmp_path: Path) -> None:
