@@ -15,6 +15,7 @@ import time
 from _queue import Empty, SimpleQueue
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
+from errno import ENXIO
 
 QUEUE_MAX_BYTES = 1024 * 1024
 BURST_MAX_BYTES = 8 * QUEUE_MAX_BYTES
@@ -31,7 +32,8 @@ class Writer:
 
     Args:
         fd: Where to write, for stdout and stderr; ignored if `path` is given.
-        path: A file to append to, created with mode 0644 (contract, section 6).
+        path: A file to append to, created with mode 0644 (contract, section 6). Opening it does not block: if it is a
+            fifo without a reader, stderr is told, and what is written waits for one as long as there is room.
         dropped_line: Makes the line that tells how many bytes were dropped.
 
     Raises:
@@ -40,7 +42,8 @@ class Writer:
 
     def __init__(self, fd: int, path: str | None, dropped_line: Callable[[int], bytes]) -> None:
         self._path = path
-        self._fd = fd if path is None else _open(path)
+        self._unread = False
+        self._fd = fd if path is None else self._open(path)
         self._dropped_line = dropped_line
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._reopen = False
@@ -106,6 +109,9 @@ class Writer:
     def _run(self) -> None:
         told = 0
         while True:
+            if self._unread:
+                self._unread = False
+                _tell(f"nobody reads the log yet, the fifo {self._path}; what it cannot hold is dropped and counted\n")
             block = self._queue.get()
             if block is None:
                 return
@@ -147,22 +153,36 @@ class Writer:
         if self._path is None or time.monotonic() - self._complained_at < COMPLAIN_EVERY_S:
             return
         self._complained_at = time.monotonic()
-        line = f"cannot write to the log file {self._path}: {error.strerror}; {self._lost_bytes} bytes lost so far\n"
-        try:
-            os.write(2, line.encode())
-        except OSError:
-            return  # there is nobody left to tell
+        _tell(f"cannot write to the log file {self._path}: {error.strerror}; {self._lost_bytes} bytes lost so far\n")
 
     def _reopen_file(self) -> None:
         assert self._path is not None  # noqa: S101  - reopen() checked it
         try:
-            fd = _open(self._path)
+            fd = self._open(self._path)
         except OSError as error:
             self._complain(error)
             return
         os.close(self._fd)
         self._fd = fd
 
+    def _open(self, path: str) -> int:
+        flags = os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
+        try:
+            fd = os.open(path, flags | os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o644)
+        except OSError as error:
+            if error.errno != ENXIO:
+                raise
+            # A fifo that nobody reads. With its other end open here too, opening and writing go on as if somebody did
+            # (fifo(7)). What else there is of this kind, such as a socket, cannot be opened so either.
+            fd = os.open(path, flags | os.O_RDWR)
+            self._unread = True
+            return fd
+        os.set_blocking(fd, True)
+        return fd
 
-def _open(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o644)
+
+def _tell(line: str) -> None:
+    try:
+        os.write(2, line.encode())
+    except OSError:
+        return  # there is nobody left to tell

@@ -1,6 +1,7 @@
 """Where output goes, and what it looks like (ContainerPilot contract, section 6)."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -151,6 +152,26 @@ def test_a_log_file_is_appended_to_and_reopened_at_sigusr1(tmp_path: Path) -> No
         assert (tmp_path / "log.1").read_text() == old
         assert "corepilot ends" in log.read_text()
         assert corepilot.output == ""
+
+
+def test_a_fifo_without_a_reader_stops_nothing(tmp_path: Path) -> None:
+    """ContainerPilot waits for a reader before it starts anything."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    jobs = f"""
+        {{name: "much", exec: {shell("yes | head -n 2000000")}}},
+        {{name: "app", exec: "sleep 1000", when: {{source: "much", once: "exitSuccess"}}}},
+    """
+    with Corepilot(config(jobs, f'logging: {{output: "{path}"}},'), tmp_path) as corepilot:
+        corepilot.until("nobody reads the log yet, the fifo ")
+        eventually(lambda: corepilot.job("app")["state"] == "running", message="the second job")
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            first = os.read(reader, 65536).decode().partition("\n")[0]
+            assert re.fullmatch(rf"{STAMP} (?:much \d+ y|corepilot .*)", first)
+        finally:
+            os.close(reader)
+        assert corepilot.stop() == 0
 
 
 def test_output_to_stderr(tmp_path: Path) -> None:

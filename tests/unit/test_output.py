@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -167,6 +168,48 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_a_fifo_that_nobody_reads_keeps_what_is_written_for_a_reader(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log"
+    os.mkfifo(path)
+    log = Log(LoggingConfig(output=str(path)))
+    log("info", "early")
+    reader = os.open(path, os.O_RDONLY)
+    assert os.read(reader, 1000).endswith(b" early\n")
+    log("info", "late")
+    assert log.close(5)
+    assert os.read(reader, 1000).endswith(b" late\n")
+    assert os.read(reader, 1000) == b""
+    os.close(reader)
+    assert capfd.readouterr().err.count(f"nobody reads the log yet, the fifo {path}; ") == 1
+
+
+def test_a_fifo_with_a_reader_is_written_and_waited_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "log"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    log = Log(LoggingConfig(output=str(path)))
+    os.set_blocking(reader, True)
+    log.job_lines([b"x" * 200_000], ())
+    log.reopen()
+    log("info", "last")
+    received = b""
+    while not received.endswith(b" last\n"):
+        received += os.read(reader, 1 << 20)
+    assert log.close(5)
+    os.close(reader)
+    assert received.count(b"x") == 200_000
+    assert capfd.readouterr().err == ""
+
+
+def test_a_socket_is_no_log_file(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        with pytest.raises(OSError, match="No such device or address"):
+            Log(LoggingConfig(output=str(tmp_path / "s")))
 
 
 def test_a_reader_that_stopped_costs_bytes_not_time() -> None:
