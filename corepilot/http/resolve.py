@@ -55,7 +55,18 @@ def resolve(host: str, port: int) -> list[Address]:
         except OSError:
             continue
         return [Address(family, (host, port))]
-    found = _threads().apply(native.getaddrinfo, (host, port, 0, native.SOCK_STREAM))
+    found = _threads().apply(_look_up, (host, port))
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def _look_up(host: str, port: int) -> "list[Address] | OSError":
+    """Run in a thread. A failure is a value: gevent prints a traceback of everything that is raised in its threads."""
+    try:
+        found = native.getaddrinfo(host, port, 0, native.SOCK_STREAM)
+    except OSError as error:
+        return error
     return [Address(family, name) for family, _, _, _, name in found[:_MOST_ADDRESSES]]
 
 

@@ -33,7 +33,7 @@ def test_entry_point_and_clients(tmp_path: Path, args: Sequence[str], env: Mappi
         assert (ping.returncode, ping.stdout) == (0, "ok\n"), ping.stderr
         file.write_text(APP.replace("{{ .GREETING }}", "again"))
         assert container.execute(*args, "-reload").returncode == 0
-        container.until("] again")
+        container.until(" again")
         assert container.stop() == 0
 
 

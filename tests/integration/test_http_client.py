@@ -189,9 +189,10 @@ def test_no_such_unix_socket(make_client: MakeClient, tmp_path: Path) -> None:
         make_client(f"unix://{tmp_path}/none").request("GET", "/", deadline_s=10)
 
 
-def test_a_name_that_does_not_resolve(make_client: MakeClient) -> None:
+def test_a_name_that_does_not_resolve(make_client: MakeClient, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(HttpConnectError):
         make_client("http://no-such-host.invalid").request("GET", "/", deadline_s=60)
+    assert capfd.readouterr().err == "", "a traceback is for bugs of ours"
 
 
 def test_a_dead_first_address_does_not_use_up_the_deadline(
