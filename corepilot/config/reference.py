@@ -30,6 +30,23 @@ again, and judges what there is then.
 `corepilot check FILE` judges a file by these rules and says what is wrong, all at once.
 """
 
+_TEMPLATE = """\
+## The template
+
+It is Go's [text/template](https://pkg.go.dev/text/template) with all its functions, and these. A variable is
+`{{ .NAME }}`, empty if it is not set; one with an odd name is `{{ index . "A-B" }}`.
+
+| function | result |
+|---|---|
+| `{{ .NAME \\| default "x" }}` | the value, or `x` if it is empty |
+| `{{ env "NAME" }}` | the value; empty if it is not set |
+| `{{ .NAMES \\| split "," }}` | an array of texts, of the trimmed value; for `range` and `join` |
+| `{{ .NAMES \\| split "," \\| join " " }}` | one text |
+| `{{ .NAME \\| replaceAll "from" "to" }}` | every `from` replaced, literally |
+| `{{ .NAME \\| regexReplaceAll "^v(.*)" "$1" }}` | every match replaced (RE2) |
+| `{{ range loop 3 }}`, `{{ range loop 1 .LAST }}` | 0, 1, 2; from 1 to before the second, up or down |
+"""
+
 _CATALOG = """\
 ## The catalog
 
@@ -43,7 +60,7 @@ either, or with `false`, services are not advertised and there can be no watches
 
 def page() -> str:
     """The whole page."""
-    parts = [_HEAD, "## Top level\n", _table(RootSection())]
+    parts = [_HEAD, _TEMPLATE, "## Top level\n", _table(RootSection())]
     for path, section in _sections(RootSection(), ""):
         parts += [f"## `{path}`\n", _table(section)]
     events = ", ".join(f"`{name}`" for name in sorted(EVENTS))

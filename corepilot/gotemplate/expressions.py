@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corepilot.gotemplate import lex
 from corepilot.gotemplate.errors import Failure
-from corepilot.gotemplate.functions import FUNCTIONS
+from corepilot.gotemplate.functions import EXTRA, FUNCTIONS
 from corepilot.gotemplate.limits import MAX_PARENTHESES
 from corepilot.gotemplate.literals import LiteralError, number, unquote
 from corepilot.gotemplate.nodes import Chain, Constant, Dot, Field, Identifier, Nil, Operand, Pipeline, Variable
@@ -25,6 +25,10 @@ _OPERANDS = frozenset(
         lex.OPEN,
     )
 )
+
+
+_LONG_ENOUGH = 4
+"""Letters of a name from which on a near one is likely to be meant."""
 
 
 class ExpressionParser:
@@ -215,10 +219,19 @@ class ExpressionParser:
 
 
 def _suggestion(name: str) -> str:
-    from difflib import get_close_matches  # only an error pays for it
+    """What to do about a function that there is not. Short names are near to any other: for those nobody guesses."""
+    folded = name.lower()
+    for known in FUNCTIONS:
+        if sorted(known.lower()) == sorted(folded):
+            return f"; did you mean {known!r}?"
+    if len(name) >= _LONG_ENOUGH:
+        from difflib import get_close_matches  # only an error pays for it
 
-    lowered = {known.lower(): known for known in FUNCTIONS}
-    near = get_close_matches(name.lower(), lowered, n=1)
-    if near:
-        return f"; did you mean {lowered[near[0]]!r}?"
-    return f"; there are {', '.join(sorted(FUNCTIONS))}. A variable is written with a dot: .{name}"
+        lowered = {known.lower(): known for known in FUNCTIONS if len(known) >= _LONG_ENOUGH}
+        near = get_close_matches(folded, lowered, n=1, cutoff=0.8)
+        if near:
+            return f"; did you mean {lowered[near[0]]!r}?"
+    return (
+        f"; besides Go's there are {', '.join(EXTRA)} (docs/reference/configuration.md). "
+        f"A variable is written with a dot: .{name}"
+    )

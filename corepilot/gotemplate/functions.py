@@ -95,6 +95,9 @@ def _not(value: Value) -> bool:
     return not value
 
 
+EXTRA = ("default", "env", "join", "loop", "regexReplaceAll", "replaceAll", "split")
+"""ContainerPilot's: what Go's text/template does not have (ContainerPilot contract, section 2)."""
+
 FUNCTIONS: dict[str, Function] = {
     "and": Function(_evaluated_by_the_caller, ANY, rest=ANY),
     "call": Function(_call, ANY, rest=ANY),

@@ -1,11 +1,16 @@
 """The reference page says what the schemas say."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from corepilot.config.problems import CODES
 from corepilot.config.reference import page
 from corepilot.config.schema import RootSection
 from corepilot.config.sections import Array, Object, Section
+from corepilot.gotemplate import render
+from corepilot.gotemplate.functions import EXTRA
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "configuration.md"
 
@@ -35,3 +40,20 @@ def test_every_setting_says_what_it_is_for() -> None:
         help_text = field.metadata["help"]  # type: ignore[attr-defined]  # all of them are Settings
         assert help_text, key
         assert not help_text.endswith("."), key
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        ("default", "v1, v2"), ("env", "v1, v2"), ("split", "[a b]"), ("join", "a b"), ("replaceAll", "v1, v2"),
+        ("regexReplaceAll", "1, v2"), ("loop", "012"),
+    ],
+)  # fmt: skip
+def test_the_examples_of_template_functions_work(function: str, text: str) -> None:
+    rows = [row.replace("\\|", "|") for row in page().splitlines() if row.startswith("| `{{")]
+    example = next(row for row in rows if re.search(rf"\b{function} ", row)) if function != "join" else rows[3]
+    template = re.findall(r"`(\{\{.*?\}\})`", example)[0]
+    if function == "loop":
+        template += "{{ . }}{{ end }}"
+    assert render(template, {"NAME": "v1, v2", "NAMES": "a,b "}).text == text
+    assert len(rows) == len(EXTRA)
