@@ -12,6 +12,8 @@ from corepilot.config.problems import Problem
 DEADLINE_S = 10.0
 """Seconds that one file may take, whatever it waits for."""
 
+_MOST_PROGRAMS = 20
+
 
 class Arguments(Protocol):
     """What the two commands look at. `render` has no need of `output`, `here`, `strict` and `discovery`.
@@ -131,11 +133,30 @@ def _load(request: LoadRequest) -> LoadResult:
 
 
 def _text(file: str, result: LoadResult) -> str:
-    text = _problems(result.problems)
+    text = _problems(_collected(file, result.problems))
     if result.config is None:
         errors = sum(problem.is_error for problem in result.problems)
         return f"{text}{file}: refused ({_count(errors, 'error')})\n"
     return f"{text}{file}: ok ({_contents(result.config)})\n"
+
+
+def _collected(file: str, problems: list[Problem]) -> list[Problem]:
+    """The problems, with one in the place of several that are only about programs which this machine lacks.
+
+    Where a container's file is checked on its author's machine, that is every job's.
+    """
+    lacking = [one for one in problems if one.code == "exec-missing"]
+    if len(lacking) < 2:
+        return problems
+    lines = [f"{_count(len(lacking), 'command')} cannot be executed here:"]
+    for one in lacking[:_MOST_PROGRAMS]:
+        where, _, what = one.message.partition(": cannot execute ")
+        lines.append(f"  {one.line}:{one.column} {where}: {what.replace(' here: ', ': ', 1)}")
+    if len(lacking) > _MOST_PROGRAMS:
+        lines.append(f"  and {len(lacking) - _MOST_PROGRAMS} more; -o json has all")
+    hint = "they have to be there when the jobs start"
+    whole = Problem("warning", "exec-missing", "\n".join(lines), hint, file, machine=True)
+    return [*(one for one in problems if one.code != "exec-missing"), whole]
 
 
 def _problems(problems: list[Problem]) -> str:

@@ -51,6 +51,33 @@ def test_a_bad_file_has_all_its_errors_with_places(bad: Path) -> None:
     )
 
 
+def test_programs_that_this_machine_lacks_are_one_warning(tmp_path: Path) -> None:
+    file = tmp_path / "app.json5"
+    check = "health: { interval: 1, ttl: 5, exec: ['/srv/check', 'it'] }"
+    file.write_text(
+        f'{{ jobs: [\n{{ name: "app", exec: "/srv/app", {check} }},\n{{ name: "b", exec: "no-such-b" }} ] }}\n'
+    )
+    answer = cli("check", str(file))
+    assert answer.returncode == 0
+    assert answer.stdout == (
+        f"{file}: warning (depends on this machine): 3 commands cannot be executed here:\n"
+        '  2:22 jobs[0].exec (job "app"): "/srv/app": there is no such file\n'
+        '  2:71 jobs[0].health.exec (job "app"): "/srv/check": there is no such file\n'
+        '  3:20 jobs[1].exec (job "b"): "no-such-b": no directory of PATH has such a program\n'
+        "    = they have to be there when the jobs start\n"
+        f"{file}: ok (2 jobs, 0 watches)\n"
+    )
+    (report,) = json.loads(cli("check", "-o", "json", str(file)).stdout)["files"]
+    assert [(one["code"], one["line"]) for one in report["problems"]] == [("exec-missing", line) for line in (2, 2, 3)]
+    jobs = ", ".join('{ name: "a", exec: "/srv/app" }' for _ in range(23))
+    file.write_text(f"{{ jobs: [ {jobs} ] }}")
+    shown = cli("check", str(file)).stdout
+    assert len(shown.splitlines()) == 24
+    assert "  and 3 more; -o json has all\n" in shown
+    file.write_text('{ jobs: [ { name: "a", exec: "/srv/app" } ] }')
+    assert 'cannot execute "/srv/app" here' in cli("check", str(file)).stdout
+
+
 def test_several_files_are_all_judged(good: Path, bad: Path) -> None:
     answer = cli("check", str(good), str(bad), str(good.parent / "missing.json5"), str(good))
     assert answer.returncode == 1
