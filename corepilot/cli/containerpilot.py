@@ -8,7 +8,6 @@ wrong on standard output, as lines of the default log format, for that is where 
 
 import os
 import sys
-import time
 
 from corepilot.cli.goflags import Flag, FlagError, Values, parse, usage
 from corepilot.cli.main import open_standard
@@ -180,9 +179,9 @@ def _refuse(problems: "Sequence[Problem]") -> None:
 
 
 def _say(message: str) -> None:
-    now, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-    line = f"{stamp}.{nanoseconds:09d}Z {message}\n".encode("utf-8", "backslashreplace")
+    from corepilot.output.stamps import nano_stamp
+
+    line = f"{nano_stamp()} {message}\n".encode("utf-8", "backslashreplace")
     try:  # noqa: SIM105  - contextlib is not worth its import here
         os.write(1, line)
     except OSError:

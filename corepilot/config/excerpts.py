@@ -1,11 +1,14 @@
 """Lines of a file made fit to be shown: no secrets, no control characters, not too long; the caret stays where it was.
 
 A line may hold a token, because the file does or because the template put it there. So what looks like a secret is
-masked, character for character, in every line that leaves the loader (our decision). No message quotes a secret.
+masked, character for character, in every line that leaves the loader (our decision), and the values of variables that
+are called so in the messages too.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+
+from corepilot.config.problems import Problem
 
 WIDTH = 120
 """How many characters of a line are shown."""
@@ -40,6 +43,17 @@ def masked(line: str, secrets: Iterable[str] = ()) -> str:
         if secret in line:
             line = line.replace(secret, "*" * len(secret))
     return _secret_text.sub(_mask, line)
+
+
+def hide(problems: Iterable[Problem], environment: Mapping[str, str]) -> None:
+    """Mask the values of secret variables in everything that problems say, also where a template put them."""
+    secrets = secret_values(environment)
+    for problem in problems if secrets else ():
+        for secret in secrets:
+            for name in ("message", "hint", "path", "job"):
+                text: str = getattr(problem, name)
+                if secret in text:
+                    setattr(problem, name, text.replace(secret, "*" * len(secret)))
 
 
 def excerpt(line: str, column: int, secrets: Iterable[str] = ()) -> tuple[str, int]:

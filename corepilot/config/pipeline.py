@@ -17,25 +17,40 @@ SOURCE_DEADLINE_S = 8.0
 
 
 def load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
-    """Load a configuration.
+    """Load a configuration. What is said of it holds none of the environment's secrets.
 
     Args:
         request: What to load, and how.
         reached: Told of each stage before it begins.
     """
+    result = _load(request, reached)
+    if result.problems:
+        from corepilot.config.excerpts import hide
+
+        hide(result.problems, request.environment)
+        if result.config is not None:
+            result.config["warnings"] = tuple(problem.sentence() for problem in result.problems)
+    return result
+
+
+def _load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
     reached(READING)
     try:
         source = read(request.location, SOURCE_DEADLINE_S)
     except SourceError as error:
+        from corepilot.config.version2 import judge_location
+
         message, _, hint = str(error).partition("; ")
-        return LoadResult(None, [Problem("error", "source", message, hint, request.location)])
+        problem = judge_location(request.location) or Problem("error", "source", message, hint, request.location)
+        return LoadResult(None, [problem])
     reached(RENDERING)
     places = Places(source.name, source.text, environment=request.environment)
     try:
         rendered = render(source.text, request.environment)
     except TemplateError as error:
         message = f"cannot carry out the template: {error.message}"
-        return LoadResult(None, [places.in_source("template", message, error.line, error.column)])
+        problem = places.in_source("template", message, error.line, error.column)
+        return LoadResult(None, _with_version(problem, source.text, request.location))
     if request.render_only:
         return LoadResult(None, [], rendered.text)
     reached(PARSING)
@@ -48,7 +63,7 @@ def load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
         problem = places.in_rendered("json5", message, offset, offset, hint, around=True)
         if problem.unset:
             problem.hint = _set_them(problem.unset)
-        return LoadResult(None, [problem])
+        return LoadResult(None, _with_version(problem, source.text, request.location))
     reached(JUDGING)
     places = Places(source.name, source.text, rendered, document.root, request.environment)
     verdict = Verdict(places, judge_machine=request.judge_machine)
@@ -64,8 +79,15 @@ def load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
                 problem.severity = "error"
     if config is None or any(problem.is_error for problem in problems):
         return LoadResult(None, problems)
-    config["warnings"] = tuple(problem.sentence() for problem in problems)
     return LoadResult(config, problems)
+
+
+def _with_version(problem: Problem, text: str, location: str) -> list[Problem]:
+    """Why a text cannot be read, and that it looks like one of ContainerPilot 2, if it does."""
+    from corepilot.config.version2 import judge_text
+
+    version = judge_text(text, location)
+    return [problem, version] if version else [problem]
 
 
 def _stumble(text: str, error: Json5Error, places: Places) -> tuple[int, str]:

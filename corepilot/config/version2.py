@@ -73,14 +73,14 @@ def _message(found: list[str]) -> str:
 
 def _hint(file: str) -> str:
     words = _program(sys.argv)
-    text = f"turn it into one of version 3: corepilot migrate {file}"
-    if not words:
-        return text
-    from shlex import join
+    command = "COMMAND"
+    if words:
+        from shlex import join
 
-    from corepilot.config.excerpts import masked
+        from corepilot.config.excerpts import masked
 
-    return f"{text} -- {masked(join(words))}"
+        command = masked(join(words))
+    return f"turn it into one of version 3: corepilot migrate {file} -- {command}"
 
 
 def _program(words: list[str]) -> list[str]:

@@ -5,10 +5,10 @@ A job's line is shown at any level: the level is for what corepilot says (sectio
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Literal
 
 from corepilot.config.model import LoggingConfig
+from corepilot.output.stamps import local_time, nano_stamp
 from corepilot.output.writer import Writer
 
 Level = Literal["debug", "info", "warning", "error", "fatal", "panic"]
@@ -86,29 +86,10 @@ class Log:
         return self._format("warning", [message.encode()], ())
 
 
-@lru_cache(1)  # looked up once a second; the zone may change while we run
-def local_time(second: int) -> tuple[str, str]:
-    """A second of Unix time as date and time, and as zone, both as Go's RFC3339 writes them.
-
-    The zone is that of $TZ or else of /etc/localtime at that second (tzset(3)); what does not differ from UTC is Z.
-    """
-    local = time.localtime(second)
-    hours, minutes = divmod(abs(local.tm_gmtoff) // 60, 60)
-    zone = f"{'-' if local.tm_gmtoff < 0 else '+'}{hours:02d}:{minutes:02d}" if local.tm_gmtoff else "Z"
-    return time.strftime("%Y-%m-%dT%H:%M:%S", local), zone
-
-
-def _nano_stamp() -> str:
-    """The time as Go's RFC3339Nano: trailing zeros of the fraction are left out."""
-    second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    text, zone = local_time(second)
-    return f"{text}.{nanoseconds:09d}".rstrip("0").rstrip(".") + zone
-
-
 # A block of records at a time: what they have in common is made once, and text that needs no look stays bytes.
 def _default(_level: str, lines: list[bytes], fields: Fields) -> bytes:
     # Lines of a check show its pid only (contract, section 6).
-    head = "".join([f"{word} " for word in (_nano_stamp(), *[value for name, value in fields if name != "check"])])
+    head = "".join([f"{word} " for word in (nano_stamp(), *[value for name, value in fields if name != "check"])])
     first = head.encode("utf-8", _INVALID)
     return first + (b"\n" + first).join(lines) + b"\n"
 
@@ -130,7 +111,7 @@ def _json(level: str, lines: list[bytes], fields: Fields) -> bytes:
     from json import dumps  # a look-up after the first time; not on the boot path of the other formats
     from json.encoder import encode_basestring
 
-    record = {**dict(fields), "level": level, "msg": "", "time": _nano_stamp()}
+    record = {**dict(fields), "level": level, "msg": "", "time": nano_stamp()}
     frame = dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     head, _, tail = frame.partition('"msg":""')  # found nowhere else: a quote inside a value is escaped
     head, tail = head + '"msg":', tail + "\n"

@@ -273,3 +273,20 @@ def test_a_hostile_environment_changes_nothing(good: Path, tmp_path: Path) -> No
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": "/no", "LANG": "C"}
     answer = cli("check", str(good), environment=environment, cwd=tmp_path)
     assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_secrets_that_the_template_puts_where_something_else_belongs_are_not_printed(tmp_path: Path) -> None:
+    file = tmp_path / "app.json5"
+    file.write_text("""{
+  consul: false,
+  jobs: [
+    { name: "{{ .DB_PASSWORD }}", exec: "true", port: "{{ .DB_PASSWORD }}", health: { interval: 1, ttl: 5 } },
+    { name: "x", exec: "{{ .DB_PASSWORD }}", when: { source: "{{ .DB_PASSWORD }}er", once: "healthy" } },
+  ],
+}""")
+    for arguments in (["check"], ["check", "-o", "json"], ["run", "-c"]):
+        environment = {"PATH": os.environ["PATH"], "DB_PASSWORD": "hunter2secret"}
+        answer = cli(*arguments, str(file), environment=environment)
+        assert answer.returncode == 1
+        assert "whole number" in answer.stdout + answer.stderr
+        assert "hunter2secret" not in answer.stdout + answer.stderr

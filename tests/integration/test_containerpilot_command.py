@@ -51,7 +51,7 @@ def running(tmp_path: Path) -> Iterator[Corepilot]:
 
 
 def is_log(text: str) -> bool:
-    return re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z \S.*\n)+", text) is not None
+    return re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d) \S.*\n)+", text) is not None
 
 
 # ------------------------------------------------------------------------------------------------------ without running

@@ -228,6 +228,30 @@ def test_run_and_check_point_to_migrate(tmp_path: Path) -> None:
     assert "corepilot migrate" in answer.stderr
 
 
+@pytest.mark.parametrize("broken", [OLD.replace("80", "{{ .PORT }}"), OLD.replace(', "ser', ' "ser'), OLD + "{{ if }}"])
+def test_version_2_is_recognised_also_where_it_cannot_be_read(tmp_path: Path, broken: str) -> None:
+    file = write(tmp_path, "old.json", broken)
+    answer = cli("check", file)
+    assert answer.returncode == 1
+    assert "cannot use a configuration of ContainerPilot 2: services" in answer.stdout
+    assert f"corepilot migrate {file} -- COMMAND" in answer.stdout
+    assert "(2 errors)" in answer.stdout
+    old = [sys.executable, "-I", "-m", "corepilot.cli.containerpilot"]
+    words = [*old, "-config", f"file://{file}", "nginx", "-g", "a b"]
+    environment = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=30, env=environment)
+    assert done.returncode == 1
+    assert f"corepilot migrate file://{file} -- nginx -g 'a b'" in done.stdout
+
+
+def test_version_2_in_the_variable_itself(tmp_path: Path) -> None:
+    answer = cli("run", environment={"CONTAINERPILOT": OLD, "PATH": os.environ["PATH"]}, cwd=tmp_path)
+    assert answer.returncode == 1
+    assert "its path is wanted, as in ContainerPilot 3" in answer.stderr
+    assert "corepilot migrate FILE -- COMMAND" in answer.stderr
+    assert "8500" not in answer.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [

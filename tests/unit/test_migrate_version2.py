@@ -56,8 +56,8 @@ def test_a_configuration_in_the_place_of_its_path_is_told_and_not_shown() -> Non
         (["containerpilot", "nginx", "-config", "x"], " -- nginx -config x"),
         (["containerpilot", "-config", "f", "--", "nginx"], " -- nginx"),
         (["containerpilot", "app", "--password=hunter22"], " -- app --password=********"),
-        (["containerpilot", "-config", "f"], ""),
-        (["/x/corepilot/__main__.py", "run", "-c", "f"], ""),
+        (["containerpilot", "-config", "f"], " -- COMMAND"),
+        (["/x/corepilot/__main__.py", "run", "-c", "f"], " -- COMMAND"),
     ],
 )
 def test_the_main_program_of_the_command_line_is_repeated(

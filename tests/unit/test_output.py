@@ -117,7 +117,7 @@ def test_stamps_are_in_local_time_and_follow_its_changes(zone: str, stamps: list
     change = int(datetime(2026, 11, 1, 6, tzinfo=UTC).timestamp())
     summer = int(datetime(2026, 7, 1, tzinfo=UTC).timestamp())
     code = (
-        "from corepilot.output.log import local_time\n"
+        "from corepilot.output.stamps import local_time\n"
         f"for second in ({change - 1}, {change}, {summer}): print(*local_time(second), sep='')"
     )
     answer = subprocess.run(

@@ -232,7 +232,7 @@ def test_of_two_definitions_of_a_metric_the_last_counts(tmp_path: Path) -> None:
 def test_version_2_is_recognised_and_points_to_migrate(tmp_path: Path, text: str) -> None:
     (problem,) = errors(judged(text, tmp_path))
     assert problem.code == "version-2"
-    assert problem.hint == f"turn it into one of version 3: corepilot migrate {tmp_path / 'app.json5'}"
+    assert problem.hint == f"turn it into one of version 3: corepilot migrate {tmp_path / 'app.json5'} -- COMMAND"
 
 
 def test_a_file_with_jobs_is_not_of_version_2(tmp_path: Path) -> None:
