@@ -1,8 +1,9 @@
 """Whether what jobs wait for can come at all (ContainerPilot contract, sections 4.1 and 5). No reason to refuse."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from corepilot.config.complaints import did_you_mean, shown
+from corepilot.config.graph import stop_order
 from corepilot.config.jobs import Plain
 from corepilot.config.verdict import Verdict
 from corepilot.events import GLOBAL, SIGNALS
@@ -32,7 +33,45 @@ def judge_references(
     known.update({f"check.{job['name']}": _OF_A_CHECK for _, job in jobs if job["health"] and job["health"]["exec"]})
     known.update(dict.fromkeys(names, _OF_A_JOB))
     for index, job in jobs:
-        _judge(job["when"], index, known, verdict)
+        when = job["when"]
+        if when["source"] == job["name"] and when["code"] in _OF_A_CHECK:
+            rule = "an exit under the job's own name is its own, so the job never starts"
+            verdict.warn(("jobs", index, "when", when["kind"]), "when-never", rule, "name another job as the source")
+        else:
+            _judge(when, index, known, verdict)
+    _judge_names(jobs, verdict)
+    _judge_stop_order(jobs, names, verdict)
+
+
+def _judge_names(jobs: Sequence[tuple[int, Plain]], verdict: Verdict) -> None:
+    """Two jobs of one name are allowed, and rarely meant (contract, section 3.6)."""
+    first: dict[str, int] = {}
+    for index, job in jobs:
+        name = job["name"]
+        if name in first and not (job["service"] and dict(jobs)[first[name]]["service"]):  # else it is the same id
+            rule = f"jobs[{first[name]}] has this name too, so each reacts to the other's exits as to its own"
+            verdict.warn(("jobs", index, "name"), "same-name", rule, "give one of them another name")
+        first.setdefault(name, index)
+
+
+def _judge_stop_order(jobs: Sequence[tuple[int, Plain]], names: Collection[str], verdict: Verdict) -> None:
+    """Warn of each `stopAfter` that is not kept."""
+    hooks = [
+        (job["name"], job["when"]["source"])
+        for _, job in jobs
+        if job["when"]["kind"] in {"once", "each"} and job["when"]["code"] in {"stopping", "stopped"}
+    ]
+    wishes = [(job["name"], other) for _, job in jobs for other in job["stop_after"] if other in names]
+    refused = set(stop_order(hooks, wishes)[1])
+    for index, job in jobs:
+        path = ("jobs", index, "stopAfter")
+        for other in job["stop_after"]:
+            if other not in names:
+                hint = did_you_mean(other, names) or "it is not waited for"
+                verdict.warn(path, "unknown-job", f"no job is called {shown(other)}", hint)
+            elif (job["name"], other) in refused:
+                rule = f"{shown(other)} waits for the end of this job, so this one does not wait for it"
+                verdict.warn(path, "stop-circle", rule, "leave one of them out")
 
 
 def _judge(when: Plain, index: int, known: dict[str, frozenset[str]], verdict: Verdict) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from corepilot.config.graph import stop_order
 from corepilot.config.model import JobConfig
 from corepilot.jobs.model import HOOK_TIMEOUT_S, Plan
 
@@ -17,7 +18,11 @@ def plans(jobs: Sequence[JobConfig], stop_timeout_s: float) -> tuple[Plan, ...]:
         stop_timeout_s: The configuration's `stopTimeout`.
     """
     startable = _startable(jobs)
-    waits = _without_circles(jobs)
+    names = {job.name for job in jobs}
+    waits, _ = stop_order(
+        [(job.name, job.when.source) for job in jobs if _is_hook(job)],
+        [(job.name, other) for job in jobs for other in job.stop_after if other in names],
+    )
     made = []
     for job in jobs:
         hooks = [one.name for one in jobs if one is not job and _hooks(one, "stopping", job.name) and one.exec]
@@ -28,7 +33,7 @@ def plans(jobs: Sequence[JobConfig], stop_timeout_s: float) -> tuple[Plan, ...]:
                 awaited_hook=hooks[-1] if hooks else "",
                 startable=startable[id(job)],
                 hook_timeout_s=_hook_timeout_s(job, jobs),
-                stops_after=frozenset(waits[job.name]) if job.stop_after else frozenset(),
+                stops_after=frozenset(waits.get(job.name, ())) if job.stop_after else frozenset(),
             )
         )
     return tuple(made)
@@ -58,33 +63,3 @@ def _hook_timeout_s(job: JobConfig, jobs: Sequence[JobConfig]) -> float:
     limits = [job.stop_timeout_s]
     limits += [one.stop_timeout_s for one in jobs if one is not job and _hooks(job, "stopping", one.name)]
     return min((limit for limit in limits if limit is not None), default=HOOK_TIMEOUT_S)
-
-
-def _without_circles(jobs: Sequence[JobConfig]) -> dict[str, set[str]]:
-    """For each name, the names of jobs that it stops after, without those that wait for it themselves."""
-    names = {job.name for job in jobs}
-    needs: dict[str, set[str]] = {name: set() for name in names}
-    for job in jobs:
-        if _is_hook(job) and job.when.source in names:
-            needs[job.name].add(job.when.source)
-    waits: dict[str, set[str]] = {name: set() for name in names}
-    for job in jobs:
-        for other in job.stop_after:
-            if other in names and not _reaches(other, job.name, needs):
-                needs[job.name].add(other)
-                waits[job.name].add(other)
-    return waits
-
-
-def _reaches(start: str, goal: str, needs: dict[str, set[str]]) -> bool:
-    """Whether a job needs another one to stop before it, directly or through others."""
-    seen: set[str] = set()
-    todo = [start]
-    while todo:
-        name = todo.pop()
-        if name == goal:
-            return True
-        if name not in seen:
-            seen.add(name)
-            todo += needs[name]
-    return False

@@ -485,3 +485,33 @@ def test_the_nearest_source_is_suggested(tmp_path: Path) -> None:
 def test_what_is_missing_of_a_when_is_said(tmp_path: Path, when: str, hint: str) -> None:
     (problem,) = judged(f'{{ discovery: false, jobs: [ {{ name: "a", when: {when} }} ] }}', tmp_path).problems
     assert (problem.code, problem.hint) == ("when-never", hint)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "found"),
+    [
+        ('{ name: "a", exec: "x", stopAfter: "b" }, { name: "b", exec: "x" }', []),
+        ('{ name: "a", exec: "x", stopAfter: ["b", "bee"] }, { name: "bees" }', [("unknown-job", "stopAfter")] * 2),
+        (
+            '{ name: "a", stopAfter: "b" }, { name: "b", stopAfter: ["c"] }, { name: "c", stopAfter: "a" }',
+            [("stop-circle", "stopAfter")],
+        ),
+        (
+            '{ name: "a", stopAfter: "b" }, { name: "b", exec: "x", when: { source: "a", once: "stopped" } }',
+            [("stop-circle", "stopAfter")],
+        ),
+        ('{ name: "a", stopAfter: "a" }', [("stop-circle", "stopAfter")]),
+        ('{ name: "a" }, { name: "a" }', [("same-name", "name")]),
+        ('{ name: "a", exec: "x", when: { source: "a", each: "exitFailed" } }', [("when-never", "when.each")]),
+    ],
+)
+def test_what_jobs_are_to_each_other(jobs: str, found: list[tuple[str, str]], tmp_path: Path) -> None:
+    result = judged(f"{{ consul: false, jobs: [ {jobs} ] }}", tmp_path)
+    told = [one for one in result.problems if one.code != "exec-missing"]
+    assert [(one.code, one.path.partition(".")[2]) for one in told] == found
+    assert result.config is not None
+
+
+def test_stop_after_is_a_name_or_several(tmp_path: Path) -> None:
+    text = '{ jobs: [ { name: "a", stopAfter: "b" }, { name: "b" }, { name: "c", stopAfter: ["a", "b"] } ] }'
+    assert [job.stop_after for job in accepted(text, tmp_path).jobs] == [("b",), (), ("a", "b")]
