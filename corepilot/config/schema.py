@@ -91,7 +91,7 @@ class ControlSection(Section):
     """`control`."""
 
     socket = Text(
-        "path of the control socket; a reload with another path moves it",
+        "path of the control socket; a reload with another path moves it (ask for it at the old one: `--socket`)",
         default_text="the first of the default places that can be used",
         example="/run/app/control.socket",
     )

@@ -80,7 +80,7 @@ DIFFERENCES = (
     Difference(
         "stopped-is-gone", ("4.1",),
         "stopped is published when SIGTERM is sent",
-        "it is published when the processes have ended, or were killed after stopTimeout",
+        "it is published when all of the job's process group has ended, or was killed after stopTimeout",
     ),
     Difference(
         "slow-runs", ("4.2", "4.8"),
@@ -118,7 +118,7 @@ DIFFERENCES = (
     Difference(
         "hook-deadline", ("4.7",),
         "a stopping hook may take as long as it likes, and the job's stopTimeout has no effect",
-        "the job goes on to stop after its stopTimeout, or 30 s where it has none",
+        "the job goes on to stop after its stopTimeout, or 30 s where it has none, and so long has the hook",
         restore="jobs[].stopTimeout of the job that waits: longer than the hook ever takes", decide=True,
     ),
     Difference(
@@ -164,7 +164,7 @@ DIFFERENCES = (
     Difference(
         "output-lines", ("6",),
         "a last line without line end is lost, and a line over 64 KiB ends the job's output, usually with the job",
-        "the last line is logged, and a long line in parts",
+        "the last line is logged; a line over 64 KiB is logged in parts of at most that size, and no byte is lost",
     ),
     Difference(
         "job-lines-level", ("6",),

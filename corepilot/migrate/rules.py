@@ -11,6 +11,7 @@ from corepilot.config.addresses import AddressError, parse_spec
 from corepilot.config.places import Path
 from corepilot.config.schema import SIGNALS, UNLIMITED
 from corepilot.jobs.machine import QUICK_RESTARTS
+from corepilot.jobs.model import HOOK_TIMEOUT_S
 from corepilot.migrate.facts import Facts
 from corepilot.migrate.own import own_settings
 
@@ -18,6 +19,10 @@ Rule = Callable[[Facts], Iterable[Path]]
 
 _CLIENT = re.compile(r"(?:^|[\s/;&|(])containerpilot\s.*?--?(?:reload|maintenance|putenv|putmetric|ping)\b", re.DOTALL)
 _FIELD = re.compile(r"(?<![\w)$])\.([A-Za-z_]\w*)")
+Job = dict[str, Any]
+"""The valid part of a job, or of its health."""
+
+_FOREVER_S = 3600.0  # a deadline that somebody has put out of reach
 _QUIET = frozenset(("warning", "error", "fatal", "panic"))
 _TRUE = frozenset(("1", "t", "true"))
 
@@ -172,7 +177,15 @@ def _hooked(facts: Facts) -> Iterable[Path]:
         if job.get("exec")
         and "stopping" in {facts.when(job, "once"), facts.when(job, "each")}
         and facts.when(job, "source") in _names(facts)
+        and not _in_time(job, [one for _, one in facts.jobs if one.get("name") == facts.when(job, "source")])
     ]
+
+
+def _in_time(hook: Job, waiting: Iterable[Job]) -> bool:
+    """Whether a hook cannot meet its deadline: it has a shorter timeout, or the deadline is out of reach."""
+    deadline_s = min([one.get("stop_timeout") or HOOK_TIMEOUT_S for one in (hook, *waiting)])
+    runs_s = hook.get("timeout") or float("inf")
+    return deadline_s >= _FOREVER_S or (runs_s <= deadline_s and not hook.get("restarts"))
 
 
 def _stop_timeout(facts: Facts) -> Iterable[Path]:
@@ -185,7 +198,16 @@ def _jobless(facts: Facts) -> Iterable[Path]:
 
 def _quiet(facts: Facts) -> Iterable[Path]:
     level = (facts.data.get("logging") or {}).get("level")
-    return [("logging", "level")] if level in _QUIET and facts.jobs else []
+    return [("logging", "level")] if level in _QUIET and any(map(_is_logged, _outputs(facts))) else []
+
+
+def _outputs(facts: Facts) -> Iterable[Job]:
+    for _, job in facts.jobs:
+        yield from (job, job.get("health") or {})
+
+
+def _is_logged(job: Job) -> bool:
+    return bool(job.get("exec")) and not (job.get("logging") or {}).get("raw")
 
 
 def _twins(facts: Facts) -> Iterable[Path]:
