@@ -183,7 +183,8 @@ def _hooked(facts: Facts) -> Iterable[Path]:
 
 def _in_time(hook: Job, waiting: Iterable[Job]) -> bool:
     """Whether a hook cannot meet its deadline: it has a shorter timeout, or the deadline is out of reach."""
-    deadline_s = min([one.get("stop_timeout") or HOOK_TIMEOUT_S for one in (hook, *waiting)])
+    deadline_s = min(one.get("stop_timeout") or HOOK_TIMEOUT_S for one in waiting)
+    deadline_s = min(deadline_s, hook.get("stop_timeout") or deadline_s)
     runs_s = hook.get("timeout") or float("inf")
     return deadline_s >= _FOREVER_S or (runs_s <= deadline_s and not hook.get("restarts"))
 
