@@ -45,13 +45,15 @@ def judge_references(
 
 def _judge_names(jobs: Sequence[tuple[int, Plain]], verdict: Verdict) -> None:
     """Two jobs of one name are allowed, and rarely meant (contract, section 3.6)."""
-    first: dict[str, int] = {}
+    named: dict[str, list[int]] = {}
     for index, job in jobs:
-        name = job["name"]
-        if name in first and not (job["service"] and dict(jobs)[first[name]]["service"]):  # else it is the same id
-            rule = f"jobs[{first[name]}] has this name too, so each reacts to the other's exits as to its own"
-            verdict.warn(("jobs", index, "name"), "same-name", rule, "give one of them another name")
-        first.setdefault(name, index)
+        named.setdefault(job["name"], []).append(index)
+    services = {index for index, job in jobs if job["service"]}
+    for first, *others in named.values():
+        if others and not services >= {first, *others}:  # else they have one id, which is told
+            which = f"jobs[{first}] has" if len(others) == 1 else f"{len(others)} jobs have"
+            rule = f"{which} this name too, so each reacts to the others' exits as to its own"
+            verdict.warn(("jobs", others[0], "name"), "same-name", rule, "give each a name of its own")
 
 
 def _judge_stop_order(jobs: Sequence[tuple[int, Plain]], names: Collection[str], verdict: Verdict) -> None:

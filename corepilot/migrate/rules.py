@@ -87,7 +87,7 @@ def _unverified(facts: Facts) -> Iterable[Path]:
     if isinstance(consul, dict | str):
         address = address or facts.environment.get("CONSUL_HTTP_ADDR", "")
         tls = facts.environment.get("CONSUL_HTTP_SSL", "").lower() in _TRUE
-        scheme = scheme or ("https" if tls else "")
+        scheme = scheme or ("https" if tls and isinstance(consul, dict) else "")  # a text without a scheme means http
     tls_options = options.get("tls") or {}
     said = isinstance(tls_options, dict) and any(key.lower() == "verify" for key in tls_options)
     secure = str(address).startswith("https://") or ("://" not in str(address) and str(scheme).lower() == "https")

@@ -69,7 +69,7 @@ def test_programs_that_this_machine_lacks_are_one_warning(tmp_path: Path) -> Non
     )
     (report,) = json.loads(cli("check", "-o", "json", str(file)).stdout)["files"]
     assert [(one["code"], one["line"]) for one in report["problems"]] == [("exec-missing", line) for line in (2, 2, 3)]
-    jobs = ", ".join('{ name: "a", exec: "/srv/app" }' for _ in range(23))
+    jobs = ", ".join(f'{{ name: "a{number}", exec: "/srv/app" }}' for number in range(23))
     file.write_text(f"{{ jobs: [ {jobs} ] }}")
     shown = cli("check", str(file)).stdout
     assert len(shown.splitlines()) == 24

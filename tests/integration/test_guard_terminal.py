@@ -193,10 +193,10 @@ def test_one_ctrl_c_is_one_graceful_stop_of_every_job(tmp_path: Path) -> None:
         f'{{control: {{socket: "{tmp_path}/control.socket"}}, jobs: [{{name: "a", exec: ["sh", "-c", "{script}"]}}]}}'
     )
     with on_a_terminal([*COMMAND, "-c", str(tmp_path / "corepilot.json5")]) as (run, screen):
-        screen.shows("] up")
+        screen.shows(" up")
         screen.type(CTRL_C)
         screen.shows("stopping: SIGINT")
-        screen.shows("] bye")
+        screen.shows(" bye")
         screen.shows("killed: nobody")
         assert run.status() == 0
         assert "int" not in screen.rest()

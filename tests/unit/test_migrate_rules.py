@@ -121,7 +121,8 @@ def test_places(rule: str, text: str, paths: list[str]) -> None:
     ("text", "environment", "count"),
     [
         ("{consul: {}}", {"CONSUL_HTTP_ADDR": "https://c:1"}, 1),
-        ('{consul: ""}', {"CONSUL_HTTP_ADDR": "c:1", "CONSUL_HTTP_SSL": "true"}, 1),
+        ('{consul: ""}', {"CONSUL_HTTP_ADDR": "c:1", "CONSUL_HTTP_SSL": "true"}, 0),
+        ("{consul: {}}", {"CONSUL_HTTP_ADDR": "c:1", "CONSUL_HTTP_SSL": "true"}, 1),
         (f"{{{TLS}}}", {"CONSUL_HTTP_SSL_VERIFY": "0"}, 0),
         (f"{{{TLS}}}", {"CONSUL_HTTP_SSL_VERIFY": "true"}, 0),
         (f"{{{TLS}}}", {"CONSUL_HTTP_SSL_VERIFY": "what"}, 1),

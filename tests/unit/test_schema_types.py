@@ -244,7 +244,7 @@ def test_every_error_has_its_place_its_job_and_what_to_do(tmp_path: Path) -> Non
 
 
 def test_too_many_errors_are_counted(tmp_path: Path) -> None:
-    entries = ", ".join('{ name: "a", foo: 1 }' for _ in range(150))
+    entries = ", ".join(f'{{ name: "a{number}", foo: 1 }}' for number in range(150))
     result = judged(f"{{ jobs: [ {entries} ] }}", tmp_path)
     assert result.config is None
     assert len(result.problems) == 101
@@ -252,7 +252,7 @@ def test_too_many_errors_are_counted(tmp_path: Path) -> None:
 
 
 def test_warnings_do_not_crowd_errors_out(tmp_path: Path) -> None:
-    entries = ", ".join('{ name: "a", when: {} }' for _ in range(150))
+    entries = ", ".join(f'{{ name: "a{number}", when: {{}} }}' for number in range(150))
     result = judged(f'{{ jobs: [ {entries} ], watches: [ {{ name: "db", interval: 1 }} ] }}', tmp_path)
     assert codes(result) == [("no-catalog", "watches[0]")]
     assert any("50 more warnings" in problem.message for problem in result.problems)
