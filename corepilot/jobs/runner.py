@@ -262,7 +262,8 @@ class Runner:
         if group is None:
             return
         if why:
-            self._around.log("warning", f"{'killing' if force else 'ending'} {name}: {why}", self._fields(role, group))
+            what = f"{'killing' if force else 'ending'} the {'job' if role == 'main' else 'check'}: {why}"
+            self._around.log("warning", what, self._fields(role, group))
         self._trace(role, "kill" if force else "term")
         if force:
             signal_group(group, signal.SIGKILL)

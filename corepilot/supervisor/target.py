@@ -54,7 +54,8 @@ class Target:
 
     def instances(self, service: str) -> list[dict[str, object]] | None:
         """The instances of a watched service as last seen, every status; None if no watch has that name."""
-        for watcher in self._app.generation.watchers:
+        generation = self._app.generation
+        for watcher in generation.watchers:
             if watcher.watch.name == service:
                 return [
                     {
@@ -66,7 +67,8 @@ class Target:
                     }
                     for one in watcher.instances
                 ]
-        return None
+        # In the first moments watches are not there yet, and know nothing; without a catalog that stays so.
+        return [] if any(watch.name == service for watch in generation.config.watches) else None
 
     def reload(self) -> ReloadOutcome:
         """Validate, then begin a new generation; see `App.reload`."""

@@ -73,5 +73,7 @@ def expect(watcher: Container, *holders: Container) -> None:
 
 
 def instances(watcher: Container) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads(watcher.execute("corepilot", "instances", "web", "-o", "json").stdout)
+    answer = watcher.execute("corepilot", "instances", "web", "-o", "json")
+    assert answer.returncode == 0, answer.stderr
+    found: list[dict[str, object]] = json.loads(answer.stdout)
     return found

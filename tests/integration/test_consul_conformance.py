@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from corepilot_consul import blocking
 from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.plugin import CAPABILITIES, Options
 from eventually import eventually
@@ -30,8 +31,10 @@ class TestConsul(BackendSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
     capabilities = CAPABILITIES
 
     @pytest.fixture(autouse=True)
-    def _agent(self, consul: ConsulServer) -> None:
+    def _agent(self, consul: ConsulServer, monkeypatch: pytest.MonkeyPatch) -> None:
         self.consul = consul
+        # The suite changes things faster than anybody does; that the pace is kept is tested elsewhere.
+        monkeypatch.setattr(blocking, "PAUSE_S", 0.1)
 
     def client(self) -> Backend:
         return ConsulBackend(Options(address=self.consul.address), context())

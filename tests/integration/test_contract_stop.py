@@ -179,7 +179,7 @@ def test_a_hook_that_hangs_is_ended_with_the_wait_for_it_and_named(tmp_path: Pat
         record.until("up")
         assert corepilot.stop(12) == 0
         assert record.words == ["up", "drain", "term"]
-        assert "ending drain: a hook that has not ended within 0.3 s; raise stopTimeout" in corepilot.output
+        assert "drain: ending the job: a hook that has not ended within 0.3 s; raise stopTimeout" in corepilot.output
 
 
 def test_a_program_behind_a_shell_is_told_once_and_waited_for(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_what_is_left_of_a_job_is_killed_and_named_like_the_job(tmp_path: Path) 
     with Corepilot(config(f'{{name: "app", exec: {wrapped}}}', "stopTimeout: 1,"), tmp_path) as corepilot:
         Record(corepilot).until("up")
         assert corepilot.stop() == 0
-        assert "killing app: still running 1 s after its stop signal; raise stopTimeout" in corepilot.output
+        assert "app: killing the job: still running 1 s after its stop signal; raise stopTimeout" in corepilot.output
         assert "killed: app" in corepilot.lines[-1]
 
 

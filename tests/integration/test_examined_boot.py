@@ -32,12 +32,6 @@ def test_a_stop_ends_the_wait(tmp_path: Path) -> None:
         assert corepilot.stop(5) == 0
 
 
-def test_the_wait_ends(tmp_path: Path) -> None:
-    with Corepilot(config(tmp_path), tmp_path) as corepilot:
-        assert corepilot.wait(30) == 1
-        assert "cannot create the control socket" in corepilot.output
-
-
 @pytest.mark.parametrize("locale", [{}, {"LC_CTYPE": "POSIX"}, {"LC_CTYPE": "C.UTF-8"}, {"LANG": "C"}, {"LC_ALL": "C"}])
 def test_jobs_get_the_locale_that_was_given(tmp_path: Path, locale: Mapping[str, str]) -> None:
     file = tmp_path / "corepilot.json5"

@@ -31,7 +31,7 @@ def test_a_check_that_ignores_term_is_killed_with_its_children_and_what_left_it_
     with Corepilot(app(check, 'timeout: "300ms"'), tmp_path) as corepilot:
         record = Record(corepilot)
         record.until("all")
-        corepilot.until("killing check.app: timeout")
+        corepilot.until("check.app: killing the check: timeout")
 
         def pids(word: str) -> list[int]:
             return [int(words.split()[1]) for words in record.words if words.startswith(word)]
