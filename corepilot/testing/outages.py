@@ -203,7 +203,7 @@ class ExpirySuite(Suite):
         self.register(client, registration)
         listener = self.listen(client)
         self.expect(listener, instance_of(registration, "passing"))
-        for _ in range(20):
+        for _ in range(12):
             with gevent.Timeout(self.deadline_s):
                 client.report(registration.id, "passing", "ok", float(self.ttl_s))
             gevent.sleep(self.ttl_s / 10)

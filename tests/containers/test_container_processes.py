@@ -57,9 +57,9 @@ def test_an_orphan_from_outside_that_ignores_term_ends_with_the_container(tmp_pa
 
 @pytest.mark.slow
 def test_thousands_of_orphans_leave_no_zombie(tmp_path: Path) -> None:
-    maker = f'{{name: "maker", exec: ["python3", "-I", "-S", "{ORPHANS}", "3000"]}}'
+    maker = f'{{name: "maker", exec: ["python3", "-I", "-S", "{ORPHANS}", "1000"]}}'
     with Container(f"{{jobs: [{MAIN}, {maker}]}}", tmp_path) as container:
-        container.until("made 3000 orphans")
+        container.until("made 1000 orphans")
         eventually(lambda: "Z" not in container.states().values(), message="no zombie")
         assert container.execute("corepilot", "ping").returncode == 0
         assert container.stop() == 0

@@ -198,7 +198,7 @@ def test_a_check_that_hangs_is_killed_at_its_timeout_or_its_interval(tmp_path: P
         corepilot.until_ready()
         for name in ("default", "short"):
             eventually(partial(_is_unhealthy, corepilot, name), message=name)
-        assert "check.short: timeout after" in corepilot.output
+        assert "check.short: killing the check: timeout after" in corepilot.output
 
 
 def _is_unhealthy(corepilot: Corepilot, name: str) -> bool:

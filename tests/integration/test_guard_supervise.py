@@ -364,7 +364,7 @@ def test_a_storm_of_signals_is_one_stop(*, as_pid_1: bool) -> None:
 @pytest.mark.slow
 def test_nothing_survives_a_supervisor_killed_at_any_moment(*, as_pid_1: bool) -> None:
     moments = random.Random(11)
-    for _ in range(10):
+    for _ in range(6):
         with supervised("dies", STUBBORN, "session,ignore,child", "daemon,obey", as_pid_1=as_pid_1) as run:
             run.announced("armed")
             (supervisor,) = eventually(lambda run=run: children_of(run.pid))  # type: ignore[misc]

@@ -158,18 +158,6 @@ def test_rejected_values_harm_nothing_now_or_later(tmp_path: Path) -> None:
         assert corepilot.stop() == 0
 
 
-def test_a_port_that_is_taken_is_tried_for_ten_seconds_and_then_fatal(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        config = f"""{{consul: false, control: {{socket: "%(dir)s/control.socket"}},
-            telemetry: {{port: {taken.getsockname()[1]}, interfaces: ["static:127.0.0.1"]}},
-            jobs: [{{name: "app", exec: "echo started"}}]}}"""
-        with Corepilot(config, tmp_path) as corepilot:
-            corepilot.until("Address already in use")
-            assert corepilot.wait(30) == 1
-            assert corepilot.output.count("Address already in use") >= 10
-            assert "started" not in corepilot.output
-
-
 def test_a_stop_while_the_port_is_waited_for_starts_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = f"""{{consul: false, control: {{socket: "%(dir)s/control.socket"}},

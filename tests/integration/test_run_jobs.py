@@ -132,12 +132,13 @@ def test_what_a_job_left_behind_is_ended_at_the_stop(tmp_path: Path, prefix: Seq
         assert "which a job left behind" in corepilot.output
 
 
-@PREFIXES
-def test_thousands_of_orphans_leave_no_zombie(tmp_path: Path, prefix: Sequence[str]) -> None:
-    orphans = Path(__file__).parent / "run_programs" / "orphans.py"
-    jobs = f'{{name: "maker", exec: ["python3", "-I", "-S", "{orphans}", "5000"]}}, {{name: "b", exec: "sleep 1000"}}'
+@pytest.mark.parametrize(("prefix", "orphans"), [((), 1000), (PIDNS, 5000)], ids=["child", "pid1"])
+def test_thousands_of_orphans_leave_no_zombie(tmp_path: Path, prefix: Sequence[str], orphans: int) -> None:
+    maker = Path(__file__).parent / "run_programs" / "orphans.py"
+    exec_ = f'["python3", "-I", "-S", "{maker}", "{orphans}"]'
+    jobs = f'{{name: "maker", exec: {exec_}}}, {{name: "b", exec: "sleep 1000"}}'
     with Corepilot(config(jobs), tmp_path, prefix=prefix) as corepilot:
-        corepilot.until("made 5000 orphans", deadline_s=60)
+        corepilot.until(f"made {orphans} orphans", deadline_s=60)
         eventually(lambda: corepilot.job("maker")["state"] == "complete")
         pids = eventually(lambda: _children_states(corepilot.supervisor), message="children")
         eventually(lambda: "Z" not in _children_states(corepilot.supervisor).values(), message=str(pids))

@@ -1,10 +1,11 @@
 """Bad input to `run`: one clear error each, non-zero exit, nothing started."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
-from running import cli
+from running import Corepilot, cli
 
 GOOD = '{consul: false, control: {socket: "%s/s"}, jobs: [{name: "a", exec: ["touch", "%s/started"]}]}'
 
@@ -21,7 +22,6 @@ GOOD = '{consul: false, control: {socket: "%s/s"}, jobs: [{name: "a", exec: ["to
         ('{discovery: "nosuch", jobs: [{name: "a", exec: "touch started"}]}', ":1:", "pip install"),
         ('{jobs: [{name: "a", exec: "touch started"}], watches: [{name: "other", interval: 1}]}', ":1:", "discovery"),
         ('{logging: {output: "/no/such/dir/log"}, jobs: [{name: "a", exec: "touch started"}]}', "", "/no/such/dir"),
-        ('{control: {socket: "/no/such/dir/s"}, jobs: [{name: "a", exec: "touch started"}]}', "", "/no/such/dir"),
     ],
 )  # fmt: skip
 def test_a_bad_configuration_is_refused_and_nothing_is_started(
@@ -35,6 +35,22 @@ def test_a_bad_configuration_is_refused_and_nothing_is_started(
     assert words.lower() in answer.stderr.lower()
     assert "Traceback" not in answer.stderr
     assert not (tmp_path / "started").exists()
+
+
+def test_a_port_and_a_socket_that_cannot_be_had_are_tried_for_ten_seconds_and_then_fatal(tmp_path: Path) -> None:
+    jobs = 'jobs: [{name: "app", exec: "echo started"}]'
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        telemetry = f'telemetry: {{port: {taken.getsockname()[1]}, interfaces: ["static:127.0.0.1"]}}'
+        port = f'{{consul: false, control: {{socket: "%(dir)s/control.socket"}}, {telemetry}, {jobs}}}'
+        path = f'{{control: {{socket: "%(dir)s/none/control.socket"}}, {jobs}}}'
+        for name in ("port", "path"):
+            (tmp_path / name).mkdir()
+        with Corepilot(port, tmp_path / "port") as one, Corepilot(path, tmp_path / "path") as other:
+            one.until("Address already in use")
+            assert (one.wait(30), other.wait(30)) == (1, 1)
+            assert one.output.count("Address already in use") >= 10
+            assert f"cannot create the control socket at {tmp_path}/path/none/control.socket" in other.output
+            assert "started" not in one.output + other.output
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
