@@ -12,12 +12,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from eventually import eventually
+from written import Written
 
 COMMAND = [sys.executable, "-I", "-m", "corepilot"]
 PIDNS = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
-class Corepilot:
+class Corepilot(Written):
     """One `corepilot run`.
 
     Args:
@@ -79,15 +80,6 @@ class Corepilot:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait(20)
         self._log.close()
-
-    @property
-    def output(self) -> str:
-        size = os.fstat(self._log.fileno()).st_size
-        return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
-
-    @property
-    def lines(self) -> list[str]:
-        return self.output.splitlines()
 
     @property
     def guard(self) -> int:

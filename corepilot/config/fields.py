@@ -255,8 +255,11 @@ class Texts(Setting):
         return tuple(texts)
 
 
-class Interfaces(Setting):
-    """Interface specifications, in the order in which they are tried.
+_ONE = '["eth0"]'
+
+
+class Several(Setting):
+    """One text or an array of them, such as interface specifications in the order in which they are tried.
 
     Args:
         help: As for Setting.
@@ -279,7 +282,8 @@ class Interfaces(Setting):
         if value == {} and not self._single:
             return ()
         if not isinstance(value, list):
-            raise refusal("wrong-type", f"{self.shown(value)} is not an array of texts", 'write an array: ["eth0"]')
+            hint = f"write an array: {self.metadata['example'] or _ONE}"
+            raise refusal("wrong-type", f"{self.shown(value)} is not an array of texts", hint)
         return tuple(commands.formatted(one) for one in value)
 
 

@@ -10,7 +10,7 @@ from marshmallow import ValidationError, validates_schema
 
 from corepilot.config.addresses import DEFAULT_SPECS
 from corepilot.config.complaints import Complaint, did_you_mean, shown
-from corepilot.config.fields import Choice, Command, Duration, Flag, Interfaces, Raw, Setting, Text, Texts, Whole
+from corepilot.config.fields import Choice, Command, Duration, Flag, Raw, Setting, Several, Text, Texts, Whole
 from corepilot.config.sections import Array, Object, Section
 from corepilot.config.telemetry_schema import TelemetrySection
 from corepilot.events import CODES
@@ -212,7 +212,7 @@ class JobSection(Section):
         default_text="registered at the first passing check",
         allowed="`passing`, `warning` or `critical`",
     )
-    interfaces = Interfaces("where the address of the service is taken from", default=DEFAULT_SPECS)
+    interfaces = Several("where the address of the service is taken from", default=DEFAULT_SPECS)
     tags = Texts("tags of the service", braces=True, default=())
     instance = Text(
         "tells this instance from others of the same service: its id is `<name>-<instance>`",
@@ -233,7 +233,7 @@ class JobSection(Section):
         default_text="`never`; with `when.interval` `unlimited`",
     )
     when = Object("what starts the job", WhenSection, default_text="it starts once, at startup")
-    stop_after = Interfaces(
+    stop_after = Several(
         "jobs that have to be `stopped` before this one is stopped; until then it goes on",
         key="stopAfter",
         default=(),

@@ -6,7 +6,7 @@ from marshmallow import ValidationError, validates_schema
 
 from corepilot.config.addresses import DEFAULT_SPECS
 from corepilot.config.complaints import Complaint, shown
-from corepilot.config.fields import Choice, Interfaces, Text, Texts, Whole
+from corepilot.config.fields import Choice, Several, Text, Texts, Whole
 from corepilot.config.sections import Array, Object, Section
 
 
@@ -45,7 +45,7 @@ class TelemetrySection(Section):
     port = Whole(
         "port of the endpoint", default=9090, minimum=0, maximum=65535, allowed="0: any free port, not advertised"
     )
-    interfaces = Interfaces("where the address of the endpoint is taken from", single=False, default=DEFAULT_SPECS)
+    interfaces = Several("where the address of the endpoint is taken from", single=False, default=DEFAULT_SPECS)
     tags = Texts("tags of the service `containerpilot`; the version is added", braces=True, default=())
     metrics = Array("metrics of your own", Object("a metric", MetricSection), braces=True, default=())
 

@@ -1,7 +1,8 @@
-"""Making the control socket so that it is ours alone from its first instant, and nobody else's file is harmed.
+"""Making the control socket, so that clients find it from its first instant on.
 
-ContainerPilot deletes whatever stands at the path (ContainerPilot contract, section 9.1). Here only a socket on which
-nobody listens is replaced. Standard library only: this runs before gevent is imported.
+What stands at the path is deleted, with a warning, and the mode is the umask's, as in ContainerPilot (its contract,
+section 9.1). With `control.strict`, and in a directory of our own, only a socket on which nobody listens is replaced, and
+the mode is 0600. Standard library only: this runs before gevent is imported.
 """
 
 import errno
@@ -31,11 +32,11 @@ class SocketInUseError(ControlError):
 
 
 class NotASocketError(ControlError):
-    """A file that is no socket stands at the place. It is never deleted."""
+    """A file that is no socket stands at the place, and must not be deleted."""
 
 
 class ControlSocket:
-    """A socket that is bound and listening: non-blocking, mode 0600, close-on-exec.
+    """A socket that is bound and listening: non-blocking, close-on-exec.
 
     Attributes:
         path: Where clients find it.

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from eventually import eventually
+from written import Written
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIGURATION = "/etc/corepilot.json5"
@@ -44,7 +45,7 @@ _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tr
 _PATH = f"{sys.prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Container:
+class Container(Written):
     """One container: entering the context starts it, leaving it ends and removes it with whatever runs there.
 
     Args:
@@ -140,16 +141,6 @@ class Container:
             self._process.kill()  # of no effect in a runc that has ended
             self._process.wait()
             self._log.close()
-
-    @property
-    def output(self) -> str:
-        """What the container has written so far, stdout and stderr in one."""
-        size = os.fstat(self._log.fileno()).st_size
-        return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
-
-    @property
-    def lines(self) -> list[str]:
-        return self.output.splitlines()
 
     def until(self, text: str, count: int = 1) -> None:
         """Wait until the text stands in the output this many times."""

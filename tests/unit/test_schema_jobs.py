@@ -515,3 +515,8 @@ def test_what_jobs_are_to_each_other(jobs: str, found: list[tuple[str, str]], tm
 def test_stop_after_is_a_name_or_several(tmp_path: Path) -> None:
     text = '{ jobs: [ { name: "a", stopAfter: "b" }, { name: "b" }, { name: "c", stopAfter: ["a", "b"] } ] }'
     assert [job.stop_after for job in accepted(text, tmp_path).jobs] == [("b",), (), ("a", "b")]
+
+
+def test_what_stop_after_is_not(tmp_path: Path) -> None:
+    (problem,) = errors(judged('{ consul: false, jobs: [ { name: "a", stopAfter: 3 } ] }', tmp_path))
+    assert (problem.code, problem.path, problem.hint) == ("wrong-type", "jobs[0].stopAfter", 'write an array: ["app"]')
