@@ -1,8 +1,8 @@
 """Making the control socket, so that clients find it from its first instant on.
 
 What stands at the path is deleted, with a warning, and the mode is the umask's, as in ContainerPilot (its contract,
-section 9.1). With `control.strict`, and in a directory of our own, only a socket on which nobody listens is replaced, and
-the mode is 0600. Standard library only: this runs before gevent is imported.
+section 9.1). With `control.strict`, and in a directory of our own, only a socket on which nobody listens is replaced,
+and the mode is 0600. Standard library only: this runs before gevent is imported.
 """
 
 import errno
