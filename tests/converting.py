@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from corepilot.config.json5 import parse
+from corepilot.config.text.json5 import parse
 from corepilot.gotemplate import render
 from corepilot.migrate.conversion import convert, is_version_2
 from corepilot.migrate.reading import Old

@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from corepilot.config.exchange import LoadRequest, LoadResult
-from corepilot.config.loader import collect, start
+from corepilot.config.loading.exchange import LoadRequest, LoadResult
+from corepilot.config.loading.loader import collect, start
 
 VALUES = (
     (r"PORT", "8080"),

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from corepilot.config.exchange import LoadRequest, LoadResult
-from corepilot.config.loader import load
+from corepilot.config.diagnostics.problems import Problem
+from corepilot.config.loading.exchange import LoadRequest, LoadResult
+from corepilot.config.loading.loader import load
 from corepilot.config.model import Config, JobConfig
-from corepilot.config.problems import Problem
 
 PATH = "/usr/bin:/bin"
 HEALTH = "health: { interval: 1, ttl: 5 }"

@@ -143,6 +143,6 @@ def parse(command: Command, words: Sequence[str]) -> Arguments:
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown word: the nearest known one, or where to look."""
-    from corepilot.config.nearest import suggest as nearest
+    from corepilot.wording.nearest import suggest as nearest
 
     return nearest(word, list(known)) or "; see --help"

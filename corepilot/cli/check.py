@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from corepilot.config import loader
-from corepilot.config.exchange import LoadRequest, LoadResult
-from corepilot.config.problems import Problem
+from corepilot.config.diagnostics.problems import Problem
+from corepilot.config.loading import loader
+from corepilot.config.loading.exchange import LoadRequest, LoadResult
 
 DEADLINE_S = 10.0
 """Seconds that one file may take, whatever it waits for."""
@@ -52,7 +52,7 @@ def check(arguments: Arguments) -> int:
     files = _files(arguments, environment)
     if len(files) > 1:
         # Each load has a process of its own, which need not import everything again.
-        from corepilot.config import pipeline as pipeline  # noqa: PLC0414  - imported for its children
+        from corepilot.config.loading import pipeline as pipeline  # noqa: PLC0414  - imported for its children
     discovery = arguments.discovery or environment.get("COREPILOT_DISCOVERY") or None
     reports = []
     for file in files:
@@ -100,7 +100,7 @@ def environment_of(arguments: Arguments) -> dict[str, str]:
     """
     environment = dict(arguments.environment)
     for file in arguments.env_file:
-        from corepilot.config.dotenv import parse
+        from corepilot.config.loading.dotenv import parse
 
         environment.update(parse(file))
     for pair in arguments.env:

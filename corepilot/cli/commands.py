@@ -145,7 +145,7 @@ def _configured_socket(arguments: Any) -> str | None:
         location = locate(arguments.config, arguments.environment, pid_1=False)
     except ConfigError:
         return None
-    from corepilot.config.peek import control_socket
+    from corepilot.config.loading.peek import control_socket
 
     try:
         return control_socket(location, arguments.environment)
@@ -181,7 +181,7 @@ def _say(line: str) -> None:
 
 
 def _duration(seconds: float) -> str:
-    from corepilot.config.units import format_duration
+    from corepilot.config.text.units import format_duration
 
     return format_duration(round(seconds) if seconds >= 10 else round(seconds, 1))
 

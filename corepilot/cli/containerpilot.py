@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from corepilot.config.problems import Problem
+    from corepilot.config.diagnostics.problems import Problem
     from corepilot.control.client import ControlClient
     from corepilot.supervisor.arguments import RunArguments
 
@@ -108,7 +108,7 @@ def _required(location: str) -> str:
 
 
 def _render(location: str, out: str, given: "Mapping[str, str]") -> int:
-    from corepilot.config import loader
+    from corepilot.config.loading import loader
 
     request = loader.LoadRequest(location, dict(given), judge_machine=False, render_only=True)
     result = loader.collect(loader.start(request), RENDER_S)
@@ -152,7 +152,7 @@ def _client(socket: str, location: str, given: "Mapping[str, str]") -> "ControlC
         return ControlClient(socket)
     if not location:
         return find(None, given)
-    from corepilot.config.peek import control_socket
+    from corepilot.config.loading.peek import control_socket
 
     return find(control_socket(location, given), given)
 

@@ -155,7 +155,7 @@ def _details(plugin: InstalledPlugin, *, schema: bool) -> dict[str, Any]:
     manual = (getattr(light.module, "__doc__", None) or "").strip()
     options: dict[str, Any] = {}
     if schema:
-        from corepilot.config.options import json_schema
+        from corepilot.config.schema.options import json_schema
 
         options["schema"] = json_schema(light.options) if light.options else {"type": "object", "properties": {}}
     return {

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Mapping
 
-from corepilot.control.places import Place, SocketAddress, peer_of, socket_places
+from corepilot.control.locations import SocketAddress, SocketLocation, peer_of, socket_locations
 from corepilot.errors import ControlError
 
 _LONGEST_ANSWER = 16 * 1024 * 1024
@@ -76,7 +76,7 @@ def find(configured: str | None = None, environment: Mapping[str, str] = os.envi
     """
     misses: dict[str, list[str]] = {}
     hints: dict[str, str] = {}
-    for place in socket_places(configured, environment):
+    for place in socket_locations(configured, environment):
         try:
             with _connect(place.path, time.monotonic() + _PROBE_S) as connected:
                 _require_trusted(place, connected)
@@ -99,7 +99,7 @@ class _ForeignError(OSError):
     """The process at a default place is neither ours nor root's."""
 
 
-def _require_trusted(place: Place, connected: socket.socket) -> None:
+def _require_trusted(place: SocketLocation, connected: socket.socket) -> None:
     _, uid = peer_of(connected)
     if not place.configured and uid not in {0, os.geteuid()}:
         raise _ForeignError(uid)

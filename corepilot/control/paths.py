@@ -12,7 +12,7 @@ import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from corepilot.control.places import Place, SocketAddress, peer_of, socket_places, why_unsafe
+from corepilot.control.locations import SocketAddress, SocketLocation, peer_of, socket_locations, why_unsafe
 from corepilot.errors import ControlError
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
@@ -107,7 +107,7 @@ def bind_control_socket(
         NotASocketError: A file that is no socket stands there, and the same; or it is no plain file.
         ControlError: No place can be had; the message names each with its reason. Nothing is left behind.
     """
-    places = socket_places(configured, environment)
+    places = socket_locations(configured, environment)
     if configured:
         _await_directory(os.path.dirname(places[0].path), retry_s, on_wait, give_up, sleep)
     reasons = []
@@ -136,7 +136,7 @@ def _await_directory(
         sleep(_RETRY_EVERY_S)
 
 
-def _bind(place: Place, *, strict: bool, sleep: Callable[[float], object]) -> ControlSocket:
+def _bind(place: SocketLocation, *, strict: bool, sleep: Callable[[float], object]) -> ControlSocket:
     parent = os.path.dirname(place.path)
     if place.own_directory:
         _make_own(parent)

@@ -13,7 +13,7 @@ from corepilot._version import __version__
 from corepilot.control.payload import EnvironBudget, PayloadError, encode, parse_environ, parse_object, sensitive_names
 from corepilot.control.target import ControlTarget
 from corepilot.http.message import Headers, Request, Response
-from corepilot.http.turns import Turns
+from corepilot.http.time_slice import TimeSlice
 
 _TEXT = Headers((("Content-Type", "text/plain; charset=utf-8"),))
 _JSON = Headers((("Content-Type", "application/json"),))
@@ -92,17 +92,17 @@ class Routes:
         return values, skipped
 
     def _put_metric(self, values: dict[str, object]) -> list[str]:
-        """Record values, others' turns in between; returns what is to be said of those that were not recorded."""
+        """Record values, letting others run in between; returns what is to be said of those that were not recorded."""
         names = list(values)
         rejected: list[str] = []
         unsaid = 0
-        turns = Turns()
+        time_slice = TimeSlice()
         for start in range(0, len(names), _METRICS_AT_ONCE):
             found = self._target.put_metric({name: values[name] for name in names[start : start + _METRICS_AT_ONCE]})
             room = _MOST_SAID - len(rejected)
             rejected += found[:room]
             unsaid += len(found[room:])
-            turns.check()
+            time_slice.check()
         return [*rejected, f"{unsaid} more values were not recorded"] if unsaid else rejected
 
     def _v3_environ(self, request: Request) -> Response:

@@ -23,8 +23,8 @@ from gevent.event import Event
 from corepilot.discovery.backend import Backend
 from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.calls import Cut, clip, make_call
+from corepilot.discovery.connection import Connection
 from corepilot.discovery.desired import Desired, Step
-from corepilot.discovery.line import Line
 from corepilot.discovery.model import Registration, Status
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError, UnknownInstanceError
 from corepilot.output.repeat import Repeat
@@ -81,7 +81,7 @@ class Registrar:
         self._expires = expires
         self._call_s = call_s
         self._said = Repeat(log, clock=clock)
-        self._line = Line(call_s)
+        self._connection = Connection(call_s)
         self._free = BoundedSemaphore(_AT_ONCE)
         self._slots: dict[str, _Slot] = {}
         self._ended = Event()
@@ -93,7 +93,7 @@ class Registrar:
     @property
     def connected(self) -> bool:
         """Whether the catalog answered the last call; False before the first answer. A refusal is an answer."""
-        return self._line.connected
+        return self._connection.connected
 
     def advertise(self, registration: Registration, status: Status, output: str = "") -> None:
         """Want an instance in the catalog: its first check passed, it has an initial status, or maintenance ended.
@@ -202,12 +202,12 @@ class Registrar:
         return slot
 
     def _spur(self, slot: _Slot) -> None:
-        self._line.hasten(self._clock())
+        self._connection.hasten(self._clock())
         slot.wake.set()
 
     def _hurry(self) -> None:
         now = self._clock()
-        self._line.hurry(now)
+        self._connection.hurry(now)
         for slot in self._leaving():
             slot.desired.hurry(now)
             slot.wake.set()
@@ -232,7 +232,7 @@ class Registrar:
                 step = desired.next_step(now)
                 if desired.done:
                     break
-                pause = desired.pause_s(now) if step is None else self._line.wait_s(now)
+                pause = desired.pause_s(now) if step is None else self._connection.wait_s(now)
                 if step is None or pause:
                     slot.wake.clear()
                     slot.wake.wait(pause)
@@ -249,9 +249,9 @@ class Registrar:
         """Make the call that is due, unless things have changed while we waited for our turn."""
         desired, begun_at = slot.desired, self._clock()
         step = desired.next_step(begun_at)
-        if step is None or self._line.wait_s(begun_at):
+        if step is None or self._connection.wait_s(begun_at):
             return
-        self._line.begun(begun_at)
+        self._connection.begun(begun_at)
         desired.begun(step)
         slot.step = step
         error = make_call(self._backend, step, self._call_s)
@@ -263,13 +263,13 @@ class Registrar:
             return
         if isinstance(error, (BackendUnavailableError, BackendTimeoutError)):
             desired.failed(step, now, str(error))
-            self._line.down(begun_at, now)
+            self._connection.down(begun_at, now)
             if self._draining and step.kind == "deregister" and not desired.done:
                 desired.abandon()  # it cannot be reached, and this was our last word (contract, section 7.3)
                 self._abandoned += 1
             self._said.failed("line", f"{error}; trying again")
             return
-        if self._line.up():
+        if self._connection.up():
             self._said.recovered("line", f"the catalog {self._backend.address} answers again")
             self._wake_all()
         self._answered(desired, step, error, now)

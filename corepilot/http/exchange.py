@@ -11,7 +11,7 @@ import h11
 from gevent import Timeout, socket
 
 from corepilot.http.message import Peer, Request, Response, split_target
-from corepilot.http.turns import Turns
+from corepilot.http.time_slice import TimeSlice
 from corepilot.http.wire import Wire, decoded
 
 _READ_BYTES = 16 * 1024
@@ -176,10 +176,10 @@ class Exchange:
 
         def drain() -> None:
             nonlocal left
-            turns = Turns()
+            time_slice = TimeSlice()
             while left > 0 and (data := sock.recv(_READ_BYTES)):
                 left -= len(data)
-                turns.check()
+                time_slice.check()
 
         with contextlib.suppress(TimeoutError):
             _within(_LINGER_S, drain)

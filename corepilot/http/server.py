@@ -19,7 +19,7 @@ from gevent import Timeout, socket
 
 from corepilot.http.exchange import Exchange, RefusedError, ServerLimits
 from corepilot.http.message import Headers, Peer, Request, Response
-from corepilot.http.turns import full_turn
+from corepilot.http.time_slice import full_turn
 
 __all__ = ["HttpServer", "ServerLimits"]
 

@@ -6,7 +6,7 @@ import h11
 from gevent.socket import socket
 
 from corepilot.http.message import Headers
-from corepilot.http.turns import Turns
+from corepilot.http.time_slice import TimeSlice
 
 
 class PeerClosedError(ConnectionError):
@@ -36,7 +36,7 @@ class Wire:
         self.received = 0
         self.sent = 0
         self._read_bytes = read_bytes
-        self._turns = Turns()
+        self._time_slice = TimeSlice()
 
     def next_event(self) -> h11.Event | type[h11.PAUSED]:
         """Wait for the next part of the other side's message.
@@ -49,7 +49,7 @@ class Wire:
         while True:
             event = self.parser.next_event()
             # A peer that always has data ready never makes us wait, and so never lets others run.
-            self._turns.check()
+            self._time_slice.check()
             if event is not h11.NEED_DATA:
                 return event  # type: ignore[return-value]  # h11 types its two markers as one
             data = self.sock.recv(self._read_bytes)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from corepilot.config.json5 import Json5Error, parse
-from corepilot.config.places import Path, Places, path_text
-from corepilot.config.schema import RootSection
-from corepilot.config.sections import load
+from corepilot.config.diagnostics.source_map import Path, SourceMap, path_text
+from corepilot.config.schema.sections import load
+from corepilot.config.schema.settings import RootSection
+from corepilot.config.text.json5 import Json5Error, parse
 from corepilot.gotemplate import TemplateError, render
 
 
@@ -38,7 +38,7 @@ class Facts:
         self.environment = environment
         self.written: dict[str, Any] = {}
         self.data: dict[str, Any] = {}
-        self._places: Places | None = None
+        self._places: SourceMap | None = None
         try:
             rendered = render(text, environment)
             document = parse(rendered.text)
@@ -47,7 +47,7 @@ class Facts:
         if document.root.kind == "object":
             self.written = document.root.plain()
             self.data = load(RootSection(), self.written)[0]
-            self._places = Places(name, text, rendered, document.root, environment)
+            self._places = SourceMap(name, text, rendered, document.root, environment)
 
     @property
     def jobs(self) -> list[tuple[int, dict[str, Any]]]:

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from corepilot.cli.check import DEADLINE_S
-from corepilot.config import loader
-from corepilot.config.exchange import LoadResult
-from corepilot.config.json5 import position
-from corepilot.config.places import Places
-from corepilot.config.problems import Problem
-from corepilot.config.version2 import judge_location, keys_in
+from corepilot.config.diagnostics.problems import Problem
+from corepilot.config.diagnostics.source_map import SourceMap
+from corepilot.config.loading import loader
+from corepilot.config.loading.exchange import LoadResult
+from corepilot.config.rules.version2 import judge_location, keys_in
+from corepilot.config.text.json5 import position
 from corepilot.migrate.conversion import Decision, convert, decisions, is_version_2
 from corepilot.migrate.differences import DIFFERENCES, Difference
 from corepilot.migrate.errors import CANNOT_READ, MigrationError
@@ -121,7 +121,7 @@ def _why(file: str, text: str, error: MigrationError, environment: dict[str, str
 def _at(file: str, text: str, environment: Mapping[str, str], offset: int, message: str, *, hint: str = "") -> Problem:
     if offset < 0:
         return Problem("error", "version-2", message, hint, file)
-    places = Places(file, text, environment=environment)
+    places = SourceMap(file, text, environment=environment)
     return places.in_source("version-2", message, *position(text, offset), hint)
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from corepilot.config.places import Path
-from corepilot.config.schema import RootSection
-from corepilot.config.sections import Array, Object, Section
+from corepilot.config.diagnostics.source_map import Path
+from corepilot.config.schema.sections import Array, Object, Section
+from corepilot.config.schema.settings import RootSection
 from corepilot.migrate.facts import Facts
 
 _Keys = Mapping[str, Any]

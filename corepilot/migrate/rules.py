@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from corepilot.config.addresses import AddressError, parse_spec
-from corepilot.config.places import Path
-from corepilot.config.schema import SIGNALS, UNLIMITED
+from corepilot.config.diagnostics.source_map import Path
+from corepilot.config.schema.settings import SIGNALS, UNLIMITED
+from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.jobs.machine import QUICK_RESTARTS
 from corepilot.jobs.model import HOOK_TIMEOUT_S
 from corepilot.migrate.facts import Facts

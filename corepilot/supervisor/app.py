@@ -11,8 +11,8 @@ from gevent.event import Event as Flag
 
 from corepilot import _version
 from corepilot.config.model import Config
+from corepilot.control.locations import is_there
 from corepilot.control.paths import bind_control_socket
-from corepilot.control.places import is_there
 from corepilot.errors import CorepilotError
 from corepilot.events import Event
 from corepilot.jobs.environment import ChildEnvironment
@@ -24,7 +24,7 @@ from corepilot.supervisor.signals import EarlySignals
 from corepilot.system.process import Reaper
 
 if TYPE_CHECKING:
-    from corepilot.config.loader import LoadResult
+    from corepilot.config.loading.loader import LoadResult
     from corepilot.control.paths import ControlSocket
     from corepilot.control.server import ControlServer
     from corepilot.guard import Channel

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
-    from corepilot.config.loader import LoadRequest
-    from corepilot.config.problems import Problem
+    from corepilot.config.diagnostics.problems import Problem
+    from corepilot.config.loading.loader import LoadRequest
 
 LOAD_DEADLINE_S = 10.0
 """Seconds a load may take, whatever it waits for. Its CPU time is bounded in the loader itself."""
@@ -49,7 +49,7 @@ class RunArguments:
 
     def request(self, environment: Mapping[str, str]) -> "LoadRequest":
         """What the loader is asked for, with the jobs' environment as it is now."""
-        from corepilot.config.loader import LoadRequest
+        from corepilot.config.loading.loader import LoadRequest
 
         return LoadRequest(
             location=self.location,

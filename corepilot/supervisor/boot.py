@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from corepilot.config import preload
+from corepilot.config.loading import preload
 from corepilot.errors import CorepilotError
 from corepilot.supervisor.arguments import LOAD_DEADLINE_S, REFUSED, USAGE, RunArguments
 from corepilot.supervisor.signals import EarlySignals
@@ -48,7 +48,7 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
 
     light_imports.import_dataclasses()
     light_imports.import_gevent()
-    from corepilot.config import loader
+    from corepilot.config.loading import loader
     from corepilot.config.model import Config
     from corepilot.supervisor import app
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import gevent
 
+from corepilot.system.children import children
 from corepilot.system.process import Reaper
-from corepilot.system.strays import children
 
 POLL_S = 0.01
 KILL_DEADLINE_S = 2.0

@@ -9,7 +9,7 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.os import nb_read, nb_write
 
-from corepilot.config import loader
+from corepilot.config.loading import loader
 from corepilot.errors import InternalError
 from corepilot.system.process import Reaper, SpawnError, signal_group, spawn_with_pipes
 
@@ -29,7 +29,7 @@ def load(request: loader.LoadRequest, reaper: Reaper, deadline_s: float) -> load
         InternalError: the loader could not be started, died, or did not answer within the deadline.
     """
     exited: AsyncResult[int] = AsyncResult()
-    argv = [sys.executable, "-I", "-m", "corepilot.config.loader"]
+    argv = [sys.executable, "-I", "-m", "corepilot.config.loading.loader"]
     try:
         pid, to_child, from_child = spawn_with_pipes(argv, {"PATH": os.defpath}, reaper, exited.set)
     except (SpawnError, OSError) as error:

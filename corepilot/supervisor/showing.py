@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from corepilot.config.excerpts import masked, secret_values
+from corepilot.config.diagnostics.excerpts import masked, secret_values
 from corepilot.config.model import Config
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from judging import PATH
 
-from corepilot.config.exchange import LoadRequest, LoadResult
-from corepilot.config.loader import collect, start
+from corepilot.config.loading.exchange import LoadRequest, LoadResult
+from corepilot.config.loading.loader import collect, start
 
 DATA = Path(__file__).parent.parent / "data" / "config"
 CASES: list[dict[str, Any]] = json.loads((DATA / "CASES.json").read_text(encoding="utf-8"))

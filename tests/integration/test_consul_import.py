@@ -22,7 +22,7 @@ def test_the_backend_brings_neither_requests_nor_its_relatives() -> None:
 
 def test_afterwards_the_real_modules_can_be_imported() -> None:
     run("""
-from corepilot_consul import slim
+from corepilot_consul import light_consul
 import importlib.metadata, requests, sys
 assert importlib.metadata.version("py-consul")
 assert requests.get and requests.Response.__module__ == "requests.models"
@@ -34,7 +34,7 @@ def test_what_is_loaded_already_is_used_and_stays() -> None:
     run("""
 import requests, importlib.metadata, sys
 before = requests, importlib.metadata
-from corepilot_consul import slim
+from corepilot_consul import light_consul
 import consul
 assert (sys.modules["requests"], sys.modules["importlib.metadata"]) == before
 assert consul.std.requests is requests and consul.__version__ != "unknown"
@@ -45,8 +45,8 @@ assert consul.Consul("127.0.0.1", 1).http.session
 def test_a_py_consul_that_is_loaded_already_is_used() -> None:
     run("""
 import consul.base
-from corepilot_consul import slim
-assert slim.Consul is consul.base.Consul
+from corepilot_consul import light_consul
+assert light_consul.Consul is consul.base.Consul
 """)
 
 
@@ -65,7 +65,7 @@ for name, text in files.items():
     with open({str(tmp_path)!r} + "/consul/" + name + ".py", "w") as file:
         file.write(text)
 sys.path.insert(0, {str(tmp_path)!r})
-from corepilot_consul import slim
+from corepilot_consul import light_consul
 import requests
 assert sys.modules["consul.std"].Session is requests.Session
 """)

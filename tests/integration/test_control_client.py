@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from corepilot.control import places
+from corepilot.control import locations as places
 from corepilot.control.client import ControlClient, find
 from corepilot.errors import ControlError
 
@@ -128,7 +128,7 @@ def test_a_full_backlog(tmp_path: Path) -> None:
             ControlClient(path).request("GET", "/", deadline_s=0.1)
 
 
-class Places:
+class SourceMap:
     """The default places, moved below a directory of the test."""
 
     def __init__(self, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,19 +150,19 @@ class Places:
 
 
 @pytest.fixture
-def defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
-    return Places(tmp_path, monkeypatch)
+def defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SourceMap:
+    return SourceMap(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
-def test_every_default_place_is_looked_at(defaults: Places, index: int) -> None:
+def test_every_default_place_is_looked_at(defaults: SourceMap, index: int) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(defaults.paths[index]))
         listener.listen(1)
         assert find(None, defaults.environment).path == str(defaults.paths[index])
 
 
-def test_nothing_anywhere(defaults: Places) -> None:
+def test_nothing_anywhere(defaults: SourceMap) -> None:
     places_named = ", ".join(map(str, defaults.paths))
     assert defaults.error() == (
         f"cannot reach corepilot: no socket at {places_named}; is it running? "
@@ -170,7 +170,7 @@ def test_nothing_anywhere(defaults: Places) -> None:
     )
 
 
-def test_something_stale_is_told_apart(defaults: Places) -> None:
+def test_something_stale_is_told_apart(defaults: SourceMap) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(defaults.paths[1]))
     error = defaults.error()
@@ -180,7 +180,7 @@ def test_something_stale_is_told_apart(defaults: Places) -> None:
     assert f"nobody listens at {defaults.paths[0]}, {defaults.paths[1]}" in defaults.error()
 
 
-def test_a_stale_place_does_not_hide_a_live_one(defaults: Places) -> None:
+def test_a_stale_place_does_not_hide_a_live_one(defaults: SourceMap) -> None:
     with socket.socket(socket.AF_UNIX) as dead, socket.socket(socket.AF_UNIX) as live:
         dead.bind(str(defaults.paths[0]))
         live.bind(str(defaults.paths[2]))
@@ -189,7 +189,7 @@ def test_a_stale_place_does_not_hide_a_live_one(defaults: Places) -> None:
 
 
 def test_a_process_of_another_user_is_not_trusted_at_a_default_place(
-    defaults: Places, monkeypatch: pytest.MonkeyPatch
+    defaults: SourceMap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(defaults.paths[0]))
@@ -200,7 +200,7 @@ def test_a_process_of_another_user_is_not_trusted_at_a_default_place(
         assert find(str(defaults.paths[0])).path == str(defaults.paths[0])
 
 
-def test_a_configured_place_is_the_only_one_that_is_looked_at(defaults: Places, tmp_path: Path) -> None:
+def test_a_configured_place_is_the_only_one_that_is_looked_at(defaults: SourceMap, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(defaults.paths[0]))
         listener.listen(1)

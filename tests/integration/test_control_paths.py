@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 
-from corepilot.control import places
+from corepilot.control import locations as places
 from corepilot.control.client import ControlClient
 from corepilot.control.paths import ControlSocket, NotASocketError, SocketInUseError, bind_control_socket
 from corepilot.errors import ControlError

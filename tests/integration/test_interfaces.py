@@ -7,7 +7,7 @@ from typing import Any
 
 PROGRAM = """
 import json, sys
-from corepilot.config.addresses import AddressError, choose, interface_addresses, parse_spec
+from corepilot.config.text.addresses import AddressError, choose, interface_addresses, parse_spec
 addresses = interface_addresses()
 choices = []
 for spec in sys.argv[1:]:

@@ -13,9 +13,9 @@ import pytest
 from eventually import eventually
 from judging import PATH
 
-from corepilot.config import exchange, loader
-from corepilot.config.exchange import LoadRequest
-from corepilot.config.loader import Interrupted, LoaderChild, abandon, collect, start
+from corepilot.config.loading import exchange, loader
+from corepilot.config.loading.exchange import LoadRequest
+from corepilot.config.loading.loader import Interrupted, LoaderChild, abandon, collect, start
 
 MARKED = {name: value for name, value in os.environ.items() if name.startswith("PYTEST_PROCESS")}
 GOOD = '{ discovery: false, jobs: [ { name: "{{ .NAME }}", exec: "/bin/true" } ] }'
@@ -28,7 +28,7 @@ def request(text: str, directory: Path, **environment: str) -> LoadRequest:
 
 
 def spawned(data: bytes) -> "subprocess.CompletedProcess[bytes]":
-    argv = [sys.executable, "-I", "-m", "corepilot.config.loader"]
+    argv = [sys.executable, "-I", "-m", "corepilot.config.loading.loader"]
     return subprocess.run(
         argv, input=data, capture_output=True, timeout=30, check=False, env={"PATH": PATH, **MARKED}, cwd="/"
     )
@@ -37,7 +37,7 @@ def spawned(data: bytes) -> "subprocess.CompletedProcess[bytes]":
 @pytest.fixture
 def misbehave(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
     """Make the forked loader do something else in the place of judging."""
-    from corepilot.config import pipeline
+    from corepilot.config.loading import pipeline
 
     def instead(what: Callable[[], object]) -> None:
         def load(_request: LoadRequest, reached: Callable[[bytes], None]) -> object:
@@ -276,7 +276,9 @@ def test_what_is_printed_on_the_way_is_no_part_of_the_answer(tmp_path: Path) -> 
     )
     (info / "METADATA").write_text("Name: chatty\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[corepilot.backends]\nchatty = chatty\n")
-    program = f"import sys; sys.path.insert(0, {str(site)!r}); from corepilot.config import loader; loader.main()"
+    program = (
+        f"import sys; sys.path.insert(0, {str(site)!r}); from corepilot.config.loading import loader; loader.main()"
+    )
     done = subprocess.run(
         [sys.executable, "-I", "-c", program],
         input=loader.encode_request(asked),
@@ -298,7 +300,7 @@ def test_a_request_that_is_cut_off_ends_the_loader(tmp_path: Path) -> None:
 
 
 def test_a_loader_whose_parent_went_away_ends(tmp_path: Path) -> None:
-    argv = [sys.executable, "-I", "-m", "corepilot.config.loader"]
+    argv = [sys.executable, "-I", "-m", "corepilot.config.loading.loader"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -317,7 +319,8 @@ def test_memory_and_core_limits_are_lowered_only_in_the_child(tmp_path: Path) ->
 
 def test_the_loader_imports_nothing_heavy(tmp_path: Path) -> None:
     program = (
-        "import sys; from corepilot.config import loader, slim; slim.import_marshmallow(); "
+        "import sys; from corepilot.config.loading import loader, light_marshmallow; "
+        "light_marshmallow.import_marshmallow(); "
         f"asked = loader.LoadRequest({str(tmp_path / 'app.json5')!r}, {{'PATH': '/bin'}}, judge_machine=False); "
         "result = loader.load(asked); assert result.config, result.problems; print(*sorted(sys.modules))"
     )
@@ -329,7 +332,7 @@ def test_the_loader_imports_nothing_heavy(tmp_path: Path) -> None:
         "argparse", "asyncio", "concurrent.futures", "gevent", "hashlib", "http.client", "importlib.metadata",
         "logging", "random",
         "pluggy", "shlex", "ssl", "stevedore", "subprocess", "threading", "corepilot.config.model",
-        "corepilot.config.excerpts", "corepilot.discovery.model",
+        "corepilot.config.diagnostics.excerpts", "corepilot.discovery.model",
     }  # fmt: skip
     assert not imported & heavy
 

@@ -1,4 +1,4 @@
-"""Configurations of every shape: only problems come out, with places, or a configuration that the model takes."""
+"""Configurations of every shape: only problems come out, with source_map, or a configuration that the model takes."""
 
 import json
 import tempfile
@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judging import PATH
 
-from corepilot.config.excerpts import WIDTH, excerpt
-from corepilot.config.exchange import LoadRequest, LoadResult, decode_result, encode_result
-from corepilot.config.loader import load
+from corepilot.config.diagnostics.excerpts import WIDTH, excerpt
+from corepilot.config.diagnostics.problems import CODES
+from corepilot.config.loading.exchange import LoadRequest, LoadResult, decode_result, encode_result
+from corepilot.config.loading.loader import load
 from corepilot.config.model import Config
-from corepilot.config.problems import CODES
-from corepilot.config.schema import RootSection
-from corepilot.config.sections import Array, Object, Section
+from corepilot.config.schema.sections import Array, Object, Section
+from corepilot.config.schema.settings import RootSection
 from corepilot.events import CODES as EVENTS
 
 FIXTURES = Path(__file__).parent.parent / "data" / "config"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corepilot.config.exchange import LoadRequest
-from corepilot.config.pipeline import load
+from corepilot.config.loading.exchange import LoadRequest
+from corepilot.config.loading.pipeline import load
 from corepilot.migrate.conversion import convert, decisions
 from corepilot.migrate.errors import MigrationError
 from corepilot.migrate.masking import Masked

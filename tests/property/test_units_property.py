@@ -5,7 +5,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corepilot.config.units import DurationError, format_duration, parse_duration, weak_int, weak_str
+from corepilot.config.text.units import DurationError, format_duration, parse_duration, weak_int, weak_str
 
 MAX_NS = 2**63 - 1
 UNITS_NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}

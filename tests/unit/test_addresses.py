@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corepilot.config.addresses import (
+from corepilot.config.text.addresses import (
     DEFAULT_SPECS,
     AddressError,
     InterfaceAddress,
@@ -177,8 +177,8 @@ def test_a_kernel_that_does_not_tell_is_an_address_error() -> None:
     # getifaddrs(3) needs a descriptor for its netlink socket.
     script = """
 import ctypes, ipaddress, resource
-import corepilot.config.ifaddrs
-from corepilot.config.addresses import AddressError, interface_addresses
+import corepilot.system.ifaddrs
+from corepilot.config.text.addresses import AddressError, interface_addresses
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 try:
     interface_addresses()
@@ -198,8 +198,8 @@ def test_addresses_compare_by_value() -> None:
 
 
 def test_imports_nothing_until_it_is_used() -> None:
-    heavy = ["ctypes", "socket", "ipaddress", "typing", "re", "corepilot.config.ifaddrs"]
-    script = f"import sys; import corepilot.config.addresses; print([m for m in {heavy} if m in sys.modules])"
+    heavy = ["ctypes", "socket", "ipaddress", "typing", "re", "corepilot.system.ifaddrs"]
+    script = f"import sys; import corepilot.config.text.addresses; print([m for m in {heavy} if m in sys.modules])"
     root = Path(__file__).parents[2]
     run = subprocess.run(
         [sys.executable, "-S", "-c", script], cwd=root, capture_output=True, text=True, check=True, timeout=30

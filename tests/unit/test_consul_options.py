@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from corepilot_consul.plugin import CAPABILITIES, Options, Tls, is_token
 
-from corepilot.config.options import judge
+from corepilot.config.schema.options import judge
 from corepilot.http.origin import parse_origin
 from corepilot.plugin import OptionError
 from corepilot.plugin.options import build, fields_of

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from corepilot.config.dotenv import DotenvError, parse, parse_text
+from corepilot.config.loading.dotenv import DotenvError, parse, parse_text
 from corepilot.errors import ConfigError
 
 

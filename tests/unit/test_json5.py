@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from corepilot.config.json5 import MAX_CHARS, MAX_DEPTH, Json5Error, Node, parse, position
+from corepilot.config.text.json5 import MAX_CHARS, MAX_DEPTH, Json5Error, Node, parse, position
 
 DATA = Path(__file__).parents[1] / "data" / "json5" / "reference.jsonl"
 REFERENCE: list[dict[str, Any]] = [json.loads(line) for line in DATA.read_text("utf-8").splitlines()]
@@ -287,8 +287,8 @@ def test_position_counts_every_kind_of_line_end() -> None:
 
 
 def test_imports_next_to_nothing() -> None:
-    heavy = ["typing", "dataclasses", "inspect", "json", "unicodedata", "corepilot.config.json5_slips"]
-    script = f"import sys; import corepilot.config.json5; print([m for m in {heavy} if m in sys.modules])"
+    heavy = ["typing", "dataclasses", "inspect", "json", "unicodedata", "corepilot.config.text.json5_mistakes"]
+    script = f"import sys; import corepilot.config.text.json5; print([m for m in {heavy} if m in sys.modules])"
     root = Path(__file__).parents[2]
     run = subprocess.run(
         [sys.executable, "-S", "-c", script], cwd=root, capture_output=True, text=True, check=True, timeout=30

@@ -4,7 +4,8 @@ import marshal
 
 import pytest
 
-from corepilot.config.exchange import (
+from corepilot.config.diagnostics.problems import Problem
+from corepilot.config.loading.exchange import (
     LoadRequest,
     LoadResult,
     decode_request,
@@ -13,7 +14,6 @@ from corepilot.config.exchange import (
     encode_result,
     unanswered,
 )
-from corepilot.config.problems import Problem
 
 REQUEST = LoadRequest(
     "app.json5",

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from converting import SERVICE, job, made, text_of
 
-from corepilot.config.exchange import LoadRequest
-from corepilot.config.json5 import parse
-from corepilot.config.pipeline import load
+from corepilot.config.loading.exchange import LoadRequest
+from corepilot.config.loading.pipeline import load
+from corepilot.config.text.json5 import parse
 from corepilot.migrate.conversion import convert, decisions, is_version_2
 from corepilot.migrate.errors import MigrationError
 from corepilot.migrate.reading import Old

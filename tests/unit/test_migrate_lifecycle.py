@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from converting import SERVICE, job, made, text_of
 
-from corepilot.config.json5 import parse
+from corepilot.config.text.json5 import parse
 from corepilot.migrate.conversion import decisions
 
 

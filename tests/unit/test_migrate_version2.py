@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from corepilot.config.version2 import judge_location, judge_text, keys_in
+from corepilot.config.rules.version2 import judge_location, judge_text, keys_in
 
 
 @pytest.mark.parametrize(

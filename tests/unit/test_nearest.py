@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corepilot.config.nearest import nearest, suggest
+from corepilot.wording.nearest import nearest, suggest
 
 JOB = (
     *("name", "exec", "port", "initial_status", "interfaces", "tags", "consul", "health", "timeout", "stopTimeout"),
@@ -78,7 +78,7 @@ def test_known_words_may_come_from_anywhere() -> None:
 
 def test_imports_nothing() -> None:
     heavy = ["re", "typing", "difflib"]
-    script = f"import sys; import corepilot.config.nearest; print([m for m in {heavy} if m in sys.modules])"
+    script = f"import sys; import corepilot.wording.nearest; print([m for m in {heavy} if m in sys.modules])"
     root = Path(__file__).parents[2]
     run = subprocess.run(
         [sys.executable, "-S", "-c", script], cwd=root, capture_output=True, text=True, check=True, timeout=30

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corepilot.config.peek import control_socket
+from corepilot.config.loading.peek import control_socket
 from corepilot.errors import ConfigError
 
 

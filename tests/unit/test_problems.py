@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import corepilot.config
-from corepilot.config.excerpts import WIDTH, excerpt, masked, secret_values
-from corepilot.config.problems import CODES, Problem, in_order
+from corepilot.config.diagnostics.excerpts import WIDTH, excerpt, masked, secret_values
+from corepilot.config.diagnostics.problems import CODES, Problem, in_order
 
 SOURCES = Path(corepilot.config.__file__).parent
 
@@ -60,8 +60,8 @@ def test_problems_survive_json_and_marshal() -> None:
 
 
 def test_problems_are_sorted_by_place() -> None:
-    places = [(9, 1, "warning"), (0, 0, "error"), (9, 1, "error"), (2, 7, "error"), (2, 3, "warning")]
-    problems = [problem(line=line, column=column, severity=severity) for line, column, severity in places]
+    source_map = [(9, 1, "warning"), (0, 0, "error"), (9, 1, "error"), (2, 7, "error"), (2, 3, "warning")]
+    problems = [problem(line=line, column=column, severity=severity) for line, column, severity in source_map]
     assert [(one.line, one.column, one.severity) for one in in_order(problems)] == [
         (0, 0, "error"), (2, 3, "warning"), (2, 7, "error"), (9, 1, "error"), (9, 1, "warning"),
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def test_problems_are_sorted_by_place() -> None:
 def test_the_table_of_codes_holds_exactly_what_the_code_uses() -> None:
     used = {
         node.value
-        for file in SOURCES.glob("*.py")
+        for file in SOURCES.rglob("*.py")
         if file.name not in {"problems.py", "reference.py"}
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and node.value in CODES

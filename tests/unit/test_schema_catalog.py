@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from judging import HEALTH, accepted, codes, errors, judged, warnings
 
-from corepilot.config.catalog import consul_options
 from corepilot.config.model import PluginConfig
+from corepilot.config.rules.catalog import consul_options
 
 WATCH = 'watches: [ { name: "db", interval: 1 } ]'
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corepilot.config.commands import find_program, formatted, oddities, split
+from corepilot.config.text.commands import find_program, formatted, oddities, split
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from judging import HEALTH, PATH, SERVICE, accepted, codes, errors, job, judged, warnings
 
-from corepilot.config import schema
 from corepilot.config.model import UNLIMITED, CheckConfig, When
+from corepilot.config.schema import settings as schema
 from corepilot.discovery.model import Registration
 from corepilot.events import CODES
 

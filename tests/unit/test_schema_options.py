@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from corepilot.config.options import Judged, json_schema, judge, section_for
+from corepilot.config.schema.options import Judged, json_schema, judge, section_for
 from corepilot.plugin import OptionError, option
 from corepilot.plugin.options import build
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from corepilot.config.problems import CODES
-from corepilot.config.reference import page
-from corepilot.config.schema import RootSection
-from corepilot.config.sections import Array, Object, Section
+from corepilot.config.diagnostics.problems import CODES
+from corepilot.config.schema.reference import page
+from corepilot.config.schema.sections import Array, Object, Section
+from corepilot.config.schema.settings import RootSection
 from corepilot.gotemplate import render
 from corepilot.gotemplate.functions import EXTRA
 
@@ -26,7 +26,7 @@ def settings(section: Section) -> "list[tuple[str, object]]":
 
 
 def test_the_page_is_what_the_schemas_make() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m corepilot.config.reference > the page"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m corepilot.config.schema.reference > the page"
 
 
 def test_every_setting_and_every_code_is_on_the_page() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from corepilot.config.units import DurationError, format_duration, parse_duration, weak_bool, weak_int, weak_str
+from corepilot.config.text.units import DurationError, format_duration, parse_duration, weak_bool, weak_int, weak_str
 
 ROOT = Path(__file__).parents[2]
 ANSWERS: list[dict[str, Any]] = [
@@ -204,9 +204,13 @@ def test_weak_bool() -> None:
 
 def test_imports_nothing() -> None:
     script = (
-        "import sys; before = set(sys.modules); import corepilot.config.units; print(sorted(set(sys.modules) - before))"
+        "import sys; before = set(sys.modules); import corepilot.config.text.units; "
+        "print(sorted(set(sys.modules) - before))"
     )
     run = subprocess.run(
         [sys.executable, "-S", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
     )
-    assert run.stdout == "['__future__', 'corepilot', 'corepilot.config', 'corepilot.config.units']\n"
+    assert (
+        run.stdout
+        == "['__future__', 'corepilot', 'corepilot.config', 'corepilot.config.text', 'corepilot.config.text.units']\n"
+    )

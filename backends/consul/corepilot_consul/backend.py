@@ -14,9 +14,9 @@ from weakref import WeakSet
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.discovery.model import Query, Registration, Snapshot, Status
 from corepilot.errors import UnknownInstanceError
+from corepilot_consul.light_consul import CB, Consul, ConsulException
 from corepilot_consul.plugin import Options
 from corepilot_consul.reading import snapshot_of
-from corepilot_consul.slim import CB, Consul, ConsulException
 from corepilot_consul.transport import Transport
 from corepilot_consul.watch import Watch
 

@@ -22,9 +22,9 @@ from corepilot.http.errors import HttpError, HttpTimeoutError
 from corepilot.http.message import Headers, Response
 from corepilot.http.tls import TlsOptions
 from corepilot_consul.blocking import deadline_for
+from corepilot_consul.light_consul import HTTPClient
+from corepilot_consul.light_consul import Response as Parsable
 from corepilot_consul.plugin import Options, is_token
-from corepilot_consul.slim import HTTPClient
-from corepilot_consul.slim import Response as Parsable
 
 CALL_DEADLINE_S = 10.0
 """For a request that does not block by design. The registrar's own deadlines are shorter."""

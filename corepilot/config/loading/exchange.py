@@ -1,0 +1,152 @@
+"""What is asked of the loader and what it answers, and both as bytes on a pipe.
+
+The bytes are `marshal`'s: the same interpreter writes and reads them, and it keeps what JSON would not, the lone
+surrogates that stand for bytes of the environment that are not UTF-8.
+
+An answer begins with one letter for each stage that was reached, so that the death of the loader can be explained.
+"""
+
+import marshal
+from dataclasses import dataclass
+from typing import Any
+
+from corepilot.config.diagnostics.problems import Problem
+
+CPU_S = 2
+"""Seconds of CPU time that a load may take, imports not counted."""
+
+MEMORY_BYTES = 256 * 1024 * 1024
+"""How much address space a load may take, above what the loader has before it begins."""
+
+ANSWER_MAX_BYTES = 32 * 1024 * 1024
+"""No answer is longer: source, rendered text and problems are bounded."""
+
+READING, RENDERING, PARSING, JUDGING = b"s", b"t", b"j", b"r"
+"""The stages."""
+
+_ANSWER = b"="
+_DOING = {
+    READING: ("reading it", "look at what is behind this path"),
+    RENDERING: ("the template", "look for a loop in the template that does not end, or that makes very much text"),
+    PARSING: ("reading the rendered text", "make the configuration smaller"),
+    JUDGING: ("judging the configuration", "make the configuration smaller"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """What to load.
+
+    Attributes:
+        location: A path, a `file://` URL, or what another source understands.
+        environment: The jobs' environment: template data, and what plugin options are filled from.
+        discovery: What `--discovery` or `$COREPILOT_DISCOVERY` says: `NAME[:OPTION=VALUE[,OPTION=VALUE]]` or `none`; or
+            None.
+        judge_machine: Whether what depends on this machine is an error (`run`, `reload`, `check --here`) or a warning.
+            A missing program is a warning always.
+        strict: Whether warnings, other than those that depend on the machine, are errors.
+        hostname: The host's name: what instance ids end with.
+        render_only: Whether to stop when the template is rendered, as ContainerPilot's `-template` does.
+    """
+
+    location: str
+    environment: dict[str, str]
+    discovery: str | None = None
+    judge_machine: bool = True
+    strict: bool = False
+    hostname: str = ""
+    render_only: bool = False
+
+
+@dataclass(slots=True)
+class LoadResult:
+    """What came of it.
+
+    Attributes:
+        config: The configuration in the form of `Config.to_plain`; None if there is an error, or if only rendering was
+            asked for. Holds secrets.
+        problems: All that is wrong, in the order of the file.
+        rendered: The rendered text, where only that was asked for. Holds secrets.
+    """
+
+    config: dict[str, Any] | None
+    problems: list[Problem]
+    rendered: str | None = None
+
+
+def encode_request(request: LoadRequest) -> bytes:
+    """A request as the loader's standard input."""
+    return marshal.dumps([getattr(request, name) for name in LoadRequest.__slots__])
+
+
+def decode_request(data: bytes) -> LoadRequest:
+    """The inverse of `encode_request`.
+
+    Raises:
+        EOFError, ValueError, TypeError: `data` is no whole request.
+    """
+    return LoadRequest(*marshal.loads(data))  # noqa: S302  - our own parent wrote it
+
+
+def encode_result(result: LoadResult) -> bytes:
+    """A result as the end of the loader's answer."""
+    return _ANSWER + marshal.dumps((result.config, [one.to_json() for one in result.problems], result.rendered))
+
+
+def decode_result(answer: bytes, request: LoadRequest, status: int | None = None) -> LoadResult:
+    """What a loader answered. A loader that died without an answer makes a result with one error.
+
+    Args:
+        answer: All that it wrote.
+        request: What it was asked.
+        status: Its exit status, 128+n for a signal; None if it is not known.
+    """
+    stages, found, body = answer.partition(_ANSWER)
+    if found:
+        try:
+            config, problems, rendered = marshal.loads(body)  # noqa: S302  - our own child wrote it
+            return LoadResult(config, [Problem.from_json(one) for one in problems], rendered)
+        except (EOFError, ValueError, TypeError):
+            pass  # it died while it wrote
+    return unanswered(request, stages, status)
+
+
+def unanswered(request: LoadRequest, stages: bytes, status: int | None = None, deadline_s: float = 0) -> LoadResult:
+    """The result of a loader that was ended, or that died.
+
+    Args:
+        request: What it was asked.
+        stages: The beginning of its answer.
+        status: Its exit status, 128+n for a signal; None if it is not known.
+        deadline_s: The seconds it was given, if it was ended because they were over.
+    """
+    doing, hint = _DOING.get(stages[-1:], ("starting the loader", "look at the messages above"))
+    code = "limit"
+    if deadline_s:
+        why = f"{doing} did not end within {deadline_s:g} s"
+    elif status == 128 + 24:  # SIGXCPU, which the kernel sends at the limit of CPU time
+        why = f"{doing} did not end within {CPU_S} s of CPU time"
+    elif status == 128 + 9:  # SIGKILL comes a second after SIGXCPU, and where memory has run out
+        why = f"{doing} did not end: it took more than {CPU_S} s of CPU time, or there was too little memory"
+    else:
+        code = "loader"
+        ended = "was killed by signal %d" if status is not None and status > 128 else "ended with exit status %d"
+        how = "ended" if status is None else ended % (status - 128 if status > 128 else status)
+        why = f"{doing} did not end: the loader {how}"
+        hint = "this is a bug of corepilot or of a plugin"
+    return refused(request, code, why, hint)
+
+
+def refused(request: LoadRequest, code: str, why: str, hint: str) -> LoadResult:
+    """The result for a load that came to nothing for a reason that has no place in the file."""
+    message = f"cannot load {request.location}: {why}"
+    return LoadResult(None, [Problem("error", code, message, hint, request.location)])
+
+
+def overrun(request: LoadRequest, stages: bytes, *, memory: bool) -> LoadResult:
+    """The result of a load that noticed by itself that it took too much."""
+    doing, hint = _DOING.get(stages[-1:], _DOING[JUDGING])
+    much = (
+        f"took more than {MEMORY_BYTES >> 20} MiB of memory" if memory else f"did not end within {CPU_S} s of CPU time"
+    )
+    return refused(request, "limit", f"{doing} {much}", hint)

@@ -1,0 +1,1 @@
+"""What needs more than one setting, or this machine: from valid settings to a configuration."""

@@ -1,0 +1,72 @@
+"""The machine as a configuration depends on it: addresses, programs, files, names. Looked at only when needed."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from corepilot.config.text.addresses import InterfaceAddress, choose, interface_addresses, parse_spec
+from corepilot.config.text.commands import find_program
+
+
+class Host:
+    """What a configuration may depend on.
+
+    Args:
+        environment: The jobs' environment.
+        hostname: The host's name.
+    """
+
+    def __init__(self, environment: Mapping[str, str], hostname: str) -> None:
+        self.environment = environment
+        self.hostname = hostname
+        self._addresses: list[InterfaceAddress] | None = None
+        self._chosen: dict[tuple[str, ...], str] = {}
+
+    @property
+    def instance(self) -> str:
+        """What tells this instance of a service from others, unless a job says otherwise."""
+        return self.environment.get("COREPILOT_INSTANCE") or self.hostname
+
+    def address(self, specs: Sequence[str]) -> str:
+        """The address that interface specifications mean here.
+
+        Raises:
+            AddressError: none of them matches, or the machine's addresses cannot be read.
+        """
+        key = tuple(specs)
+        if key not in self._chosen:
+            if self._addresses is None:
+                self._addresses = list(interface_addresses())
+            self._chosen[key] = choose([parse_spec(spec) for spec in specs], self._addresses)
+        return self._chosen[key]
+
+    def program_fault(self, program: str) -> str:
+        """Why a program cannot be executed, or ""."""
+        return find_program(program, self.environment.get("PATH", os.defpath))
+
+    def file_fault(self, path: str, kind: str) -> str:
+        """Why a "file" or "directory" cannot be read, or ""."""
+        try:
+            if kind == "directory":
+                os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            else:
+                # Not blocking: it may be a FIFO that nobody writes to.
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+                if os.path.isdir(path):
+                    return "it is a directory"
+        except (OSError, ValueError) as error:
+            return getattr(error, "strerror", None) or "it is no path"
+        return ""
+
+    def log_fault(self, path: str) -> str:
+        """Why a file cannot be appended to, or ""."""
+        try:
+            if os.path.isdir(path):
+                return "it is a directory"
+            if os.path.exists(path):
+                return "" if os.access(path, os.W_OK) else "it cannot be written"
+            parent = os.path.dirname(path) or "."
+            if not os.path.isdir(parent):
+                return f"there is no directory {parent}"
+            return "" if os.access(parent, os.W_OK | os.X_OK) else f"nothing can be written in {parent}"
+        except ValueError:
+            return "it is no path"

@@ -1,0 +1,189 @@
+"""Plugins that a configuration names: found in the installed metadata, light module imported, options validated."""
+
+import dataclasses
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from corepilot.config.diagnostics.complaints import Complaint, shown
+from corepilot.config.diagnostics.source_map import Path, path_text
+from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.rules.host import Host
+from corepilot.config.schema.options import judge
+from corepilot.errors import PluginError
+from corepilot.plugin import API_VERSION
+from corepilot.plugin.installed import GROUPS, SHIPPED, InstalledPlugin, find, scan
+from corepilot.wording.nearest import nearest
+
+
+class Named(NamedTuple):
+    """A plugin as the configuration names it.
+
+    Attributes:
+        name: The entry point's name.
+        options: What is given.
+        path: Where the name is given; None on the command line.
+        options_path: What holds the options; None on the command line.
+        inside: Whether each option has a place of its own below `options_path`.
+        texts: Whether all values are texts, as from a command line.
+        extra: An extra of corepilot's that brings the plugin, to be installed in its place.
+        spared: Options whose fault is only warned of; the plugin is left out then.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    path: Path | None
+    options_path: Path | None
+    inside: bool = False
+    texts: bool = False
+    extra: str = ""
+    spared: tuple[str, ...] = ()
+
+
+class _Reporter:
+    """SourceMap complaints about a plugin: in the file, or on the command line."""
+
+    def __init__(self, named: Named, verdict: Verdict) -> None:
+        self._named = named
+        self._verdict = verdict
+
+    def about_name(self, complaint: Complaint, *, depends: bool = False) -> None:
+        path = self._named.path
+        if path is None:
+            self._outside(complaint, "--discovery", depends=depends, severity="error")
+        elif depends:
+            self._verdict.depends(path, complaint)
+        else:
+            self._verdict.complain(path, complaint)
+
+    def about_option(
+        self, option: Path, complaint: Complaint, source: str = "", *, depends: bool = False, warning: bool = False
+    ) -> None:
+        base = self._named.options_path
+        if base is None:
+            name = source or f"--discovery {self._named.name}:{path_text(option)}"
+            self._outside(complaint, name, depends=depends, severity="warning" if warning else "error")
+            return
+        # The short form is one text: what is wrong with it is not wrong with a key that the file does not have.
+        path = base if not self._named.inside and not source else (*base, *option)
+        if warning:
+            self._verdict.complain(path, complaint, severity="warning", source=source)
+        elif depends:
+            self._verdict.depends(path, complaint, source=source)
+        else:
+            self._verdict.complain(path, complaint, source=source)
+
+    def _outside(self, complaint: Complaint, what: str, *, depends: bool, severity: str) -> None:
+        rule = complaint.rule
+        as_error = severity == "error" and (not depends or self._verdict.judge_machine)
+        message = f"cannot use {what}: {rule}" if as_error else f"{what}: {rule}"
+        problem = self._verdict.source_map.nowhere(complaint.code, message, complaint.hint)
+        problem.severity = "error" if as_error else "warning"
+        problem.machine = depends
+        self._verdict.add(problem)
+
+
+def plugin_config(group: str, named: Named, verdict: Verdict, host: Host) -> dict[str, Any] | None:
+    """The plugin with its options in the form of `PluginConfig`, or None if it cannot be used.
+
+    Args:
+        group: The entry-point group.
+        named: The plugin's name and options.
+        verdict: Takes what is wrong. A plugin that is not installed depends on the machine.
+        host: The machine.
+    """
+    report = _Reporter(named, verdict)
+    try:
+        installed = find(group, named.name)
+    except PluginError as error:
+        report.about_name(_not_found(group, named, error), depends=True)
+        return None
+    try:
+        options = _options_of(installed)
+        judged = None if options is None else judge(options, named.options, host.environment, texts=named.texts)
+    except (PluginError, TypeError) as error:
+        report.about_name(Complaint("plugin-broken", f"{_title(installed)}: {error}", "tell its author"), depends=True)
+        return None
+    if judged is None:
+        for key in named.options:
+            complaint = Complaint(
+                "unknown-key", f"the {GROUPS[group]} {named.name} has no options", "leave it out", key=True
+            )
+            report.about_option((key,), complaint)
+        plain: dict[str, Any] | None = None if named.options else {}
+    else:
+        for path, complaint in judged.complaints:
+            spared = complaint.code == "bad-option" and path in {(name,) for name in named.spared}
+            hint = f"correct it: without it nothing is registered in {named.name}, and nothing watched"
+            said = Complaint(complaint.code, complaint.rule, hint) if spared else complaint
+            report.about_option(path, said, judged.sources.get(path, ""), warning=spared)
+        for path, complaint in judged.ignored:
+            report.about_option(path, complaint, warning=True)
+        for path, value, kind in judged.paths:
+            fault = host.file_fault(value, kind)
+            if fault:
+                rule = f"cannot read the {kind} {shown(value)}: {fault}"
+                complaint = Complaint("file-missing", rule, f"put the {kind} there, or name another")
+                report.about_option(path, complaint, judged.sources.get(path, ""), depends=True)
+        plain = judged.plain
+    if plain is None:
+        return None
+    return {
+        "name": installed.name,
+        "module": installed.module,
+        "attribute": installed.attribute,
+        "distribution": installed.distribution,
+        "version": installed.version,
+        "options": plain,
+    }
+
+
+def _not_found(group: str, named: Named, error: PluginError) -> Complaint:
+    """The complaint about a plugin that cannot be found, or of which there are two."""
+    names = {one.name for one in scan(group)}
+    if named.name in names:
+        return Complaint("plugin-broken", str(error).partition(": ")[2])
+    kind, shipped = GROUPS[group], SHIPPED[group]
+    rule = f"no {kind} called {shown(named.name)} is installed; installed: {', '.join(sorted(names)) or 'none'}"
+    near = None if named.name in shipped else nearest(named.name.lower(), sorted({*names, *shipped}))
+    hints = [f'did you mean "{near}"?'] if near else []
+    # Only what we publish is named: a guessed distribution is whoever's has registered that name.
+    distribution = named.extra or shipped.get(near or named.name, "DISTRIBUTION")
+    if near is None or near not in names:
+        hints.append(
+            f"{'install its distribution' if distribution == 'DISTRIBUTION' else 'install it'}: {_pip(distribution)}"
+        )
+    return Complaint("plugin-missing", rule, " ".join(hints))
+
+
+def _pip(distribution: str) -> str:
+    """The command that installs a distribution for this interpreter, as a shell reads it."""
+    import shlex
+
+    return shlex.join([sys.executable, "-m", "pip", "install", distribution])
+
+
+def _options_of(installed: InstalledPlugin) -> type[Any] | None:
+    """The class `Options` of a plugin's light module, None for a plugin without options.
+
+    Raises:
+        PluginError: the module cannot be imported, or was made for another version of the interface.
+    """
+    try:
+        light: Any = importlib.import_module(installed.module)
+        for name in installed.attribute.split(".") if installed.attribute else ():
+            light = getattr(light, name)
+    except Exception as error:  # whatever a plugin raises, the configuration's author has to read it
+        raise PluginError(f"importing {installed.module} failed: {type(error).__name__}: {error}") from error
+    api = getattr(light, "API", None)
+    if api != API_VERSION:
+        raise PluginError(f"it was made for version {api} of the plugin interface; this corepilot has {API_VERSION}")
+    options = getattr(light, "Options", None)
+    if options is not None and not (isinstance(options, type) and dataclasses.is_dataclass(options)):
+        raise PluginError("its Options is not a dataclass")
+    return options
+
+
+def _title(installed: InstalledPlugin) -> str:
+    return f"{installed.distribution} {installed.version} cannot be used"

@@ -1,0 +1,110 @@
+"""Whether what jobs wait for can come at all (ContainerPilot contract, sections 4.1 and 5). No reason to refuse."""
+
+from collections.abc import Collection, Sequence
+
+from corepilot.config.diagnostics.complaints import did_you_mean, shown
+from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.graph import stop_order
+from corepilot.config.rules.jobs import Plain
+from corepilot.events import GLOBAL, SIGNALS
+
+_OF_A_JOB = frozenset(("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired"))
+_OF_A_CHECK = frozenset(("exitSuccess", "exitFailed"))
+_OF_A_WATCH = frozenset(("changed", "healthy", "unhealthy"))
+_OF_ALL = frozenset(("startup", "enterMaintenance", "exitMaintenance"))
+_STOP_HINT = 'to act before a job is stopped, write source: "<job>", once: "stopping"'
+_HINTS = {"shutdown": _STOP_HINT, **{name: f'write source: "{name}"' for name in SIGNALS}}
+
+
+def judge_references(
+    jobs: Sequence[tuple[int, Plain]], watches: Sequence[str], verdict: Verdict, *, telemetry: bool
+) -> None:
+    """Warn of each `when` that waits for what never comes.
+
+    Args:
+        jobs: The jobs that can be used, each with its index in the configuration.
+        watches: The names of the watches.
+        verdict: Takes the warnings.
+        telemetry: Whether there is the job `containerpilot` that telemetry brings.
+    """
+    names = {job["name"] for _, job in jobs} | ({"containerpilot"} if telemetry else set())
+    known: dict[str, frozenset[str]] = {GLOBAL: _OF_ALL}
+    known.update({f"watch.{name}": _OF_A_WATCH for name in watches})
+    known.update({f"check.{job['name']}": _OF_A_CHECK for _, job in jobs if job["health"] and job["health"]["exec"]})
+    known.update(dict.fromkeys(names, _OF_A_JOB))
+    for index, job in jobs:
+        when = job["when"]
+        if when["source"] == job["name"] and when["code"] in _OF_A_CHECK:
+            rule = "an exit under the job's own name is its own, so the job never starts"
+            verdict.warn(("jobs", index, "when", when["kind"]), "when-never", rule, "name another job as the source")
+        else:
+            _judge(when, index, known, verdict)
+    _judge_names(jobs, verdict)
+    _judge_stop_order(jobs, names, verdict)
+
+
+def _judge_names(jobs: Sequence[tuple[int, Plain]], verdict: Verdict) -> None:
+    """Two jobs of one name are allowed, and rarely meant (contract, section 3.6)."""
+    named: dict[str, list[int]] = {}
+    for index, job in jobs:
+        named.setdefault(job["name"], []).append(index)
+    services = {index for index, job in jobs if job["service"]}
+    for first, *others in named.values():
+        if others and not services >= {first, *others}:  # else they have one id, which is told
+            which = f"jobs[{first}] has" if len(others) == 1 else f"{len(others)} jobs have"
+            rule = f"{which} this name too, so each reacts to the others' exits as to its own"
+            verdict.warn(("jobs", others[0], "name"), "same-name", rule, "give each a name of its own")
+
+
+def _judge_stop_order(jobs: Sequence[tuple[int, Plain]], names: Collection[str], verdict: Verdict) -> None:
+    """Warn of each `stopAfter` that is not kept."""
+    hooks = [
+        (job["name"], job["when"]["source"])
+        for _, job in jobs
+        if job["when"]["kind"] in {"once", "each"} and job["when"]["code"] in {"stopping", "stopped"}
+    ]
+    wishes = [(job["name"], other) for _, job in jobs for other in job["stop_after"] if other in names]
+    refused = set(stop_order(hooks, wishes)[1])
+    for index, job in jobs:
+        path = ("jobs", index, "stopAfter")
+        for other in job["stop_after"]:
+            if other not in names:
+                hint = did_you_mean(other, names) or "it is not waited for"
+                verdict.warn(path, "unknown-job", f"no job is called {shown(other)}", hint)
+            elif (job["name"], other) in refused:
+                rule = f"{shown(other)} waits for the end of this job, so this one does not wait for it"
+                verdict.warn(path, "stop-circle", rule, "leave one of them out")
+
+
+def _judge(when: Plain, index: int, known: dict[str, frozenset[str]], verdict: Verdict) -> None:
+    path = ("jobs", index, "when")
+    kind, code, source = when["kind"], when["code"], when["source"]
+    if kind == "never" and not verdict.refuses(path):
+        hint = "add once or each; leave when out to start at startup"
+        verdict.warn(path, "when-never", "it names no event, so the job never starts", hint)
+    if kind not in {"once", "each"} or code == "error":  # the source of error is free text
+        return
+    if source not in known:
+        if source:
+            rule = f"no job, watch or signal is called {shown(source)}, so the job never starts"
+            hint = did_you_mean(source, (*known, *sorted(SIGNALS))) or _watch_hint(source, known)
+            verdict.warn((*path, "source"), "unknown-source", rule, hint)
+        else:
+            verdict.warn(path, "when-never", f"{code} without a source never comes", _source_hint(code))
+        return
+    if code not in known[source]:
+        rule = f"{code} never comes from {shown(source)}, so the job never starts"
+        hint = _HINTS.get(code) or "from there come " + ", ".join(sorted(known[source]))
+        verdict.warn((*path, kind), "when-never", rule, hint)
+
+
+def _source_hint(code: str) -> str:
+    if code in _OF_ALL:
+        return f'add source: "{GLOBAL}"'
+    return _HINTS.get(code, "add source, with the name of a job or watch.<name>")
+
+
+def _watch_hint(source: str, known: dict[str, frozenset[str]]) -> str:
+    if f"watch.{source}" in known:
+        return f'did you mean "watch.{source}"?'
+    return "known: " + ", ".join(list(known)[:20])

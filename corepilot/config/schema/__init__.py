@@ -1,0 +1,1 @@
+"""The settings, each written once: fields, sections, and the reference page made from them."""

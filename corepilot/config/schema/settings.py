@@ -1,0 +1,370 @@
+"""Every setting of the configuration, once: key, kind, unit, default, rule, help (ContainerPilot contract, section 3).
+
+Those of `telemetry` stand in `telemetry_schema`. docs/reference/configuration.md is made from both. What needs more
+than one setting, a machine or a plugin is judged in `jobs`, `catalog`, `telemetry` and `references`.
+"""
+
+from typing import Any, ClassVar
+
+from marshmallow import ValidationError, validates_schema
+
+from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, shown
+from corepilot.config.schema.fields import Choice, Command, Duration, Flag, Raw, Setting, Several, Text, Texts, Whole
+from corepilot.config.schema.sections import Array, Object, Section
+from corepilot.config.schema.telemetry import TelemetrySection
+from corepilot.config.text.addresses import DEFAULT_SPECS
+from corepilot.events import CODES
+
+# This module is on the way to the first job: the model costs 9 ms to import, and a regular expression a third of one.
+UNLIMITED = -1
+"""As in `corepilot.config.model`."""
+
+NAME_HINT = "start with a small letter, then at least one more letter, digit or dash"
+SIGNALS = ("SIGHUP", "SIGUSR2")
+
+
+class Restarts(Setting):
+    """How often a job is started again."""
+
+    kind = "whole number, or one of `never`, `unlimited`"
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        del attr, data, kwargs
+        if value == "unlimited":
+            return UNLIMITED
+        if value == "never":
+            return 0
+        if isinstance(value, str) and _is_count(value.removeprefix("+")):
+            return int(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:
+            return int(value)
+        hint = (
+            isinstance(value, str) and did_you_mean(value, ("never", "unlimited"))
+        ) or "write a number, never or unlimited"
+        rule = f"{shown(value)} is neither a number from 0, nor never, nor unlimited"
+        raise ValidationError([Complaint("bad-restarts", rule, hint)])
+
+
+class EventName(Text):
+    """The name of an event, in its exact case. An empty text is like no key."""
+
+    kind = "event"
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text and text not in CODES:
+            hint = did_you_mean(text, sorted(CODES)) or "events: " + ", ".join(sorted(CODES))
+            raise ValidationError([Complaint("unknown-event", f"{shown(text)} is not an event", hint)])
+        return text
+
+
+class OutputSection(Section):
+    """`logging` of a job or of a check."""
+
+    raw = Flag("write to corepilot's own stdout and stderr, not through its log", default=False)
+
+
+class LoggingSection(Section):
+    """`logging`."""
+
+    level = Choice(
+        "least level of the lines that are logged",
+        {
+            **{word: word for word in ("debug", "info", "warn", "warning", "error", "fatal", "panic")},
+            "warn": "warning",
+        },
+        folded=True,
+        empty=True,
+        default="info",
+    )
+    format = Choice(
+        "how lines are written",
+        {"default": "default", "text": "text", "json": "json"},
+        folded=True,
+        empty=True,
+        default="default",
+    )
+    output = Text("`stdout`, `stderr`, or a file to append to", default="stdout", example="/var/log/app.log")
+
+
+class ControlSection(Section):
+    """`control`."""
+
+    socket = Text(
+        "path of the control socket; a reload with another path moves it (ask for it at the old one: `--socket`)",
+        default_text="the first of the default source_map that can be used",
+        example="/run/app/control.socket",
+    )
+    strict = Flag(
+        "refuse a place that other users can tamper with, or where a file or somebody else's socket stands, and give "
+        "the socket the mode 0600; if not, as ContainerPilot, what stands there is deleted, with a warning",
+        default=False,
+    )
+
+    @validates_schema(skip_on_field_errors=False)
+    def judge(self, data: dict[str, Any], **_: Any) -> None:
+        """The path must not be empty."""
+        if data.get("socket") == "":
+            complaint = Complaint("wrong-value", "the path is empty", "name a path, or leave the key out")
+            raise ValidationError({"socket": [complaint]})
+
+
+class ConsulExtrasSection(Section):
+    """`jobs[].consul`."""
+
+    enable_tag_override = Flag(
+        "let others change the tags of the service in Consul's catalog", key="enableTagOverride", default=False
+    )
+    deregister_after = Text(
+        "how long the service may be critical until Consul removes it",
+        key="deregisterCriticalServiceAfter",
+        default="",
+        default_text="never",
+        example="90m",
+        allowed="a Go duration with its unit; Consul takes at least 1m",
+    )
+
+
+class HealthSection(Section):
+    """`jobs[].health`."""
+
+    meant: ClassVar = {"poll": "write interval", "heartbeat": "write interval", "frequency": "write interval"}
+
+    exec = Command(
+        "command that exits with 0 when the job is healthy; without it the service is kept passing",
+        example="/usr/bin/check --fast",
+    )
+    interval = Whole("time between two checks", unit="s", required=True, minimum=1)
+    ttl = Whole("how long a passing check is good for", unit="s", required=True, minimum=1)
+    timeout = Duration(
+        "time until the command is killed", default_text="the interval", allowed="0 or less: no limit", example="2s"
+    )
+    logging = Object("output of the command", OutputSection)
+
+
+class WhenSection(Section):
+    """`jobs[].when`."""
+
+    meant: ClassVar = {
+        "event": "write once or each instead of event",
+        "frequency": "write interval",
+        "poll": "write interval",
+    }
+
+    source = Text(
+        "whose event: a job, `check.<job>`, `watch.<name>`, `global`, `SIGHUP` or `SIGUSR2`",
+        default="",
+        example="watch.db",
+    )
+    once = EventName("start at the first such event", default="")
+    each = EventName("start at each such event", default="")
+    interval = Duration("start at once and then each time this has passed", minimum=0.001, example="30s")
+    timeout = Duration(
+        "publish `timerExpired` and give up if no start has come until then; not used beside `interval`", example="1m"
+    )
+
+    @validates_schema(skip_on_field_errors=False)
+    def judge(self, data: dict[str, Any], **_: Any) -> None:
+        """Only one of three ways to start."""
+        given = [key for key in ("interval", "once", "each") if data.get(key)]
+        if len(given) > 1:
+            rule = f"{given[0]} is given as well, and only one of interval, once and each may be"
+            raise ValidationError({given[1]: [Complaint("when-conflict", rule, "leave one of them out", key=True)]})
+
+    def not_used(self, data: dict[str, Any]) -> dict[str, str]:
+        """ContainerPilot does not look at `timeout` beside `interval`."""
+        return {"timeout": "it has no effect beside interval: leave it out"} if data.get("interval") else {}
+
+
+class JobSection(Section):
+    """One of `jobs`.
+
+    ContainerPilot takes the names of variables of its own for keys, to no effect. Files use some: `restartLimit`.
+    """
+
+    meant: ClassVar = {
+        "poll": "write interval in health",
+        "heartbeat": "write interval in health",
+        "frequency": "write interval in when",
+        "restart": "write restarts",
+    }
+    ignored = frozenset(
+        (
+            *("exectimeout", "freqinterval", "healthcheckexec", "heartbeatinterval", "restartlimit", "ttl"),
+            *("servicedefinition", "stoppingtimeout", "stoppingwaitevent"),
+            *("whenevent", "whenstartslimit", "whentimeout"),
+        )
+    )
+
+    name = Text(
+        "the job's name; jobs of one name react to each other's events",
+        required=True,
+        allowed=f"with a port, {NAME_HINT}",
+        example="app",
+    )
+    exec = Command(
+        "program and arguments; without them the job only registers its service", example="/bin/app --port 80"
+    )
+    port = Whole("port that the service is advertised with", default=0, default_text="not advertised")
+    initial_status = Text(
+        "status that the service is registered with before its first check",
+        default="",
+        default_text="registered at the first passing check",
+        allowed="`passing`, `warning` or `critical`",
+    )
+    interfaces = Several("where the address of the service is taken from", default=DEFAULT_SPECS)
+    tags = Texts("tags of the service", braces=True, default=())
+    instance = Text(
+        "tells this instance from others of the same service: its id is `<name>-<instance>`",
+        default="",
+        default_text="`$COREPILOT_INSTANCE`, else the host name",
+    )
+    consul = Object("what only Consul knows", ConsulExtrasSection)
+    health = Object("how the job's health is found out; required with a port", HealthSection)
+    timeout = Duration(
+        "time that a run may take until it is killed",
+        minimum=0.001,
+        default_text="none; with `when.interval` the interval",
+        example="5m",
+    )
+    stop_timeout = Duration("time that a `stopping` hook of this job may take", key="stopTimeout", default_text="30s")
+    restarts = Restarts(
+        "how often the job is started again after it has ended",
+        default_text="`never`; with `when.interval` `unlimited`",
+    )
+    when = Object("what starts the job", WhenSection, default_text="it starts once, at startup")
+    stop_after = Several(
+        "jobs that have to be `stopped` before this one is stopped; until then it goes on",
+        key="stopAfter",
+        default=(),
+        default_text="stopped with all others",
+        example='["app"]',
+    )
+    exit_on = Choice(
+        "when the job has ended for good, or failed for good, everything is stopped, and the exit status is the job's",
+        {"end": "end", "failure": "failure"},
+        key="exitOn",
+        default="",
+        default_text="never",
+        example="end",
+    )
+    logging = Object("output of the job", OutputSection)
+
+    @validates_schema(skip_on_field_errors=False)
+    def judge_name(self, data: dict[str, Any], **_: Any) -> None:
+        """A job has a name, and a service one that DNS and catalogs can carry."""
+        name = data.get("name")
+        if name == "":
+            complaint = Complaint("bad-name", "the name is empty", "give the job a name")
+        elif name is not None and data.get("port") and not is_service_name(name):
+            complaint = Complaint("bad-name", f"{shown(name)} cannot be the name of a service", NAME_HINT)
+        else:
+            return
+        raise ValidationError({"name": [complaint]})
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def judge_service(self, data: dict[str, Any], original: Any, **_: Any) -> None:
+        """What a port makes necessary."""
+        if not data.get("port"):
+            return
+        errors: dict[str, Any] = {}
+        folded = self.fold(original) if isinstance(original, dict) else {}
+        if "health" not in folded and data.get("name") != "containerpilot":
+            hint = "add health: { interval: 10, ttl: 30 }, or leave the port out"
+            complaint = Complaint("health-missing", "a job with a port needs health", hint, key=True)
+            errors["port"] = [complaint]
+        status = data.get("initial_status")
+        if status and status not in {"passing", "warning", "critical"}:
+            rule = f"{shown(status)} is none of passing, warning, critical"
+            hint = did_you_mean(status, ("passing", "warning", "critical"))
+            errors["initial_status"] = [Complaint("wrong-value", rule, hint)]
+        if errors:
+            raise ValidationError(errors)
+
+    @validates_schema(skip_on_field_errors=False)
+    def judge_restarts(self, data: dict[str, Any], **_: Any) -> None:
+        """No endless processes."""
+        if data.get("restarts") == UNLIMITED and (data.get("when") or {}).get("each"):
+            rule = "unlimited restarts with when.each would make more and more processes"
+            raise ValidationError(
+                {"restarts": [Complaint("bad-restarts", rule, "leave restarts out, or write a number")]}
+            )
+
+    def not_used(self, data: dict[str, Any]) -> dict[str, str]:
+        """ContainerPilot does not look at `interfaces` without a port."""
+        return {} if data.get("port") else {"interfaces": "it has no effect without a port: leave it out"}
+
+
+class WatchSection(Section):
+    """One of `watches`; its events have the source `watch.<name>`."""
+
+    meant: ClassVar = {"poll": "write interval", "frequency": "write interval"}
+
+    name = Text("name of the service that is watched", required=True, allowed=NAME_HINT, example="database")
+    interval = Whole(
+        "when it is looked at first, and how old what is known about it may become",
+        unit="s",
+        required=True,
+        minimum=1,
+    )
+    at_start = Flag("look at it at once at the start, not only after one interval", key="atStart", default=False)
+    tag = Text("only instances with this tag", default="", default_text="all")
+    dc = Text("Consul's datacenter", default="", default_text="the agent's own")
+
+    @validates_schema(skip_on_field_errors=False)
+    def judge(self, data: dict[str, Any], **_: Any) -> None:
+        """A service's name."""
+        name = data.get("name")
+        if name is not None and not is_service_name(name):
+            rule = "the name is empty" if not name else f"{shown(name)} cannot be the name of a service"
+            raise ValidationError({"name": [Complaint("bad-name", rule, NAME_HINT)]})
+
+
+class RootSection(Section):
+    """The whole configuration."""
+
+    exact = True
+
+    consul = Raw(
+        "the catalog, short form: the address of a Consul agent, or the options of the backend `consul`; `false`: none",
+        kind="text, object or `false`",
+        example="localhost:8500",
+    )
+    discovery = Raw(
+        "the catalog: a backend's name, or its name as `backend` and its options; `false`: none",
+        kind="text, object or `false`",
+        default_text="none",
+        example='{ backend: "embedded", path: "/srv/catalog" }',
+    )
+    logging = Object("the log", LoggingSection)
+    stop_timeout = Whole(
+        "time between a job's stop signal and its end by SIGKILL",
+        key="stopTimeout",
+        unit="s",
+        default=5,
+        allowed="0: 5; negative: no wait",
+    )
+    control = Object("the control socket", ControlSection)
+    exit_status = Choice(
+        "`job`: the status of the first job that failed for good; `zero`: always 0, as ContainerPilot",
+        {"job": "job", "zero": "zero"},
+        key="exitStatus",
+        default="job",
+    )
+    report_failing = Flag(
+        "report a failing check as critical at once; if not, as ContainerPilot, the TTL runs out",
+        key="reportFailing",
+        default=True,
+    )
+    jobs = Array("what is run", Object("a job", JobSection), default=())
+    watches = Array("services that are watched", Object("a watch", WatchSection), default=())
+    telemetry = Object("metrics and status over HTTP", TelemetrySection, default_text="off")
+
+
+def is_service_name(name: str) -> bool:
+    """Whether a name is `^[a-z][a-zA-Z0-9-]+$`, which DNS and catalogs can carry."""
+    return len(name) > 1 and "a" <= name[0] <= "z" and name.isascii() and name.replace("-", "a").isalnum()
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19

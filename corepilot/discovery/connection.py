@@ -1,0 +1,84 @@
+"""Whether the catalog answers at all: one for all instances, so that a hundred of them do not knock at a closed door.
+
+While the catalog does not answer, one call at a time is made, to find out; all others wait. Pure, like `Desired`.
+"""
+
+from collections.abc import Callable
+
+from corepilot.discovery.backoff import Backoff, chance
+
+EARLY_S = 60.0
+"""So long, a catalog that went away is expected back soon: a container that starts beside us, an agent's restart."""
+EARLY_MOST_S = 4.0
+HASTE_S = 5.0
+"""A report brings the next try forward, but no two tries are closer than this."""
+
+
+class Connection:
+    """Up, or down with a time for the next try. All moments are seconds of one clock that never goes back.
+
+    Args:
+        deadline_s: The most that a try takes: until then nobody else tries.
+        random: Gives a number in [0, 1).
+
+    Attributes:
+        answered: Whether the catalog ever answered.
+    """
+
+    def __init__(self, deadline_s: float, random: Callable[[], float] = chance) -> None:
+        self.answered = False
+        self._deadline_s = deadline_s
+        self._random = random
+        self._backoff = Backoff(most_s=EARLY_MOST_S, random=random)
+        self._down_since: float | None = None
+        self._patient = False
+        self._tried_at = 0.0
+        self._try_at = 0.0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last answer is newer than the last failure."""
+        return self.answered and self._down_since is None
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until a call may be made; 0 for at once. It may not be made when the time is over: ask again."""
+        return 0.0 if self._down_since is None else max(0.0, self._try_at - now)
+
+    def begun(self, now: float) -> None:
+        """A call is being made."""
+        self._tried_at = now
+        if self._down_since is not None:
+            self._try_at = now + self._deadline_s
+
+    def up(self) -> bool:
+        """The catalog answered, be it no; returns whether it was down."""
+        was_down = self._down_since is not None
+        self.answered = True
+        self._down_since = None
+        self._patient = False
+        self._backoff = Backoff(most_s=EARLY_MOST_S, random=self._random)
+        return was_down
+
+    def down(self, begun_at: float, now: float) -> None:
+        """A call got no answer.
+
+        Args:
+            begun_at: When it was made: several that were on their way together count once.
+            now: When it was given up.
+        """
+        if self._down_since is None:
+            self._down_since = now
+        elif begun_at < self._tried_at:
+            return
+        if not self._patient and now - self._down_since > EARLY_S:
+            self._patient = True
+            self._backoff = Backoff(2 * EARLY_MOST_S, random=self._random)
+        self._try_at = now + self._backoff.next_s()
+
+    def hasten(self, now: float) -> None:
+        """There is something new to say: try sooner."""
+        self._try_at = min(self._try_at, max(now, self._tried_at + HASTE_S))
+
+    def hurry(self, now: float) -> None:
+        """There is little time left: try now."""
+        self._try_at = min(self._try_at, now)

@@ -1,0 +1,1 @@
+"""Words for people: shared by everything that writes messages. Knows nobody."""

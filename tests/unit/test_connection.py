@@ -1,0 +1,78 @@
+from itertools import pairwise
+
+from corepilot.discovery.connection import Connection
+
+
+def line() -> Connection:
+    return Connection(5.0, random=lambda: 0.0)
+
+
+def test_a_new_line_lets_calls_through_but_is_not_connected() -> None:
+    one = line()
+    assert one.wait_s(0) == 0
+    assert not one.connected
+    assert one.up() is False
+    assert one.connected
+
+
+def test_while_it_is_down_one_call_at_a_time_finds_out() -> None:
+    one = line()
+    one.begun(0)
+    one.down(0, 1)
+    assert not one.connected
+    assert one.wait_s(1) == 0.5
+    one.begun(1.5)
+    assert one.wait_s(1.6) > 4  # the others wait until this one has had its time
+    one.down(1.5, 2)
+    assert one.wait_s(2) == 1
+    one.begun(3)
+    assert one.up() is True
+    assert one.wait_s(3) == 0
+    assert one.connected
+
+
+def test_calls_that_were_under_way_together_count_once() -> None:
+    one = line()
+    one.begun(0)
+    one.begun(0.1)
+    one.begun(0.2)
+    for begun_at in (0, 0.1, 0.2):
+        one.down(begun_at, 5)
+    assert one.wait_s(5) <= 1
+
+
+def tries_within(one: Connection, seconds: float) -> list[float]:
+    now, tries = 0.0, []
+    while now < seconds:
+        one.begun(now)
+        tries.append(now)
+        one.down(now, now)
+        now += one.wait_s(now)
+    return tries
+
+
+def test_ten_minutes_of_outage_are_few_tries() -> None:
+    tries = tries_within(line(), 600)
+    assert len(tries) <= 60
+    gaps = [after - before for before, after in pairwise(tries)]
+    assert max(gaps) <= 15
+    assert max(gap for gap, at in zip(gaps, tries, strict=False) if at < 55) <= 4
+
+
+def test_a_report_brings_the_next_try_forward_but_not_too_near() -> None:
+    one = line()
+    tries_within(one, 300)
+    last = one._tried_at
+    assert one.wait_s(last) > 5
+    one.hasten(last + 1)
+    assert one.wait_s(last + 1) == 4
+    one.hasten(last + 100)
+    assert one.wait_s(last + 100) == 0
+
+
+def test_hurry_allows_a_try_now() -> None:
+    one = line()
+    one.begun(0)
+    one.down(0, 0)
+    one.hurry(0.1)
+    assert one.wait_s(0.1) == 0
