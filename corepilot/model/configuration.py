@@ -1,0 +1,140 @@
+"""A whole configuration, as the loader hands it over: validated, complete, every default filled in.
+
+Meanings: ContainerPilot contract, section 3.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from corepilot.model.job import Job
+from corepilot.model.origin import Origins
+from corepilot.model.plugin import PluginReference
+from corepilot.model.service import Service
+from corepilot.model.value import Value
+
+DEFAULT_CATALOG = "default"
+"""The name of the one catalog that `discovery` or `consul` names."""
+
+
+class Logging(Value):
+    """`logging`. `output` is "stdout", "stderr" or a file's path."""
+
+    level: Literal["debug", "info", "warning", "error", "fatal", "panic"] = "info"
+    format: Literal["default", "text", "json"] = "default"
+    output: str = "stdout"
+
+
+class Control(Value):
+    """`control`.
+
+    Attributes:
+        socket: The path asked for, or None for the default places.
+        strict: Whether an unsafe place, or a file of somebody else's there, is refused.
+    """
+
+    socket: str | None = None
+    strict: bool = False
+
+
+class Watch(Value):
+    """One of `watches`; its events have the source `watch.<name>`.
+
+    Attributes:
+        name: What is watched: a service, a key, or the beginning of keys.
+        interval_s: How long to wait before the first lookup, and the maximum age of what is known.
+        kind: What the name names.
+        tag: Only instances with this tag; "" for all.
+        datacenter: Consul's; "" for the agent's own.
+        at_start: Whether to look at once instead.
+        catalog: The catalog's name.
+    """
+
+    name: str
+    interval_s: int
+    kind: Literal["service", "key", "prefix"] = "service"
+    tag: str = ""
+    datacenter: str = ""
+    at_start: bool = False
+    catalog: str = DEFAULT_CATALOG
+
+
+class Lock(Value):
+    """A lock in a catalog, held by one instance at a time.
+
+    Attributes:
+        name: Its name, the same for all who compete for it.
+        ttl_s: Seconds after which it is free if its holder says nothing.
+        catalog: The catalog's name.
+    """
+
+    name: str
+    ttl_s: int
+    catalog: str = DEFAULT_CATALOG
+
+
+class Metric(Value):
+    """One of `telemetry.metrics`. The public name joins the parts that are not empty with "_"."""
+
+    name: str
+    help: str
+    type: Literal["counter", "gauge", "histogram", "summary"]
+    namespace: str = ""
+    subsystem: str = ""
+
+
+class Telemetry(Value):
+    """`telemetry`.
+
+    Attributes:
+        port: Of the endpoint; 0: any free one, not advertised.
+        address: Of the endpoint.
+        metrics: The user's own.
+        service: What it registers for itself, None when the port is 0.
+        sinks: Where telemetry goes, each with its options.
+    """
+
+    port: int
+    address: str
+    metrics: tuple[Metric, ...] = ()
+    service: Service | None = None
+    sinks: tuple[PluginReference, ...] = ()
+
+
+class Configuration(Value):
+    """Everything.
+
+    Attributes:
+        jobs: In the order of the file.
+        watches: In the order of the file.
+        logging: See `Logging`.
+        stop_timeout_s: The default of `StopPolicy.timeout_s`; also what processes get that their jobs left behind.
+        control: See `Control`.
+        exit_status: "job": the status of the first job that failed for good; "zero": always 0, as ContainerPilot.
+        report_failing: Whether a failing check is reported as critical at once, or (ContainerPilot's way) only when its
+            TTL runs out.
+        catalogs: Name and backend of each.
+        telemetry: None: off.
+        warnings: What `check` would warn of, one sentence each. Not compared, nor are the following.
+        location: The configuration as the user named it.
+        origins: Where each value was written.
+    """
+
+    ignored: ClassVar[tuple[str, ...]] = ("warnings", "location", "origins")
+
+    jobs: tuple[Job, ...] = ()
+    watches: tuple[Watch, ...] = ()
+    logging: Logging = Logging()
+    stop_timeout_s: float = 5.0
+    control: Control = Control()
+    exit_status: Literal["job", "zero"] = "job"
+    report_failing: bool = True
+    catalogs: tuple[tuple[str, PluginReference], ...] = ()
+    telemetry: Telemetry | None = None
+    warnings: tuple[str, ...] = ()
+    location: str = ""
+    origins: Origins = Origins()
+
+    def catalog(self, name: str = DEFAULT_CATALOG) -> PluginReference | None:
+        """The backend of a catalog, or None if there is no such catalog."""
+        return dict(self.catalogs).get(name)

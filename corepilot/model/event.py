@@ -1,0 +1,49 @@
+"""Events: immutable facts, spelled as users write them in `when` (ContainerPilot contract, section 5)."""
+
+from __future__ import annotations
+
+from corepilot.model.value import Value
+
+GLOBAL = "global"
+
+CODES = frozenset(
+    (
+        "exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "changed", "timerExpired",
+        "enterMaintenance", "exitMaintenance", "error", "quit", "startup", "shutdown", "SIGHUP", "SIGUSR2",
+    )
+)  # fmt: skip
+"""What `when.once` and `when.each` accept (ContainerPilot contract, section 3.6)."""
+
+SIGNALS = frozenset(("SIGHUP", "SIGUSR2"))
+"""Subjects that make a job a signal job, and the signals that start it."""
+
+EXITS = frozenset(("exitSuccess", "exitFailed"))
+
+_STATUS = {"healthy": "StatusHealthy", "unhealthy": "StatusUnhealthy", "changed": "StatusChanged"}
+
+
+class Event(Value):
+    """Something that happened.
+
+    Attributes:
+        code: One of CODES, "signal" or "metric".
+        subject: A job, `check.<job>`, `watch.<name>`, "global", a signal's or a metric's name.
+        detail: What "error" and "metric" say of it: free text.
+        origin: The runs that led to it, each as (job, number of its start); empty where nobody's run did.
+    """
+
+    code: str
+    subject: str
+    detail: str = ""
+    origin: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What `when` names: code and source."""
+        source = f"{self.subject}: {self.detail}" if self.code == "error" else self.subject
+        return self.code, source
+
+    def __str__(self) -> str:
+        """As ContainerPilot's debug log spells it, such as "ExitSuccess app" (contract, section 5)."""
+        source = f"{self.subject}|{self.detail}" if self.code == "metric" else self.key[1]
+        return f"{_STATUS.get(self.code, self.code[:1].upper() + self.code[1:])} {source}"

@@ -1,0 +1,144 @@
+"""What is run: a job, its command, its checks, and the rules of its restarts and of its end."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from corepilot.model.service import Service
+from corepilot.model.trigger import Hook, When, hook_of
+from corepilot.model.value import Value
+
+UNLIMITED = -1
+"""`RestartPolicy.limit` of a job that is restarted for ever."""
+
+HOOK_TIMEOUT_S = 30.0
+"""Seconds a stop hook may take where `stopTimeout` does not say (our decision; contract, section 4.7)."""
+
+
+class JobKey(Value):
+    """Which job: what status, requests and reloads know it by.
+
+    Attributes:
+        name: As configured.
+        number: Its place among the jobs of this name, from 1.
+        replica: Which of a job's replicas, from 1; 0 for a job without any.
+    """
+
+    name: str
+    number: int = 1
+    replica: int = 0
+
+    def __str__(self) -> str:
+        """The name, and `name@2` for the second job of a name."""
+        place = self.replica or (self.number if self.number > 1 else 0)
+        return f"{self.name}@{place}" if place else self.name
+
+
+class ProcessSettings(Value):
+    """What a process is started with beside its arguments.
+
+    Attributes:
+        environment: Variables on top of the jobs' environment.
+    """
+
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+class Command(Value):
+    """A program to run.
+
+    Attributes:
+        argv: Program and arguments; at least the program.
+        raw: It writes to corepilot's own stdout and stderr, and not through the log.
+        settings: See `ProcessSettings`.
+    """
+
+    argv: tuple[str, ...]
+    raw: bool = False
+    settings: ProcessSettings = ProcessSettings()
+
+
+class Check(Value):
+    """A question about a job's health.
+
+    Attributes:
+        interval_s: Seconds between two checks, at least 1.
+        ttl_s: Seconds a passing result is good for, at least 1.
+        command: It passes when this exits with 0. None: the job is taken for healthy as long as it is started.
+        timeout_s: Seconds until the command is killed; None for no limit.
+    """
+
+    interval_s: int
+    ttl_s: int
+    command: Command | None = None
+    timeout_s: float | None = None
+
+
+class RestartPolicy(Value):
+    """How often a job is started again after a run.
+
+    Attributes:
+        limit: So often; UNLIMITED for ever.
+    """
+
+    limit: int = 0
+
+
+class StopPolicy(Value):
+    """How a job is stopped.
+
+    Attributes:
+        timeout_s: Seconds from the stop signal to SIGKILL; 0 or less: at once.
+        hook_timeout_s: Seconds that a `stopping` hook of this job may take; None for HOOK_TIMEOUT_S.
+        after: Names of jobs that have to be `stopped` before it is.
+    """
+
+    timeout_s: float = 5.0
+    hook_timeout_s: float | None = None
+    after: tuple[str, ...] = ()
+
+
+class Job(Value):
+    """One of `jobs`.
+
+    Attributes:
+        name: Not unique: jobs of one name react to each other's exits.
+        command: What it runs, or None for a job that only registers a service.
+        when: What starts it.
+        restarts: See `RestartPolicy`.
+        timeout_s: Seconds a run may take, or None.
+        stop: See `StopPolicy`.
+        checks: May be empty.
+        service: What it advertises, or None.
+        exit_on: When it is complete, everything is stopped and the exit status is its own: "end" always, "failure" if
+            it failed for good, "" never.
+        path: Where it is configured, such as `jobs[2]`. Not compared.
+    """
+
+    ignored: ClassVar[tuple[str, ...]] = ("path",)
+
+    name: str
+    command: Command | None = None
+    when: When = When()
+    restarts: RestartPolicy = RestartPolicy()
+    timeout_s: float | None = None
+    stop: StopPolicy = StopPolicy()
+    checks: tuple[Check, ...] = ()
+    service: Service | None = None
+    exit_on: Literal["", "end", "failure"] = ""
+    path: str = ""
+
+    @property
+    def hook(self) -> Hook | None:
+        """Which stop it runs at, if any."""
+        return hook_of(self.when)
+
+
+def keyed(jobs: tuple[Job, ...]) -> tuple[tuple[JobKey, Job], ...]:
+    """Each job with its key, in order."""
+    counts: dict[str, int] = {}
+    found = []
+    for job in jobs:
+        counts[job.name] = counts.get(job.name, 0) + 1
+        found.append((JobKey(job.name, counts[job.name]), job))
+    return tuple(found)

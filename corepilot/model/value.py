@@ -1,0 +1,127 @@
+"""How the values of the model are made: declared like dataclasses, stored as tuples.
+
+A dataclass compiles its methods when it is imported, which for the classes here was 9 ms of the boot, in the loader and
+in the supervisor. These compile nothing: a value is a tuple with names, so that making, comparing and sending one are
+done in C, and nobody can change it.
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Any, ClassVar, Self, dataclass_transform
+
+_CLASSES: dict[str, type[Value]] = {}
+
+
+@dataclass_transform(frozen_default=True)
+class ValueType(type):
+    """Turns the annotations of a class into the names of a tuple's elements."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> ValueType:
+        """Make a class of values."""
+        names = tuple(
+            [one for one, kind in namespace.get("__annotations__", {}).items() if not str(kind).startswith("ClassVar")]
+        )
+        defaults = {one: namespace.pop(one) for one in names if one in namespace}
+        for index, one in enumerate(names):
+            namespace[one] = property(itemgetter(index))
+        namespace.update(__slots__=(), __match_args__=names, _names=names, _defaults=defaults)
+        made = super().__new__(mcs, name, bases, namespace)
+        _CLASSES[name] = made  # type: ignore[assignment]  # every class of this metaclass is a Value
+        return made
+
+
+class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metaclass adds them
+    """The base of all values: equal to another of its class when all fields are, hashable, immutable.
+
+    Fields are annotated in the class, with their defaults; a module that declares some postpones the evaluation of
+    annotations. Names of classes are unique, because a value is sent under the name of its class.
+
+    Attributes:
+        ignored: Names of fields that say where a value comes from and not what it is: they are not compared.
+    """
+
+    ignored: ClassVar[tuple[str, ...]] = ()
+    _names: ClassVar[tuple[str, ...]]
+    _defaults: ClassVar[dict[str, Any]]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make a value from its fields, in order or by name.
+
+        Raises:
+            TypeError: a field without a default is missing, or one is not known.
+        """
+        names = cls._names
+        if len(args) == len(names) and not kwargs:
+            return tuple.__new__(cls, args)
+        fields = dict(zip(names, args, strict=False))
+        for name in names[len(args) :]:
+            if name in kwargs:
+                fields[name] = kwargs.pop(name)
+            elif name in cls._defaults:
+                fields[name] = cls._defaults[name]
+            else:
+                raise TypeError(f"{cls.__name__} needs {name}")
+        if kwargs or len(args) > len(names):
+            raise TypeError(f"{cls.__name__} has no field {', '.join(kwargs) or len(args)}")
+        return tuple.__new__(cls, fields.values())
+
+    def changed(self, **fields: Any) -> Self:
+        """This value with other contents in the named fields.
+
+        Raises:
+            TypeError: a field is not known.
+        """
+        made = tuple.__new__(type(self), [fields.pop(name, old) for name, old in zip(self._names, self, strict=True)])
+        if fields:
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(fields)}")
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return False
+        if not self.ignored:
+            return tuple.__eq__(self, other)
+        return self._compared() == other._compared()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._compared()) if self.ignored else tuple.__hash__(self)
+
+    def __repr__(self) -> str:
+        shown = ", ".join([f"{name}={value!r}" for name, value in zip(self._names, self, strict=True)])
+        return f"{type(self).__name__}({shown})"
+
+    def _compared(self) -> tuple[Any, ...]:
+        return tuple([value for name, value in zip(self._names, self, strict=True) if name not in self.ignored])
+
+
+def encode(value: Any) -> Any:
+    """A value as what `marshal` can carry: each value is a list that begins with the name of its class.
+
+    Args:
+        value: A Value, a tuple, or a scalar: what fields may hold.
+    """
+    if isinstance(value, Value):
+        return [type(value).__name__, *map(encode, value)]
+    return tuple([encode(one) for one in value]) if type(value) is tuple else value
+
+
+def decode(plain: Any) -> Any:
+    """The inverse of `encode`. Does not validate: only our own output goes in.
+
+    Raises:
+        KeyError: a class has not been imported here.
+    """
+    kind = type(plain)
+    if kind is list:
+        name, *fields = plain
+        return tuple.__new__(_CLASSES[name], [decode(one) if type(one) in _NESTED else one for one in fields])
+    if kind is tuple:
+        return tuple([decode(one) if type(one) in _NESTED else one for one in plain])
+    return plain
+
+
+_NESTED = (list, tuple)
