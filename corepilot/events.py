@@ -1,71 +1,49 @@
-"""Events and the bus they travel on: one order for everybody, nothing that blocks.
+"""The bus that events travel on: one order for everybody, nothing that blocks."""
 
-An event is a code and a source, spelled as users write them in `when` (ContainerPilot contract, section 5).
-"""
-
+import time
 from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
-GLOBAL = "global"
+from corepilot.model.event import Event
 
-CODES = frozenset(
-    (
-        "exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "changed", "timerExpired",
-        "enterMaintenance", "exitMaintenance", "error", "quit", "startup", "shutdown", "SIGHUP", "SIGUSR2",
-    )
-)  # fmt: skip
-"""What `when.once` and `when.each` accept (ContainerPilot contract, section 3.6)."""
+Subscriber = Callable[[Event], Iterator[None] | None]
+"""Takes an event. One that has much to do about it returns an iterator, which does a part of it at each step."""
 
-SIGNALS = frozenset(("SIGHUP", "SIGUSR2"))
-"""Sources that make a job a signal job, and the signals that start it."""
+SLICE_S = 0.01
+"""Seconds of delivery after which everything else has its turn (R1 of our fault table: 1,000 jobs start at once)."""
 
-
-_STATUS = {"healthy": "StatusHealthy", "unhealthy": "StatusUnhealthy", "changed": "StatusChanged"}
-
-
-def spelled(code: str) -> str:
-    """A code as ContainerPilot's log and metrics spell it, such as "ExitSuccess" (contract, section 5)."""
-    return _STATUS.get(code, code[:1].upper() + code[1:])
-
-
-class Event(NamedTuple):
-    """Something that happened: immutable, compared by value.
-
-    Attributes:
-        code: One of CODES, "signal" or "metric".
-        source: A job, `check.<job>`, `watch.<name>`, "global", a signal's name, or free text for "error"
-            and "metric".
-    """
-
-    code: str
-    source: str
+WAITING_MAX = 10_000
+"""Events that `offer` lets wait at most."""
 
 
 class EventBus:
     """Delivers each event to every subscriber, in the order of publication.
 
     Publishing never blocks and never re-enters a subscriber: an event that is published while another one is being
-    delivered waits for its turn. One turn of the hub delivers at most `BATCH` events, so that two jobs which keep
-    answering each other cannot starve timers, I/O or a stop.
+    delivered waits for its turn. One turn of the hub delivers for `SLICE_S` at most, so that neither many jobs nor two
+    that keep answering each other can starve timers, I/O or a stop.
 
     Args:
         soon: Calls its argument on the next turn of the hub.
         broken: Told of a subscriber's exception, which stops neither the other subscribers nor the bus.
+        clock: Seconds, for the length of a turn.
     """
 
-    BATCH = 256
-
     def __init__(
-        self, soon: Callable[[Callable[[], None]], object], broken: Callable[[Event, Exception], None]
+        self,
+        soon: Callable[[Callable[[], None]], object],
+        broken: Callable[[Event, Exception], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._soon = soon
         self._broken = broken
+        self._clock = clock
         self._waiting: deque[Event] = deque()
-        self._subscribers: tuple[Callable[[Event], None], ...] = ()
+        self._subscribers: tuple[Subscriber, ...] = ()
+        self._delivery: Iterator[None] | None = None
         self._scheduled = False
 
-    def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Deliver all events from now on to `subscriber`, after those who came before it; returns its unsubscribe."""
         self._subscribers += (subscriber,)
 
@@ -75,22 +53,40 @@ class EventBus:
         return unsubscribe
 
     def publish(self, event: Event) -> None:
-        """Queue an event. What bounds the queue are the causes, all outside: a process, a timer, a request, a watch."""
+        """Queue an event. What bounds the queue are the causes: processes, timers, watches."""
         self._waiting.append(event)
         if not self._scheduled:
             self._scheduled = True
             self._soon(self._deliver)
 
+    def offer(self, event: Event) -> bool:
+        """Queue an event of which clients can make any number; False, and nothing is done, if too many wait."""
+        if len(self._waiting) >= WAITING_MAX:
+            return False
+        self.publish(event)
+        return True
+
     def _deliver(self) -> None:
-        for _ in range(self.BATCH):
-            if not self._waiting:
+        until = self._clock() + SLICE_S
+        while True:
+            if self._delivery is None:
+                if not self._waiting:
+                    break
+                self._delivery = self._deliveries(self._waiting.popleft())
+            if next(self._delivery, self) is self:
+                self._delivery = None
+            if self._clock() >= until:
                 break
-            event = self._waiting.popleft()
-            for subscriber in self._subscribers:
-                try:
-                    subscriber(event)
-                except Exception as error:  # noqa: BLE001  - one broken subscriber must not silence the others
-                    self._broken(event, error)
-        self._scheduled = bool(self._waiting)
+        self._scheduled = bool(self._waiting) or self._delivery is not None
         if self._scheduled:
             self._soon(self._deliver)
+
+    def _deliveries(self, event: Event) -> Iterator[None]:
+        for subscriber in self._subscribers:
+            try:
+                parts = subscriber(event)
+                if parts is not None:
+                    yield from parts
+            except Exception as error:  # noqa: BLE001  - one broken subscriber must not silence the others
+                self._broken(event, error)
+            yield

@@ -1,36 +1,41 @@
-"""A world with a virtual clock for the job machine: processes are scripted, time jumps, nothing really runs."""
+"""A world with a virtual clock for jobs: processes are scripted, time jumps, nothing really runs."""
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from corepilot.config.model import JobConfig
-from corepilot.events import GLOBAL, Event
-from corepilot.jobs import machine
-from corepilot.jobs.model import (
+from corepilot.events import EventBus
+from corepilot.jobs.actor import Actor
+from corepilot.jobs.compare import compare_jobs
+from corepilot.jobs.jobset import JobSet
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.state import (
+    MAIN,
+    Action,
     Advertise,
     ClearTimer,
-    Complete,
     Due,
     Emptied,
+    Ended,
     Exited,
-    Happened,
-    Hurry,
     Kill,
-    Plan,
+    Order,
+    Outcome,
     Publish,
+    Rearm,
     Report,
-    Role,
     SetTimer,
-    SiblingExited,
     Start,
-    State,
     Stimulus,
+    Sweep,
+    Swept,
     Timer,
     Withdraw,
 )
-from corepilot.jobs.planning import plans
+from corepilot.model.event import GLOBAL, Event
+from corepilot.model.job import Job, keyed
+from corepilot.model.service import Registration, Status
 
 
 @dataclass
@@ -48,47 +53,166 @@ class Behaviour:
         return run
 
 
-@dataclass
-class Simulated:
-    plan: Plan
-    main: Behaviour
-    check: Behaviour
-    state: State = field(default_factory=State)
-    running: dict[str, int] = field(default_factory=dict)
-    group: int | None = None
-    own_exits: int = 0
-    timers: dict[str, int] = field(default_factory=dict)
+class Simulated(Actor):
+    """A job whose processes are agenda entries: `running` and `groups` hold their tokens by role."""
+
+    def __init__(self, plan: Plan, world: "World") -> None:
+        super().__init__(plan, lambda: world.now)
+        self.world = world
+        self.running: dict[int, int] = {}
+        self.groups: dict[int, int] = {}
+        self.timers: dict[Timer, int] = {}
+        self.sweeping: bool | None = None
+        self.killed: list[int] = []
+        self.acted = 0
+        self.started_at: list[float] = []
+
+    def handle(self, stimulus: Stimulus) -> None:
+        before, acted = self.state, self.acted
+        super().handle(stimulus)
+        if before.phase == "complete" and not isinstance(stimulus, Order | Rearm):
+            assert self.acted == acted, (before, stimulus, self.state)
+
+    def reset(self) -> None:
+        self.timers.clear()
+
+    def behaviour(self, role: int) -> Behaviour:
+        name = self.name if role == MAIN else f"check.{self.name}"
+        return self.world.behaviours.setdefault(name, Behaviour())
+
+    def perform(self, action: Action) -> None:
+        world = self.world
+        self.acted += 1
+        match action:
+            case Publish(event):
+                world.bus.publish(event)
+            case Start(role):
+                self._start(role)
+            case Kill(role, force, _):
+                self._kill(role, force=force)
+            case Sweep(force, _):
+                self.sweeping = force
+                self._kill(MAIN, force=force)
+                world.soon.append(self._look)
+            case SetTimer(timer, after_s, every):
+                self._set(timer, after_s, after_s if every else None)
+            case ClearTimer(timer):
+                self.timers.pop(timer, None)
+            case Advertise(registration, status, _):
+                world.tell("advertise", status, registration)
+            case Report(instance, status, _):
+                world.tell("report", status, instance)
+            case Withdraw(registration):
+                world.tell("withdraw", "", registration)
+            case Ended(outcome):
+                assert not self.running, f"{self.name} has ended with a process"
+                assert not self.groups, f"{self.name} has ended, and a process group of it is not empty"
+                assert not {timer.name for timer in self.timers} - {"timeout", "check-timeout"}, self.timers
+                if outcome == "complete":
+                    world.complete.append(self.name)
+                world.jobs.ended(self, outcome)
+
+    def _start(self, role: int) -> None:
+        assert role not in self.running, f"two processes for {role} of {self.name}"
+        assert role not in self.groups, f"the group of {role} of {self.name} is not empty"
+        name = self.name if role == MAIN else f"check.{self.name}"
+        self.world.log.append((self.world.now, f"start {name}"))
+        lasts, status = self.behaviour(role).next()
+        self.running[role] = self.world.token()
+        if role == MAIN:
+            self.started_at.append(self.world.now)
+        if lasts is not None:
+            self._exit_in(role, lasts, status)
+
+    def _exit_in(self, role: int, seconds: float, status: int) -> None:
+        def ended() -> None:
+            if self.running.get(role) != token:
+                return
+            del self.running[role]
+            self.own_exits += role == MAIN
+            rest_s = self.behaviour(role).rest_s
+            remains = rest_s != 0.0 and status != 137
+            if remains:
+                self.groups[role] = -1
+                if rest_s is not None:
+                    self._empty_in(role, rest_s)
+            self.handle(Exited(role, status, f"status {status}", remains=remains))
+            self._look()
+
+        token = self.world.later(seconds, ended)
+        self.running[role] = token
+
+    def _empty_in(self, role: int, seconds: float) -> None:
+        def emptied() -> None:
+            if self.groups.get(role) == token:
+                del self.groups[role]
+                if self.sweeping is None or role != MAIN:
+                    self.handle(Emptied(role))
+                self._look()
+
+        token = self.world.later(seconds, emptied)
+        self.groups[role] = token
+
+    def _look(self) -> None:
+        if self.sweeping is not None and MAIN not in self.running and MAIN not in self.groups:
+            self.sweeping = None
+            self.handle(Swept())
+
+    def _kill(self, role: int, *, force: bool) -> None:
+        if force:
+            self.killed.append(role)
+        if role in self.groups and force:
+            self._empty_in(role, 0.0)
+        if role not in self.running:
+            return
+        if force:
+            self._exit_in(role, 0.0, 137)
+        elif self.behaviour(role).term_s is not None:
+            self._exit_in(role, self.behaviour(role).term_s or 0.0, 143)
+
+    def _set(self, timer: Timer, after_s: float, every: float | None) -> None:
+        def due() -> None:
+            if self.timers.get(timer) != token:
+                return
+            if every is None:
+                del self.timers[timer]
+            else:
+                self._set(timer, every, every)
+            self.handle(Due(timer))
+
+        token = self.world.later(after_s, due)
+        self.timers[timer] = token
 
 
 class World:
-    def __init__(
-        self,
-        jobs: Iterable[JobConfig],
-        behaviours: dict[str, Behaviour] | None = None,
-        stop_timeout_s: float = 5.0,
-    ) -> None:
+    """Jobs from one configuration to the next."""
+
+    def __init__(self, jobs: Iterable[Job], behaviours: dict[str, Behaviour] | None = None) -> None:
         self.now = 0.0
         self.log: list[tuple[float, str]] = []
         self.catalog: list[tuple[float, str, str]] = []
+        self.registered: dict[str, Registration | None] = {}
+        self.statuses: dict[str, Status | str] = {}
         self.complete: list[str] = []
+        self.told: list[str] = []
+        self.ends = 0
+        self.behaviours = behaviours or {}
+        self.soon: deque[Callable[[], None]] = deque()
         self._token = 0
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
-        self._bus: deque[Event] = deque()
-        behaviours = behaviours or {}
-        self.jobs = [
-            Simulated(
-                plan, behaviours.get(plan.job.name, Behaviour()), behaviours.get(f"check.{plan.job.name}", Behaviour())
-            )
-            for plan in plans(tuple(jobs), stop_timeout_s)
-        ]
-        for job in self.jobs:
-            job.state, actions = machine.begin(job.plan)
-            self._act(job, actions)
-        self.publish("startup")
+        self.bus = EventBus(self.soon.append, self._broken, clock=lambda: 0.0)
+        self.bus.subscribe(lambda event: self.log.append((self.now, f"event {event.code} {event.key[1]}")))
+        self.jobs = JobSet(self.bus, lambda plan: Simulated(plan, self), self)
+        self.config = keyed(tuple(jobs))
+        self.jobs.start(self.config)
+        self._drain()
 
     # what a test says
     def publish(self, code: str, source: str = GLOBAL) -> None:
-        self._bus.append(Event(code, source))
+        if code == "shutdown":
+            self.jobs.stop()
+        else:
+            self.bus.publish(Event(code, source))
         self._drain()
 
     def run(self, seconds: float) -> "World":
@@ -101,8 +225,20 @@ class World:
         return self
 
     def hurry(self) -> None:
-        for job in self.jobs:
-            self._handle(job, Hurry())
+        self.jobs.kill_now()
+        self._drain()
+
+    def order(self, wanted: str, name: str) -> None:
+        for actor in self.jobs.actors:
+            if actor.name == name:
+                self.jobs.order(actor, Order(wanted))  # type: ignore[arg-type]  # as a test writes it
+        self._drain()
+
+    def reload(self, jobs: Iterable[Job], *, restart_all: bool = False) -> None:
+        new = keyed(tuple(jobs))
+        changes = compare_jobs(self.config, new, restart_all=restart_all)
+        self.config = new
+        self.jobs.change(new, changes)
         self._drain()
 
     def starts(self, name: str) -> list[float]:
@@ -111,123 +247,56 @@ class World:
     def events(self, *sources: str) -> list[str]:
         return [text for _, text in self.log if text.startswith("event ") and text.rpartition(" ")[2] in sources]
 
+    def actor(self, name: str) -> Simulated:
+        found = next(actor for actor in self.actors if actor.name == name)
+        assert isinstance(found, Simulated)
+        return found
+
+    @property
+    def actors(self) -> Sequence[Actor]:
+        return self.jobs.actors
+
     @property
     def over(self) -> bool:
-        return len(self.complete) == len(self.jobs)
+        return self.jobs.done
+
+    # what the jobs tell
+    def tell(self, what: str, status: str, whom: Registration | str) -> None:
+        self.catalog.append((self.now, what, status))
+        if isinstance(whom, Registration):
+            self.registered[whom.id] = whom if what == "advertise" else None
+        self.statuses[whom.id if isinstance(whom, Registration) else whom] = status
+
+    def job_ended(self, actor: Actor, outcome: Outcome) -> None:
+        self.told.append(f"{outcome} {actor.key}")
+
+    def all_ended(self) -> None:
+        self.ends += 1
+
+    def ends_with(self, reason: str) -> None:
+        self.told.append(reason)
+        self.jobs.stop()
+
+    def waits_in_vain(self, actor: Actor) -> None:
+        self.told.append(f"in vain {actor.key}")
+
+    def settled(self) -> None:
+        self.told.append("settled")
 
     # how it works
-    def _drain(self) -> None:
-        while self._bus:
-            event = self._bus.popleft()
-            self.log.append((self.now, f"event {event.code} {event.source}"))
-            for job in self.jobs:
-                if event.source == GLOBAL or event in job.plan.interests():
-                    self._handle(job, Happened(event))
-            if event.code in {"exitSuccess", "exitFailed"}:
-                self._tell_siblings(event.source)
-
-    def _tell_siblings(self, name: str) -> None:
-        named = [job for job in self.jobs if job.plan.job.name == name]
-        for job in named if len(named) > 1 else []:
-            if job.own_exits:
-                job.own_exits -= 1
-            else:
-                self._handle(job, SiblingExited())
-
-    def _handle(self, job: Simulated, stimulus: Stimulus) -> None:
-        before = job.state
-        job.state, actions = machine.step(job.plan, job.state, stimulus, self.now)
-        assert not (before.phase == "complete" and actions), (before, stimulus, actions)
-        self._act(job, actions)
-
-    def _later(self, seconds: float, act: Callable[[], None]) -> int:
+    def token(self) -> int:
         self._token += 1
-        heapq.heappush(self._agenda, (self.now + seconds, self._token, act))
         return self._token
 
-    def _act(self, job: Simulated, actions: tuple[object, ...]) -> None:
-        name = job.plan.job.name
-        for action in actions:
-            match action:
-                case Publish(event):
-                    self._bus.append(event)
-                case Start(role):
-                    self._start(job, role)
-                case Kill(role, force, _):
-                    self._kill(job, role, force=force)
-                case SetTimer(timer, after_s, every):
-                    self._set(job, timer, after_s, after_s if every else None)
-                case ClearTimer(timer):
-                    job.timers.pop(timer, None)
-                case Advertise(status, _):
-                    self.catalog.append((self.now, "advertise", status))
-                case Report(status, _):
-                    self.catalog.append((self.now, "report", status))
-                case Withdraw():
-                    self.catalog.append((self.now, "withdraw", ""))
-                case Complete():
-                    assert not job.running, f"{name} is complete with a process"
-                    assert job.group is None, f"{name} is complete, and its process group is not empty"
-                    assert not job.timers.keys() - {"timeout", "check-timeout"}, job.timers
-                    self.complete.append(name)
+    def later(self, seconds: float, act: Callable[[], None]) -> int:
+        token = self.token()
+        heapq.heappush(self._agenda, (self.now + seconds, token, act))
+        return token
 
-    def _start(self, job: Simulated, role: Role) -> None:
-        assert role not in job.running, f"two processes for {role} of {job.plan.job.name}"
-        name = job.plan.job.name if role == "main" else f"check.{job.plan.job.name}"
-        self.log.append((self.now, f"start {name}"))
-        lasts, status = (job.main if role == "main" else job.check).next()
-        job.running[role] = self._token + 1
-        if lasts is None:
-            self._token += 1
-        else:
-            self._exit_in(job, role, lasts, status)
+    def _drain(self) -> None:
+        while self.soon:
+            self.soon.popleft()()
 
-    def _exit_in(self, job: Simulated, role: Role, seconds: float, status: int) -> None:
-        def ended() -> None:
-            if job.running.get(role) != token:
-                return
-            del job.running[role]
-            main = role == "main"
-            job.own_exits += main
-            remains = main and (job.main.rest_s != 0.0 or status == 137)
-            self._handle(job, Exited(role, status, f"status {status}", remains=remains))
-            if remains and job.state.ending:
-                job.group = -1
-                if status == 137 or job.main.rest_s is not None:
-                    self._empty_in(job, 0.0 if status == 137 else job.main.rest_s or 0.0)
-
-        token = self._later(seconds, ended)
-        job.running[role] = token
-
-    def _empty_in(self, job: Simulated, seconds: float) -> None:
-        def emptied() -> None:
-            if job.group == token:
-                job.group = None
-                self._handle(job, Emptied())
-
-        token = self._later(seconds, emptied)
-        job.group = token
-
-    def _kill(self, job: Simulated, role: Role, *, force: bool) -> None:
-        if role not in job.running:
-            if role == "main" and job.group is not None and force:
-                self._empty_in(job, 0.0)
-            return
-        behaviour = job.main if role == "main" else job.check
-        if force:
-            self._exit_in(job, role, 0.0, 137)
-        elif behaviour.term_s is not None:
-            self._exit_in(job, role, behaviour.term_s, 143)
-
-    def _set(self, job: Simulated, timer: Timer, after_s: float, every: float | None) -> None:
-        def due() -> None:
-            if job.timers.get(timer) != token:
-                return
-            if every is None:
-                del job.timers[timer]
-            else:
-                self._set(job, timer, every, every)
-            self._handle(job, Due(timer))
-
-        token = self._later(after_s, due)
-        job.timers[timer] = token
+    @staticmethod
+    def _broken(_event: Event, error: Exception) -> None:
+        raise error

@@ -4,310 +4,398 @@ No I/O, no gevent, no clock: `now` is any monotonic number of seconds. The runne
 actions into processes, timers, events and registrations. The rules are the ContainerPilot contract's section 4, with
 its FIX lines carried out; what differs from ContainerPilot says so where it stands.
 
-    idle ──start event──▶ running ──exit──▶ backoff ──restart due──▶ running
-      │                     │ ▲                │
-      │                     ▼ │ trigger        │
-      │                   waiting              │
-      ▼                     ▼                  ▼
-    hooked (a job that hooks our `stopping` runs, bounded) ──▶ terminating (TERM, bounded, KILL) ──▶ complete
+A job is a composition of small machines: what starts it (`trigger`), its runs (`process`), its checks (`check`), what
+the catalog is told (`registration`), and how it ends (`stopping`). Here is what one does about another, in a fixed
+order and without a queue.
 
-`running` also holds for a job without exec: it has been started and never exits.
+    idle ──start event──▶ running ──exit──▶ terminating (the rest of its group) ──▶ backoff ──▶ running
+      │                     │ ▲                                                   └▶ waiting
+      │                     ▼ │ trigger
+      ▼                     ▼
+    hooked (a job that hooks our `stopping` runs, bounded) ──▶ terminating (TERM, bounded, KILL) ──▶ complete, stopped
+
+`running` also holds for a job without exec: it has been started and never exits. `stopped`: by hand.
 """
 
-from dataclasses import replace
+from __future__ import annotations
 
-from corepilot.config.model import UNLIMITED
-from corepilot.events import GLOBAL, Event
-from corepilot.jobs import stopping
-from corepilot.jobs.model import (
+from corepilot.jobs import check, process, registration, stopping, trigger
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.state import (
+    MAIN,
     Action,
-    Advertise,
-    ClearTimer,
+    CheckState,
     Due,
     Emptied,
     Exited,
     Happened,
-    Health,
-    Kill,
-    Plan,
+    KillNow,
+    Order,
     Publish,
-    Report,
+    Rearm,
     SetTimer,
     SiblingExited,
-    Start,
     State,
     Step,
     Stimulus,
-    Withdraw,
+    StopState,
+    Swept,
+    Timer,
+    Unstarted,
 )
+from corepilot.model.event import GLOBAL, Event
 
-QUICK_RESTARTS = 3
-BACKOFF_FIRST_S = 0.25
-BACKOFF_MAX_S = 30.0
-BACKOFF_RESET_S = 30.0
-"""Restart delay (contract, section 4.2, FIX): the first three restarts are immediate, then 0.25 s, doubled up to 30 s.
-A run of 30 s or more starts the count afresh. A run that succeeds is never delayed by more than `SUCCESS_PERIOD_S` from
-its start, so that `restarts: "unlimited"` goes on working as a simple loop."""
-
-SUCCESS_PERIOD_S = 0.1
-
-PENDING_MAX = 1000
-"""Triggers that wait while a run goes on; ContainerPilot's queue has the same length."""
-
-PASSING_OUTPUT = "ok"
-"""What a passing report says (contract, section 7.2)."""
+_MAINTENANCE = {"enterMaintenance": True, "exitMaintenance": False}
 
 
 def begin(plan: Plan) -> Step:
-    """The state of a job before anything happened, and the actions to begin with (contract, section 4.1).
-
-    Timers count from here, not from the first start.
-    """
-    job, when = plan.job, plan.job.when
-    state = State(
-        starts_left=1 if when.kind in {"once", "never"} else UNLIMITED,
-        restarts_left=job.restarts,
-        advertised=job.service is not None and job.service.initial_status is not None,
-    )
-    actions: list[Action] = []
-    if job.service is not None and job.service.initial_status is not None:
-        actions.append(Advertise(job.service.initial_status, ""))
-    if job.health is not None:
-        actions.append(SetTimer("check", job.health.interval_s, every=True))
-    if when.kind == "interval" and when.interval_s is not None:
-        actions.append(SetTimer("interval", when.interval_s, every=True))
-    elif when.timeout_s is not None and when.timeout_s > 0:
-        actions.append(SetTimer("when", when.timeout_s))
-    return state, tuple(actions)
+    """The state of a job before anything happened, and the actions to begin with (contract, section 4.1)."""
+    advertised, announced = registration.begin(plan.job.service)
+    trigger_, clocks = trigger.begin(plan)
+    checks = tuple([CheckState() for _ in plan.job.checks])
+    state = State(advertised=advertised, trigger=trigger_, checks=checks)
+    return state, (*announced, *check.begin(plan.job.checks), *clocks)
 
 
 def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
     """What a job does about one stimulus. Total: every stimulus is allowed in every state."""
-    if isinstance(stimulus, Exited):
-        if stimulus.role == "check":
-            return _checked(plan, state, stimulus)
-        return _exited(plan, state, stimulus, now)
-    if isinstance(stimulus, Due):
-        return _due(plan, state, stimulus, now)
-    if isinstance(stimulus, Happened):
-        return _happened(plan, state, stimulus.event, now)
-    if isinstance(stimulus, SiblingExited):
-        return _sibling_exited(plan, state, now)
-    if isinstance(stimulus, Emptied):
-        state = replace(state, remains=False)
-        return stopping.ended(plan, state) if state.phase == "terminating" else (state, ())
-    return stopping.hurry(plan, state)
+    match stimulus:
+        case Happened(event):
+            return _happened(plan, state, event, now)
+        case Exited():
+            return (
+                _exited(plan, state, stimulus, now) if stimulus.role == MAIN else _checked(plan, state, stimulus, now)
+            )
+        case Due(timer):
+            return _due(plan, state, timer, now)
+        case Emptied(role):
+            return _emptied(plan, state, role, now)
+        case Swept():
+            # Its main process is reaped by now, and nothing is left of its group.
+            gone = state.process.changed(stage="none")
+            return stopping.ended(plan, state.changed(process=gone, stop=state.stop.changed(sweeping=False)))
+        case Unstarted(role):
+            return _unstarted(plan, state, role, now)
+        case SiblingExited():
+            return _sibling_exited(plan, state, now)
+        case Order():
+            return _ordered(plan, state, stimulus, now)
+        case Rearm():
+            return _rearm(plan, state)
+        case KillNow():
+            return stopping.kill_now(plan, state)
 
 
+# ------------------------------------------------------------------------------------------------------------- events
 def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
-    if plan.is_hook and event == Event("stopped", plan.job.when.source):
-        state = replace(state, source_done=True)
-    if plan.awaited_hook and event == Event("stopped", plan.awaited_hook):
-        state = replace(state, hook_done=True)
-        if state.phase == "hooked":
-            return stopping.terminate(plan, state)
-    if event.code == "stopped" and event.source in plan.stops_after:
-        state = replace(state, gone=state.gone | {event.source})
-        if state.lingers and plan.stops_after <= state.gone:
-            return stopping.stop(plan, state)
-    if state.ending or state.lingers:
-        return state, ()
-    started: Step = (state, ())
+    state = stopping.heard(plan, state, event)
+    further = stopping.go_on(plan, state)
+    if further is not None:
+        return further
     if event == Event("shutdown", GLOBAL):
-        return stopping.shutdown(plan, state)
+        return _shutdown(plan, state)
+    started: Step = (state, ())
+    if event.subject == GLOBAL and event.code in _MAINTENANCE and state.stop.stage not in {"terminating", "done"}:
+        started = _maintain(plan, state, entering=_MAINTENANCE[event.code])
+        state = started[0]
+    if state.stopping or state.lingering:
+        return started
     if event == Event("startup", GLOBAL) and plan.is_hook and not plan.startable:
         # It can never be started, and must not keep the container alive (section 4.6, FIX).
-        return stopping.stop(plan, state)
-    if event.source == GLOBAL and event.code in {"enterMaintenance", "exitMaintenance"}:
-        started = _maintain(plan, state, entering=event.code == "enterMaintenance")
-        state = started[0]
-    if event == plan.start_event and (plan.job.when.kind != "once" or state.starts_left):
-        state, actions = _trigger(plan, state, now)
+        return stopping.stop(plan, state, "complete")
+    trigger_, fired = trigger.hear(plan, state.trigger, event)
+    state = state.changed(trigger=trigger_)
+    if fired:
+        state, actions = _fire(plan, state, now)
         return state, started[1] + actions
-    if state.source_done and state.phase in {"idle", "waiting"} and not state.pending:
+    if state.stop.source_done and state.process.stage == "none" and not state.trigger.pending:
         # A hook whose source has stopped can never be started again: without this it would keep everything alive.
-        return stopping.stop(plan, state)
-    return started
+        return stopping.stop(plan, state, state.stop.outcome or "complete")
+    return state, started[1]
 
 
-def _trigger(plan: Plan, state: State, now: float) -> Step:
-    if state.starts_left > 0:
-        state = replace(state, starts_left=state.starts_left - 1)
+def _shutdown(plan: Plan, state: State) -> Step:
+    if state.phase == "stopped":  # by hand: it ends as all others do, and nobody waits for it
+        return stopping.ended(plan, state.changed(stop=state.stop.changed(outcome="complete")))
+    if state.ended:
+        return state, ()
+    if state.stopping or state.lingering:
+        return state.changed(stop=state.stop.changed(outcome="complete", shutdown=True)), ()
+    return stopping.shutdown(plan, state)
+
+
+def _fire(plan: Plan, state: State, now: float) -> Step:
+    """Something starts the job."""
     limit: tuple[Action, ...] = ()
-    if plan.job.exec is not None and (plan.hooks_stopping or state.shutdown):
+    if plan.job.command is not None and (plan.hooks_stopping or state.stop.shutdown):
         state, limit = stopping.bound(plan, state)
     state, actions = _run(plan, state, now)
     return state, (*actions, *limit)
 
 
 def _run(plan: Plan, state: State, now: float) -> Step:
-    """Start, or wait until the run that goes on has ended: one at a time (contract, section 4.2), bounded."""
-    if state.phase == "backoff" or (state.phase == "running" and plan.job.exec is not None):
-        return replace(state, pending=min(state.pending + 1, PENDING_MAX)), ()
+    """Start, or wait until the run that goes on has ended: one at a time (contract, section 4.2)."""
+    if state.process.stage == "backoff" or process.busy(plan, state.process):
+        return state.changed(trigger=trigger.wait(state.trigger)), ()
     return _start(plan, state, now)
 
 
 def _start(plan: Plan, state: State, now: float) -> Step:
-    health: Health = "maintenance" if state.health == "maintenance" else "unknown"
-    state = replace(state, phase="running", health=health, started_at=now, alive=plan.job.exec is not None)
-    actions: list[Action] = [ClearTimer("when")] if plan.job.when.timeout_s is not None else []
-    if plan.job.exec is not None:
-        actions.append(Start("main"))
-        if plan.job.timeout_s is not None:
-            actions.append(SetTimer("timeout", plan.job.timeout_s))
-    return state, tuple(actions)
+    process_, actions = process.run(plan, state.process, now)
+    health = "maintenance" if state.health == "maintenance" else "unknown"
+    checks = tuple([one.changed(passed=None) for one in state.checks])
+    state = state.changed(process=process_, health=health, checks=checks)
+    return state, (*trigger.started(plan), *actions)
 
 
+# --------------------------------------------------------------------------------------------------------------- runs
 def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
-    name = plan.job.name
-    succeeded = exited.status == 0
-    state = replace(state, alive=False)
-    actions: list[Action] = [Publish(Event("exitSuccess" if succeeded else "exitFailed", name))]
-    if not succeeded:
-        actions.append(Publish(Event("error", f"{name}: {exited.reason}")))
-    if plan.job.timeout_s is not None:
-        actions.append(ClearTimer("timeout"))
-    if state.phase == "terminating":
-        state, more = stopping.ended(plan, replace(state, remains=exited.remains))
-    elif state.ending:
-        state, more = replace(state, remains=exited.remains), ()
+    process_, actions = process.exited(plan, state.process, exited, now)
+    state = state.changed(process=process_)
+    if state.stop.stage == "terminating":
+        state, more = stopping.ended(plan, state)
+    elif state.stopping:
+        more = ()
+    elif _is_last(plan, state):
+        failed = exited.status or None
+        state = state.changed(stop=state.stop.changed(failed=failed))
+        state, more = stopping.stop(plan, state, state.stop.outcome or "complete")
+    elif exited.remains:
+        more = process.await_group(plan)
     else:
-        state, more = _next(plan, state, exited, now)
+        state, more = _next(plan, state, now)
     return state, (*actions, *more)
 
 
-def _next(plan: Plan, state: State, exited: Exited, now: float) -> Step:
-    """After a run: again, wait for a trigger, or complete."""
-    if plan.periodic:
-        state = replace(state, phase="waiting")
-        return _start(plan, replace(state, pending=0), now) if state.pending else (state, ())
-    if state.restarts_left:
-        left = state.restarts_left - 1 if state.restarts_left > 0 else UNLIMITED
-        quick = 0 if now - state.started_at >= BACKOFF_RESET_S else state.quick
-        delay = restart_delay(quick, succeeded=exited.status == 0, ran_s=now - state.started_at)
-        state = replace(state, restarts_left=left, quick=quick + 1)
-        if delay <= 0:
-            return _start(plan, state, now)
-        return replace(state, phase="backoff"), (SetTimer("restart", delay),)
-    if state.pending:
-        return _start(plan, replace(state, pending=state.pending - 1), now)
+def _emptied(plan: Plan, state: State, role: int, now: float) -> Step:
+    if role >= len(state.checks):
+        return state, ()
+    if role != MAIN:
+        state, actions = _with_check(state, role, check.emptied(role, state.checks[role]))
+        if state.stop.stage == "terminating":
+            state, more = stopping.ended(plan, state)
+        else:
+            state, more = _owed(plan, state, role, now)
+        return state, (*actions, *more)
+    process_, actions = process.emptied(state.process)
+    state = state.changed(process=process_)
+    if state.stop.stage == "terminating":
+        state, more = stopping.ended(plan, state)
+    elif state.stopping:
+        more = ()
+    else:
+        state, more = _next(plan, state, now)
+    return state, (*actions, *more)
+
+
+def _is_last(plan: Plan, state: State) -> bool:
+    """Whether nothing starts the job again after this run."""
+    if plan.periodic and not state.stop.shutdown:
+        return False
+    if state.trigger.pending or (process.restarts_left(plan, state.process) and not state.stop.shutdown):
+        return False
     # A job stops once: what hooks its `stopping` has nothing more to wait for, and the job waits for it.
-    if state.starts_left and not state.shutdown and not state.source_done and not plan.hooks_stopping:
-        return replace(state, phase="waiting"), ()
-    return stopping.stop(plan, replace(state, failed_for_good=exited.status or None, remains=exited.remains))
+    again = state.trigger.starts_left and not state.stop.shutdown
+    return not again or state.stop.source_done or plan.hooks_stopping
+
+
+def _next(plan: Plan, state: State, now: float) -> Step:
+    """After a run whose group is empty: again, wait for a trigger, or stop."""
+    if plan.periodic and not state.stop.shutdown:
+        if not state.trigger.pending:
+            return state, ()
+        return _start(plan, state.changed(trigger=state.trigger.changed(pending=0)), now)
+    if process.restarts_left(plan, state.process) and not state.stop.shutdown:
+        process_, delay_s = process.restart(state.process, now)
+        if delay_s <= 0:
+            return _start(plan, state.changed(process=process_), now)
+        return state.changed(process=process_.changed(stage="backoff")), (SetTimer(process.RESTART, delay_s),)
+    if state.trigger.pending:
+        pending = state.trigger.pending - 1
+        return _start(plan, state.changed(trigger=state.trigger.changed(pending=pending)), now)
+    if _is_last(plan, state):
+        state = state.changed(stop=state.stop.changed(failed=state.process.status or None))
+        return stopping.stop(plan, state, state.stop.outcome or "complete")
+    return state, ()
+
+
+def _unstarted(plan: Plan, state: State, role: int, now: float) -> Step:
+    if role == MAIN:
+        process_, actions = process.unstarted(plan, state.process)
+        if state.stopping:
+            return stopping.ended(plan, state.changed(process=process_.changed(stage="none")))
+        return state.changed(process=process_), actions
+    if role >= len(state.checks):
+        return state, ()
+    check_, actions, failed = check.unstarted(plan, role, state.checks[role])
+    state, _ = _with_check(state, role, (check_, ()))
+    if failed and not state.stopping:
+        reason = "it could not be started for want of descriptors, processes or memory"
+        state, more = _checked(plan, state, Exited(role, 126, reason), now)
+        return state, (*actions, *more)
+    if state.stop.stage == "terminating":
+        state, more = stopping.ended(plan, state)
+        return state, (*actions, *more)
+    return state, actions
 
 
 def _sibling_exited(plan: Plan, state: State, now: float) -> Step:
     """Jobs of one name react to each other's exits as to their own (contract, sections 3.6 and 4.1)."""
-    if state.ending or state.lingers or plan.periodic:
+    if state.stopping or state.lingering or plan.periodic:
         return state, ()
-    if state.restarts_left:
-        left = state.restarts_left - 1 if state.restarts_left > 0 else UNLIMITED
-        return _run(plan, replace(state, restarts_left=left), now)
-    return (state, ()) if state.starts_left else stopping.stop(plan, state)
+    if process.restarts_left(plan, state.process) and not state.stop.shutdown:
+        used = state.process.changed(restarts=state.process.restarts + 1)
+        return _run(plan, state.changed(process=used), now)
+    return (state, ()) if state.trigger.starts_left else stopping.stop(plan, state, "complete")
 
 
-def restart_delay(quick: int, *, succeeded: bool, ran_s: float) -> float:
-    """Seconds from an exit to the next start, after `quick` restarts in a row of short runs. Not negative."""
-    if quick < QUICK_RESTARTS:
-        return 0.0
-    if succeeded:
-        return max(0.0, SUCCESS_PERIOD_S - ran_s)
-    return min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(quick - QUICK_RESTARTS, 30))
-
-
-def _checked(plan: Plan, state: State, exited: Exited) -> Step:
-    name = plan.job.name
-    succeeded = exited.status == 0
-    state = replace(state, checking=False)
-    actions: list[Action] = [Publish(Event("exitSuccess" if succeeded else "exitFailed", f"check.{name}"))]
-    if plan.job.health is not None and plan.job.health.timeout_s is not None:
-        actions.append(ClearTimer("check-timeout"))
-    if not succeeded:
-        actions.append(Publish(Event("error", f"check.{name}: {exited.reason}")))
-    if state.phase == "terminating":
+# ------------------------------------------------------------------------------------------------------------- checks
+def _checked(plan: Plan, state: State, exited: Exited, now: float) -> Step:
+    index = exited.role
+    if index >= len(state.checks):
+        return state, ()  # a check that a reload has taken away
+    state, actions = _with_check(state, index, check.exited(plan, index, state.checks[index], exited))
+    if state.stop.stage == "terminating":
         state, more = stopping.ended(plan, state)
         return state, (*actions, *more)
-    if state.ending or state.health in {"maintenance", "idle"}:
-        return state, tuple(actions)
-    if succeeded:
-        actions.append(Publish(Event("healthy", name)))
-        state, more = _beat(plan, replace(state, health="healthy"))
-        return state, (*actions, *more)
-    actions.append(Publish(Event("unhealthy", name)))
-    if plan.job.service is not None and state.advertised:
-        actions.append(Report("critical", exited.output or exited.reason))
-    return replace(state, health="unhealthy"), tuple(actions)
+    if state.stopping or state.health in {"maintenance", "idle"}:
+        return state, actions
+    health = check.together(plan.job.checks, state.checks)
+    state = state.changed(health=health)
+    if health == "healthy":
+        advertised, more = registration.passed(plan.job.service, state.advertised)
+        actions += (Publish(Event("healthy", plan.job.name)), *more)
+    elif health == "unhealthy":
+        output = (exited.output or exited.reason) if exited.status else ""
+        advertised, more = registration.failed(plan.job.service, state.advertised, output)
+        actions += (Publish(Event("unhealthy", plan.job.name)), *more)
+    else:
+        advertised = state.advertised
+    state, more = _owed(plan, state.changed(advertised=advertised), index, now)
+    return state, (*actions, *more)
 
 
-def _beat(plan: Plan, state: State) -> Step:
-    """A passing result for the catalog: the first one registers, and each one is reported (contract, section 7.2)."""
-    if plan.job.service is None:
+def _owed(plan: Plan, state: State, index: int, now: float) -> Step:
+    if not check.owed(plan.job.checks[index], state.checks[index], now):
         return state, ()
-    if state.advertised:
-        return state, (Report("passing", PASSING_OUTPUT),)
-    return replace(state, advertised=True), (Advertise("passing", PASSING_OUTPUT),)
+    return _tick_check(plan, state, index, now)
 
 
-def _due(plan: Plan, state: State, due: Due, now: float) -> Step:
-    name, timer = plan.job.name, due.timer
-    if timer == "kill" and state.phase == "terminating":
+def _tick_check(plan: Plan, state: State, index: int, now: float) -> Step:
+    if index >= len(state.checks) or state.health in {"idle", "maintenance"}:
+        return state, ()
+    if plan.job.checks[index].command is None:
+        advertised, actions = registration.passed(plan.job.service, state.advertised)
+        return state.changed(advertised=advertised), actions
+    return _with_check(state, index, check.tick(plan, index, state.checks[index], now))
+
+
+def _with_check(state: State, index: int, result: check.Result) -> Step:
+    checks = (*state.checks[:index], result[0], *state.checks[index + 1 :])
+    return state.changed(checks=checks), result[1]
+
+
+# ------------------------------------------------------------------------------------------------------------- timers
+def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
+    name, index = timer
+    if index >= len(state.checks):
+        return state, ()
+    if name == "kill" and state.stop.stage == "terminating":
         return stopping.late(plan, state)
-    if timer == "hook" and state.phase == "hooked":
+    if name == "kill" and state.process.stage == "emptying":
+        return state, process.overdue(plan)
+    if name == "hook" and state.stop.stage == "hooked":
         return stopping.overdue(plan, state)
-    if timer == "timeout" and state.alive:
-        return state, (Kill("main", force=True, why=f"timeout after {plan.job.timeout_s:g} s"),)
-    if timer == "check-timeout" and state.checking and plan.job.health is not None:
-        return state, (Kill("check", force=True, why=f"timeout after {plan.job.health.timeout_s:g} s"),)
-    if state.ending:
+    if name == "timeout" and process.alive(plan, state.process):
+        return state, process.timed_out(plan)
+    if name == "check-timeout" and state.checks[index].stage == "running":
+        return state, check.timed_out(plan, index)
+    if name == "check-group" and state.checks[index].stage == "emptying":
+        return state, check.overdue(plan, index)
+    if state.stopping:
         return state, ()
-    if timer == "hook":
+    if name == "hook":
         return stopping.overdue(plan, state)
-    if timer == "check":
-        return _check(plan, state)
-    if timer == "restart" and state.phase == "backoff":
+    if name == "check":
+        return _tick_check(plan, state, index, now)
+    if name == "restart" and state.process.stage == "backoff":
         return _start(plan, state, now)
-    if timer == "when" and state.phase == "idle":
-        expired = Publish(Event("timerExpired", name))
-        if plan.is_hook and plan.job.exec is not None:
+    if name == "when" and not state.process.runs:
+        expired = Publish(Event("timerExpired", plan.job.name))
+        if plan.is_hook and plan.job.command is not None:
             return state, (expired,)  # contract, section 4.1: for a hook the quit is swallowed
-        state, actions = stopping.stop(plan, state)
+        state, actions = stopping.stop(plan, state, "complete")
         return state, (expired, *actions)
-    if timer == "interval":
-        return _tick(plan, state, now)
-    return state, ()
-
-
-def _check(plan: Plan, state: State) -> Step:
-    health = plan.job.health
-    if health is None or state.health in {"idle", "maintenance"} or state.checking:
-        return state, ()  # a check slower than its interval skips ticks
-    if health.exec is None:
-        return _beat(plan, state)
-    actions: tuple[Action, ...] = (Start("check"),)
-    if health.timeout_s is not None:
-        actions += (SetTimer("check-timeout", health.timeout_s),)
-    return replace(state, checking=True), actions
+    return _tick(plan, state, now) if name == "interval" else (state, ())
 
 
 def _tick(plan: Plan, state: State, now: float) -> Step:
-    if state.phase == "idle" or state.pending:
+    if not state.process.runs or state.trigger.pending:
         return state, ()  # not started yet, or a tick waits already: ticks coalesce
-    if not state.restarts_left:
-        return stopping.stop(plan, state)
-    left = state.restarts_left - 1 if state.restarts_left > 0 else UNLIMITED
-    state = replace(state, restarts_left=left)
-    return (replace(state, pending=1), ()) if state.alive else _start(plan, state, now)
+    if not process.restarts_left(plan, state.process):
+        return stopping.stop(plan, state, "complete")
+    state = state.changed(process=state.process.changed(restarts=state.process.restarts + 1))
+    return _run(plan, state, now)
 
 
 def _maintain(plan: Plan, state: State, *, entering: bool) -> Step:
     service = plan.job.service
     if entering:
-        return replace(state, health="maintenance", advertised=False), (Withdraw(),) if service else ()
+        advertised, actions = registration.withdraw(service)
+        return state.changed(health="maintenance", advertised=advertised), actions
     if state.health != "maintenance":
         return state, ()
     # ContainerPilot starts to check jobs that have not started yet, and never registers again (section 4.5, FIX).
-    state = replace(state, health="idle" if state.phase == "idle" else "unknown")
-    if service is not None and service.initial_status is not None:
-        return replace(state, advertised=True), (Advertise(service.initial_status, ""),)
-    return state, ()
+    advertised, actions = registration.begin(service)
+    checks = tuple([one.changed(passed=None) for one in state.checks])
+    health = "unknown" if state.process.runs else "idle"
+    return state.changed(health=health, advertised=advertised, checks=checks), actions
+
+
+# ------------------------------------------------------------------------------------------------- people and reloads
+def _ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
+    if order.wanted == "remove":
+        return _remove(plan, state)
+    if state.stop.shutdown:
+        return state, ()  # whoever asks is told that everything stops
+    if order.wanted == "stop":
+        if state.stopping:
+            by_hand = state.stop.outcome == "again"
+            return (state.changed(stop=state.stop.changed(outcome="stopped")) if by_hand else state), ()
+        return stopping.stop(plan, state, "stopped")
+    if state.ended or (order.wanted == "restart" and not state.process.runs):
+        return _anew(plan, now)
+    if state.stopping:
+        return state.changed(stop=state.stop.changed(outcome="again")), ()
+    if order.wanted == "restart":
+        return stopping.stop(plan, state, "again")
+    if state.process.stage in {"running", "emptying"}:
+        return state, ()
+    state = state.changed(trigger=trigger.used(state.trigger))
+    return _start(plan, state, now)
+
+
+def _anew(plan: Plan, now: float) -> Step:
+    """As at its beginning, and run, whatever its `when` says."""
+    state, actions = begin(plan)
+    state, more = _start(plan, state.changed(trigger=trigger.used(state.trigger)), now)
+    return state, (*actions, *more)
+
+
+def _remove(plan: Plan, state: State) -> Step:
+    if state.ended:
+        return stopping.ended(plan, state.changed(stop=state.stop.changed(outcome="removed")))
+    if state.stopping or state.lingering:
+        return state.changed(stop=state.stop.changed(outcome="removed", shutdown=True)), ()
+    return stopping.shutdown(plan, state, "removed")
+
+
+def _rearm(plan: Plan, state: State) -> Step:
+    if not plan.is_hook or state.phase == "stopped" or state.stop.shutdown:
+        return state, ()
+    if state.ended:
+        return begin(plan)
+    if state.stopping:
+        return state.changed(stop=state.stop.changed(outcome="again")), ()
+    armed = state.trigger.changed(starts_left=plan.starts)
+    return state.changed(trigger=armed, stop=StopState(bounded=state.stop.bounded)), ()

@@ -1,72 +1,87 @@
-"""How a job ends, as a part of the pure function in `corepilot.jobs.machine` (contract, sections 4.1 and 4.6 to 4.8).
+"""How a job ends, as one of its machines: who is waited for, and in which order (contract, sections 4.1, 4.6 to 4.8).
 
-`hooked` (the job that hooks our `stopping` runs, bounded) ──▶ `terminating` (TERM, bounded, KILL) ──▶ `complete`. A job
-that stops after others goes on as it was until they have, and begins with this then.
+`lingering` (it goes on until those have stopped that it stops after) ──▶ `hooked` (the job that hooks our `stopping`
+runs, bounded) ──▶ `terminating` (TERM, bounded, KILL) ──▶ `done`, with what the stop is for as its outcome.
 """
 
-from dataclasses import replace
+from __future__ import annotations
 
-from corepilot.events import Event
-from corepilot.jobs.model import (
-    HOOK_TIMEOUT_S,
+from corepilot.jobs import check, process, registration, trigger
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.state import (
+    MAIN,
     Action,
     ClearTimer,
-    Complete,
+    Ended,
     Kill,
-    Plan,
+    Outcome,
     Publish,
-    Role,
     SetTimer,
     State,
     Step,
+    Sweep,
     Timer,
-    Withdraw,
 )
+from corepilot.model.event import Event
+from corepilot.model.job import HOOK_TIMEOUT_S
 
-RUN_TIMERS: tuple[Timer, ...] = ("check", "interval", "when", "restart", "hook")
-"""Timers that a job which stops has no more use for."""
+HOOK = Timer("hook")
 
 
-def shutdown(plan: Plan, state: State) -> Step:
-    """Everything is to stop (contract, section 4.8): begin with it, unless the job has something to do before."""
-    state = replace(state, shutdown=True, restarts_left=0, pending=0)
-    if plan.is_hook and plan.job.exec is not None and plan.startable:
-        if state.alive:
+def shutdown(plan: Plan, state: State, outcome: Outcome = "complete") -> Step:
+    """It is to stop with others (contract, section 4.8): begin, unless the job has something to do before."""
+    stop_ = state.stop.changed(shutdown=True, outcome=outcome)
+    state = state.changed(stop=stop_, trigger=state.trigger.changed(pending=0))
+    if plan.is_hook and plan.job.command is not None and plan.startable:
+        if process.busy(plan, state.process):
             state, actions = bound(plan, state)
-            return replace(state, starts_left=0), actions
-        if state.starts_left and not state.source_done:
-            return replace(state, phase="idle", starts_left=1), (ClearTimer("restart"),)
-    if state.phase == "running" and not plan.stops_after <= state.gone:
-        timers: tuple[Timer, ...] = ("interval", "when", "restart")
-        return replace(state, lingers=True, starts_left=0), tuple(ClearTimer(timer) for timer in timers)
-    return stop(plan, state)
+            return state.changed(trigger=state.trigger.changed(starts_left=0)), actions
+        if state.trigger.starts_left and not state.stop.source_done:
+            idle = state.process.changed(stage="none")
+            waiting = state.trigger.changed(starts_left=1)
+            return state.changed(process=idle, trigger=waiting), (ClearTimer(process.RESTART),)
+    if state.process.stage == "running" and not plan.stops_after <= state.stop.gone:
+        lingering = state.changed(
+            stop=state.stop.changed(stage="lingering"), trigger=state.trigger.changed(starts_left=0)
+        )
+        return lingering, (*trigger.rest(), ClearTimer(process.RESTART))
+    return stop(plan, state, outcome)
 
 
 def bound(plan: Plan, state: State) -> Step:
     """Begin to count the time of a hook, once (contract, section 4.7, FIX)."""
-    if state.bounded:
+    if state.stop.bounded:
         return state, ()
-    return replace(state, bounded=True), (SetTimer("hook", plan.hook_timeout_s),)
+    return state.changed(stop=state.stop.changed(bounded=True)), (SetTimer(HOOK, plan.hook_timeout_s),)
 
 
 def overdue(plan: Plan, state: State) -> Step:
     """A hook has had its time, or what it was waited for: the stop goes on."""
-    if state.phase == "hooked":
+    if state.stop.stage == "hooked":
         return terminate(plan, state)
-    where = f"of this job, or of {plan.job.when.source}" if plan.hooks_stopping else "of this job"
+    hook = plan.job.hook
+    where = f"of this job, or of {hook.source}" if hook is not None and plan.hooks_stopping else "of this job"
     why = f"a hook that has not ended within {plan.hook_timeout_s:g} s; raise stopTimeout {where} to give it longer"
-    return stop(plan, state, why)
+    return stop(plan, state, state.stop.outcome or "complete", why)
 
 
-def stop(plan: Plan, state: State, why: str = "") -> Step:
+def stop(plan: Plan, state: State, outcome: Outcome, why: str = "") -> Step:
     """Begin to stop: tell, let the hook that waits for it run, then terminate (contract, sections 4.1 and 4.6)."""
-    state = replace(state, phase="hooked", restarts_left=0, starts_left=0, pending=0, lingers=False)
+    state = state.changed(
+        stop=state.stop.changed(stage="hooked", outcome=outcome),
+        trigger=state.trigger.changed(starts_left=0, pending=0),
+    )
+    if state.process.stage == "backoff":
+        state = state.changed(process=state.process.changed(stage="none"))
     actions: tuple[Action, ...] = (
-        *(ClearTimer(timer) for timer in RUN_TIMERS),
+        *check.rest(plan.job.checks),
+        *trigger.rest(),
+        ClearTimer(process.RESTART),
+        ClearTimer(HOOK),
         Publish(Event("stopping", plan.job.name)),
     )
-    if plan.awaited_hook and not state.hook_done:
-        return state, (*actions, SetTimer("hook", plan.job.stop_timeout_s or HOOK_TIMEOUT_S))
+    if plan.awaited_hook and not state.stop.hook_done:
+        return state, (*actions, SetTimer(HOOK, plan.job.stop.hook_timeout_s or HOOK_TIMEOUT_S))
     state, more = terminate(plan, state, why)
     return state, (*actions, *more)
 
@@ -74,53 +89,88 @@ def stop(plan: Plan, state: State, why: str = "") -> Step:
 def terminate(plan: Plan, state: State, why: str = "") -> Step:
     """Signal what runs and leave the catalog, at the same moment (contract, section 7.3).
 
-    The catalog is told of every service, also of one that was never registered: an earlier life may have left it there.
+    After its own end a job keeps the children that have left its process group (contract, section 4.2); a stop that
+    somebody asked for takes them, too.
     """
-    state = replace(state, phase="terminating")
-    actions: list[Action] = [ClearTimer("hook")] if plan.awaited_hook else []
-    if plan.job.service is not None:
-        actions.append(Withdraw())
-    if state.checking:
-        actions.append(Kill("check", force=False))
-    if state.alive:
-        actions.append(Kill("main", force=False, why=why))
-    if _busy(state):
-        actions.append(SetTimer("kill", max(plan.stop_timeout_s, 0.0)))
+    own_end = state.stop.outcome == "complete" and not state.stop.shutdown
+    advertised, actions = registration.withdraw(plan.job.service)
+    if plan.awaited_hook:
+        actions = (ClearTimer(HOOK), *actions)
+    if plan.job.command is None:
+        state = state.changed(process=state.process.changed(stage="none"))
+    sweeping = not own_end and plan.job.command is not None and state.process.runs > 0
+    state = state.changed(advertised=advertised, stop=state.stop.changed(stage="terminating", sweeping=sweeping))
+    actions += tuple([Kill(one, force=False) for one, state_ in enumerate(state.checks) if state_.stage == "running"])
+    if sweeping:
+        actions += (Sweep(why=why),)
+    elif process.alive(plan, state.process):
+        actions += (Kill(MAIN, force=False, why=why),)
+    if _busy(plan, state):
+        actions += process.await_group(plan)
     state, more = ended(plan, state)
     return state, (*actions, *more)
 
 
 def ended(plan: Plan, state: State) -> Step:
     """`stopped` means that the processes are gone; ContainerPilot says it at the signal already (section 4.1, FIX)."""
-    if _busy(state):
+    if _busy(plan, state):
         return state, ()
-    state = replace(state, phase="complete", advertised=False)
-    return state, (ClearTimer("kill"), Publish(Event("stopped", plan.job.name)), Complete())
+    state = state.changed(health="idle", stop=state.stop.changed(stage="done"))
+    outcome = state.stop.outcome or "complete"
+    return state, (ClearTimer(process.KILL), Publish(Event("stopped", plan.job.name)), Ended(outcome))
 
 
 def late(plan: Plan, state: State) -> Step:
     """The stop deadline has passed."""
-    why = f"still running {plan.stop_timeout_s:g} s after its stop signal; raise stopTimeout to give it longer"
-    return state, _kill_all(state, why)
+    why = f"still running {plan.job.stop.timeout_s:g} s after its stop signal; raise stopTimeout to give it longer"
+    return state, _kill_all(plan, state, why)
 
 
-def hurry(plan: Plan, state: State) -> Step:
+def kill_now(plan: Plan, state: State) -> Step:
     """Wait for nothing any more."""
-    if state.phase == "complete":
+    if state.ended:
         return state, ()
     actions: tuple[Action, ...] = ()
-    if not state.ending:
-        state, actions = stop(plan, replace(state, shutdown=True))
-    if state.phase == "hooked":
+    if not state.stopping:
+        state, actions = stop(plan, state.changed(stop=state.stop.changed(shutdown=True)), "complete")
+    if state.stop.stage == "hooked":
         state, more = terminate(plan, state)
         actions += more
-    return state, (*actions, *_kill_all(state, "the stop was asked for twice"))
+    return state, (*actions, *_kill_all(plan, state, "the stop was asked for twice"))
 
 
-def _busy(state: State) -> bool:
-    return state.alive or state.checking or state.remains
+def heard(plan: Plan, state: State, event: Event) -> State:
+    """Take note of jobs that have stopped."""
+    if event.code != "stopped":
+        return state
+    stop_ = state.stop
+    if plan.job.hook is not None and event.subject == plan.job.hook.source:
+        stop_ = stop_.changed(source_done=True)
+    if plan.awaited_hook and event.subject == plan.awaited_hook:
+        stop_ = stop_.changed(hook_done=True)
+    if event.subject in plan.stops_after:
+        stop_ = stop_.changed(gone=stop_.gone | {event.subject})
+    return state.changed(stop=stop_)
 
 
-def _kill_all(state: State, why: str) -> tuple[Action, ...]:
-    running: tuple[tuple[Role, bool], ...] = (("main", state.alive or state.remains), ("check", state.checking))
-    return tuple(Kill(role, force=True, why=why) for role, alive in running if alive)
+def go_on(plan: Plan, state: State) -> Step | None:
+    """The next part of a stop, if what it waited for has come; None if not."""
+    if state.stop.stage == "hooked" and (state.stop.hook_done or not plan.awaited_hook):
+        return terminate(plan, state)
+    if state.lingering and plan.stops_after <= state.stop.gone:
+        return stop(plan, state, state.stop.outcome or "complete")
+    return None
+
+
+def _busy(plan: Plan, state: State) -> bool:
+    stop_ = state.stop
+    return stop_.sweeping or process.busy(plan, state.process) or any(one.stage != "none" for one in state.checks)
+
+
+def _kill_all(plan: Plan, state: State, why: str) -> tuple[Action, ...]:
+    killed = [Kill(one, force=True, why=why) for one, state_ in enumerate(state.checks) if state_.stage != "none"]
+    if state.stop.sweeping:
+        return (Sweep(force=True, why=why), *killed)
+    if process.busy(plan, state.process):
+        return (Kill(MAIN, force=True, why=why), *killed)
+    return tuple(killed)

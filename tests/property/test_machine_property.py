@@ -1,14 +1,16 @@
-"""Whatever jobs there are and whatever happens: one process a job, and a stop always ends."""
+"""Whatever jobs there are and whatever happens: one process a job, a stop always ends, and a reload leads where it says."""
 
 from typing import Any
 
+from building import CHECK, job, when
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation import Behaviour, World
+from simulation import Behaviour, Simulated, World
 
-from corepilot.config.model import UNLIMITED, CheckConfig, JobConfig, ServiceConfig, When
-from corepilot.discovery.model import Registration
-from corepilot.jobs.machine import BACKOFF_MAX_S, restart_delay
+from corepilot.jobs.process import BACKOFF_MAX_S, restart_delay
+from corepilot.model.event import GLOBAL
+from corepilot.model.job import UNLIMITED, Check, Job
+from corepilot.model.service import Registration, Service
 
 NAMES = ("one", "two", "three")
 CODES = ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired")
@@ -16,31 +18,35 @@ GLOBAL_CODES = ("startup", "enterMaintenance", "exitMaintenance", "shutdown")
 seconds = st.sampled_from([0.0, 0.1, 0.7, 2.0, 11.0])
 
 whens = st.one_of(
+    st.just(when("once", "startup")),
     st.builds(
-        When,
-        kind=st.sampled_from(["once", "each"]),
-        code=st.sampled_from(CODES),
-        source=st.sampled_from([*NAMES, "nobody"]),
+        when,
+        st.sampled_from(["once", "each"]),
+        st.sampled_from(CODES),
+        st.sampled_from([*NAMES, "nobody"]),
         timeout_s=st.none() | st.just(1.5),
     ),
-    st.builds(
-        When, kind=st.sampled_from(["once", "each"]), code=st.sampled_from(GLOBAL_CODES), source=st.just("global")
-    ),
-    st.builds(When, kind=st.just("interval"), interval_s=st.sampled_from([0.05, 1.0])),
-    st.just(When("signal", source="SIGHUP")),
-    st.just(When("never")),
+    st.builds(when, st.sampled_from(["once", "each"]), st.sampled_from(GLOBAL_CODES), st.just(GLOBAL)),
+    st.builds(when, st.just("interval"), every_s=st.sampled_from([0.05, 1.0])),
+    st.just(when("signal", source="SIGHUP")),
+    st.just(when("never")),
+)
+services = st.builds(
+    Service,
+    st.builds(Registration, st.sampled_from(["a-1", "a-2"]), st.just("a"), st.just("127.0.0.1"), st.sampled_from([1, 2])),
+    st.none() | st.just("passing"),
 )
 jobs = st.builds(
-    JobConfig,
-    name=st.sampled_from(NAMES),
-    exec=st.none() | st.just(("program",)),
+    job,
+    st.sampled_from(NAMES),
+    exec=st.none() | st.sampled_from([("program",), ("other",)]),
     when=whens,
     restarts=st.sampled_from([0, 2, UNLIMITED]),
     timeout_s=st.none() | st.just(1.0),
-    stop_timeout_s=st.none() | st.just(0.5),
-    health=st.none() | st.just(CheckConfig(1, 3, ("check",), 0.5)) | st.just(CheckConfig(1, 3)),
+    hook_timeout_s=st.none() | st.just(0.5),
+    health=st.none() | st.just(CHECK) | st.just(Check(1, 3)),
     stop_after=st.lists(st.sampled_from([*NAMES, "nobody"]), max_size=2).map(tuple),
-    service=st.none() | st.just(ServiceConfig(Registration("a-b", "a", "127.0.0.1", 1), "passing")),
+    service=st.none() | services,
 )
 behaviours = st.builds(
     Behaviour,
@@ -48,40 +54,86 @@ behaviours = st.builds(
     term_s=st.none() | seconds,
     rest_s=st.none() | seconds,
 )
+configs = st.lists(jobs, min_size=1, max_size=4)
 happenings = st.lists(
     st.one_of(
         st.tuples(st.just("wait"), seconds),
-        st.tuples(st.sampled_from(["enterMaintenance", "exitMaintenance"]), st.just("global")),
+        st.tuples(st.sampled_from(["enterMaintenance", "exitMaintenance"]), st.just(GLOBAL)),
         st.tuples(st.just("signal"), st.just("SIGHUP")),
         st.tuples(st.sampled_from(CODES), st.sampled_from(NAMES)),
+        st.tuples(st.sampled_from(["order start", "order stop", "order restart"]), st.sampled_from(NAMES)),
+        st.tuples(st.sampled_from(["reload", "reload all"]), configs),
     ),
     max_size=12,
 )
+HOW = [*NAMES, *(f"check.{name}" for name in NAMES)]
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(jobs, min_size=1, max_size=4), st.lists(behaviours, min_size=6, max_size=6), happenings, st.booleans())
+def happen(world: World, what: str, detail: Any) -> None:
+    if what == "wait":
+        world.run(detail)
+    elif what.startswith("order "):
+        world.order(what.removeprefix("order "), detail)
+    elif what.startswith("reload"):
+        world.run(settling_s(world)).reload(detail, restart_all=what == "reload all")
+    else:
+        world.publish(what, detail)
+
+
+def settling_s(world: World) -> float:
+    """What a stop of everything, or a reload, may take: in a chain of hooks each job its hook, its stop, its hook's end."""
+    return 0.0 if world.jobs.settled else len(world.actors) * 2 * (30 + 5 + 11) + 60
+
+
+@settings(max_examples=60, deadline=None)
+@given(configs, st.lists(behaviours, min_size=6, max_size=6), happenings, st.booleans())
 def test_a_stop_always_ends_and_no_job_has_two_processes(
-    config: list[JobConfig],
+    config: list[Job],
     how: list[Behaviour],
     events: list[tuple[str, Any]],
     hurry: bool,  # noqa: FBT001
 ) -> None:
-    names = [*NAMES, *(f"check.{name}" for name in NAMES)]
-    world = World(config, dict(zip(names, how, strict=True)))  # asserts on every step
+    world = World(config, dict(zip(HOW, how, strict=True)))  # asserts on every step
     for what, detail in events:
-        if what == "wait":
-            world.run(detail)
-        else:
-            world.publish(what, detail)
+        happen(world, what, detail)
     world.publish("shutdown")
     if hurry:
         world.hurry()
         world.run(0.01)
     else:
-        # Each job in a chain of hooks may take its hook's time, its own stop deadline, and its hook's end.
-        world.run(len(config) * 2 * (30 + 5 + 11) + 60)
-    assert world.over, [(one.plan.job, one.state) for one in world.jobs]
+        world.run((len(world.actors) + 4) * 2 * (30 + 5 + 11) + 60)
+    assert world.over, [(one.plan.job, one.state) for one in world.actors]
+
+
+@settings(max_examples=60, deadline=None)
+@given(configs, configs, st.lists(behaviours, min_size=6, max_size=6), happenings, st.booleans())
+def test_a_reload_always_settles_and_unchanged_jobs_keep_their_processes(
+    old: list[Job],
+    new: list[Job],
+    how: list[Behaviour],
+    events: list[tuple[str, Any]],
+    mixed: bool,  # noqa: FBT001
+) -> None:
+    world = World(old, dict(zip(HOW, how, strict=True)))
+    for what, detail in events:
+        happen(world, what, detail)
+    world.run(settling_s(world))
+    new = [*new, *[one for _, one in world.config[:2]]] if mixed else new
+    unchanged = {
+        one.key: (one, list(one.started_at), one.state)
+        for one in world.actors
+        if isinstance(one, Simulated) and one.plan.job in new
+    }
+    world.reload(new)
+    for actor, starts, state in unchanged.values():
+        if any(actor is one for one in world.actors) and actor.plan.job == dict(world.config)[actor.key]:
+            assert actor.started_at[: len(starts)] == starts
+            if state.process.stage == "running":
+                assert actor.state.process.runs >= state.process.runs
+    world.run((len(old) + len(new)) * 2 * (30 + 5 + 11) + 60)
+    assert world.jobs.settled, [(one.plan.job, one.state) for one in world.actors]
+    for actor, (key, config) in zip(world.actors, world.config, strict=True):
+        assert (actor.key, actor.plan.job) == (key, config)
 
 
 @given(st.integers(0, 10**6), st.booleans(), st.floats(0, 100))

@@ -3,21 +3,14 @@
 from typing import Any
 
 import pytest
+from building import CHECK, SERVICE, job, when
 from simulation import Behaviour, World
 
-from corepilot.config.model import UNLIMITED, CheckConfig, JobConfig, ServiceConfig, When
-from corepilot.discovery.model import Registration
-from corepilot.jobs.machine import BACKOFF_MAX_S, restart_delay
-from corepilot.jobs.model import HOOK_TIMEOUT_S
+from corepilot.jobs.process import BACKOFF_MAX_S, restart_delay
+from corepilot.model.job import HOOK_TIMEOUT_S, UNLIMITED, Check, Command
+from corepilot.model.service import Service
 
-EXEC = ("program",)
-SERVICE = ServiceConfig(Registration("app-host", "app", "127.0.0.1", 80))
 FOREVER = Behaviour(runs=((None, 0),))
-CHECK = CheckConfig(interval_s=1, ttl_s=5, exec=("check",), timeout_s=1.0)
-
-
-def job(name: str = "app", **settings: Any) -> JobConfig:
-    return JobConfig(name, **{"exec": EXEC, **settings})
 
 
 def near(at: float) -> Any:
@@ -40,7 +33,7 @@ def test_unlimited_restarts_go_on() -> None:
 
 
 def test_once_waits_for_its_event_and_ignores_later_ones() -> None:
-    world = World([job(when=When("once", "healthy", "watch.db"), restarts=1)]).run(10)
+    world = World([job(when=when("once", "healthy", "watch.db"), restarts=1)]).run(10)
     assert world.starts("app") == []
     for _ in range(3):
         world.publish("healthy", "watch.db")
@@ -50,7 +43,7 @@ def test_once_waits_for_its_event_and_ignores_later_ones() -> None:
 
 
 def test_each_runs_at_every_event_and_never_completes() -> None:
-    world = World([job(when=When("each", "changed", "watch.db"), restarts=0)])
+    world = World([job(when=when("each", "changed", "watch.db"), restarts=0)])
     for _ in range(3):
         world.publish("changed", "watch.db")
         world.run(1)
@@ -59,7 +52,7 @@ def test_each_runs_at_every_event_and_never_completes() -> None:
 
 
 def test_each_shares_its_restarts_among_all_triggers() -> None:
-    world = World([job(when=When("each", "changed", "watch.db"), restarts=2)])
+    world = World([job(when=when("each", "changed", "watch.db"), restarts=2)])
     counts = []
     for _ in range(3):
         world.publish("changed", "watch.db")
@@ -68,7 +61,7 @@ def test_each_shares_its_restarts_among_all_triggers() -> None:
 
 
 def test_triggers_during_a_run_wait_their_turn_and_never_run_side_by_side() -> None:
-    world = World([job(when=When("each", "changed", "watch.db"))], {"app": Behaviour(((1.0, 0),))})
+    world = World([job(when=when("each", "changed", "watch.db"))], {"app": Behaviour(((1.0, 0),))})
     for _ in range(3):
         world.publish("changed", "watch.db")
     assert world.run(10).starts("app") == pytest.approx([0, 1, 2])
@@ -76,30 +69,30 @@ def test_triggers_during_a_run_wait_their_turn_and_never_run_side_by_side() -> N
 
 @pytest.mark.parametrize(("restarts", "runs"), [(UNLIMITED, 21), (5, 6), (0, 1)])
 def test_interval_runs_at_startup_and_at_ticks(restarts: int, runs: int) -> None:
-    world = World([job(when=When("interval", interval_s=0.5), restarts=restarts)]).run(10)
+    world = World([job(when=when("interval", every_s=0.5), restarts=restarts)]).run(10)
     assert len(world.starts("app")) == runs
     assert world.over == (restarts != UNLIMITED)
 
 
 def test_an_interval_job_completes_at_the_tick_after_its_last_restart() -> None:
-    world = World([job(when=When("interval", interval_s=1.0), restarts=2)]).run(2.9)
+    world = World([job(when=when("interval", every_s=1.0), restarts=2)]).run(2.9)
     assert not world.over
     assert world.run(0.2).over
 
 
 def test_an_interval_job_without_restarts_left_has_its_run_ended() -> None:
-    world = World([job(when=When("interval", interval_s=1.0), restarts=0)], {"app": FOREVER}).run(1.1)
+    world = World([job(when=when("interval", every_s=1.0), restarts=0)], {"app": FOREVER}).run(1.1)
     assert world.over
     assert "event exitFailed app" in world.events("app")
 
 
 def test_ticks_during_a_run_coalesce() -> None:
-    world = World([job(when=When("interval", interval_s=0.01), restarts=UNLIMITED)], {"app": Behaviour(((1.0, 0),))})
+    world = World([job(when=when("interval", every_s=0.01), restarts=UNLIMITED)], {"app": Behaviour(((1.0, 0),))})
     assert len(world.run(59.5).starts("app")) == 60
 
 
 def test_a_signal_job_runs_at_each_signal() -> None:
-    world = World([job(when=When("signal", source="SIGHUP"))])
+    world = World([job(when=when("signal", source="SIGHUP"))])
     for _ in range(2):
         world.publish("signal", "SIGHUP")
         world.publish("signal", "SIGUSR2")
@@ -108,7 +101,7 @@ def test_a_signal_job_runs_at_each_signal() -> None:
 
 
 def test_an_empty_when_never_runs_and_completes_at_shutdown() -> None:
-    world = World([job(when=When("never"))]).run(100)
+    world = World([job(when=when("never"))]).run(100)
     assert not world.starts("app")
     assert not world.over
     world.publish("shutdown")
@@ -116,7 +109,7 @@ def test_an_empty_when_never_runs_and_completes_at_shutdown() -> None:
 
 
 def test_shutdown_cannot_start_a_job() -> None:
-    world = World([job(when=When("once", "shutdown"))])
+    world = World([job(when=when("once", "shutdown"))])
     world.publish("shutdown")
     assert world.over
     assert not world.starts("app")
@@ -125,7 +118,7 @@ def test_shutdown_cannot_start_a_job() -> None:
 def test_a_job_without_exec_starts_and_stays() -> None:
     world = World([job(exec=None)]).run(100)
     assert not world.over
-    assert world.jobs[0].state.phase == "running"
+    assert world.actor("app").state.phase == "running"
 
 
 # ------------------------------------------------------------------------------------------- 4.2: restart delay
@@ -158,7 +151,7 @@ def test_jobs_of_one_name_react_to_each_others_exits() -> None:
 
 
 def test_a_service_without_exec_ends_with_the_job_of_its_name() -> None:
-    beat = JobConfig("app", health=CheckConfig(1, 5), service=SERVICE)
+    beat = job(exec=None, health=Check(1, 5), service=SERVICE)
     world = World([job(), beat], {"app": Behaviour(((1.5, 0),))}).run(2)
     assert world.over
     assert world.catalog[-1][1] == "withdraw"
@@ -174,14 +167,14 @@ def test_the_delay_grows_and_is_bounded() -> None:
 def test_a_run_that_takes_too_long_is_killed_and_has_failed() -> None:
     world = World([job(timeout_s=2.0)], {"app": FOREVER}).run(2.5)
     assert world.events("app") == ["event exitFailed app", "event stopping app", "event stopped app"]
-    assert world.jobs[0].state.failed_for_good == 137
+    assert world.actor("app").state.stop.failed == 137
 
 
 def test_when_timeout_publishes_and_completes() -> None:
     world = World(
         [
-            job(when=When("once", "healthy", "watch.db", timeout_s=3.0)),
-            job("fallback", when=When("once", "timerExpired", "app")),
+            job(when=when("once", "healthy", "watch.db", timeout_s=3.0)),
+            job("fallback", when=when("once", "timerExpired", "app")),
         ]
     )
     world.run(4)
@@ -190,7 +183,7 @@ def test_when_timeout_publishes_and_completes() -> None:
 
 
 def test_a_start_in_time_forgets_the_when_timeout() -> None:
-    world = World([job(when=When("once", "healthy", "watch.db", timeout_s=3.0))], {"app": FOREVER}).run(1)
+    world = World([job(when=when("once", "healthy", "watch.db", timeout_s=3.0))], {"app": FOREVER}).run(1)
     world.publish("healthy", "watch.db")
     assert not world.run(10).over
 
@@ -214,7 +207,7 @@ def test_a_failing_check_is_told_at_once() -> None:
 
 
 def test_a_check_slower_than_its_interval_skips_ticks() -> None:
-    slow = CheckConfig(interval_s=1, ttl_s=5, exec=("check",), timeout_s=None)
+    slow = Check(interval_s=1, ttl_s=5, command=Command(("check",)), timeout_s=None)
     world = World([job(health=slow)], {"app": FOREVER, "check.app": Behaviour(((2.5, 0),))}).run(20)
     assert len(world.starts("check.app")) == 7
 
@@ -225,19 +218,19 @@ def test_a_hanging_check_is_killed_at_its_timeout() -> None:
 
 
 def test_checks_begin_with_the_first_start() -> None:
-    world = World([job(health=CHECK, when=When("once", "changed", "watch.db"))], {"app": FOREVER}).run(5)
+    world = World([job(health=CHECK, when=when("once", "changed", "watch.db"))], {"app": FOREVER}).run(5)
     assert not world.starts("check.app")
 
 
 def test_health_without_exec_is_a_heartbeat() -> None:
-    world = World([job(health=CheckConfig(1, 5), service=SERVICE)], {"app": FOREVER}).run(2.5)
+    world = World([job(health=Check(1, 5), service=SERVICE)], {"app": FOREVER}).run(2.5)
     assert [what for _, what, _ in world.catalog] == ["advertise", "report"]
     assert not [text for text in world.events("app") if "healthy" in text]
 
 
 def test_an_initial_status_registers_before_the_start() -> None:
-    service = ServiceConfig(SERVICE.registration, "warning")
-    world = World([job(health=CHECK, service=service, when=When("never"))])
+    service = Service(SERVICE.registration, "warning")
+    world = World([job(health=CHECK, service=service, when=when("never"))])
     assert world.catalog == [(0.0, "advertise", "warning")]
 
 
@@ -249,7 +242,7 @@ def test_maintenance_leaves_the_catalog_and_comes_back() -> None:
     world.run(5)
     assert world.catalog[-1][1] == "withdraw"
     assert len(world.starts("check.app")) == checks
-    assert world.jobs[0].running
+    assert world.actor("app").running
     world.publish("exitMaintenance")
     world.run(1.5)
     assert world.catalog[-1][1:] == ("advertise", "passing")
@@ -263,14 +256,14 @@ def test_a_restart_does_not_end_maintenance() -> None:
 
 
 def test_the_end_of_maintenance_does_not_start_checks_of_a_job_that_has_not_started() -> None:
-    world = World([job(health=CHECK, when=When("once", "changed", "watch.db"))])
+    world = World([job(health=CHECK, when=when("once", "changed", "watch.db"))])
     world.publish("enterMaintenance")
     world.publish("exitMaintenance")
     assert not world.run(5).starts("check.app")
 
 
 def test_maintenance_events_start_jobs() -> None:
-    world = World([job(when=When("each", "enterMaintenance")), job("back", when=When("each", "exitMaintenance"))])
+    world = World([job(when=when("each", "enterMaintenance")), job("back", when=when("each", "exitMaintenance"))])
     world.publish("enterMaintenance")
     world.publish("exitMaintenance")
     world.run(1)
@@ -287,20 +280,20 @@ def test_stop_signals_waits_and_tells_in_order() -> None:
 
 
 def test_a_job_that_ignores_its_stop_signal_is_killed_at_the_deadline() -> None:
-    world = World([job()], {"app": Behaviour(((None, 0),), term_s=None)}, stop_timeout_s=3.0).run(1)
+    world = World([job(stop_timeout_s=3.0)], {"app": Behaviour(((None, 0),), term_s=None)}).run(1)
     world.publish("shutdown")
     assert not world.run(2.9).over
     assert world.run(0.2).over
 
 
 def test_a_negative_stop_timeout_waits_for_nothing() -> None:
-    world = World([job()], {"app": Behaviour(((None, 0),), term_s=None)}, stop_timeout_s=-1.0).run(1)
+    world = World([job(stop_timeout_s=-1.0)], {"app": Behaviour(((None, 0),), term_s=None)}).run(1)
     world.publish("shutdown")
     assert world.run(0.001).over
 
 
 def test_the_stopping_hook_runs_before_the_signal_and_the_withdrawal() -> None:
-    jobs = [job(health=CHECK, service=SERVICE), job("hook", when=When("once", "stopping", "app"))]
+    jobs = [job(health=CHECK, service=SERVICE), job("hook", when=when("once", "stopping", "app"))]
     world = World(jobs, {"app": FOREVER, "hook": Behaviour(((4.0, 0),))}).run(1.5)
     world.publish("shutdown")
     assert world.run(3.9).catalog[-1][1] != "withdraw"
@@ -310,7 +303,7 @@ def test_the_stopping_hook_runs_before_the_signal_and_the_withdrawal() -> None:
 
 
 def test_a_hook_that_hangs_is_bounded_by_the_stop_timeout_of_its_job() -> None:
-    jobs = [job(stop_timeout_s=1.0), job("hook", when=When("once", "stopping", "app"))]
+    jobs = [job(hook_timeout_s=1.0), job("hook", when=when("once", "stopping", "app"))]
     world = World(jobs, {"app": FOREVER, "hook": FOREVER}).run(1)
     world.publish("shutdown")
     assert world.run(1.1).over, "the hook has had its time as well"
@@ -318,7 +311,7 @@ def test_a_hook_that_hangs_is_bounded_by_the_stop_timeout_of_its_job() -> None:
 
 
 def test_a_hook_without_a_stop_timeout_has_thirty_seconds() -> None:
-    jobs = [job(), job("hook", when=When("once", "stopping", "app"))]
+    jobs = [job(), job("hook", when=when("once", "stopping", "app"))]
     world = World(jobs, {"app": FOREVER, "hook": FOREVER}).run(1)
     world.publish("shutdown")
     assert world.run(HOOK_TIMEOUT_S - 0.1).complete == []
@@ -326,20 +319,20 @@ def test_a_hook_without_a_stop_timeout_has_thirty_seconds() -> None:
 
 
 def test_a_hook_that_hangs_when_its_job_ends_by_itself_is_bounded() -> None:
-    jobs = [job(stop_timeout_s=1.0), job("hook", when=When("once", "stopping", "app")), job("other")]
+    jobs = [job(hook_timeout_s=1.0), job("hook", when=when("once", "stopping", "app")), job("other")]
     world = World(jobs, {"hook": FOREVER, "other": FOREVER}).run(2)
     assert sorted(world.complete) == ["app", "hook"]
 
 
 def test_every_hook_is_bounded_also_those_that_are_not_awaited() -> None:
-    hooks = [job(name, when=When("once", "stopping", "app")) for name in ("first", "second")]
-    world = World([job(stop_timeout_s=2.0), *hooks], {"app": FOREVER, "first": FOREVER, "second": FOREVER}).run(1)
+    hooks = [job(name, when=when("once", "stopping", "app")) for name in ("first", "second")]
+    world = World([job(hook_timeout_s=2.0), *hooks], {"app": FOREVER, "first": FOREVER, "second": FOREVER}).run(1)
     world.publish("shutdown")
     assert world.run(2.1).over
 
 
 def test_a_hook_on_itself_is_left_out() -> None:
-    jobs = [job("aa", when=When("once", "stopping", "aa")), job("k")]
+    jobs = [job("aa", when=when("once", "stopping", "aa")), job("k")]
     assert World(jobs, {"k": Behaviour(((0.3, 3),))}).run(1).over
     world = World(jobs, {"k": FOREVER}).run(1)
     world.publish("shutdown")
@@ -350,7 +343,7 @@ def test_a_hook_on_itself_is_left_out() -> None:
 # ------------------------------------------------------------------------------------------- what is left of a job
 def test_stopped_comes_when_the_process_group_is_empty() -> None:
     world = World(
-        [job(), job("post", when=When("once", "stopped", "app"))], {"app": Behaviour(FOREVER.runs, rest_s=1.0)}
+        [job(), job("post", when=when("once", "stopped", "app"))], {"app": Behaviour(FOREVER.runs, rest_s=1.0)}
     )
     world.run(1).publish("shutdown")
     assert world.run(0.9).starts("post") == []
@@ -364,16 +357,32 @@ def test_a_process_group_that_does_not_empty_is_killed_at_the_deadline() -> None
     assert world.run(0.2).over
 
 
-def test_what_is_left_of_a_run_does_not_hold_up_the_next_one() -> None:
-    world = World([job(restarts=2)], {"app": Behaviour(((1.0, 0),), rest_s=0.5)}).run(10)
-    assert world.starts("app") == pytest.approx([0, 1, 2])
+def test_the_next_run_begins_when_the_process_group_of_the_last_one_is_empty() -> None:
+    world = World([job(restarts=2)], {"app": Behaviour(((1.0, 0),), rest_s=0.5)}).run(1.2)
+    assert world.actor("app").state.phase == "terminating"
+    assert world.run(10).starts("app") == pytest.approx([0, 1.5, 3.0])
     assert world.over
+
+
+@pytest.mark.parametrize("kind", ["interval", "each", "restarts"])
+def test_what_does_not_leave_a_process_group_is_killed_after_the_stop_timeout(kind: str) -> None:
+    jobs = {
+        "interval": job(stop_timeout_s=2.0, restarts=UNLIMITED, when=when("interval", every_s=0.5)),
+        "each": job(stop_timeout_s=2.0, when=when("each", "changed", "watch.db")),
+        "restarts": job(stop_timeout_s=2.0, restarts=UNLIMITED),
+    }
+    world = World([jobs[kind]], {"app": Behaviour(((0.1, 0),), rest_s=None)})
+    for _ in range(2):
+        world.publish("changed", "watch.db")
+    world.run(4.0)
+    assert world.starts("app")[:2] == pytest.approx([0, 2.1])
+    assert world.actor("app").killed
 
 
 # ----------------------------------------------------------------------------------------------------- stopAfter
 def test_a_job_goes_on_until_those_it_stops_after_have_stopped() -> None:
     agent = job("agent", stop_after=("app", "post"), restarts=UNLIMITED)
-    jobs = [job(), agent, job("post", when=When("once", "stopped", "app"))]
+    jobs = [job(), agent, job("post", when=when("once", "stopped", "app"))]
     slow = Behaviour(((None, 0),), term_s=2.0)
     world = World(jobs, {"app": slow, "agent": FOREVER, "post": Behaviour(((1.0, 0),))}).run(1)
     world.publish("shutdown")
@@ -407,7 +416,7 @@ def test_those_that_have_stopped_before_or_do_not_exist_are_not_waited_for() -> 
 
 def test_jobs_that_would_wait_for_each_other_do_not() -> None:
     circle = [job("a", stop_after=("b",)), job("b", stop_after=("c",)), job("c", stop_after=("a",))]
-    hook = [job("a", stop_after=("b",)), job("b", when=When("once", "stopping", "a"))]
+    hook = [job("a", stop_after=("b",)), job("b", when=when("once", "stopping", "a"))]
     for jobs in (circle, hook, [job("a", stop_after=("a",))]):
         world = World(jobs, dict.fromkeys("abc", FOREVER)).run(1)
         world.publish("shutdown")
@@ -423,7 +432,7 @@ def test_asked_twice_nobody_waits_for_others() -> None:
 
 
 def test_only_the_last_hook_in_the_file_is_awaited() -> None:
-    jobs = [job(), job("slow", when=When("once", "stopping", "app")), job("fast", when=When("once", "stopping", "app"))]
+    jobs = [job(), job("slow", when=when("once", "stopping", "app")), job("fast", when=when("once", "stopping", "app"))]
     world = World(jobs, {"app": FOREVER, "slow": Behaviour(((9.0, 0),))}).run(1)
     world.publish("shutdown")
     world.run(0.5)
@@ -432,7 +441,7 @@ def test_only_the_last_hook_in_the_file_is_awaited() -> None:
 
 
 def test_a_stopped_hook_runs_after_the_process_is_gone_and_everything_waits_for_it() -> None:
-    jobs = [job(), job("post", when=When("once", "stopped", "app"))]
+    jobs = [job(), job("post", when=when("once", "stopped", "app"))]
     world = World(jobs, {"app": Behaviour(((None, 0),), term_s=1.0), "post": Behaviour(((3.0, 0),))}).run(1)
     world.publish("shutdown")
     world.run(0.9)
@@ -444,26 +453,26 @@ def test_a_stopped_hook_runs_after_the_process_is_gone_and_everything_waits_for_
 
 
 def test_hooks_run_at_a_natural_end_too() -> None:
-    jobs = [job(), job("pre", when=When("once", "stopping", "app")), job("post", when=When("each", "stopped", "app"))]
+    jobs = [job(), job("pre", when=when("once", "stopping", "app")), job("post", when=when("each", "stopped", "app"))]
     world = World(jobs).run(5)
     assert len(world.starts("pre")) == len(world.starts("post")) == 1
     assert world.over
 
 
 def test_an_each_hook_on_stopping_is_over_after_its_run() -> None:
-    jobs = [job(), job("hook", when=When("each", "stopping", "app"), restarts=1)]
+    jobs = [job(), job("hook", when=when("each", "stopping", "app"), restarts=1)]
     world = World(jobs).run(5)
     assert len(world.starts("hook")) == 2
     assert world.over
 
 
 def test_a_hook_on_a_job_that_does_not_exist_keeps_nothing_alive() -> None:
-    world = World([job(), job("hook", when=When("once", "stopped", "ap"))]).run(5)
+    world = World([job(), job("hook", when=when("once", "stopped", "ap"))]).run(5)
     assert world.over
 
 
 def test_a_hook_with_a_when_timeout_still_runs_later() -> None:
-    jobs = [job(), job("hook", when=When("once", "stopping", "app", timeout_s=1.0))]
+    jobs = [job(), job("hook", when=when("once", "stopping", "app", timeout_s=1.0))]
     world = World(jobs, {"app": FOREVER}).run(3)
     assert "event timerExpired hook" in world.events("hook")
     world.publish("shutdown")
@@ -472,7 +481,7 @@ def test_a_hook_with_a_when_timeout_still_runs_later() -> None:
 
 
 def test_a_second_stop_waits_for_nothing() -> None:
-    jobs = [job(), job("hook", when=When("once", "stopping", "app"))]
+    jobs = [job(), job("hook", when=when("once", "stopping", "app"))]
     world = World(jobs, {"app": Behaviour(((None, 0),), term_s=None), "hook": FOREVER}).run(1)
     world.publish("shutdown")
     world.run(0.5)
@@ -482,8 +491,8 @@ def test_a_second_stop_waits_for_nothing() -> None:
 
 def test_the_failure_of_the_last_run_is_remembered_and_a_stop_is_no_failure() -> None:
     world = World([job(restarts=2)], {"app": Behaviour(((0.1, 3), (0.1, 0), (0.1, 7)))}).run(60)
-    assert world.jobs[0].state.failed_for_good == 7
+    assert world.actor("app").state.stop.failed == 7
     world = World([job()], {"app": FOREVER}).run(1)
     world.publish("shutdown")
     world.run(1)
-    assert world.jobs[0].state.failed_for_good is None
+    assert world.actor("app").state.stop.failed is None

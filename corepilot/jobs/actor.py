@@ -1,0 +1,80 @@
+"""One job that lives: its plan, its state, and the machine between them. What acts for it is a subclass's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from corepilot.jobs import machine
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.replan import replan
+from corepilot.jobs.state import Action, Start, State, Stimulus
+from corepilot.model.job import JobKey
+
+
+class Actor(ABC):
+    """A job between two plans. Pure but for `perform`.
+
+    Args:
+        plan: What it is to do.
+        clock: Monotonic seconds.
+
+    Attributes:
+        plan: What it does now.
+        state: Where it is.
+        successor: The plan that it goes on with when it has stopped, and whether it runs at once then; None for the
+            same plan, and at once.
+        starts: How often its command was started, over all plans.
+        own_exits: Exits of its own that the bus has not delivered yet.
+    """
+
+    def __init__(self, plan: Plan, clock: Callable[[], float]) -> None:
+        self.plan = plan
+        self.state = State()
+        self.successor: tuple[Plan, bool] | None = None
+        self.starts = 0
+        self.own_exits = 0
+        self._clock = clock
+
+    @property
+    def key(self) -> JobKey:
+        """What it is known by."""
+        return self.plan.key
+
+    @property
+    def name(self) -> str:
+        """As configured; not unique."""
+        return self.plan.job.name
+
+    def begin(self, plan: Plan | None = None) -> None:
+        """As if nothing had happened yet: timers, and the first registration if one is asked for."""
+        self.reset()
+        self.plan = plan or self.plan
+        self.successor = None
+        self.state, actions = machine.begin(self.plan)
+        self._perform(actions)
+
+    def handle(self, stimulus: Stimulus) -> None:
+        """Let something happen to the job."""
+        self.state, actions = machine.step(self.plan, self.state, stimulus, self._clock())
+        self._perform(actions)
+
+    def go_on(self, plan: Plan) -> None:
+        """Go on under another plan, with the same process."""
+        old, self.plan = self.plan, plan
+        self.state, actions = replan(old, plan, self.state, self._clock())
+        self._perform(actions)
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Stop all timers."""
+
+    @abstractmethod
+    def perform(self, action: Action) -> None:
+        """Do what the machine asks for. May let something happen only later, or as the last action of a step."""
+
+    def _perform(self, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            if type(action) is Start and action.role < 0:
+                self.starts += 1
+            self.perform(action)

@@ -1,0 +1,103 @@
+"""What a reload does with each job: the old and the new configuration compared. Pure.
+
+Compared is what is configured: not the environment that jobs inherit, nor what was put into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from corepilot.model.job import Job, JobKey
+from corepilot.model.value import Value
+
+Kind = Literal["unchanged", "updated", "restarted", "renewed", "added", "removed"]
+
+CONSEQUENCES: dict[Kind, str] = {
+    "unchanged": "goes on",
+    "updated": "keeps its process",
+    "restarted": "is stopped and run again",
+    "renewed": "is stopped, and begins as a new job",
+    "added": "begins",
+    "removed": "is stopped",
+}
+"""What each kind of change means for a job that runs, in words."""
+
+
+class JobChange(Value):
+    """What becomes of one job.
+
+    Attributes:
+        kind: "updated": it keeps its process. "restarted": it is stopped and run again. "renewed": what starts it has
+            changed, so it begins as a new job.
+        old: Its key so far, or None.
+        new: Its key from now on, or None.
+        settings: The fields of `Job` that differ, with their old and new values.
+    """
+
+    kind: Kind
+    old: JobKey | None
+    new: JobKey | None
+    settings: tuple[tuple[str, object, object], ...] = ()
+
+
+def compare_jobs(
+    old: Sequence[tuple[JobKey, Job]], new: Sequence[tuple[JobKey, Job]], *, restart_all: bool = False
+) -> tuple[JobChange, ...]:
+    """What becomes of each job: the new ones in their order, then those that are removed.
+
+    Jobs that share a name are matched by equal content, then by position.
+
+    Args:
+        old: What runs.
+        new: What is to run.
+        restart_all: Every job that stays is restarted.
+    """
+    matched = _match(old, new)
+    known = dict(old)
+    changes = []
+    for key, job in new:
+        before = matched.get(key)
+        if before is None:
+            changes.append(JobChange("added", None, key))
+            continue
+        settings = differences(known[before], job)
+        kind = _kind({name for name, _, _ in settings})
+        if restart_all and kind != "renewed":
+            kind = "restarted"
+        changes.append(JobChange(kind, before, key, settings))
+    kept = set(matched.values())
+    changes += [JobChange("removed", key, None) for key, _ in old if key not in kept]
+    return tuple(changes)
+
+
+def differences(old: Value, new: Value) -> tuple[tuple[str, object, object], ...]:
+    """The fields that differ between two values of one class, with their old and new contents."""
+    names: tuple[str, ...] = type(old).__match_args__
+    pairs = zip(names, old, new, strict=True)
+    return tuple([(name, one, other) for name, one, other in pairs if name not in old.ignored and one != other])
+
+
+def _kind(settings: set[str]) -> Kind:
+    if not settings:
+        return "unchanged"
+    if "when" in settings:
+        return "renewed"
+    return "restarted" if "command" in settings else "updated"
+
+
+def _match(old: Sequence[tuple[JobKey, Job]], new: Sequence[tuple[JobKey, Job]]) -> dict[JobKey, JobKey]:
+    """For each new key the old one that it continues."""
+    candidates: dict[str, list[tuple[JobKey, Job]]] = {}
+    for key, job in old:
+        candidates.setdefault(key.name, []).append((key, job))
+    matched: dict[JobKey, JobKey] = {}
+    for key, job in new:
+        found = next((one for one in candidates.get(key.name, ()) if one[1] == job), None)
+        if found is not None:
+            candidates[key.name].remove(found)
+            matched[key] = found[0]
+    for key, _ in new:
+        if key not in matched and candidates.get(key.name):
+            matched[key] = candidates[key.name].pop(0)[0]
+    return matched

@@ -1,0 +1,70 @@
+"""Which jobs can still be started by what goes on: a wait that can never come true is an end (our decision). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from corepilot.jobs.actor import Actor
+from corepilot.model.event import EXITS, GLOBAL
+from corepilot.model.trigger import AllOf, AnyOf, Never, OnEvent, OnInterval, OnSignal, Trigger
+
+
+def waiting_in_vain(actors: Iterable[Actor]) -> tuple[Actor, ...]:
+    """Jobs that wait for an event which nothing can bring about any more, but a person or a reload.
+
+    What comes from outside can always come: watches, signals, maintenance, clocks. An event of a job can come as long
+    as that job runs, or can still be started. A job that was stopped by hand can be started by hand.
+    """
+    hopeful: dict[str, list[Actor]] = {}  # those that run, or may, by name
+    undecided = []
+    for actor in actors:
+        state = actor.state
+        if state.phase == "complete":
+            continue
+        if state.ended or state.process.stage != "none" or state.stop.stage != "none" or state.trigger.pending:
+            hopeful.setdefault(actor.name, []).append(actor)
+        else:
+            undecided.append(actor)
+    while True:
+        found = [actor for actor in undecided if _may_start(actor, hopeful)]
+        if not found:
+            return tuple(undecided)
+        for actor in found:
+            hopeful.setdefault(actor.name, []).append(actor)
+            undecided.remove(actor)
+
+
+def _may_start(actor: Actor, hopeful: Mapping[str, Sequence[Actor]]) -> bool:
+    if actor.plan.job.when.timeout_s and not actor.state.process.runs:
+        return True  # it gives up by itself
+    return bool(actor.state.trigger.starts_left) and _may_come(actor.plan.trigger, hopeful)
+
+
+def _may_come(trigger: Trigger, hopeful: Mapping[str, Sequence[Actor]]) -> bool:
+    match trigger:
+        case Never():
+            return False
+        case OnSignal() | OnInterval():
+            return True
+        case AnyOf(triggers):
+            return any(_may_come(one, hopeful) for one in triggers)
+        case AllOf(triggers):
+            return all(_may_come(one, hopeful) for one in triggers)
+        case OnEvent(code, source):
+            if source == GLOBAL or source.startswith("watch.") or code == "error":
+                return True
+            if code in EXITS and source.startswith("check.") and source not in hopeful:
+                return any(_checks(one) for one in hopeful.get(source.removeprefix("check."), ()))
+            return any(_may_tell(one, code) for one in hopeful.get(source, ()))
+
+
+def _may_tell(actor: Actor, code: str) -> bool:
+    if code in {"healthy", "unhealthy"}:
+        return _checks(actor)
+    if code == "timerExpired":
+        return bool(actor.plan.job.when.timeout_s) and not actor.state.process.runs
+    return code not in EXITS or actor.plan.job.command is not None
+
+
+def _checks(actor: Actor) -> bool:
+    return any(check.command is not None for check in actor.plan.job.checks)

@@ -1,0 +1,130 @@
+"""The runs of a job, as one of its machines: start, end, the rest of the process group, restarts. Pure.
+
+A run ends when its process group is empty. Its exit event comes when the main process ends; what that leaves in the
+group is told to end once (contract, section 4.2), and killed when it has not after the job's stop timeout. The next
+run begins after that, so that it finds ports and files free.
+"""
+
+from __future__ import annotations
+
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.state import (
+    MAIN,
+    Action,
+    ClearTimer,
+    Exited,
+    Kill,
+    ProcessState,
+    Publish,
+    SetTimer,
+    Start,
+    Timer,
+)
+from corepilot.model.event import Event
+from corepilot.model.job import UNLIMITED
+
+QUICK_RESTARTS = 3
+BACKOFF_FIRST_S = 0.25
+BACKOFF_MAX_S = 30.0
+BACKOFF_RESET_S = 30.0
+"""Restart delay (contract, section 4.2, FIX): the first three restarts are immediate, then 0.25 s, doubled up to 30 s.
+A run of 30 s or more starts the count afresh. A run that succeeds is never delayed by more than `SUCCESS_PERIOD_S` from
+its start, so that `restarts: "unlimited"` goes on working as a simple loop."""
+
+SUCCESS_PERIOD_S = 0.1
+
+SHORTAGE_S = 1.0
+"""Seconds until a start is tried again that failed for want of descriptors, processes or memory."""
+
+RESTART = Timer("restart")
+TIMEOUT = Timer("timeout")
+KILL = Timer("kill")
+
+Result = tuple[ProcessState, tuple[Action, ...]]
+
+
+def alive(plan: Plan, process: ProcessState) -> bool:
+    """Whether the main process runs."""
+    return process.stage == "running" and plan.job.command is not None
+
+
+def busy(plan: Plan, process: ProcessState) -> bool:
+    """Whether any process of the run is left."""
+    return process.stage == "emptying" or alive(plan, process)
+
+
+def run(plan: Plan, process: ProcessState, now: float) -> Result:
+    """Start. The stage before was "none" or "backoff"."""
+    process = process.changed(stage="running", runs=process.runs + 1, started_at=now)
+    actions: list[Action] = [ClearTimer(RESTART)]
+    if plan.job.command is not None:
+        actions.append(Start(MAIN))
+        if plan.job.timeout_s is not None:
+            actions.append(SetTimer(TIMEOUT, plan.job.timeout_s))
+    return process, tuple(actions)
+
+
+def unstarted(plan: Plan, process: ProcessState) -> Result:
+    """Descriptors, processes or memory have run out: the start is not counted, and tried again."""
+    actions: list[Action] = [SetTimer(RESTART, SHORTAGE_S)]
+    if plan.job.timeout_s is not None:
+        actions.append(ClearTimer(TIMEOUT))
+    return process.changed(stage="backoff", runs=process.runs - 1), tuple(actions)
+
+
+def exited(plan: Plan, process: ProcessState, exit_: Exited, now: float) -> Result:
+    """The main process has ended, or could not be started."""
+    name = plan.job.name
+    code = "exitFailed" if exit_.status else "exitSuccess"
+    actions: list[Action] = [Publish(Event(code, name))]
+    if plan.job.timeout_s is not None:
+        actions.append(ClearTimer(TIMEOUT))
+    if exit_.status:
+        actions.append(Publish(Event("error", name, exit_.reason)))
+    stage = "emptying" if exit_.remains else "none"
+    return process.changed(stage=stage, ended_at=now, status=exit_.status), tuple(actions)
+
+
+def await_group(plan: Plan) -> tuple[Action, ...]:
+    """Bound the wait for the rest of the group, which has been told to end."""
+    return (SetTimer(KILL, max(plan.job.stop.timeout_s, 0.0)),)
+
+
+def emptied(process: ProcessState) -> Result:
+    """Nothing is left of the process group."""
+    return process.changed(stage="none"), (ClearTimer(KILL),)
+
+
+def overdue(plan: Plan) -> tuple[Action, ...]:
+    """The stop timeout has passed since the group was told to end."""
+    why = f"still running {plan.job.stop.timeout_s:g} s after its stop signal; raise stopTimeout to give it longer"
+    return (Kill(MAIN, force=True, why=why),)
+
+
+def timed_out(plan: Plan) -> tuple[Action, ...]:
+    """The run has taken longer than it may."""
+    return (Kill(MAIN, force=True, why=f"timeout after {plan.job.timeout_s:g} s"),)
+
+
+def restarts_left(plan: Plan, process: ProcessState) -> int:
+    """How often it may be started again; UNLIMITED for ever."""
+    limit = plan.job.restarts.limit
+    return limit if limit == UNLIMITED else max(limit - process.restarts, 0)
+
+
+def restart(process: ProcessState, now: float) -> tuple[ProcessState, float]:
+    """Use up one restart; the seconds until it is due, counted from the end of the main process."""
+    ran_s = process.ended_at - process.started_at
+    quick = 0 if ran_s >= BACKOFF_RESET_S else process.quick
+    delay_s = restart_delay(quick, succeeded=process.status == 0, ran_s=ran_s)
+    process = process.changed(restarts=process.restarts + 1, quick=quick + 1)
+    return process, max(0.0, process.ended_at + delay_s - now)
+
+
+def restart_delay(quick: int, *, succeeded: bool, ran_s: float) -> float:
+    """Seconds from an exit to the next start, after `quick` restarts in a row of short runs. Not negative."""
+    if quick < QUICK_RESTARTS:
+        return 0.0
+    if succeeded:
+        return max(0.0, SUCCESS_PERIOD_S - ran_s)
+    return min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(quick - QUICK_RESTARTS, 30))

@@ -1,0 +1,62 @@
+"""A job goes on under another plan: a reload that changes what need not touch its process. Pure."""
+
+from __future__ import annotations
+
+from corepilot.jobs import process, registration, stopping
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.state import Action, CheckState, ClearTimer, Kill, SetTimer, State, Step, Timer
+
+
+def replan(old: Plan, new: Plan, state: State, now: float) -> Step:
+    """Go on under another plan, with the same process: what starts and runs it is the same in both.
+
+    Args:
+        old: The plan so far.
+        new: The plan from now on.
+        state: Made under the old one.
+        now: Seconds.
+    """
+    if state.ended:
+        return state, ()
+    actions: tuple[Action, ...] = ()
+    if not state.stopping and state.health != "maintenance":
+        advertised, actions = registration.replan(old.job.service, new.job.service, state.advertised)
+        state = state.changed(advertised=advertised)
+    if old.job.checks != new.job.checks:
+        state, more = _replan_checks(old, new, state)
+        actions += more
+    if old.job.timeout_s != new.job.timeout_s and process.alive(new, state.process):
+        actions += (ClearTimer(process.TIMEOUT),)
+        if new.job.timeout_s is not None:
+            left_s = state.process.started_at + new.job.timeout_s - now
+            actions += (SetTimer(process.TIMEOUT, max(left_s, 0.0)),)
+    further = stopping.go_on(new, state)
+    if further is None and new.is_hook and not new.startable and state.process.stage == "none" and not state.stopping:
+        further = stopping.stop(new, state, "complete")
+    if further is not None:
+        return further[0], (*actions, *further[1])
+    return state, actions
+
+
+def _replan_checks(old: Plan, new: Plan, state: State) -> Step:
+    before, after = old.job.checks, new.job.checks
+    actions: list[Action] = []
+    checks: list[CheckState] = []
+    for index in range(max(len(before), len(after))):
+        was = state.checks[index] if index < len(before) else CheckState()
+        same = index < min(len(before), len(after)) and before[index] == after[index]
+        if same:
+            checks.append(was)
+            continue
+        if was.stage != "none":
+            actions.append(Kill(index, force=True))
+        if index >= len(after):
+            actions.append(ClearTimer(Timer("check", index)))
+            continue
+        checks.append(CheckState(stage=was.stage))  # until its process is gone
+        if not state.stopping:
+            actions.append(SetTimer(Timer("check", index), after[index].interval_s, every=True))
+    health = state.health
+    if not after and health in {"healthy", "unhealthy"}:
+        health = "unknown"
+    return state.changed(checks=tuple(checks), health=health), tuple(actions)

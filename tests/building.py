@@ -1,0 +1,42 @@
+"""Jobs for unit tests, in few words."""
+
+from typing import Any
+
+from corepilot.model.job import Check, Command, Job, RestartPolicy, StopPolicy
+from corepilot.model.service import Registration, Service
+from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
+
+EXEC = ("program",)
+SERVICE = Service(Registration("app-host", "app", "127.0.0.1", 80))
+CHECK = Check(interval_s=1, ttl_s=5, command=Command(("check",)), timeout_s=1.0)
+
+
+def when(kind: str, code: str = "", source: str = "global", *, every_s: float = 0, timeout_s: float | None = None) -> When:
+    if kind == "interval":
+        return When(OnInterval(every_s), each=True)
+    if kind == "signal":
+        return When(OnSignal(source), each=True, timeout_s=timeout_s)
+    if kind == "never":
+        return When(Never(), timeout_s=timeout_s)
+    return When(OnEvent(code, source), each=kind == "each", timeout_s=timeout_s)
+
+
+def job(
+    name: str = "app",
+    *,
+    exec: tuple[str, ...] | None = EXEC,  # noqa: A002  - as in configurations
+    restarts: int = 0,
+    health: Check | None = None,
+    hook_timeout_s: float | None = None,
+    stop_timeout_s: float = 5.0,
+    stop_after: tuple[str, ...] = (),
+    **settings: Any,
+) -> Job:
+    return Job(
+        name,
+        Command(exec) if exec is not None else None,
+        restarts=RestartPolicy(restarts),
+        checks=(health,) if health is not None else (),
+        stop=StopPolicy(stop_timeout_s, hook_timeout_s, stop_after),
+        **settings,
+    )
