@@ -1,45 +1,9 @@
-"""Events and the bus they travel on: one order for everybody, nothing that blocks.
-
-An event is a code and a source, spelled as users write them in `when` (ContainerPilot contract, section 5).
-"""
+"""The bus that events travel on: one order for everybody, nothing that blocks."""
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
-GLOBAL = "global"
-
-CODES = frozenset(
-    (
-        "exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "changed", "timerExpired",
-        "enterMaintenance", "exitMaintenance", "error", "quit", "startup", "shutdown", "SIGHUP", "SIGUSR2",
-    )
-)  # fmt: skip
-"""What `when.once` and `when.each` accept (ContainerPilot contract, section 3.6)."""
-
-SIGNALS = frozenset(("SIGHUP", "SIGUSR2"))
-"""Sources that make a job a signal job, and the signals that start it."""
-
-
-_STATUS = {"healthy": "StatusHealthy", "unhealthy": "StatusUnhealthy", "changed": "StatusChanged"}
-
-
-def spelled(code: str) -> str:
-    """A code as ContainerPilot's log and metrics spell it, such as "ExitSuccess" (contract, section 5)."""
-    return _STATUS.get(code, code[:1].upper() + code[1:])
-
-
-class Event(NamedTuple):
-    """Something that happened: immutable, compared by value.
-
-    Attributes:
-        code: One of CODES, "signal" or "metric".
-        source: A job, `check.<job>`, `watch.<name>`, "global", a signal's name, or free text for "error"
-            and "metric".
-    """
-
-    code: str
-    source: str
+from corepilot.model.event import Event
 
 
 class EventBus:
