@@ -73,7 +73,7 @@ def backend(address: str) -> Iterator[int]:
     from corepilot_consul.backend import ConsulBackend
     from corepilot_consul.plugin import Options
 
-    from corepilot.discovery.model import Query
+    from corepilot.model.service import Query
     from corepilot.testing.suite import context
 
     client = ConsulBackend(Options(address=address), context())

@@ -22,14 +22,14 @@ import gevent
 
 from corepilot.discovery.embedded import plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
-from corepilot.discovery.model import Query, Registration
+from corepilot.model.service import Query, Registration
 from corepilot.testing.suite import context
 
 COMMON = """
 import os, sys, time
 from corepilot.discovery.embedded import plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
-from corepilot.discovery.model import Registration
+from corepilot.model.service import Registration
 from corepilot.testing.suite import context
 path = sys.argv[1]
 backend = EmbeddedBackend(plugin.Options(path), context())

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import gevent
 
-from corepilot.config.model import PluginConfig
 from corepilot.discovery.backend import Backend, BackendContext
-from corepilot.discovery.model import Registration
+from corepilot.model.plugin import Options, PluginReference
+from corepilot.model.service import Registration
 from corepilot.plugin.manager import Plugins
 
 CONFIG = """{
@@ -39,7 +39,7 @@ CONFIG = """{
 
 def backend(name: str, options: dict[str, object]) -> Backend:
     module = {"embedded": "corepilot.discovery.embedded.plugin", "consul": "corepilot_consul.plugin"}[name]
-    loaded = Plugins().load(PluginConfig(name, module, "", name, "", options))
+    loaded = Plugins().load(PluginReference(name, module, "", name, "", Options(tuple(options.items()))))
     made: Backend = loaded.implementation(loaded.options, BackendContext(lambda _level, _message: None))
     return made
 

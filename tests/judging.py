@@ -1,12 +1,15 @@
 """Configurations judged in the test process, and the smallest ones that rules can be tried on."""
 
+import marshal
 from pathlib import Path
 from typing import Any
 
 from corepilot.config.diagnostics.problems import Problem
 from corepilot.config.loading.exchange import LoadRequest, LoadResult
 from corepilot.config.loading.loader import load
-from corepilot.config.model import Config, JobConfig
+from corepilot.model.configuration import Configuration
+from corepilot.model.job import Job
+from corepilot.model.value import decode, encode
 
 PATH = "/usr/bin:/bin"
 HEALTH = "health: { interval: 1, ttl: 5 }"
@@ -22,16 +25,16 @@ def judged(text: str, directory: Path, environment: dict[str, str] | None = None
     return load(LoadRequest(str(file), {"PATH": PATH, **(environment or {})}, **settings))
 
 
-def accepted(text: str, directory: Path, environment: dict[str, str] | None = None, **request: Any) -> Config:
+def accepted(text: str, directory: Path, environment: dict[str, str] | None = None, **request: Any) -> Configuration:
     """The configuration with this text, which must be good."""
     result = judged(text, directory, environment, **request)
     assert result.config is not None, [problem.sentence() for problem in result.problems]
-    config = Config.from_plain(result.config)
-    assert config.to_plain() == result.config, "the loader's plain data are not the model's"
-    return config
+    sent = decode(marshal.loads(marshal.dumps(encode(result.config))))
+    assert sent == result.config, "the configuration does not come out of a pipe as it went in"
+    return result.config
 
 
-def job(settings: str, directory: Path, **request: Any) -> JobConfig:
+def job(settings: str, directory: Path, **request: Any) -> Job:
     """The first job of a good configuration."""
     return accepted(f"{{ discovery: false, jobs: [ {{ {settings} }} ] }}", directory, **request).jobs[0]
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from corepilot.config.diagnostics.problems import Problem
 from corepilot.config.loading import loader
 from corepilot.config.loading.exchange import LoadRequest, LoadResult
+from corepilot.model.configuration import Configuration
 
 DEADLINE_S = 10.0
 """Seconds that one file may take, whatever it waits for."""
@@ -163,8 +164,8 @@ def _problems(problems: list[Problem]) -> str:
     return "".join(problem.text() + "\n" for problem in problems)
 
 
-def _contents(config: dict[str, Any]) -> str:
-    return f"{_count(len(config['jobs']), 'job')}, {_count(len(config['watches']), 'watch', 'watches')}"
+def _contents(config: Configuration) -> str:
+    return f"{_count(len(config.jobs), 'job')}, {_count(len(config.watches), 'watch', 'watches')}"
 
 
 def _count(number: int, one: str, many: str = "") -> str:
@@ -176,8 +177,8 @@ def _plain(file: str, result: LoadResult) -> dict[str, Any]:
     return {
         "file": file,
         "ok": config is not None,
-        "jobs": None if config is None else len(config["jobs"]),
-        "watches": None if config is None else len(config["watches"]),
+        "jobs": None if config is None else len(config.jobs),
+        "watches": None if config is None else len(config.watches),
         "problems": [problem.to_json() for problem in result.problems],
     }
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from corepilot.discovery.model import Query, Registration, Snapshot, Status
+from corepilot.model.service import Query, Registration, Snapshot, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from corepilot.discovery.model import Registration, Status
+from corepilot.model.service import Registration, Status
 
 if TYPE_CHECKING:
     from corepilot.discovery.registrar import Registrar

@@ -7,7 +7,7 @@ it went; wishes may come at any moment, also during a call. What counts is alway
 from typing import Literal, NamedTuple
 
 from corepilot.discovery.backoff import Backoff
-from corepilot.discovery.model import Registration, Status
+from corepilot.model.service import Registration, Status
 
 
 class Step(NamedTuple):

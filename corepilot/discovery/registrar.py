@@ -25,8 +25,8 @@ from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.calls import Cut, clip, make_call
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.desired import Desired, Step
-from corepilot.discovery.model import Registration, Status
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError, UnknownInstanceError
+from corepilot.model.service import Registration, Status
 from corepilot.output.repeat import Repeat
 from corepilot.system.semaphore import BoundedSemaphore
 

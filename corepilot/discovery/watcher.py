@@ -16,12 +16,12 @@ from typing import cast
 
 import gevent
 
-from corepilot.config.model import WatchConfig
 from corepilot.discovery.backend import Backend
 from corepilot.discovery.backoff import Backoff, chance
-from corepilot.discovery.model import Query, Snapshot
 from corepilot.errors import BackendError
-from corepilot.events import Event
+from corepilot.model.configuration import Watch
+from corepilot.model.event import Event
+from corepilot.model.service import Query, Snapshot
 from corepilot.output.repeat import Repeat
 
 FIRST_S = 15.0
@@ -53,7 +53,7 @@ class Watcher:
     def __init__(
         self,
         backend: Backend,
-        watch: WatchConfig,
+        watch: Watch,
         publish: Callable[[Event], None],
         log: Callable[[str, str], None],
         *,

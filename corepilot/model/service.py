@@ -36,6 +36,10 @@ class Registration(Value):
     notes: str = ""
     extras: Extras = ()
 
+    def extra_value(self, name: str) -> object:
+        """What a catalog's own setting says, such as `consul.enableTagOverride`; None where it is not set."""
+        return dict(self.extras).get(name)
+
 
 class Instance(Value):
     """One instance of a service, as the catalog tells it. Sorts by id."""

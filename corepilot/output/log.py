@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from corepilot.config.model import LoggingConfig
+from corepilot.model.configuration import Logging
 from corepilot.output.stamps import local_time, nano_stamp
 from corepilot.output.writer import Writer
 
@@ -30,7 +30,7 @@ class Log:
         OSError: the output is a file that cannot be opened.
     """
 
-    def __init__(self, config: LoggingConfig) -> None:
+    def __init__(self, config: Logging) -> None:
         self._level = _ORDER[config.level]
         self._format = _FORMATS[config.format]
         path = None if config.output in {"stdout", "stderr"} else config.output

@@ -28,7 +28,7 @@ from typing import Any
 
 import pluggy
 
-from corepilot.events import Event
+from corepilot.model.event import Event
 
 PROJECT = "corepilot"
 """The name under which pluggy keeps our marks."""
@@ -76,5 +76,5 @@ def corepilot_event(event: Event) -> None:
     not touched by it. There is no way to stop or change an event from here.
 
     Args:
-        event: The code and the source, as users write them in `when`.
+        event: Its `key` is what users write in `when`; `str(event)` is how ContainerPilot spells it.
     """

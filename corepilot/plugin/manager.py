@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, cast
 
 import pluggy
 
-from corepilot.config.model import PluginConfig
 from corepilot.errors import PluginError
-from corepilot.events import Event
+from corepilot.model.event import Event
+from corepilot.model.plugin import PluginReference
 from corepilot.plugin import API_VERSION, MARK, hookspec
 from corepilot.plugin.footprint import Footprint
 from corepilot.plugin.options import OptionError, build, fields_of
@@ -99,7 +99,7 @@ class Plugins:
         self._hooks = _Hooks(hookspec.PROJECT)
         self._hooks.add_hookspecs(hookspec)
 
-    def load(self, config: PluginConfig, kind: str = "backend") -> Loaded:
+    def load(self, config: PluginReference, kind: str = "backend") -> Loaded:
         """Import a plugin, check it, make its options and get its class.
 
         Args:
@@ -112,7 +112,7 @@ class Plugins:
         where = f"cannot load {kind} {config.name!r} ({config.distribution} {config.version})"
         before = Footprint.take()
         light = import_light(config.module, config.attribute, where, config.distribution)
-        options = _options(light, config.options, where)
+        options = _options(light, config.options.plain(), where)
         implementation = self.implementation(light, kind, config.name, where, before)
         return Loaded(config.name, kind, implementation, options, light.capabilities)
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from corepilot.config.model import TelemetryConfig
 from corepilot.http.listening import listen_tcp
+from corepilot.model.configuration import Telemetry
 
 if TYPE_CHECKING:
     import socket
@@ -16,9 +16,7 @@ RETRY_S = 1.0
 POLL_S = 0.05
 
 
-def listen(
-    telemetry: TelemetryConfig, tell: Callable[[str], None], stopped: Callable[[], bool]
-) -> "socket.socket | None":
+def listen(telemetry: Telemetry, tell: Callable[[str], None], stopped: Callable[[], bool]) -> "socket.socket | None":
     """Listen at the address, tried for ten times a second apart (contract, section 1.4). Switches greenlets.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from corepilot.config.model import MetricConfig
+from corepilot.model.configuration import Metric
 
 Kind = Literal["counter", "gauge", "histogram", "summary"]
 Labels = tuple[str, ...]
@@ -119,7 +119,7 @@ class Metrics:
         declared: `telemetry.metrics`; of two with one name the last counts.
     """
 
-    def __init__(self, declared: Iterable[MetricConfig] = ()) -> None:
+    def __init__(self, declared: Iterable[Metric] = ()) -> None:
         self._families: dict[str, Family] = {}
         self._keys: dict[str, Family] = {}
         self._collectors: list[Callable[[], None]] = []
@@ -166,7 +166,7 @@ class Metrics:
         return rejected
 
 
-def public_name(metric: MetricConfig) -> str:
+def public_name(metric: Metric) -> str:
     """The name a metric is shown under: the parts that are not empty, joined with "_"."""
     return "_".join(filter(None, (metric.namespace, metric.subsystem, metric.name)))
 

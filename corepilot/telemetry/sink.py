@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from corepilot.config.model import TelemetryConfig
+from corepilot.model.configuration import Telemetry
 from corepilot.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SinkContext:
     metrics: Metrics
     status: Callable[[], Mapping[str, Any]]
     log: Callable[[str, str], None]
-    telemetry: TelemetryConfig
+    telemetry: Telemetry
     version: str
     listener: "socket.socket"
 

@@ -7,7 +7,7 @@ import gevent
 from gevent.event import Event
 
 from corepilot.discovery.backend import Backend
-from corepilot.discovery.model import Query, Snapshot
+from corepilot.model.service import Query, Snapshot
 
 
 @contextmanager

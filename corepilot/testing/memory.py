@@ -18,8 +18,8 @@ from typing import NamedTuple
 from gevent.event import Event
 
 from corepilot.discovery.backend import Backend, BackendContext
-from corepilot.discovery.model import Instance, Query, Registration, Snapshot, Status
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
+from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
 
 
 class Call(NamedTuple):

@@ -1,12 +1,11 @@
 """Suites for catalogs that can be hurt: inherit those whose ways to hurt you can supply."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import gevent
 
-from corepilot.discovery.model import Query, Snapshot
 from corepilot.errors import BackendError
+from corepilot.model.service import Query, Snapshot
 from corepilot.testing.suite import Suite, instance_of, require
 
 
@@ -190,7 +189,7 @@ class ExpirySuite(Suite):
     def test_a_silent_instance_stops_passing(self) -> None:
         """After its TTL an instance without reports is critical, or gone."""
         client = self.open()
-        registration = replace(self.registration(), ttl_s=self.ttl_s)
+        registration = self.registration().changed(ttl_s=self.ttl_s)
         self.register(client, registration)
         listener = self.listen(client)
         self.expect(listener, instance_of(registration, "passing"))
@@ -199,7 +198,7 @@ class ExpirySuite(Suite):
     def test_an_instance_that_is_reported_on_stays(self) -> None:
         """Each report starts the TTL anew."""
         client = self.open()
-        registration = replace(self.registration(), ttl_s=self.ttl_s)
+        registration = self.registration().changed(ttl_s=self.ttl_s)
         self.register(client, registration)
         listener = self.listen(client)
         self.expect(listener, instance_of(registration, "passing"))

@@ -5,8 +5,8 @@ import os
 import gevent
 
 from corepilot.discovery.backend import Backend, BackendContext
-from corepilot.discovery.model import Instance, Query, Registration, Snapshot, Status
 from corepilot.errors import BackendError, UnknownInstanceError
+from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
 from corepilot.testing.listener import Listener, at_most
 
 STATUSES: tuple[Status, ...] = ("passing", "warning", "critical")

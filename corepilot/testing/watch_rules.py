@@ -4,8 +4,8 @@ import os
 
 import gevent
 
-from corepilot.discovery.model import Query
 from corepilot.errors import BackendError, BackendRefusedError
+from corepilot.model.service import Query
 from corepilot.testing.listener import Listener, at_most
 from corepilot.testing.suite import Suite, instance_of, require
 

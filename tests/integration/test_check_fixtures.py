@@ -27,7 +27,7 @@ def test_a_configuration_behaves_as_its_case_says(case: dict[str, Any]) -> None:
     assert [[one.code, one.line] for one in problems if one.is_error] == case.get("errors", [])
     assert [[one.code, one.line] for one in problems if not one.is_error] == case.get("warnings", [])
     if result.config is not None:
-        assert (len(result.config["jobs"]), len(result.config["watches"])) == (case["jobs"], case["watches"])
+        assert (len(result.config.jobs), len(result.config.watches)) == (case["jobs"], case["watches"])
 
 
 def test_every_file_has_a_case() -> None:

@@ -15,7 +15,6 @@ from corepilot_consul.plugin import Options
 from http_script import ScriptedServer, read_request, say, stay
 from servers.consul import ConsulServer
 
-from corepilot.discovery.model import Query, Registration, Snapshot
 from corepilot.errors import (
     BackendError,
     BackendRefusedError,
@@ -23,6 +22,7 @@ from corepilot.errors import (
     BackendUnavailableError,
     UnknownInstanceError,
 )
+from corepilot.model.service import Query, Registration, Snapshot
 from corepilot.testing.suite import context
 
 WEB = Registration("web-host1", "web", "192.0.2.7", 8080)

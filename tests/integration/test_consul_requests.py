@@ -12,7 +12,7 @@ from corepilot_consul.plugin import Options
 from http_script import ScriptedServer
 
 from corepilot.discovery.backend import BackendContext
-from corepilot.discovery.model import Query, Registration
+from corepilot.model.service import Query, Registration
 from corepilot.testing.suite import context
 
 WEB = Registration("web-host1", "web", "192.0.2.7", 8080, ("a", "b"), 25)
@@ -69,7 +69,11 @@ def test_a_registration(server: ScriptedServer, recorder: Recorder) -> None:
 
 
 def test_a_registration_with_everything(server: ScriptedServer, recorder: Recorder) -> None:
-    full = replace(WEB, tags=(), enable_tag_override=True, deregister_critical_after="10m", notes="by hand")
+    full = WEB.changed(
+        tags=(),
+        extras=(("consul.enableTagOverride", True), ("consul.deregisterCriticalServiceAfter", "10m")),
+        notes="by hand",
+    )
     client = backend(server)
     client.register(full, "critical", "")
     ((_, _, body),) = recorder.take()

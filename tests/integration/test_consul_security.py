@@ -11,8 +11,8 @@ from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.plugin import Options, Tls
 from servers.consul import ConsulServer, consul_binary, free_port
 
-from corepilot.discovery.model import Query, Registration
 from corepilot.errors import BackendRefusedError, BackendUnavailableError
+from corepilot.model.service import Query, Registration
 from corepilot.testing.suite import context, instance_of
 
 WEB = Registration("web-host1", "web", "192.0.2.7", 8080, ttl_s=60)

@@ -12,7 +12,7 @@ from members import Member
 
 from corepilot.discovery.embedded import plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
-from corepilot.discovery.model import Query, Snapshot
+from corepilot.model.service import Query, Snapshot
 from corepilot.testing.backends import Listener, context
 
 DEADLINE_S = 20.0

@@ -12,17 +12,17 @@ import gevent
 import pytest
 from members import Member
 
-from corepilot.config.model import WatchConfig
 from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.embedded import inotify, plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
 from corepilot.discovery.embedded.look import State, look
-from corepilot.discovery.model import Query, Registration, Snapshot
 from corepilot.discovery.registrar import Registrar
 from corepilot.discovery.watcher import Watcher
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
-from corepilot.events import Event
+from corepilot.model.configuration import Watch
+from corepilot.model.event import Event
+from corepilot.model.service import Query, Registration, Snapshot
 from corepilot.testing.backends import Listener
 from corepilot.testing.listener import at_most
 
@@ -253,7 +253,7 @@ def test_a_removed_directory_is_made_again_and_filled(make: Make, path: Path) ->
     """Through the registrar and the watcher, as in a running corepilot."""
     events: list[Event] = []
     registrar = Registrar(make(), log=lambda *_: None)
-    watcher = Watcher(make(), WatchConfig("web", 1), events.append, lambda *_: None, backoff=Backoff(0.01, 0.05))
+    watcher = Watcher(make(), Watch("web", 1), events.append, lambda *_: None, backoff=Backoff(0.01, 0.05))
     watcher.start()
     registrar.advertise(WEB, "passing")
     until(lambda: passing(watcher.instances))

@@ -12,8 +12,9 @@ from http_script import eventually_switching
 from recording import config, shell
 from running import COMMAND, Corepilot, cli
 
-from corepilot.config.model import PluginConfig
-from corepilot.events import Event, EventBus
+from corepilot.events import EventBus
+from corepilot.model.event import Event
+from corepilot.model.plugin import PluginReference
 from corepilot.plugin.manager import Plugins
 
 WAITER = """
@@ -97,7 +98,7 @@ def test_an_observer_that_waits_is_told_of_and_holds_nobody_up(tmp_path: Path, m
     importlib.invalidate_caches()
     broken: list[str] = []
     plugins = Plugins(lambda name, error: broken.append(f"{name}: {type(error).__name__}"))
-    plugins.load(PluginConfig("waits", "plugin_that_waits", "", "corepilot-waits", "1", {}))
+    plugins.load(PluginReference("waits", "plugin_that_waits", "", "corepilot-waits", "1"))
     heard: list[str] = []
     bus = EventBus(gevent.get_hub().loop.run_callback, lambda _event, _error: None)
     bus.subscribe(plugins.event)

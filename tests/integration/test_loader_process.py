@@ -16,6 +16,7 @@ from judging import PATH
 from corepilot.config.loading import exchange, loader
 from corepilot.config.loading.exchange import LoadRequest
 from corepilot.config.loading.loader import Interrupted, LoaderChild, abandon, collect, start
+from corepilot.model.configuration import Configuration
 
 MARKED = {name: value for name, value in os.environ.items() if name.startswith("PYTEST_PROCESS")}
 GOOD = '{ discovery: false, jobs: [ { name: "{{ .NAME }}", exec: "/bin/true" } ] }'
@@ -176,8 +177,8 @@ def test_too_much_memory_is_an_error(tmp_path: Path, misbehave: Callable[[Callab
 
 
 def test_memory_below_the_limit_is_there(tmp_path: Path, misbehave: Callable[[Callable[[], object]], None]) -> None:
-    misbehave(lambda: exchange.LoadResult({"size": len("x" * 200 * 1024 * 1024)}, []))
-    assert collect(start(request(GOOD, tmp_path)), 20).config == {"size": 200 * 1024 * 1024}
+    misbehave(lambda: exchange.LoadResult(Configuration(stop_timeout_s=len("x" * 200 * 1024 * 1024)), []))
+    assert collect(start(request(GOOD, tmp_path)), 20).config == Configuration(stop_timeout_s=200 * 1024 * 1024)
 
 
 @pytest.mark.slow
@@ -204,7 +205,7 @@ def test_a_loader_that_exits_is_an_error(tmp_path: Path, misbehave: Callable[[Ca
 
 
 def test_an_endless_answer_is_refused(tmp_path: Path, misbehave: Callable[[Callable[[], object]], None]) -> None:
-    misbehave(lambda: exchange.LoadResult({"text": "x" * (exchange.ANSWER_MAX_BYTES + 1)}, []))
+    misbehave(lambda: exchange.LoadResult(Configuration(location="x" * (exchange.ANSWER_MAX_BYTES + 1)), []))
     result = collect(start(request(GOOD, tmp_path)), 20)
     assert result.config is None
     assert result.problems[0].is_error
@@ -216,7 +217,7 @@ def test_a_wakeup_interrupts_and_the_loader_goes_on(
 ) -> None:
     def wait() -> object:
         eventually((tmp_path / "go").exists)
-        return exchange.LoadResult({}, [])
+        return exchange.LoadResult(Configuration(), [])
 
     misbehave(wait)
     read_end, write_end = os.pipe()
@@ -289,7 +290,7 @@ def test_what_is_printed_on_the_way_is_no_part_of_the_answer(tmp_path: Path) -> 
     assert b"hello there" in done.stderr
     config = loader.decode_result(done.stdout, asked, 0).config
     assert config is not None
-    assert config["discovery"]["name"] == "chatty"
+    assert [(name, plugin.name) for name, plugin in config.catalogs] == [("default", "chatty")]
 
 
 def test_a_request_that_is_cut_off_ends_the_loader(tmp_path: Path) -> None:
@@ -331,8 +332,7 @@ def test_the_loader_imports_nothing_heavy(tmp_path: Path) -> None:
     heavy = {
         "argparse", "asyncio", "concurrent.futures", "gevent", "hashlib", "http.client", "importlib.metadata",
         "logging", "random",
-        "pluggy", "shlex", "ssl", "stevedore", "subprocess", "threading", "corepilot.config.model",
-        "corepilot.config.diagnostics.excerpts", "corepilot.discovery.model",
+        "pluggy", "shlex", "ssl", "stevedore", "subprocess", "threading", "corepilot.config.diagnostics.excerpts",
     }  # fmt: skip
     assert not imported & heavy
 

@@ -15,10 +15,10 @@ from corepilot.config.diagnostics.excerpts import WIDTH, excerpt
 from corepilot.config.diagnostics.problems import CODES
 from corepilot.config.loading.exchange import LoadRequest, LoadResult, decode_result, encode_result
 from corepilot.config.loading.loader import load
-from corepilot.config.model import Config
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.settings import RootSection
-from corepilot.events import CODES as EVENTS
+from corepilot.model.event import CODES as EVENTS
+from corepilot.model.value import decode, encode
 
 FIXTURES = Path(__file__).parent.parent / "data" / "config"
 FILES = sorted(file for file in FIXTURES.iterdir() if file.name != "CASES.json")
@@ -93,7 +93,7 @@ def check(text: str, result: LoadResult) -> None:
         json.dumps(problem.to_json())
     assert decode_result(encode_result(result), LoadRequest("x", {})) == result
     if result.config is not None:
-        assert Config.from_plain(result.config).to_plain() == result.config
+        assert decode(encode(result.config)) == result.config
 
 
 @given(

@@ -1,13 +1,13 @@
 """Whatever is wished, and however the calls go: in the end the catalog holds what was wished last."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.desired import Desired, Step
-from corepilot.discovery.model import Registration, Status
+from corepilot.model.service import Registration, Status
 
 BASE = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=10)
 STATUSES: tuple[Status, ...] = ("passing", "warning", "critical")
@@ -51,7 +51,7 @@ class Catalog:
 def wish(desired: Desired, what: tuple[str, int, Status], now: float) -> float:
     kind, number, status = what
     if kind == "advertise":
-        desired.advertise(replace(BASE, port=number), status, "", now)
+        desired.advertise(BASE.changed(port=number), status, "", now)
     elif kind == "report":
         desired.report(status, "", now)
     elif kind == "withdraw":

@@ -81,15 +81,15 @@ def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
 def test_the_variable_for_the_scheme_says_true_or_false(word: str, scheme: str) -> None:
     """Contract, section 1.3; Consul's own client ignores every other word, too."""
     judged = judge(Options, {}, {"CONSUL_HTTP_SSL": word})
-    assert judged.plain is not None
-    assert judged.plain["scheme"] == scheme
+    assert judged.options is not None
+    assert judged.options.plain()["scheme"] == scheme
     assert [complaint.code for _, complaint in judged.ignored] == ([] if scheme else ["env-ignored"])
     # What the file says beats it, in its own words.
     assert (
-        judge(Options, {"scheme": "http"}, {"CONSUL_HTTP_SSL": "true"}).plain
-        == judge(Options, {"scheme": "http"}, {}).plain
+        judge(Options, {"scheme": "http"}, {"CONSUL_HTTP_SSL": "true"}).options
+        == judge(Options, {"scheme": "http"}, {}).options
     )
-    assert judge(Options, {"scheme": "true"}, {}).plain is None
+    assert judge(Options, {"scheme": "true"}, {}).options is None
 
 
 def test_a_scheme_that_is_none() -> None:

@@ -6,7 +6,7 @@ import pytest
 from corepilot_consul.blocking import BURST, PAUSE_S, UNSURE_PAUSE_S, Pace, deadline_for, next_index, wait_for
 from corepilot_consul.reading import snapshot_of
 
-from corepilot.discovery.model import Instance
+from corepilot.model.service import Instance
 
 
 def entry(

@@ -1,10 +1,8 @@
 """One instance's life, step by step, on a clock that the test turns."""
 
-from dataclasses import replace
-
 from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.desired import Desired, Step
-from corepilot.discovery.model import Registration
+from corepilot.model.service import Registration
 
 WEB = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=10)
 
@@ -116,7 +114,7 @@ def test_an_unknown_instance_is_registered_again_at_once_but_not_in_a_spin() -> 
 
 def test_failures_are_retried_later_and_later_and_at_once_with_the_next_report() -> None:
     desired, now, pauses = make(), 0.0, []
-    desired.advertise(replace(WEB, ttl_s=10_000), "passing", "", now)
+    desired.advertise(WEB.changed(ttl_s=10_000), "passing", "", now)
     for _ in range(7):
         step = desired.next_step(now)
         assert step is not None
@@ -149,7 +147,7 @@ def test_a_report_that_comes_late_is_valid_for_what_is_left() -> None:
 
 def test_a_changed_registration_is_stored() -> None:
     desired = present()
-    moved = replace(WEB, address="10.0.0.2")
+    moved = WEB.changed(address="10.0.0.2")
     desired.advertise(moved, "passing", "ok", 1)
     assert do(desired, 1) == Step("register", moved, "passing", "ok", 10.0)
 

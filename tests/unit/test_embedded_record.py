@@ -14,7 +14,7 @@ from corepilot.discovery.embedded import clock
 from corepilot.discovery.embedded.clock import BootClock
 from corepilot.discovery.embedded.names import directory_name, new_file_name
 from corepilot.discovery.embedded.record import LIMIT_BYTES, ForeignError, Record, TornError, decode, encode
-from corepilot.discovery.model import Registration
+from corepilot.model.service import Registration
 
 RECORD = Record.of(
     Registration("web-a", "web", "10.0.0.1", 80, ("blue", "grün"), 10, notes="for people"),

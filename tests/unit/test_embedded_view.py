@@ -12,7 +12,7 @@ from corepilot.discovery.embedded.held import HeldInstance
 from corepilot.discovery.embedded.record import Record
 from corepilot.discovery.embedded.tidy import sweep
 from corepilot.discovery.embedded.view import View
-from corepilot.discovery.model import Query, Registration
+from corepilot.model.service import Query, Registration
 
 
 class Clock(BootClock):

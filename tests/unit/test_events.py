@@ -6,7 +6,8 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corepilot.events import Event, EventBus
+from corepilot.events import EventBus
+from corepilot.model.event import Event
 
 
 class Turns:
@@ -34,7 +35,7 @@ def test_publishing_delivers_nothing_before_the_next_turn() -> None:
     assert not heard
     assert turns.waiting
     turns.run()
-    assert heard == [("healthy", "a")]
+    assert heard == [Event("healthy", "a")]
     assert not turns.waiting
 
 
@@ -46,7 +47,7 @@ def test_every_subscriber_hears_one_order_also_of_what_is_published_meanwhile(co
 
     def answer(event: Event) -> None:
         one.append(event)
-        if event.source == "ask":
+        if event.subject == "ask":
             turns.bus.publish(Event(event.code, "answer"))
 
     turns.bus.subscribe(answer)
@@ -55,7 +56,7 @@ def test_every_subscriber_hears_one_order_also_of_what_is_published_meanwhile(co
         turns.bus.publish(Event(str(code), "ask"))
     turns.run()
     assert one == other
-    assert [event.code for event in one if event.source == "answer"] == [str(code) for code in codes]
+    assert [event.code for event in one if event.subject == "answer"] == [str(code) for code in codes]
 
 
 def test_a_conversation_without_end_leaves_turns_to_others() -> None:
@@ -84,7 +85,7 @@ def test_a_broken_subscriber_silences_nobody() -> None:
     turns.bus.subscribe(heard.append)
     turns.bus.publish(Event("healthy", "a"))
     turns.run()
-    assert heard == [("healthy", "a")]
+    assert heard == [Event("healthy", "a")]
     assert [str(error) for _, error in turns.broken] == ["broken"]
 
 
@@ -97,4 +98,4 @@ def test_who_has_left_hears_nothing_more() -> None:
     leave()
     turns.bus.publish(Event("healthy", "b"))
     turns.run()
-    assert heard == [("healthy", "a")]
+    assert heard == [Event("healthy", "a")]

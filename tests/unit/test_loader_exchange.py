@@ -14,6 +14,10 @@ from corepilot.config.loading.exchange import (
     encode_result,
     unanswered,
 )
+from corepilot.model.configuration import Configuration
+from corepilot.model.job import Command, Job
+from corepilot.model.plugin import Options, PluginReference, Secret
+from corepilot.model.trigger import AllOf, Never, OnInterval, When
 
 REQUEST = LoadRequest(
     "app.json5",
@@ -23,7 +27,12 @@ REQUEST = LoadRequest(
     hostname="host",
     render_only=True,
 )
-RESULT = LoadResult({"jobs": ({"name": "a\udcff", "timeout_s": 1.5},)}, [Problem("warning", "json5", "x")], None)
+CONFIGURATION = Configuration(
+    jobs=(Job("a\udcff", Command(("x", "\U0001f600")), When(AllOf((OnInterval(1.5), Never()))), timeout_s=1.5),),
+    catalogs=(("default", PluginReference("x", "m", "", "d", "1", Options((("token", Secret("t")), ("n", None))))),),
+    warnings=("one",),
+)
+RESULT = LoadResult(CONFIGURATION, [Problem("warning", "json5", "x")], None)
 
 
 def test_requests_survive() -> None:
@@ -33,7 +42,11 @@ def test_requests_survive() -> None:
 @pytest.mark.parametrize("stages", [b"", b"s", b"stjr"])
 def test_results_survive_behind_any_stages(stages: bytes) -> None:
     assert decode_result(stages + encode_result(RESULT), REQUEST, 0) == RESULT
-    assert decode_result(stages + encode_result(RESULT), REQUEST) == RESULT
+    back = decode_result(stages + encode_result(RESULT), REQUEST)
+    assert back == RESULT
+    assert back.config is not None
+    assert back.config.warnings == ("one",)
+    assert type(back.config.jobs[0].when.trigger) is AllOf
 
 
 def test_a_half_request_is_refused() -> None:

@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from corepilot.config.model import MetricConfig
+from corepilot.model.configuration import Metric
 from corepilot.telemetry.metrics import SERIES_MAX, WINDOW_MAX, Family, Metrics, RejectedValueError
 
 DECLARED = (
-    MetricConfig("bare", "help", "counter"),
-    MetricConfig("x", "help", "gauge", namespace="ns2"),
-    MetricConfig("t", "help", "histogram", namespace="ns", subsystem="sub"),
-    MetricConfig("s", "help", "summary"),
+    Metric("bare", "help", "counter"),
+    Metric("x", "help", "gauge", namespace="ns2"),
+    Metric("t", "help", "histogram", namespace="ns", subsystem="sub"),
+    Metric("s", "help", "summary"),
 )
 
 
@@ -79,5 +79,5 @@ def test_a_rejected_value_changes_nothing() -> None:
 
 
 def test_of_two_definitions_the_last_counts() -> None:
-    metrics = Metrics((MetricConfig("a", "one", "counter"), MetricConfig("a", "two", "gauge")))
+    metrics = Metrics((Metric("a", "one", "counter"), Metric("a", "two", "gauge")))
     assert [(family.kind, family.help) for family in metrics.collect()] == [("gauge", "two")]

@@ -15,7 +15,7 @@ from eventually import eventually
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corepilot.config.model import LoggingConfig
+from corepilot.model.configuration import Logging
 from corepilot.output.lines import LineSplitter
 from corepilot.output.log import Log
 from corepilot.output.writer import BURST_MAX_BYTES, QUEUE_MAX_BYTES, Writer
@@ -70,7 +70,7 @@ def test_a_line_that_never_ends_is_not_kept() -> None:
 
 
 def written(path: Path, form: Any, level: Any = "info") -> str:
-    log = Log(LoggingConfig(level=level, format=form, output=str(path)))
+    log = Log(Logging(level=level, format=form, output=str(path)))
     log("debug", "hidden")
     log("info", 'say "it"')
     log.job_lines([b"plain", b"two words", b"", b"\xff"], (("job", "app"), ("pid", 7)))
@@ -135,7 +135,7 @@ def test_the_json_format(tmp_path: Path) -> None:
 
 def test_our_own_lines_about_a_job_are_no_lines_of_the_job(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    log = Log(LoggingConfig(output=str(path)))
+    log = Log(Logging(output=str(path)))
     log("error", "cannot start it", (("job", "app"),))
     log("warning", "killing it", (("check", "check.app"), ("pid", 7)))
     assert log.close(5)
@@ -150,7 +150,7 @@ def test_job_lines_are_shown_at_every_level(tmp_path: Path) -> None:
 
 def test_a_log_file_is_reopened_after_what_was_written_before(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    log = Log(LoggingConfig(output=str(path)))
+    log = Log(Logging(output=str(path)))
     log("info", "before")
     eventually(lambda: "before" in path.read_text())
     path.rename(tmp_path / "old")
@@ -175,7 +175,7 @@ def test_a_fifo_that_nobody_reads_keeps_what_is_written_for_a_reader(
 ) -> None:
     path = tmp_path / "log"
     os.mkfifo(path)
-    log = Log(LoggingConfig(output=str(path)))
+    log = Log(Logging(output=str(path)))
     log("info", "early")
     reader = os.open(path, os.O_RDONLY)
     assert os.read(reader, 1000).endswith(b" early\n")
@@ -191,7 +191,7 @@ def test_a_fifo_with_a_reader_is_written_and_waited_for(tmp_path: Path, capfd: p
     path = tmp_path / "log"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    log = Log(LoggingConfig(output=str(path)))
+    log = Log(Logging(output=str(path)))
     os.set_blocking(reader, True)
     log.job_lines([b"x" * 200_000], ())
     log.reopen()
@@ -209,7 +209,7 @@ def test_a_socket_is_no_log_file(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         with pytest.raises(OSError, match="No such device or address"):
-            Log(LoggingConfig(output=str(tmp_path / "s")))
+            Log(Logging(output=str(tmp_path / "s")))
 
 
 def test_a_reader_that_stopped_costs_bytes_not_time() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from corepilot.config.model import PluginConfig
 from corepilot.discovery.backend import Backend
 from corepilot.errors import PluginError
-from corepilot.events import Event
+from corepilot.model.event import Event
+from corepilot.model.plugin import Options, PluginReference
 from corepilot.plugin import hookspec
 from corepilot.plugin.footprint import Footprint
 from corepilot.plugin.manager import CONTRACTS, Plugins
@@ -46,7 +46,7 @@ def corepilot_register_backend():
 """
 _NAMES = itertools.count()
 
-Write = Callable[..., PluginConfig]
+Write = Callable[..., PluginReference]
 
 
 @pytest.fixture
@@ -57,20 +57,22 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
     def one(
         text: str = HOOK, options: dict[str, Any] | None = None, head: str = HEAD, attribute: str = ""
-    ) -> PluginConfig:
+    ) -> PluginReference:
         name = f"plugin_under_test_{next(_NAMES)}"
         (tmp_path / f"{name}.py").write_text(head + text.replace("{backend}", f"{name}_backend"))
         (tmp_path / f"{name}_backend.py").write_text(BACKEND)
         made.extend((name, f"{name}_backend"))
         importlib.invalidate_caches()
-        return PluginConfig("note", name, attribute, "corepilot-note", "1.2", options or {})
+        return PluginReference(
+            "note", name, attribute, "corepilot-note", "1.2", Options(tuple((options or {}).items()))
+        )
 
     yield one
     for name in made:
         sys.modules.pop(name, None)
 
 
-def refusal(config: PluginConfig, plugins: Plugins | None = None, kind: str = "backend") -> str:
+def refusal(config: PluginReference, plugins: Plugins | None = None, kind: str = "backend") -> str:
     with pytest.raises(PluginError) as caught:
         (plugins or Plugins()).load(config, kind)
     text = str(caught.value)
@@ -113,8 +115,8 @@ def test_the_entry_point_may_name_an_attribute(write: Write) -> None:
 
 def test_missing(write: Write) -> None:
     config = write()
-    gone = PluginConfig("note", f"{config.module}x", "", "corepilot-note", "1.2", {})
-    inner = PluginConfig("note", f"{config.module}x.plugin", "", "corepilot-note", "1.2", {})
+    gone = PluginReference("note", f"{config.module}x", "", "corepilot-note", "1.2")
+    inner = PluginReference("note", f"{config.module}x.plugin", "", "corepilot-note", "1.2")
     for one in (gone, inner):
         assert refusal(one) == (
             f"its module {one.module} is not there; install it again with: "
@@ -293,7 +295,7 @@ def test_an_observer_that_raises_stops_neither_the_others_nor_itself(write: Writ
     ]
     configs.append(write(seen.replace("(event): SEEN.append(event.code)", "(): SEEN.append('-')") + HOOK))
     for number, config in enumerate(configs):
-        plugins.load(PluginConfig(f"note{number}", *[getattr(config, name) for name in CONFIG_FIELDS]))
+        plugins.load(PluginReference(f"note{number}", *[getattr(config, name) for name in CONFIG_FIELDS]))
     for code in ("startup", "shutdown"):
         plugins.event(Event(code, "global"))
     assert sys.modules[configs[0].module].SEEN == ["startup", "shutdown"]

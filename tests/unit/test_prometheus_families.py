@@ -9,8 +9,8 @@ from corepilot_prometheus.status import containerpilot_status
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from corepilot.config.model import MetricConfig
 from corepilot.http.message import Request, Response
+from corepilot.model.configuration import Metric
 from corepilot.telemetry.metrics import OVERFLOW, SERIES_MAX, Metrics
 
 
@@ -27,18 +27,18 @@ def samples(metrics: Metrics) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", ["hits", "hits_total", "hits_count", "hits_sum", "hits_bucket", "hits_created"])
 def test_a_users_counter_keeps_its_name_and_is_a_counter(name: str) -> None:
-    metrics = Metrics([MetricConfig(name, "what it counts", "counter")])
+    metrics = Metrics([Metric(name, "what it counts", "counter")])
     metrics.record({name: 2})
     assert exposed(metrics) == [f"# HELP {name} what it counts", f"# TYPE {name} counter", f"{name} 2.0"]
 
 
 def test_a_counter_whose_name_begins_another_is_typed_by_itself() -> None:
-    metrics = Metrics([MetricConfig("a", "h", "counter"), MetricConfig("a_b", "h", "counter")])
+    metrics = Metrics([Metric("a", "h", "counter"), Metric("a_b", "h", "counter")])
     assert [line for line in exposed(metrics) if "TYPE" in line] == ["# TYPE a counter", "# TYPE a_b counter"]
 
 
 def test_help_and_labels_are_escaped() -> None:
-    metrics = Metrics([MetricConfig("m", 'two\nlines, a \\ and a "', "gauge")])
+    metrics = Metrics([Metric("m", 'two\nlines, a \\ and a "', "gauge")])
     metrics.family("corepilot_events", "counter", "events", ("code", "source")).record(1, ("changed", 'a"b\\c\nd'))
     lines = exposed(metrics)
     assert '# HELP m two\\nlines, a \\\\ and a "' in lines
@@ -57,7 +57,7 @@ def test_a_family_has_no_more_series_than_it_may() -> None:
 
 
 def test_an_empty_summary_has_no_quantiles_yet() -> None:
-    found = samples(Metrics([MetricConfig("s", "h", "summary")]))
+    found = samples(Metrics([Metric("s", "h", "summary")]))
     assert math.isnan(found['s{quantile="0.9"}'])
     assert found["s_count"] == found["s_sum"] == 0
 

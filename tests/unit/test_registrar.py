@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 
-from corepilot.discovery.model import Registration, Snapshot
 from corepilot.discovery.registrar import Registrar
 from corepilot.errors import BackendRefusedError, BackendTimeoutError, BackendUnavailableError
+from corepilot.model.service import Registration, Snapshot
 from corepilot.testing.backends import context
 from corepilot.testing.memory import Call, MemoryBackend, MemoryCatalog
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from judging import HEALTH, accepted, codes, errors, judged, warnings
 
-from corepilot.config.model import PluginConfig
 from corepilot.config.rules.catalog import consul_options
+from corepilot.model.plugin import Options, PluginReference, Secret
 
 WATCH = 'watches: [ { name: "db", interval: 1 } ]'
 
@@ -59,17 +59,18 @@ class Options:
     return site
 
 
-def backend(text: str, directory: Path, environment: dict[str, str] | None = None, **request: Any) -> PluginConfig:
-    config = accepted(text, directory, environment, **request)
-    assert config.discovery is not None
-    return config.discovery
+def backend(text: str, directory: Path, environment: dict[str, str] | None = None, **request: Any) -> PluginReference:
+    found = accepted(text, directory, environment, **request).catalog()
+    assert found is not None
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------ no catalog
 @pytest.mark.parametrize("catalog", ["", "consul: false,", "discovery: false,", "consul: null,", "discovery: null,"])
 def test_there_need_not_be_a_catalog(tmp_path: Path, catalog: str) -> None:
     config = accepted(f'{{ {catalog} jobs: [ {{ name: "a" }} ] }}', tmp_path)
-    assert config.discovery is None
+    assert config.catalogs == ()
+    assert config.catalog() is None
 
 
 @pytest.mark.parametrize("catalog", ["", "consul: false,", "discovery: false,"])
@@ -107,15 +108,22 @@ def test_consul_in_a_text(tmp_path: Path, plugins: Path) -> None:
     found = backend('{ consul: "https://c:8501" }', tmp_path)
     assert (found.name, found.module, found.attribute) == ("consul", "fake_consul", "")
     assert (found.distribution, found.version) == ("fake-consul", "1.2")
-    assert found.options == {
+    assert found.options.plain() == {
         "address": "c:8501", "scheme": "https", "token": "",
         "tls": {"cafile": "", "cert": "", "key": "", "verify": True},
     }  # fmt: skip
 
 
+def test_what_a_plugin_calls_secret_is_shown_to_nobody(tmp_path: Path, plugins: Path) -> None:
+    found = backend('{ consul: { address: "c", token: "hunter2", tls: { verify: 0 } } }', tmp_path)
+    assert dict(found.options.items)["token"] == Secret("hunter2")
+    assert "hunter2" not in repr(accepted('{ consul: { address: "c", token: "hunter2" } }', tmp_path))
+    assert found.options.plain()["token"] == "hunter2", "but to the plugin"
+
+
 def test_consul_in_an_object(tmp_path: Path, plugins: Path) -> None:
     found = backend('{ consul: { Address: "c", token: "t", TLS: { verify: 0 } } }', tmp_path)
-    assert found.options == {
+    assert found.options.plain() == {
         "address": "c",
         "scheme": "",
         "token": "t",
@@ -128,8 +136,8 @@ def test_consul_in_an_object(tmp_path: Path, plugins: Path) -> None:
 
 @pytest.mark.parametrize("consul", ['""', "{}"])
 def test_consul_may_be_empty(tmp_path: Path, plugins: Path, consul: str) -> None:
-    assert backend(f"{{ consul: {consul} }}", tmp_path).options["address"] == ""
-    assert backend(f"{{ consul: {consul} }}", tmp_path, {"FAKE_ADDR": "c:1"}).options["address"] == "c:1"
+    assert backend(f"{{ consul: {consul} }}", tmp_path).options.plain()["address"] == ""
+    assert backend(f"{{ consul: {consul} }}", tmp_path, {"FAKE_ADDR": "c:1"}).options.plain()["address"] == "c:1"
 
 
 def test_a_host_that_is_missing_gets_a_warning(tmp_path: Path, plugins: Path) -> None:
@@ -140,7 +148,7 @@ def test_a_host_that_is_missing_gets_a_warning(tmp_path: Path, plugins: Path) ->
 
 @pytest.mark.parametrize("consul", ['":1"', '"http://:1"', '{ Address: ":1" }'])
 def test_without_a_host_this_machine_is_meant(tmp_path: Path, plugins: Path, consul: str) -> None:
-    assert backend(f"{{ consul: {consul} }}", tmp_path).options["address"] == "127.0.0.1:1"
+    assert backend(f"{{ consul: {consul} }}", tmp_path).options.plain()["address"] == "127.0.0.1:1"
 
 
 @pytest.mark.parametrize("address", ["::1:8500", "::1", ":http", ":"])
@@ -150,7 +158,7 @@ def test_other_addresses_with_a_colon_at_the_start_are_left_to_the_plugin(
     result = judged(f'{{ consul: "{address}", jobs: [{{ name: "a" }}] }}', tmp_path)
     assert not result.problems
     assert result.config is not None
-    assert result.config["discovery"]["options"]["address"] == address
+    assert result.config.catalogs[0][1].options.plain()["address"] == address
 
 
 @pytest.mark.parametrize("value", ["true", "5", "[]"])
@@ -163,7 +171,7 @@ def test_what_names_no_catalog_is_refused(tmp_path: Path, value: str) -> None:
 def test_discovery_by_name_and_with_options(tmp_path: Path) -> None:
     assert backend('{ discovery: "embedded" }', tmp_path).name == "embedded"
     found = backend('{ discovery: { Backend: "embedded", PATH: "/tmp/x" } }', tmp_path)
-    assert found.options["path"] == "/tmp/x"
+    assert found.options.plain()["path"] == "/tmp/x"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +206,7 @@ def test_the_environment_fills_options_in_and_wins_where_the_plugin_says_so(tmp_
         "FAKE_CACERT": "/etc/passwd",
     }
     found = backend('{ consul: { address: "file:1", token: "file-token" } }', tmp_path, environment)
-    assert found.options == {
+    assert found.options.plain() == {
         "address": "file:1", "scheme": "", "token": "env-token",
         "tls": {"cafile": "/etc/passwd", "cert": "", "key": "", "verify": False},
     }  # fmt: skip
@@ -206,7 +214,7 @@ def test_the_environment_fills_options_in_and_wins_where_the_plugin_says_so(tmp_
 
 def test_a_variable_that_is_not_understood_is_ignored_with_a_warning(tmp_path: Path, plugins: Path) -> None:
     text = '{ consul: "c", jobs: [ { name: "a" } ] }'
-    assert backend(text, tmp_path, {"FAKE_VERIFY": "no"}).options["tls"]["verify"] is True
+    assert backend(text, tmp_path, {"FAKE_VERIFY": "no"}).options.plain()["tls"]["verify"] is True
     (problem,) = judged(text, tmp_path, {"FAKE_VERIFY": "no"}).problems
     assert (problem.code, problem.severity) == ("env-ignored", "warning")
     assert "$FAKE_VERIFY" in problem.message
@@ -226,7 +234,7 @@ def test_an_address_that_cannot_work_leaves_the_catalog_out_in_containerpilots_f
     text = f'{{ consul: {consul}, watches: [{{ name: "db", interval: 1 }}], jobs: [{{ name: "a" }}] }}'
     result = judged(text, tmp_path, {"FAKE_ADDR": "refused"})
     assert result.config is not None
-    assert result.config["discovery"] is None
+    assert result.config.catalog() is None
     (problem,) = result.problems
     assert (problem.code, problem.severity) == ("bad-option", "warning")
     assert "it is refused" in problem.message
@@ -238,7 +246,7 @@ def test_a_scheme_that_cannot_work_leaves_the_catalog_out_in_containerpilots_for
 ) -> None:
     result = judged('{ consul: { address: "c:1", scheme: "ftp" }, jobs: [{ name: "a" }] }', tmp_path)
     assert result.config is not None
-    assert result.config["discovery"] is None
+    assert result.config.catalog() is None
     assert warnings(result) == [("bad-option", "consul.scheme")]
     text = '{ discovery: { backend: "consul", scheme: "ftp" } }'
     assert codes(judged(text, tmp_path)) == [("bad-option", "discovery.scheme")]
@@ -246,7 +254,7 @@ def test_a_scheme_that_cannot_work_leaves_the_catalog_out_in_containerpilots_for
 
 def test_an_address_in_a_text_says_its_scheme_and_no_variable_does(tmp_path: Path, plugins: Path) -> None:
     schemes = {
-        consul: backend(f"{{ consul: {consul} }}", tmp_path, {"FAKE_SSL": "1"}).options["scheme"]
+        consul: backend(f"{{ consul: {consul} }}", tmp_path, {"FAKE_SSL": "1"}).options.plain()["scheme"]
         for consul in ('"c:1"', '""', '"http://c:1"', '"https://c:1"', '{ address: "c:1" }', "{}")
     }
     assert list(schemes.values()) == ["http", "http", "http", "https", "https", "https"]
@@ -319,7 +327,7 @@ def test_a_plugin_that_cannot_be_used_says_why(tmp_path: Path, plugins: Path, na
 
 
 def test_a_plugin_without_options_takes_none(tmp_path: Path, plugins: Path) -> None:
-    assert backend('{ discovery: "bare" }', tmp_path).options == {}
+    assert backend('{ discovery: "bare" }', tmp_path).options == Options()
     assert codes(judged('{ discovery: { backend: "bare", x: 1 } }', tmp_path)) == [("unknown-key", "discovery.x")]
 
 
@@ -337,21 +345,21 @@ def test_telemetry_needs_its_sink(tmp_path: Path, plugins: Path) -> None:
 def test_discovery_on_the_command_line_wins(tmp_path: Path, catalog: str) -> None:
     text = f"{{ {catalog} {WATCH} }}"
     found = backend(text, tmp_path, discovery="embedded:path=/tmp/c", judge_machine=True)
-    assert (found.name, found.options["path"]) == ("embedded", "/tmp/c")
+    assert (found.name, found.options.plain()["path"]) == ("embedded", "/tmp/c")
     without = catalog + ' jobs: [ { name: "a" } ]'
-    assert accepted(f"{{ {without} }}", tmp_path, discovery="none").discovery is None
+    assert accepted(f"{{ {without} }}", tmp_path, discovery="none").catalogs == ()
     assert codes(judged(text, tmp_path, discovery="none")) == [("no-catalog", "watches[0]")]
 
 
 def test_options_on_the_command_line(tmp_path: Path, plugins: Path) -> None:
     given = "consul:address=http://c:8500,token=a=b,c,tls.verify=0"
     found = backend("{}", tmp_path, discovery=given)
-    assert found.options == {
+    assert found.options.plain() == {
         "address": "http://c:8500", "scheme": "", "token": "a=b,c",
         "tls": {"cafile": "", "cert": "", "key": "", "verify": False},
     }  # fmt: skip
-    assert backend("{}", tmp_path, discovery="consul").options["address"] == ""
-    assert backend("{}", tmp_path, discovery="consul:").options["address"] == ""
+    assert backend("{}", tmp_path, discovery="consul").options.plain()["address"] == ""
+    assert backend("{}", tmp_path, discovery="consul:").options.plain()["address"] == ""
 
 
 @pytest.mark.parametrize(
@@ -378,7 +386,7 @@ def test_errors_of_the_command_line(tmp_path: Path, plugins: Path, given: str, c
 
 
 def test_a_file_that_counts_only_together_with_another_is_not_looked_at_alone(tmp_path: Path, plugins: Path) -> None:
-    assert backend('{ consul: { tls: { cert: "/no/such" } } }', tmp_path).options["tls"]["cert"] == "/no/such"
+    assert backend('{ consul: { tls: { cert: "/no/such" } } }', tmp_path).options.plain()["tls"]["cert"] == "/no/such"
     both = '{ consul: { tls: { cert: "/no/such", key: "/etc/passwd" } } }'
     (problem,) = errors(judged(both, tmp_path, judge_machine=True))
     assert (problem.code, problem.path) == ("file-missing", "consul.tls.cert")

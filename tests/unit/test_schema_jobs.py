@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from judging import HEALTH, PATH, SERVICE, accepted, codes, errors, job, judged, warnings
 
-from corepilot.config.model import UNLIMITED, CheckConfig, When
-from corepilot.config.schema import settings as schema
-from corepilot.discovery.model import Registration
-from corepilot.events import CODES
+from corepilot.model.event import CODES
+from corepilot.model.job import UNLIMITED, Check, Command, Job, RestartPolicy, StopPolicy
+from corepilot.model.service import Registration
+from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
 
 
 def judged_job(settings: str, directory: Path) -> list[tuple[str, str]]:
@@ -23,16 +23,20 @@ def warned_job(settings: str, directory: Path) -> list[tuple[str, str]]:
     return [(code, path.removeprefix("jobs[0]").removeprefix(".")) for code, path in found]
 
 
-def test_the_schema_and_the_model_mean_the_same_by_unlimited() -> None:
-    assert schema.UNLIMITED == UNLIMITED
-
-
 def test_a_job_has_the_defaults_of_the_contract(tmp_path: Path) -> None:
     made = job('name: "a"', tmp_path)
-    assert made.exec is None
-    assert made.when == When("once", "startup", "global")
-    assert made.restarts == 0
-    assert (made.timeout_s, made.stop_timeout_s, made.raw, made.health, made.service) == (None, None, False, None, None)
+    assert made == Job(
+        "a",
+        command=None,
+        when=When(OnEvent("startup", "global")),
+        restarts=RestartPolicy(0),
+        timeout_s=None,
+        stop=StopPolicy(5.0, None, ()),
+        checks=(),
+        service=None,
+        exit_on="",
+    )
+    assert made.path == "jobs[0]"
 
 
 @pytest.mark.parametrize("key", ["restartLimit", "execTimeout", "TTL", "whenevent"])
@@ -40,7 +44,7 @@ def test_names_of_containerpilots_own_variables_are_taken_and_have_no_effect(tmp
     settings = f'name: "a", {key}: [5]'
     assert judged_job(settings, tmp_path) == []
     assert ("key-ignored", key) in warned_job(settings, tmp_path)
-    assert job(settings, tmp_path).restarts == 0
+    assert job(settings, tmp_path).restarts.limit == 0
 
 
 # ----------------------------------------------------------------------------------------------------------- name
@@ -86,10 +90,10 @@ def test_names_need_not_be_unique(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_commands(tmp_path: Path, exec_: str, command: tuple[str, ...] | None) -> None:
-    assert job(f'name: "a", exec: {exec_}', tmp_path).exec == command
+    expected = None if command is None else Command(command)
+    assert job(f'name: "a", exec: {exec_}', tmp_path).command == expected
     made = job(f'name: "a", health: {{ interval: 1, ttl: 1, exec: {exec_} }}', tmp_path)
-    assert made.health is not None
-    assert made.health.exec == command
+    assert [check.command for check in made.checks] == [expected]
 
 
 @pytest.mark.parametrize("value", ['""', "[]", "5", "{}", "true", "0", "false"])
@@ -155,9 +159,8 @@ def test_a_port_makes_a_registration(tmp_path: Path) -> None:
         port=8080,
         tags=("x",),
         ttl_s=7,
-        enable_tag_override=True,
-        deregister_critical_after="90m",
         notes="TTL for app set by containerpilot",
+        extras=(("consul.enableTagOverride", True), ("consul.deregisterCriticalServiceAfter", "90m")),
     )
 
 
@@ -204,8 +207,9 @@ def test_deregister_critical_service_after(tmp_path: Path, after: str) -> None:
 def test_the_consul_block_may_come_without_deregistration(tmp_path: Path) -> None:
     made = job(f"{SERVICE}, consul: {{ enableTagOverride: true }}", tmp_path)
     assert made.service is not None
-    assert made.service.registration.enable_tag_override is True
-    assert made.service.registration.deregister_critical_after is None
+    assert made.service.registration.extras == (("consul.enableTagOverride", True),)
+    assert made.service.registration.extra_value("consul.enableTagOverride") is True
+    assert made.service.registration.extra_value("consul.deregisterCriticalServiceAfter") is None
 
 
 def test_instances(tmp_path: Path) -> None:
@@ -265,7 +269,7 @@ def test_an_interface_that_is_not_there_depends_on_the_machine(tmp_path: Path) -
 # --------------------------------------------------------------------------------------------------------- health
 def test_health(tmp_path: Path) -> None:
     made = job('name: "a", health: { exec: "/bin/true", interval: 2.9, ttl: "10", logging: { raw: true } }', tmp_path)
-    assert made.health == CheckConfig(2, 10, ("/bin/true",), 2.0, raw=True)
+    assert made.checks == (Check(2, 10, Command(("/bin/true",), raw=True), 2.0),)
 
 
 @pytest.mark.parametrize(
@@ -292,8 +296,7 @@ def test_rules_of_health(tmp_path: Path, health: str, expected: list[tuple[str, 
 )
 def test_timeouts_of_checks(tmp_path: Path, timeout: str, seconds: float | None) -> None:
     made = job(f'name: "a", health: {{ interval: 7, ttl: 1, timeout: {timeout} }}', tmp_path)
-    assert made.health is not None
-    assert made.health.timeout_s == seconds
+    assert [check.timeout_s for check in made.checks] == [seconds]
 
 
 # ------------------------------------------------------------------------------------------- timeouts, restarts
@@ -316,7 +319,7 @@ def test_timeouts_that_are_refused(tmp_path: Path, timeout: str, code: str) -> N
 @pytest.mark.parametrize("timeout", ['"x"', "1.5", "{}"])
 def test_a_timeout_beside_an_interval_is_not_looked_at(tmp_path: Path, timeout: str) -> None:
     when = f"when: {{ interval: 1, timeout: {timeout} }}"
-    assert job(f'name: "a", {when}', tmp_path).when.interval_s == 1
+    assert job(f'name: "a", {when}', tmp_path).when.trigger == OnInterval(1)
     assert warned_job(f'name: "a", {when}', tmp_path) == [("bad-duration", "when.timeout")]
     # It excuses nothing else.
     assert judged_job(f'name: "a", restarts: "x", {when}', tmp_path) == [("bad-restarts", "restarts")]
@@ -341,7 +344,7 @@ def test_the_timeout_of_a_periodic_job_is_its_interval(tmp_path: Path) -> None:
     ("value", "seconds"), [("3", 3), ('"1m"', 60), ("0", None), ('"0"', None), ("-5", None), ('""', None)]
 )
 def test_stop_timeout_of_a_job(tmp_path: Path, value: str, seconds: float | None) -> None:
-    assert job(f'name: "a", stopTimeout: {value}', tmp_path).stop_timeout_s == seconds
+    assert job(f'name: "a", stopTimeout: {value}', tmp_path).stop.hook_timeout_s == seconds
 
 
 def test_a_bad_stop_timeout_is_refused(tmp_path: Path) -> None:
@@ -353,7 +356,7 @@ def test_a_bad_stop_timeout_is_refused(tmp_path: Path) -> None:
     [('"never"', 0), ('"unlimited"', UNLIMITED), ("3", 3), ("2.9", 2), ('"4"', 4), ('"+4"', 4), ("0", 0), ("null", 0)],
 )
 def test_restarts(tmp_path: Path, restarts: str, number: int) -> None:
-    assert job(f'name: "a", restarts: {restarts}', tmp_path).restarts == number
+    assert job(f'name: "a", restarts: {restarts}', tmp_path).restarts.limit == number
 
 
 @pytest.mark.parametrize(
@@ -365,9 +368,9 @@ def test_restarts_that_are_refused(tmp_path: Path, restarts: str) -> None:
 
 
 def test_restarts_depend_on_when(tmp_path: Path) -> None:
-    assert job('name: "a", when: { interval: 1 }', tmp_path).restarts == UNLIMITED
-    assert job('name: "a", when: { interval: 1 }, restarts: "never"', tmp_path).restarts == 0
-    assert job('name: "a", when: { source: "SIGHUP" }, restarts: "unlimited"', tmp_path).restarts == UNLIMITED
+    assert job('name: "a", when: { interval: 1 }', tmp_path).restarts.limit == UNLIMITED
+    assert job('name: "a", when: { interval: 1 }, restarts: "never"', tmp_path).restarts.limit == 0
+    assert job('name: "a", when: { source: "SIGHUP" }, restarts: "unlimited"', tmp_path).restarts.limit == UNLIMITED
     each = 'name: "a", when: { source: "b", each: "healthy" }, restarts: "unlimited"'
     assert judged_job(each, tmp_path) == [("bad-restarts", "restarts")]
 
@@ -376,19 +379,22 @@ def test_restarts_depend_on_when(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("when", "expected"),
     [
-        ("null", When("once", "startup", "global")),
-        ("{}", When("never", "", "")),
-        ('{ source: "b" }', When("never", "", "b")),
-        ('{ source: "b", once: "exitSuccess" }', When("once", "exitSuccess", "b")),
-        ('{ source: "b", each: "healthy", timeout: "5m" }', When("each", "healthy", "b", timeout_s=300)),
-        ('{ source: "b", once: "healthy", timeout: 0 }', When("once", "healthy", "b")),
-        ('{ once: "healthy" }', When("once", "healthy", "")),
-        ('{ interval: "500ms" }', When("interval", interval_s=0.5)),
-        ('{ interval: 1, source: "b", timeout: 5 }', When("interval", interval_s=1)),
-        ('{ source: "SIGHUP" }', When("signal", "", "SIGHUP")),
-        ('{ source: "SIGUSR2", once: "healthy" }', When("signal", "", "SIGUSR2")),
-        ('{ source: "SIGHUP", each: "SIGHUP", timeout: 3 }', When("signal", "", "SIGHUP", timeout_s=3)),
-        ('{ interval: "", once: "", each: "healthy", source: "b", timeout: "" }', When("each", "healthy", "b")),
+        ("null", When(OnEvent("startup", "global"))),
+        ("{}", When(Never())),
+        ('{ source: "b" }', When(Never())),
+        ('{ source: "b", once: "exitSuccess" }', When(OnEvent("exitSuccess", "b"))),
+        ('{ source: "b", each: "healthy", timeout: "5m" }', When(OnEvent("healthy", "b"), each=True, timeout_s=300)),
+        ('{ source: "b", once: "healthy", timeout: 0 }', When(OnEvent("healthy", "b"))),
+        ('{ once: "healthy" }', When(OnEvent("healthy", ""))),
+        ('{ interval: "500ms" }', When(OnInterval(0.5))),
+        ('{ interval: 1, source: "b", timeout: 5 }', When(OnInterval(1))),
+        ('{ source: "SIGHUP" }', When(OnSignal("SIGHUP"), each=True)),
+        ('{ source: "SIGUSR2", once: "healthy" }', When(OnSignal("SIGUSR2"), each=True)),
+        ('{ source: "SIGHUP", each: "SIGHUP", timeout: 3 }', When(OnSignal("SIGHUP"), each=True, timeout_s=3)),
+        (
+            '{ interval: "", once: "", each: "healthy", source: "b", timeout: "" }',
+            When(OnEvent("healthy", "b"), each=True),
+        ),
     ],
 )
 def test_when(tmp_path: Path, when: str, expected: When) -> None:
@@ -417,7 +423,7 @@ def test_rules_of_when(tmp_path: Path, when: str, expected: list[tuple[str, str]
 
 @pytest.mark.parametrize("event", sorted(CODES))
 def test_every_event_can_be_named(tmp_path: Path, event: str) -> None:
-    assert job(f'name: "a", when: {{ source: "b", once: "{event}" }}', tmp_path).when.code == event
+    assert job(f'name: "a", when: {{ source: "b", once: "{event}" }}', tmp_path).when.trigger == OnEvent(event, "b")
 
 
 def test_an_unknown_event_suggests_the_nearest(tmp_path: Path) -> None:
@@ -514,7 +520,7 @@ def test_what_jobs_are_to_each_other(jobs: str, found: list[tuple[str, str]], tm
 
 def test_stop_after_is_a_name_or_several(tmp_path: Path) -> None:
     text = '{ jobs: [ { name: "a", stopAfter: "b" }, { name: "b" }, { name: "c", stopAfter: ["a", "b"] } ] }'
-    assert [job.stop_after for job in accepted(text, tmp_path).jobs] == [("b",), (), ("a", "b")]
+    assert [job.stop.after for job in accepted(text, tmp_path).jobs] == [("b",), (), ("a", "b")]
 
 
 def test_what_stop_after_is_not(tmp_path: Path) -> None:

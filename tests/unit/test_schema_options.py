@@ -39,14 +39,19 @@ def judged(raw: dict[str, Any], environment: dict[str, str] | None = None, **set
     return judge(Options, raw, environment or {}, **settings)
 
 
+def plain_of(result: Judged) -> dict[str, Any]:
+    assert result.options is not None
+    return result.options.plain()
+
+
 def found(raw: dict[str, Any]) -> list[tuple[str, str]]:
     result = judged(raw)
-    assert (result.plain is None) == bool(result.complaints)
+    assert (result.options is None) == bool(result.complaints)
     return [(complaint.code, ".".join(map(str, path))) for path, complaint in result.complaints]
 
 
 def test_defaults_are_filled_in_and_the_result_builds_the_options() -> None:
-    plain = judged({"path": "/p"}).plain
+    plain = plain_of(judged({"path": "/p"}))
     assert plain == {
         "path": "/p", "wait_s": 1.5, "ratio": 0.5, "mode": "safe", "names": ("a",), "load": None, "keys": False,
         "inner": {"size": 5, "needed": ""}, "secret": "",
@@ -74,8 +79,7 @@ def test_defaults_are_filled_in_and_the_result_builds_the_options() -> None:
     ],
 )
 def test_values(raw: dict[str, Any], name: str, value: object) -> None:
-    plain = judged({"path": "/p", **raw}).plain
-    assert plain is not None
+    plain = plain_of(judged({"path": "/p", **raw}))
     assert plain[name] == value
 
 
@@ -115,11 +119,10 @@ def test_a_secret_is_in_no_complaint() -> None:
 def test_the_environment_fills_in_what_is_not_given() -> None:
     environment = {"SIZE": "3", "NAMES": "x,y", "KEYS": "1"}
     result = judged({"path": "/p"}, environment)
-    assert result.plain is not None
-    assert (result.plain["inner"]["size"], result.plain["names"], result.plain["keys"]) == (3, ("x", "y"), True)
+    plain = plain_of(result)
+    assert (plain["inner"]["size"], plain["names"], plain["keys"]) == (3, ("x", "y"), True)
     assert result.sources == {("names",): "$NAMES", ("keys",): "$KEYS", ("inner", "size"): "$SIZE"}
-    given = judged({"path": "/p", "Inner": {"SIZE": 4}, "names": ["z"], "KEYS": 0}, environment).plain
-    assert given is not None
+    given = plain_of(judged({"path": "/p", "Inner": {"SIZE": 4}, "names": ["z"], "KEYS": 0}, environment))
     assert (given["inner"]["size"], given["names"], given["keys"]) == (4, ("z",), False)
 
 
@@ -130,8 +133,7 @@ def test_a_wrong_value_of_the_environment_is_refused() -> None:
 
 
 def test_texts_of_a_command_line_are_split_where_a_list_is_wanted() -> None:
-    plain = judged({"path": "/p", "names": "x,y", "wait_s": "2s", "keys": "true"}, texts=True).plain
-    assert plain is not None
+    plain = plain_of(judged({"path": "/p", "names": "x,y", "wait_s": "2s", "keys": "true"}, texts=True))
     assert (plain["names"], plain["wait_s"], plain["keys"]) == (("x", "y"), 2.0, True)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 
-from corepilot.config.model import WatchConfig
 from corepilot.discovery.backoff import Backoff
-from corepilot.discovery.model import Query, Registration, Snapshot, Status
 from corepilot.discovery.watcher import Watcher
 from corepilot.errors import BackendUnavailableError
-from corepilot.events import Event
+from corepilot.model.configuration import Watch
+from corepilot.model.event import Event
+from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot.testing.backends import context
 from corepilot.testing.memory import MemoryBackend, MemoryCatalog
 
@@ -37,7 +37,7 @@ class World:
     ) -> Watcher:
         watcher = Watcher(
             backend or self.backend,
-            WatchConfig(name, 1, tag, at_start=at_start),
+            Watch(name, 1, tag=tag, at_start=at_start),
             self.events.append,
             lambda level, message: self.lines.append((level, message)),
             backoff=Backoff(0.01, 0.05),

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from weakref import WeakSet
 
 from corepilot.discovery.backend import Backend, BackendContext
-from corepilot.discovery.model import Query, Registration, Snapshot, Status
 from corepilot.errors import UnknownInstanceError
+from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot_consul.light_consul import CB, Consul, ConsulException
 from corepilot_consul.plugin import Options
 from corepilot_consul.reading import snapshot_of
@@ -129,8 +129,9 @@ def _registration_body(registration: Registration, status: Status) -> dict[str, 
         "Status": status,
         "Notes": registration.notes or f"TTL for {registration.service} set by containerpilot",
     }
-    if registration.deregister_critical_after:
-        check["DeregisterCriticalServiceAfter"] = registration.deregister_critical_after
+    after = registration.extra_value("consul.deregisterCriticalServiceAfter")
+    if after:
+        check["DeregisterCriticalServiceAfter"] = after
     body: dict[str, Any] = {
         "ID": registration.id,
         "Name": registration.service,
@@ -140,6 +141,6 @@ def _registration_body(registration: Registration, status: Status) -> dict[str, 
     }
     if registration.tags:
         body["Tags"] = list(registration.tags)
-    if registration.enable_tag_override:
+    if registration.extra_value("consul.enableTagOverride"):
         body["EnableTagOverride"] = True
     return body

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from corepilot.discovery.model import Instance, Snapshot, Status
+from corepilot.model.service import Instance, Snapshot, Status
 
 _RANK: dict[str, tuple[int, Status]] = {
     "passing": (0, "passing"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from gevent import get_hub, getcurrent, sleep
 
-from corepilot.discovery.model import Query, Snapshot
+from corepilot.model.service import Query, Snapshot
 from corepilot_consul.blocking import Pace, next_index, wait_for
 
 Ask = Callable[[Query, int, int], tuple[str, Any]]

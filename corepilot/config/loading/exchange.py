@@ -8,9 +8,10 @@ An answer begins with one letter for each stage that was reached, so that the de
 
 import marshal
 from dataclasses import dataclass
-from typing import Any
 
 from corepilot.config.diagnostics.problems import Problem
+from corepilot.model.configuration import Configuration
+from corepilot.model.value import decode, encode
 
 CPU_S = 2
 """Seconds of CPU time that a load may take, imports not counted."""
@@ -63,13 +64,12 @@ class LoadResult:
     """What came of it.
 
     Attributes:
-        config: The configuration in the form of `Config.to_plain`; None if there is an error, or if only rendering was
-            asked for. Holds secrets.
+        config: The configuration; None if there is an error, or if only rendering was asked for. Holds secrets.
         problems: All that is wrong, in the order of the file.
         rendered: The rendered text, where only that was asked for. Holds secrets.
     """
 
-    config: dict[str, Any] | None
+    config: Configuration | None
     problems: list[Problem]
     rendered: str | None = None
 
@@ -90,7 +90,7 @@ def decode_request(data: bytes) -> LoadRequest:
 
 def encode_result(result: LoadResult) -> bytes:
     """A result as the end of the loader's answer."""
-    return _ANSWER + marshal.dumps((result.config, [one.to_json() for one in result.problems], result.rendered))
+    return _ANSWER + marshal.dumps((encode(result.config), [one.to_json() for one in result.problems], result.rendered))
 
 
 def decode_result(answer: bytes, request: LoadRequest, status: int | None = None) -> LoadResult:
@@ -105,8 +105,8 @@ def decode_result(answer: bytes, request: LoadRequest, status: int | None = None
     if found:
         try:
             config, problems, rendered = marshal.loads(body)  # noqa: S302  - our own child wrote it
-            return LoadResult(config, [Problem.from_json(one) for one in problems], rendered)
-        except (EOFError, ValueError, TypeError):
+            return LoadResult(decode(config), [Problem.from_json(one) for one in problems], rendered)
+        except (EOFError, ValueError, TypeError, KeyError):
             pass  # it died while it wrote
     return unanswered(request, stages, status)
 

@@ -29,7 +29,8 @@ def load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
 
         hide(result.problems, request.environment)
         if result.config is not None:
-            result.config["warnings"] = tuple(problem.sentence() for problem in result.problems)
+            warnings = tuple([problem.sentence() for problem in result.problems])
+            result.config = result.config.changed(warnings=warnings)
     return result
 
 
@@ -71,7 +72,7 @@ def _load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
         message, _, hint = warning.partition("; ")
         verdict.add(source_map.whole("source-open", message, hint, severity="warning"))
     host = Host(request.environment, request.hostname)
-    config = judge(document, rendered.text, request, verdict, host)
+    config = judge(document, verdict, host, location=request.location, discovery=request.discovery)
     problems = in_order(verdict.all())
     if request.strict:
         for problem in problems:

@@ -7,7 +7,8 @@ from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.named_plugins import Named, plugin_config
+from corepilot.config.rules.named_plugins import Named, plugin_of
+from corepilot.model.plugin import PluginReference
 
 GROUP = "corepilot.backends"
 WAY_OUT = 'name one: discovery: "embedded" in the file, or --discovery embedded; it needs no server'
@@ -19,14 +20,14 @@ class NamedCatalog:
     """The catalog a configuration names.
 
     Attributes:
-        plugin: The backend in the form of `PluginConfig`, or None.
+        plugin: The backend, or None.
         named: Whether there is one, be it installed or not.
         declined: Whether it was said that there shall be none.
     """
 
     __slots__ = ("declined", "named", "plugin")
 
-    def __init__(self, plugin: dict[str, Any] | None = None, *, named: bool = False, declined: bool = False) -> None:
+    def __init__(self, plugin: PluginReference | None = None, *, named: bool = False, declined: bool = False) -> None:
         self.plugin = plugin
         self.named = named
         self.declined = declined
@@ -57,7 +58,7 @@ def catalog_of(data: Mapping[str, Any], override: str | None, verdict: Verdict, 
         # What cannot be read has been refused; watches need not be refused as well.
         misread = not off and bool(override or consul is not None or discovery is not None)
         return NamedCatalog(named=misread, declined=off)
-    return NamedCatalog(plugin_config(GROUP, wanted, verdict, host), named=True)
+    return NamedCatalog(plugin_of(GROUP, wanted, verdict, host), named=True)
 
 
 def consul_options(value: str) -> dict[str, Any]:

@@ -1,23 +1,25 @@
-"""From the validated settings of a job to what is run (ContainerPilot contract, sections 3.6, 4.2 and 8).
+"""From the validated settings of a job to what is run (ContainerPilot contract, sections 3.6, 4.2 and 8)."""
 
-What comes out has the form of `Config.to_plain`. The dataclasses of the model themselves are not made here: importing
-them takes 9 ms on the way to the first job. A test holds the two together.
-"""
-
+from collections.abc import Mapping
 from typing import Any
 
 from corepilot.config.diagnostics.complaints import Complaint, shown
-from corepilot.config.diagnostics.source_map import Path
+from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
 from corepilot.config.schema.fields import bad_duration
-from corepilot.config.schema.settings import SIGNALS, UNLIMITED, JobSection
+from corepilot.config.schema.filling import made
+from corepilot.config.schema.settings import JobSection
 from corepilot.config.text import commands
 from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.config.text.units import DurationError, parse_duration
-from corepilot.events import GLOBAL
+from corepilot.model.event import SIGNALS
+from corepilot.model.job import UNLIMITED, Check, Command, Job, RestartPolicy, StopPolicy
+from corepilot.model.service import Extras, Registration, Service
+from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
 
-Plain = dict[str, Any]
+Settings = Mapping[str, Any]
+"""What is valid of a section, by attribute."""
 
 _MEANT = {
     "exectimeout": "write timeout",
@@ -28,8 +30,10 @@ _MEANT = {
 _TTL_WITHOUT_HEALTH_S = 15  # a job called containerpilot may have a port and no health, as telemetry's own
 
 
-def job_config(data: Plain, raw: Any, path: Path, verdict: Verdict, host: Host, *, catalog: bool) -> Plain | None:
-    """A job in the form of `JobConfig`, or None if it cannot be used. Warns of what is odd about it.
+def job_of(
+    data: Settings, raw: Any, path: Path, verdict: Verdict, host: Host, *, catalog: bool, stop_timeout_s: float
+) -> Job | None:
+    """A job, or None if it cannot be used. Warns of what is odd about it.
 
     Args:
         data: What is valid of the job's settings.
@@ -38,6 +42,7 @@ def job_config(data: Plain, raw: Any, path: Path, verdict: Verdict, host: Host, 
         verdict: Takes what is wrong.
         host: The machine.
         catalog: Whether there is a catalog to advertise the job's port in.
+        stop_timeout_s: What it gets from its stop signal to SIGKILL.
     """
     health = data.get("health") or {}
     written = {key.lower(): value for key, value in raw.items()} if isinstance(raw, dict) else {}
@@ -50,30 +55,27 @@ def job_config(data: Plain, raw: Any, path: Path, verdict: Verdict, host: Host, 
     if isinstance(check, dict):
         command = {key.lower(): value for key, value in check.items()}.get("exec")
         _judge_command(health.get("exec"), command, (*path, "health", "exec"), verdict, host)
-    service: Plain | None = None
-    if data.get("port"):
-        service = _service(data, path, verdict, host, catalog=catalog)
+    service = _service(data, path, verdict, host, catalog=catalog) if data.get("port") else None
     if not data.get("name"):
         return None
     when = _when(data.get("when"))
-    timeout_s = data.get("timeout")
-    restarts = data.get("restarts", UNLIMITED if when["kind"] == "interval" else 0)
-    if data.get("exit_on") and (restarts == UNLIMITED or when["kind"] in {"each", "signal"}):
+    every_s = when.trigger.every_s if isinstance(when.trigger, OnInterval) else None
+    restarts = data.get("restarts", 0 if every_s is None else UNLIMITED)
+    if data.get("exit_on") and (restarts == UNLIMITED or when.each):
         hint = "leave it out, or give the job an end: restarts with a number, when.once"
         verdict.warn((*path, "exitOn"), "exit-never", "the job never ends by itself", hint)
-    return {
-        "name": data["name"],
-        "exec": data.get("exec"),
-        "when": when,
-        "restarts": restarts,
-        "timeout_s": when["interval_s"] if timeout_s is None else timeout_s,
-        "stop_timeout_s": _positive(data.get("stop_timeout")),
-        "raw": bool((data.get("logging") or {}).get("raw")),
-        "health": _check(health),
-        "service": service,
-        "exit_on": data.get("exit_on", ""),
-        "stop_after": data.get("stop_after", ()),
-    }
+    return made(
+        Job,
+        data,
+        command=_command(data),
+        when=when,
+        restarts=RestartPolicy(restarts),
+        timeout_s=data.get("timeout", every_s),
+        stop=StopPolicy(stop_timeout_s, _positive(data.get("stop_timeout")), data.get("stop_after", ())),
+        checks=_checks(health),
+        service=service,
+        path=path_text(path),
+    )
 
 
 def address_of(specs: tuple[str, ...], path: Path, verdict: Verdict, host: Host, *, needed: bool = True) -> str:
@@ -110,80 +112,74 @@ def address_of(specs: tuple[str, ...], path: Path, verdict: Verdict, host: Host,
     return ""
 
 
-def service_config(registration: Plain, initial_status: str | None = None) -> Plain:
-    """What is advertised, in the form of `ServiceConfig`.
+def service_of(registration: Registration, initial_status: Any = None) -> Service:
+    """What is advertised.
 
     Args:
-        registration: What is not as `Registration` has it by default.
+        registration: The instance, but for its notes.
         initial_status: The status it is registered with before its first check.
     """
-    full = {
-        "tags": (),
-        "enable_tag_override": False,
-        "deregister_critical_after": None,
-        "notes": f"TTL for {registration['service']} set by containerpilot",
-        **registration,
-    }
-    return {"registration": full, "initial_status": initial_status}
+    notes = f"TTL for {registration.service} set by containerpilot"
+    return Service(registration.changed(notes=notes), initial_status)
 
 
-def _when(data: Plain | None) -> Plain:
+def _command(data: Settings) -> Command | None:
+    return made(Command, data.get("logging") or {}, argv=data["exec"]) if data.get("exec") else None
+
+
+def _when(data: Settings | None) -> When:
     if data is None:
-        return _start("once", "startup", GLOBAL)
+        return When()
     if data.get("interval") is not None:
-        return _start("interval", "startup", GLOBAL, interval_s=data["interval"])
+        return When(OnInterval(data["interval"]))
     source, timeout_s = data.get("source", ""), _positive(data.get("timeout"))
     if source in SIGNALS:
-        return _start("signal", "", source, timeout_s=timeout_s)
+        return When(OnSignal(source), each=True, timeout_s=timeout_s)
     for kind in ("once", "each"):
         if data.get(kind):
-            return _start(kind, data[kind], source, timeout_s=timeout_s)
-    return _start("never", "", source, timeout_s=timeout_s)
+            return When(OnEvent(data[kind], source), each=kind == "each", timeout_s=timeout_s)
+    return When(Never(), timeout_s=timeout_s)
 
 
-def _start(
-    kind: str, code: str, source: str, *, interval_s: float | None = None, timeout_s: float | None = None
-) -> Plain:
-    return {"kind": kind, "code": code, "source": source, "interval_s": interval_s, "timeout_s": timeout_s}
-
-
-def _check(health: Plain) -> Plain | None:
+def _checks(health: Settings) -> tuple[Check, ...]:
     if "interval" not in health or "ttl" not in health:
-        return None
-    return {
-        "interval_s": health["interval"],
-        "ttl_s": health["ttl"],
-        "exec": health.get("exec"),
-        "timeout_s": _positive(health.get("timeout", float(health["interval"]))),
-        "raw": bool((health.get("logging") or {}).get("raw")),
-    }
+        return ()
+    timeout_s = _positive(health.get("timeout", float(health["interval"])))
+    return (made(Check, health, command=_command(health), timeout_s=timeout_s),)
 
 
-def _service(data: Plain, path: Path, verdict: Verdict, host: Host, *, catalog: bool) -> Plain:
+def _service(data: Settings, path: Path, verdict: Verdict, host: Host, *, catalog: bool) -> Service:
     name, port = data.get("name", ""), data["port"]
     if not 0 < port < 65536:
         verdict.warn((*path, "port"), "port-range", f"{port} is not between 1 and 65535", "nothing can connect to it")
-    extras = data.get("consul") or {}
-    after = extras.get("deregister_after", "")
+    extras = _consul_extras(data.get("consul") or {}, path, verdict)
+    address = ""
+    if "interfaces" in data:
+        address = address_of(data["interfaces"], (*path, "interfaces"), verdict, host, needed=catalog)
+    registration = Registration(
+        id=f"{name}-{data.get('instance') or host.instance}",
+        service=name,
+        address=address,
+        port=port,
+        tags=data.get("tags", ()),
+        ttl_s=(data.get("health") or {}).get("ttl", _TTL_WITHOUT_HEALTH_S),
+        extras=extras,
+    )
+    return service_of(registration, data.get("initial_status") or None)
+
+
+def _consul_extras(data: Settings, path: Path, verdict: Verdict) -> Extras:
+    after = data.get("deregister_after", "")
     if after:
         try:
             parse_duration(after, bare_integer_seconds=False)  # Consul reads it itself
         except DurationError as error:
             verdict.complain((*path, "consul", "deregisterCriticalServiceAfter"), bad_duration(error))
-    address = ""
-    if "interfaces" in data:
-        address = address_of(data["interfaces"], (*path, "interfaces"), verdict, host, needed=catalog)
-    registration = {
-        "id": f"{name}-{data.get('instance') or host.instance}",
-        "service": name,
-        "address": address,
-        "port": port,
-        "tags": data.get("tags", ()),
-        "ttl_s": (data.get("health") or {}).get("ttl", _TTL_WITHOUT_HEALTH_S),
-        "enable_tag_override": bool(extras.get("enable_tag_override")),
-        "deregister_critical_after": after or None,
+    extras = {
+        "consul.enableTagOverride": data.get("enable_tag_override"),
+        "consul.deregisterCriticalServiceAfter": after,
     }
-    return service_config(registration, data.get("initial_status") or None)
+    return tuple([(name, value) for name, value in extras.items() if value])
 
 
 def _judge_command(command: tuple[str, ...] | None, written: Any, path: Path, verdict: Verdict, host: Host) -> None:

@@ -4,79 +4,75 @@ from typing import Any
 
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.verdict import Verdict
-from corepilot.config.loading.exchange import LoadRequest
 from corepilot.config.rules.catalog import WAY_OUT, NamedCatalog, catalog_of
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.jobs import Plain, job_config
-from corepilot.config.rules.named_plugins import plugin_config
+from corepilot.config.rules.jobs import job_of
 from corepilot.config.rules.references import judge_references
-from corepilot.config.rules.telemetry import GROUP as SINKS
-from corepilot.config.rules.telemetry import SINK, telemetry_config
+from corepilot.config.rules.telemetry import telemetry_of
 from corepilot.config.rules.version2 import judge_version
+from corepilot.config.schema.filling import made
 from corepilot.config.schema.sections import load
 from corepilot.config.schema.settings import RootSection
 from corepilot.config.text.json5 import Document
+from corepilot.model.configuration import DEFAULT_CATALOG, Configuration, Control, Logging, Watch
+from corepilot.model.job import Job
 
 
-def judge(document: Document, rendered: str, request: LoadRequest, verdict: Verdict, host: Host) -> Plain | None:
-    """The configuration in the form of `Config.to_plain`, or None if there is an error.
+def judge(
+    document: Document, verdict: Verdict, host: Host, *, location: str, discovery: str | None = None
+) -> Configuration | None:
+    """The configuration, or None if there is an error.
 
     Args:
         document: The parsed text.
-        rendered: The text.
-        request: What was asked for.
         verdict: Takes what is wrong.
         host: The machine.
+        location: The configuration as the user named it.
+        discovery: The text of `--discovery` or `$COREPILOT_DISCOVERY`, if there is one.
     """
     _judge_duplicates(document, verdict)
     if document.root.kind != "object":
         rule = f"it is {_ARTICLES[document.root.kind]}, not an object"
         verdict.complain((), Complaint("not-an-object", rule, "write { jobs: [ … ] }"))
         return None
-    old = judge_version(document.root, verdict.source_map, request.location)
+    old = judge_version(document.root, verdict.source_map, location)
     if old is not None:
         verdict.add(old)
         return None
     plain: dict[str, Any] = document.root.plain()
     data, messages = load(RootSection(), plain)
     verdict.take((), messages)
-    catalog = catalog_of(data, request.discovery, verdict, host)
-    jobs = _jobs(data.get("jobs", ()), plain.get("jobs"), catalog, verdict, host)
+    catalog = catalog_of(data, discovery, verdict, host)
+    stop_timeout_s = float(data.get("stop_timeout") or 5)
+    jobs = _jobs(data.get("jobs", ()), plain.get("jobs"), catalog, verdict, host, stop_timeout_s=stop_timeout_s)
     watches = _watches(data.get("watches", ()), plain.get("watches"), catalog, verdict)
-    telemetry: Plain | None = None
-    sinks: tuple[Plain, ...] = ()
-    if data.get("telemetry") is not None:
-        telemetry = telemetry_config(data["telemetry"], verdict, host)
-        sink = plugin_config(SINKS, SINK, verdict, host)
-        sinks = (sink,) if sink is not None else ()
-    judge_references(jobs, [watch["name"] for watch in watches], verdict, telemetry=telemetry is not None)
+    telemetry = None if data.get("telemetry") is None else telemetry_of(data["telemetry"], verdict, host)
+    judge_references(jobs, [watch.name for watch in watches], verdict, telemetry=telemetry is not None)
     _judge_whole(data, catalog, jobs, verdict)
     logging = _logging(data.get("logging") or {}, verdict, host)
     if verdict.refused:
         return None
-    return {
-        "jobs": tuple(job for _, job in jobs),
-        "watches": tuple(watches),
-        "logging": logging,
-        "stop_timeout_s": float(data["stop_timeout"] or 5),
-        "control_socket": (data.get("control") or {}).get("socket"),
-        "control_strict": bool((data.get("control") or {}).get("strict")),
-        "exit_status": data["exit_status"],
-        "report_failing": data["report_failing"],
-        "discovery": catalog.plugin,
-        "telemetry": telemetry,
-        "sinks": sinks,
-        "warnings": (),
-        "source": request.location,
-        "rendered_digest": _digest(rendered),
-    }
+    return made(
+        Configuration,
+        data,
+        jobs=tuple([job for _, job in jobs]),
+        watches=tuple(watches),
+        logging=logging,
+        stop_timeout_s=stop_timeout_s,
+        control=made(Control, data.get("control") or {}),
+        catalogs=() if catalog.plugin is None else ((DEFAULT_CATALOG, catalog.plugin),),
+        telemetry=telemetry,
+        location=location,
+    )
 
 
 _ARTICLES = {"null": "null", "bool": "true or false", "number": "a number", "string": "a text", "array": "an array"}
 
 
-def _jobs(entries: Any, written: Any, catalog: NamedCatalog, verdict: Verdict, host: Host) -> list[tuple[int, Plain]]:
-    jobs: list[tuple[int, Plain]] = []
+def _jobs(
+    entries: Any, written: Any, catalog: NamedCatalog, verdict: Verdict, host: Host, *, stop_timeout_s: float
+) -> list[tuple[int, Job]]:
+    jobs: list[tuple[int, Job]] = []
     ids: dict[str, int] = {}
     for index, entry in enumerate(entries):
         raw = written[index]
@@ -84,12 +80,12 @@ def _jobs(entries: Any, written: Any, catalog: NamedCatalog, verdict: Verdict, h
             verdict.warn(("jobs", index), "null-element", "null is skipped", "leave it out")
         if entry is None:
             continue
-        job = job_config(entry, raw, ("jobs", index), verdict, host, catalog=catalog.named)
+        job = job_of(entry, raw, ("jobs", index), verdict, host, catalog=catalog.named, stop_timeout_s=stop_timeout_s)
         if job is None:
             continue
         jobs.append((index, job))
-        if job["service"] is not None:
-            _judge_id(job["service"]["registration"]["id"], index, ids, verdict)
+        if job.service is not None:
+            _judge_id(job.service.registration.id, index, ids, verdict)
     return jobs
 
 
@@ -101,8 +97,8 @@ def _judge_id(identity: str, index: int, ids: dict[str, int], verdict: Verdict) 
     ids[identity] = index
 
 
-def _watches(entries: Any, written: Any, catalog: NamedCatalog, verdict: Verdict) -> list[Plain]:
-    watches: list[Plain] = []
+def _watches(entries: Any, written: Any, catalog: NamedCatalog, verdict: Verdict) -> list[Watch]:
+    watches: list[Watch] = []
     for index, entry in enumerate(entries):
         if entry is None:
             if written[index] is None:
@@ -112,20 +108,12 @@ def _watches(entries: Any, written: Any, catalog: NamedCatalog, verdict: Verdict
             complaint = Complaint("no-catalog", "a watch needs a catalog and there is none", WAY_OUT)
             verdict.complain(("watches", index), complaint)
         if {"name", "interval"} <= entry.keys():
-            watches.append(
-                {
-                    "name": entry["name"],
-                    "interval_s": entry["interval"],
-                    "tag": entry.get("tag", ""),
-                    "datacenter": entry.get("dc", ""),
-                    "at_start": bool(entry.get("at_start")),
-                }
-            )
+            watches.append(made(Watch, entry))
     return watches
 
 
-def _judge_whole(data: dict[str, Any], catalog: NamedCatalog, jobs: list[tuple[int, Plain]], verdict: Verdict) -> None:
-    ported = [index for index, job in jobs if job["service"] is not None]
+def _judge_whole(data: dict[str, Any], catalog: NamedCatalog, jobs: list[tuple[int, Job]], verdict: Verdict) -> None:
+    ported = [index for index, job in jobs if job.service is not None]
     if ported and not catalog.named and not catalog.declined:
         rule = "there is no catalog, so no service is advertised"
         verdict.warn(
@@ -139,7 +127,7 @@ def _judge_whole(data: dict[str, Any], catalog: NamedCatalog, jobs: list[tuple[i
         )
 
 
-def _logging(data: dict[str, Any], verdict: Verdict, host: Host) -> Plain:
+def _logging(data: dict[str, Any], verdict: Verdict, host: Host) -> Logging:
     output = data.get("output") or "stdout"
     if output.lower() in {"stdout", "stderr"}:
         output = output.lower()
@@ -148,19 +136,7 @@ def _logging(data: dict[str, Any], verdict: Verdict, host: Host) -> Plain:
         if fault:
             complaint = Complaint("log-file", f"cannot write the log: {fault}", "name a file that can be written")
             verdict.depends(("logging", "output"), complaint)
-    return {"level": data.get("level", "info"), "format": data.get("format", "default"), "output": output}
-
-
-def _digest(text: str) -> str:
-    # hashlib loads OpenSSL, which takes 2 ms; marshmallow imports random, which has loaded one of these by now.
-    try:
-        from _sha2 import sha512  # type: ignore[import-not-found]  # Python 3.12 and newer; has no stub
-    except ImportError:
-        try:
-            from _sha512 import sha512  # type: ignore[import-not-found]  # Python 3.11; has no stub
-        except ImportError:
-            from hashlib import sha512
-    return str(sha512(text.encode("utf-8", "surrogatepass")).hexdigest()[:64])
+    return made(Logging, data, output=output)
 
 
 def _judge_duplicates(document: Document, verdict: Verdict) -> None:

@@ -12,6 +12,7 @@ from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
 from corepilot.config.schema.options import judge
 from corepilot.errors import PluginError
+from corepilot.model.plugin import Options, PluginReference
 from corepilot.plugin import API_VERSION
 from corepilot.plugin.installed import GROUPS, SHIPPED, InstalledPlugin, find, scan
 from corepilot.wording.nearest import nearest
@@ -84,8 +85,8 @@ class _Reporter:
         self._verdict.add(problem)
 
 
-def plugin_config(group: str, named: Named, verdict: Verdict, host: Host) -> dict[str, Any] | None:
-    """The plugin with its options in the form of `PluginConfig`, or None if it cannot be used.
+def plugin_of(group: str, named: Named, verdict: Verdict, host: Host) -> PluginReference | None:
+    """The plugin with its options, or None if it cannot be used.
 
     Args:
         group: The entry-point group.
@@ -111,7 +112,7 @@ def plugin_config(group: str, named: Named, verdict: Verdict, host: Host) -> dic
                 "unknown-key", f"the {GROUPS[group]} {named.name} has no options", "leave it out", key=True
             )
             report.about_option((key,), complaint)
-        plain: dict[str, Any] | None = None if named.options else {}
+        made: Options | None = None if named.options else Options()
     else:
         for path, complaint in judged.complaints:
             spared = complaint.code == "bad-option" and path in {(name,) for name in named.spared}
@@ -126,17 +127,12 @@ def plugin_config(group: str, named: Named, verdict: Verdict, host: Host) -> dic
                 rule = f"cannot read the {kind} {shown(value)}: {fault}"
                 complaint = Complaint("file-missing", rule, f"put the {kind} there, or name another")
                 report.about_option(path, complaint, judged.sources.get(path, ""), depends=True)
-        plain = judged.plain
-    if plain is None:
+        made = judged.options
+    if made is None:
         return None
-    return {
-        "name": installed.name,
-        "module": installed.module,
-        "attribute": installed.attribute,
-        "distribution": installed.distribution,
-        "version": installed.version,
-        "options": plain,
-    }
+    return PluginReference(
+        installed.name, installed.module, installed.attribute, installed.distribution, installed.version, made
+    )
 
 
 def _not_found(group: str, named: Named, error: PluginError) -> Complaint:

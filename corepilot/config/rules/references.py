@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence
 
 from corepilot.config.diagnostics.complaints import did_you_mean, shown
+from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.graph import stop_order
-from corepilot.config.rules.jobs import Plain
-from corepilot.events import GLOBAL, SIGNALS
+from corepilot.model.event import EXITS, GLOBAL, SIGNALS
+from corepilot.model.job import Job
+from corepilot.model.trigger import Never, OnEvent
 
 _OF_A_JOB = frozenset(("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired"))
-_OF_A_CHECK = frozenset(("exitSuccess", "exitFailed"))
 _OF_A_WATCH = frozenset(("changed", "healthy", "unhealthy"))
 _OF_ALL = frozenset(("startup", "enterMaintenance", "exitMaintenance"))
 _STOP_HINT = 'to act before a job is stopped, write source: "<job>", once: "stopping"'
@@ -17,7 +18,7 @@ _HINTS = {"shutdown": _STOP_HINT, **{name: f'write source: "{name}"' for name in
 
 
 def judge_references(
-    jobs: Sequence[tuple[int, Plain]], watches: Sequence[str], verdict: Verdict, *, telemetry: bool
+    jobs: Sequence[tuple[int, Job]], watches: Sequence[str], verdict: Verdict, *, telemetry: bool
 ) -> None:
     """Warn of each `when` that waits for what never comes.
 
@@ -27,28 +28,33 @@ def judge_references(
         verdict: Takes the warnings.
         telemetry: Whether there is the job `containerpilot` that telemetry brings.
     """
-    names = {job["name"] for _, job in jobs} | ({"containerpilot"} if telemetry else set())
+    names = {job.name for _, job in jobs} | ({"containerpilot"} if telemetry else set())
     known: dict[str, frozenset[str]] = {GLOBAL: _OF_ALL}
     known.update({f"watch.{name}": _OF_A_WATCH for name in watches})
-    known.update({f"check.{job['name']}": _OF_A_CHECK for _, job in jobs if job["health"] and job["health"]["exec"]})
+    known.update({f"check.{job.name}": EXITS for _, job in jobs if any(check.command for check in job.checks)})
     known.update(dict.fromkeys(names, _OF_A_JOB))
     for index, job in jobs:
-        when = job["when"]
-        if when["source"] == job["name"] and when["code"] in _OF_A_CHECK:
-            rule = "an exit under the job's own name is its own, so the job never starts"
-            verdict.warn(("jobs", index, "when", when["kind"]), "when-never", rule, "name another job as the source")
-        else:
-            _judge(when, index, known, verdict)
+        path, trigger = ("jobs", index, "when"), job.when.trigger
+        if isinstance(trigger, Never) and not verdict.refuses(path):
+            hint = "add once or each; leave when out to start at startup"
+            verdict.warn(path, "when-never", "it names no event, so the job never starts", hint)
+        elif isinstance(trigger, OnEvent):
+            kind = "each" if job.when.each else "once"
+            if trigger.source == job.name and trigger.code in EXITS:
+                rule = "an exit under the job's own name is its own, so the job never starts"
+                verdict.warn((*path, kind), "when-never", rule, "name another job as the source")
+            else:
+                _judge(trigger, kind, path, known, verdict)
     _judge_names(jobs, verdict)
     _judge_stop_order(jobs, names, verdict)
 
 
-def _judge_names(jobs: Sequence[tuple[int, Plain]], verdict: Verdict) -> None:
+def _judge_names(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
     """Two jobs of one name are allowed, and rarely meant (contract, section 3.6)."""
     named: dict[str, list[int]] = {}
     for index, job in jobs:
-        named.setdefault(job["name"], []).append(index)
-    services = {index for index, job in jobs if job["service"]}
+        named.setdefault(job.name, []).append(index)
+    services = {index for index, job in jobs if job.service}
     for first, *others in named.values():
         if others and not services >= {first, *others}:  # else they have one id, which is told
             which = f"jobs[{first}] has" if len(others) == 1 else f"{len(others)} jobs have"
@@ -56,33 +62,25 @@ def _judge_names(jobs: Sequence[tuple[int, Plain]], verdict: Verdict) -> None:
             verdict.warn(("jobs", others[0], "name"), "same-name", rule, "give each a name of its own")
 
 
-def _judge_stop_order(jobs: Sequence[tuple[int, Plain]], names: Collection[str], verdict: Verdict) -> None:
+def _judge_stop_order(jobs: Sequence[tuple[int, Job]], names: Collection[str], verdict: Verdict) -> None:
     """Warn of each `stopAfter` that is not kept."""
-    hooks = [
-        (job["name"], job["when"]["source"])
-        for _, job in jobs
-        if job["when"]["kind"] in {"once", "each"} and job["when"]["code"] in {"stopping", "stopped"}
-    ]
-    wishes = [(job["name"], other) for _, job in jobs for other in job["stop_after"] if other in names]
+    hooks = [(job.name, job.hook.source) for _, job in jobs if job.hook]
+    wishes = [(job.name, other) for _, job in jobs for other in job.stop.after if other in names]
     refused = set(stop_order(hooks, wishes)[1])
     for index, job in jobs:
         path = ("jobs", index, "stopAfter")
-        for other in job["stop_after"]:
+        for other in job.stop.after:
             if other not in names:
                 hint = did_you_mean(other, names) or "it is not waited for"
                 verdict.warn(path, "unknown-job", f"no job is called {shown(other)}", hint)
-            elif (job["name"], other) in refused:
+            elif (job.name, other) in refused:
                 rule = f"{shown(other)} waits for the end of this job, so this one does not wait for it"
                 verdict.warn(path, "stop-circle", rule, "leave one of them out")
 
 
-def _judge(when: Plain, index: int, known: dict[str, frozenset[str]], verdict: Verdict) -> None:
-    path = ("jobs", index, "when")
-    kind, code, source = when["kind"], when["code"], when["source"]
-    if kind == "never" and not verdict.refuses(path):
-        hint = "add once or each; leave when out to start at startup"
-        verdict.warn(path, "when-never", "it names no event, so the job never starts", hint)
-    if kind not in {"once", "each"} or code == "error":  # the source of error is free text
+def _judge(trigger: OnEvent, kind: str, path: Path, known: dict[str, frozenset[str]], verdict: Verdict) -> None:
+    code, source = trigger.code, trigger.source
+    if code == "error":  # its source is free text
         return
     if source not in known:
         if source:

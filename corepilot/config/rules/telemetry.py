@@ -1,15 +1,17 @@
 """From the settings of `telemetry` to what is served and registered (ContainerPilot contract, sections 3.8 and 7.5)."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from corepilot._version import __version__
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.jobs import Plain, address_of, service_config
-from corepilot.config.rules.named_plugins import Named
+from corepilot.config.rules.jobs import Settings, address_of, service_of
+from corepilot.config.rules.named_plugins import Named, plugin_of
+from corepilot.config.schema.filling import made
 from corepilot.config.schema.telemetry import public_name
+from corepilot.model.configuration import Metric, Telemetry
+from corepilot.model.service import Registration
 
 GROUP = "corepilot.sinks"
 SERVICE = "containerpilot"
@@ -27,8 +29,8 @@ _SERVED = (
 _SERVED_BEGINNINGS = ("corepilot_", "go_memstats_")
 
 
-def telemetry_config(data: Mapping[str, Any], verdict: Verdict, host: Host) -> Plain:
-    """The endpoint, its metrics, and the service it registers for itself, in the form of `TelemetryConfig`.
+def telemetry_of(data: Settings, verdict: Verdict, host: Host) -> Telemetry:
+    """The endpoint, its metrics, what serves it, and the service it registers for itself.
 
     Args:
         data: What is valid of the settings.
@@ -41,23 +43,17 @@ def telemetry_config(data: Mapping[str, Any], verdict: Verdict, host: Host) -> P
         address = address_of(data["interfaces"], ("telemetry", "interfaces"), verdict, host)
     service = None
     if port:
-        service = service_config(
-            {
-                "id": f"{SERVICE}-{host.instance}",
-                "service": SERVICE,
-                "address": address,
-                "port": port,
-                "tags": (*data.get("tags", ()), __version__),
-                "ttl_s": _TTL_S,
-            }
-        )
+        tags = (*data.get("tags", ()), __version__)
+        service = service_of(Registration(f"{SERVICE}-{host.instance}", SERVICE, address, port, tags, _TTL_S))
     metrics = _metrics(data.get("metrics", ()), verdict)
-    return {"port": port, "address": address, "metrics": metrics, "service": service}
+    sink = plugin_of(GROUP, SINK, verdict, host)
+    sinks = () if sink is None else (sink,)
+    return Telemetry(port, address, metrics, service, sinks)
 
 
-def _metrics(metrics: Any, verdict: Verdict) -> tuple[Plain, ...]:
+def _metrics(metrics: Any, verdict: Verdict) -> tuple[Metric, ...]:
     """The metrics; of two definitions of one public name the last one counts."""
-    kept: dict[str, Plain] = {}
+    kept: dict[str, Metric] = {}
     for index, metric in enumerate(metrics):
         if not metric or not {"name", "help", "type"} <= metric.keys():
             continue
@@ -69,5 +65,5 @@ def _metrics(metrics: Any, verdict: Verdict) -> tuple[Plain, ...]:
         if name in kept:
             rule = f"{name} is defined before, and this definition replaces it"
             verdict.warn((*path, "name"), "metric-twice", rule, "leave one of them out")
-        kept[name] = {"namespace": "", "subsystem": "", **metric}
+        kept[name] = made(Metric, metric)
     return tuple(kept.values())

@@ -29,6 +29,9 @@ class Setting(fields.Field[Any]):
         example: A value for the reference page.
         secret: The value is never shown.
         allowed: More on what is allowed, for the reference page.
+        fills: The field of the model that has its value, such as `stop.after` below a job; without it, the field of the
+            setting's own name, or of that name and `_s`. See `corepilot.config.schema.filling`.
+        derives: The fields that the rules make of it instead, in a form of their own.
     """
 
     kind = "any value"
@@ -45,6 +48,8 @@ class Setting(fields.Field[Any]):
         example: str = "",
         secret: bool = False,
         allowed: str = "",
+        fills: str = "",
+        derives: tuple[str, ...] = (),
     ) -> None:
         metadata = {
             "help": help,
@@ -62,6 +67,8 @@ class Setting(fields.Field[Any]):
             error_messages={"required": REQUIRED, "null": REQUIRED},
         )
         self.secret = secret
+        self.fills = fills
+        self.derives = derives
 
     def shown(self, value: Any) -> str:
         """The value as a message may show it."""

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 from corepilot.config.diagnostics.complaints import Complaint, flattened, shown
 from corepilot.config.schema.fields import Choice, Duration, Flag, Number, Setting, Text, Texts, Whole
 from corepilot.config.schema.sections import Object, Section, load
+from corepilot.model.plugin import Options, Secret
 from corepilot.plugin.options import OptionError, OptionInfo, build, info_of
 
 OptionPath = tuple[str | int, ...]
@@ -24,15 +25,15 @@ class Judged(NamedTuple):
     """What became of a plugin's options.
 
     Attributes:
-        plain: Every option with its value, defaults included, ready for `corepilot.plugin.options.build`; None if
-            anything is wrong.
+        options: Every option with its value, defaults included, for `corepilot.plugin.options.build`; None if anything
+            is wrong.
         complaints: What is wrong.
         ignored: What in the environment is ignored.
         paths: Options that name files and directories: path, value, "file" or "directory".
         sources: Where values came from that the configuration does not hold: "$CONSUL_HTTP_ADDR".
     """
 
-    plain: dict[str, Any] | None
+    options: Options | None
     complaints: list[tuple[OptionPath, Complaint]]
     ignored: list[tuple[OptionPath, Complaint]]
     paths: list[tuple[OptionPath, str, str]]
@@ -63,13 +64,14 @@ def judge(kind: type[Any], raw: Mapping[str, Any], environment: Mapping[str, str
     filling = _Filling(environment)
     data, messages = load(section, filling.fill(kind, raw, ()))
     complaints = list(flattened(messages))
-    plain = None
+    options = None
     if not complaints:
         try:
-            plain = dataclasses.asdict(build(kind, data))
+            options = _options(build(kind, data))
         except OptionError as error:
             complaints.append((tuple(error.name.split(".")), Complaint("bad-option", str(error))))
-    return Judged(plain, complaints, filling.ignored, list(_paths(kind, plain or data, ())), filling.sources)
+    values = data if options is None else options.plain()
+    return Judged(options, complaints, filling.ignored, list(_paths(kind, values, ())), filling.sources)
 
 
 def section_for(kind: type[Any], *, texts: bool = False) -> type[Section]:
@@ -106,6 +108,24 @@ def json_schema(kind: type[Any]) -> dict[str, Any]:
         properties[field.name] = described
     schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     return {**schema, "required": required} if required else schema
+
+
+def _options(instance: Any) -> Options:
+    """What an instance of a plugin's `Options` holds."""
+    return Options(
+        tuple(
+            [
+                (field.name, _option(getattr(instance, field.name), secret=info_of(field).secret))
+                for field in dataclasses.fields(instance)
+            ]
+        )
+    )
+
+
+def _option(value: Any, *, secret: bool) -> Any:
+    if dataclasses.is_dataclass(value):
+        return _options(value)
+    return Secret(value) if secret and isinstance(value, str) else value
 
 
 def _setting(hint: Any, info: OptionInfo, *, texts: bool, required: bool) -> Setting:

@@ -8,7 +8,7 @@ from corepilot.config.diagnostics.problems import CODES
 from corepilot.config.schema.fields import Duration, Setting, Whole
 from corepilot.config.schema.sections import Array, Object, Section, default_of
 from corepilot.config.schema.settings import RootSection
-from corepilot.events import CODES as EVENTS
+from corepilot.model.event import CODES as EVENTS
 
 _HEAD = """\
 # Configuration

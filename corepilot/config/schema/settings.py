@@ -13,14 +13,11 @@ from corepilot.config.schema.fields import Choice, Command, Duration, Flag, Raw,
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.telemetry import TelemetrySection
 from corepilot.config.text.addresses import DEFAULT_SPECS
-from corepilot.events import CODES
+from corepilot.model.event import CODES
+from corepilot.model.job import UNLIMITED
 
-# This module is on the way to the first job: the model costs 9 ms to import, and a regular expression a third of one.
-UNLIMITED = -1
-"""As in `corepilot.config.model`."""
-
+# This module is on the way to the first job: a regular expression costs a third of a millisecond to compile.
 NAME_HINT = "start with a small letter, then at least one more letter, digit or dash"
-SIGNALS = ("SIGHUP", "SIGUSR2")
 
 
 class Restarts(Setting):
@@ -132,6 +129,7 @@ class HealthSection(Section):
 
     exec = Command(
         "command that exits with 0 when the job is healthy; without it the service is kept passing",
+        fills="command.argv",
         example="/usr/bin/check --fast",
     )
     interval = Whole("time between two checks", unit="s", required=True, minimum=1)
@@ -139,7 +137,7 @@ class HealthSection(Section):
     timeout = Duration(
         "time until the command is killed", default_text="the interval", allowed="0 or less: no limit", example="2s"
     )
-    logging = Object("output of the command", OutputSection)
+    logging = Object("output of the command", OutputSection, fills="command")
 
 
 class WhenSection(Section):
@@ -155,10 +153,13 @@ class WhenSection(Section):
         "whose event: a job, `check.<job>`, `watch.<name>`, `global`, `SIGHUP` or `SIGUSR2`",
         default="",
         example="watch.db",
+        derives=("trigger",),
     )
-    once = EventName("start at the first such event", default="")
-    each = EventName("start at each such event", default="")
-    interval = Duration("start at once and then each time this has passed", minimum=0.001, example="30s")
+    once = EventName("start at the first such event", default="", derives=("trigger",))
+    each = EventName("start at each such event", default="", derives=("trigger", "each"))
+    interval = Duration(
+        "start at once and then each time this has passed", minimum=0.001, example="30s", derives=("trigger",)
+    )
     timeout = Duration(
         "publish `timerExpired` and give up if no start has come until then; not used beside `interval`", example="1m"
     )
@@ -203,34 +204,53 @@ class JobSection(Section):
         example="app",
     )
     exec = Command(
-        "program and arguments; without them the job only registers its service", example="/bin/app --port 80"
+        "program and arguments; without them the job only registers its service",
+        example="/bin/app --port 80",
+        fills="command.argv",
     )
-    port = Whole("port that the service is advertised with", default=0, default_text="not advertised")
+    port = Whole(
+        "port that the service is advertised with",
+        default=0,
+        default_text="not advertised",
+        fills="service.registration.port",
+    )
     initial_status = Text(
         "status that the service is registered with before its first check",
         default="",
         default_text="registered at the first passing check",
         allowed="`passing`, `warning` or `critical`",
+        derives=("service.initial_status",),
     )
-    interfaces = Several("where the address of the service is taken from", default=DEFAULT_SPECS)
-    tags = Texts("tags of the service", braces=True, default=())
+    interfaces = Several(
+        "where the address of the service is taken from",
+        default=DEFAULT_SPECS,
+        derives=("service.registration.address",),
+    )
+    tags = Texts("tags of the service", braces=True, default=(), fills="service.registration.tags")
     instance = Text(
         "tells this instance from others of the same service: its id is `<name>-<instance>`",
         default="",
         default_text="`$COREPILOT_INSTANCE`, else the host name",
+        derives=("service.registration.id",),
     )
-    consul = Object("what only Consul knows", ConsulExtrasSection)
-    health = Object("how the job's health is found out; required with a port", HealthSection)
+    consul = Object("what only Consul knows", ConsulExtrasSection, derives=("service.registration.extras",))
+    health = Object("how the job's health is found out; required with a port", HealthSection, fills="checks")
     timeout = Duration(
         "time that a run may take until it is killed",
         minimum=0.001,
         default_text="none; with `when.interval` the interval",
         example="5m",
     )
-    stop_timeout = Duration("time that a `stopping` hook of this job may take", key="stopTimeout", default_text="30s")
+    stop_timeout = Duration(
+        "time that a `stopping` hook of this job may take",
+        key="stopTimeout",
+        default_text="30s",
+        fills="stop.hook_timeout_s",
+    )
     restarts = Restarts(
         "how often the job is started again after it has ended",
         default_text="`never`; with `when.interval` `unlimited`",
+        fills="restarts.limit",
     )
     when = Object("what starts the job", WhenSection, default_text="it starts once, at startup")
     stop_after = Several(
@@ -239,6 +259,7 @@ class JobSection(Section):
         default=(),
         default_text="stopped with all others",
         example='["app"]',
+        fills="stop.after",
     )
     exit_on = Choice(
         "when the job has ended for good, or failed for good, everything is stopped, and the exit status is the job's",
@@ -248,7 +269,7 @@ class JobSection(Section):
         default_text="never",
         example="end",
     )
-    logging = Object("output of the job", OutputSection)
+    logging = Object("output of the job", OutputSection, fills="command")
 
     @validates_schema(skip_on_field_errors=False)
     def judge_name(self, data: dict[str, Any], **_: Any) -> None:
@@ -309,7 +330,7 @@ class WatchSection(Section):
     )
     at_start = Flag("look at it at once at the start, not only after one interval", key="atStart", default=False)
     tag = Text("only instances with this tag", default="", default_text="all")
-    dc = Text("Consul's datacenter", default="", default_text="the agent's own")
+    dc = Text("Consul's datacenter", default="", default_text="the agent's own", fills="datacenter")
 
     @validates_schema(skip_on_field_errors=False)
     def judge(self, data: dict[str, Any], **_: Any) -> None:
@@ -329,12 +350,14 @@ class RootSection(Section):
         "the catalog, short form: the address of a Consul agent, or the options of the backend `consul`; `false`: none",
         kind="text, object or `false`",
         example="localhost:8500",
+        derives=("catalogs",),
     )
     discovery = Raw(
         "the catalog: a backend's name, or its name as `backend` and its options; `false`: none",
         kind="text, object or `false`",
         default_text="none",
         example='{ backend: "embedded", path: "/srv/catalog" }',
+        derives=("catalogs",),
     )
     logging = Object("the log", LoggingSection)
     stop_timeout = Whole(
@@ -343,6 +366,7 @@ class RootSection(Section):
         unit="s",
         default=5,
         allowed="0: 5; negative: no wait",
+        derives=("stop_timeout_s", "jobs.stop.timeout_s"),
     )
     control = Object("the control socket", ControlSection)
     exit_status = Choice(

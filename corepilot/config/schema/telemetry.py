@@ -45,8 +45,15 @@ class TelemetrySection(Section):
     port = Whole(
         "port of the endpoint", default=9090, minimum=0, maximum=65535, allowed="0: any free port, not advertised"
     )
-    interfaces = Several("where the address of the endpoint is taken from", single=False, default=DEFAULT_SPECS)
-    tags = Texts("tags of the service `containerpilot`; the version is added", braces=True, default=())
+    interfaces = Several(
+        "where the address of the endpoint is taken from", single=False, default=DEFAULT_SPECS, derives=("address",)
+    )
+    tags = Texts(
+        "tags of the service `containerpilot`; the version is added",
+        braces=True,
+        default=(),
+        derives=("service.registration.tags",),
+    )
     metrics = Array("metrics of your own", Object("a metric", MetricSection), braces=True, default=())
 
 

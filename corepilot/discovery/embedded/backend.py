@@ -28,8 +28,8 @@ from corepilot.discovery.embedded.inotify import Inotify
 from corepilot.discovery.embedded.record import Record
 from corepilot.discovery.embedded.stream import POLL_S, Stream
 from corepilot.discovery.embedded.tidy import sweep
-from corepilot.discovery.model import Query, Registration, Snapshot, Status
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
+from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot.output.repeat import Repeat
 
 _SWEEP_EVERY_S = 60.0

@@ -12,7 +12,7 @@ import json
 from dataclasses import asdict, dataclass
 from zlib import crc32
 
-from corepilot.discovery.model import Instance, Registration, Status
+from corepilot.model.service import Instance, Registration, Status
 
 VERSION = 1
 LIMIT_BYTES = 64 * 1024

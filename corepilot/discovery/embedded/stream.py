@@ -11,8 +11,8 @@ from corepilot.discovery.embedded.clock import BootClock
 from corepilot.discovery.embedded.directories import Directories
 from corepilot.discovery.embedded.inotify import IN_CLOSE_WRITE, Inotify, Subscription
 from corepilot.discovery.embedded.view import View
-from corepilot.discovery.model import Query, Snapshot
 from corepilot.errors import BackendUnavailableError
+from corepilot.model.service import Query, Snapshot
 
 POLL_S = 0.5
 """How often a directory is read without inotify."""

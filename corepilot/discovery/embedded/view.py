@@ -8,7 +8,7 @@ from corepilot.discovery.embedded.clock import BootClock
 from corepilot.discovery.embedded.look import State, look
 from corepilot.discovery.embedded.record import Record
 from corepilot.discovery.embedded.tidy import remove
-from corepilot.discovery.model import Instance, Query, Snapshot
+from corepilot.model.service import Instance, Query, Snapshot
 
 _AGAIN_S = (0.002, 0.008, 0.032, 0.128, 0.512, 2.0)
 """When to look again at what was not clear: seconds after the look before."""

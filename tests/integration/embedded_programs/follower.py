@@ -12,8 +12,8 @@ import gevent
 from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.embedded import plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
-from corepilot.discovery.model import Query
 from corepilot.errors import BackendError
+from corepilot.model.service import Query
 
 
 def say(what: dict[str, object]) -> None:

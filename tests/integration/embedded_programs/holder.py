@@ -12,8 +12,8 @@ import sys
 from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.embedded import plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
-from corepilot.discovery.model import Registration
 from corepilot.errors import BackendError
+from corepilot.model.service import Registration
 
 
 def say(what: dict[str, object]) -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.embedded import plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
-from corepilot.discovery.model import Registration
+from corepilot.model.service import Registration
 
 
 def live(path: str, service: str, instance_id: str) -> None:

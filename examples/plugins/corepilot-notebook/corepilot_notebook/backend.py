@@ -11,8 +11,8 @@ from typing import Any
 import gevent
 
 from corepilot.discovery.backend import Backend
-from corepilot.discovery.model import Instance, Query, Registration, Snapshot, Status
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
+from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
 
 
 class NotebookBackend(Backend):

@@ -1,0 +1,76 @@
+"""Which settings fill which values of the model, so that nobody has to write a setting a third time.
+
+A setting is written in its section, and as a typed field of the model. `made` takes it from the one to the other where
+it stays what it is; what changes its form on the way names its field (`Setting.fills`, `Setting.derives`) and is made
+in `corepilot.config.rules`. `tools/settings_agree.py` holds sections and model together: names, types, defaults.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from corepilot.config.schema.fields import Setting
+from corepilot.config.schema.sections import Array, Object, Section
+from corepilot.config.schema.settings import (
+    ControlSection,
+    HealthSection,
+    JobSection,
+    LoggingSection,
+    OutputSection,
+    RootSection,
+    WatchSection,
+    WhenSection,
+)
+from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
+from corepilot.model.configuration import Configuration, Control, Logging, Metric, Telemetry, Watch
+from corepilot.model.job import Check, Command, Job
+from corepilot.model.trigger import When
+from corepilot.model.value import Value
+
+SECTIONS: dict[type[Value], type[Section]] = {
+    Check: HealthSection,
+    Command: OutputSection,
+    Configuration: RootSection,
+    Control: ControlSection,
+    Job: JobSection,
+    Logging: LoggingSection,
+    Metric: MetricSection,
+    Telemetry: TelemetrySection,
+    Watch: WatchSection,
+    When: WhenSection,
+}
+"""The section that each value is made from."""
+
+_Made = TypeVar("_Made", bound=Value)
+_copied: dict[type[Value], tuple[tuple[str, str], ...]] = {}
+
+
+def made(model: type[_Made], data: Mapping[str, Any], **others: Any) -> _Made:
+    """A value from the valid settings of its section.
+
+    Args:
+        model: Its class, one of SECTIONS.
+        data: What is valid, by attribute of the section. What it lacks has the default of the model.
+        others: The fields that the rules make; they win.
+    """
+    copied = _copied.get(model)
+    if copied is None:
+        copied = _copied[model] = tuple(_copies(model, SECTIONS[model]))
+    fields = {field: data[name] for name, field in copied if name in data}
+    return model(**{**fields, **others})
+
+
+def target(model: type[Value], name: str, setting: Setting) -> tuple[str, ...]:
+    """The fields of a value that a setting fills, as paths below it."""
+    if setting.derives:
+        return setting.derives
+    timed = f"{name}_s"
+    return (setting.fills or (timed if timed in model.__annotations__ else name),)
+
+
+def _copies(model: type[Value], section: type[Section]) -> Iterator[tuple[str, str]]:
+    """Attribute and field of each setting whose value becomes a field as it is."""
+    for name, setting in section().fields.items():
+        if isinstance(setting, Setting) and not setting.derives and not isinstance(setting, Object | Array):
+            (path,) = target(model, name, setting)
+            if "." not in path:
+                yield name, path
