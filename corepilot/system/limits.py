@@ -28,7 +28,7 @@ class JobLimits:
 
     def __init__(self) -> None:
         self._given: tuple[int, int] | None = None
-        self._own: tuple[int, int] | None = None
+        self._null_fd = self._low_fd = -1
         self._oom_fd = -1
         self._oom_own = self._oom_job = b""
 
@@ -39,10 +39,13 @@ class JobLimits:
         if soft == resource.RLIM_INFINITY or soft >= most:
             return
         try:
+            self._null_fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            self._low_fd = os.dup(self._null_fd)
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        except (OSError, ValueError):  # above fs.nr_open, or refused by a seccomp filter
+        except (OSError, ValueError):  # above fs.nr_open, or refused by a seccomp filter, or no descriptor left
+            self._close_fds()
             return
-        self._given, self._own = (soft, hard), (most, hard)
+        self._given = (soft, hard)
 
     def prefer_jobs_when_memory_runs_out(self) -> None:
         """From now on jobs have an oom_score_adj above ours. Where /proc is missing or read-only, all stays."""
@@ -55,18 +58,30 @@ class JobLimits:
         self._oom_own, self._oom_job = b"%d" % own, b"%d" % min(own + OOM_ADJUSTMENT, _OOM_MAX)
 
     @contextmanager
-    def of_a_job(self) -> Iterator[None]:
-        """Have the limits of a job while it is spawned. About 10 µs; never raises an exception of its own."""
-        given, own = self._given, self._own
+    def of_a_job(self, output: int | None) -> Iterator[int | None]:
+        """Have the limits of a job while it is spawned. About 10 µs; restores ours also after an exception.
+
+        Args:
+            output: The descriptor that is to become the job's output, or None.
+
+        Yields:
+            The same open file, as a descriptor below the job's limit: glibc lets posix_spawn use no other.
+        """
+        given, ours = self._given, None
         if given is not None:
-            resource.setrlimit(resource.RLIMIT_NOFILE, given)  # lowering is always allowed
+            ours = resource.getrlimit(resource.RLIMIT_NOFILE)  # what somebody has set meanwhile stays
+            if output is not None and output >= given[0]:
+                output = os.dup2(output, self._low_fd, inheritable=False)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(given[0], ours[0]), ours[1]))
         self._adjust_oom(self._oom_job)
         try:
-            yield
+            yield output
         finally:
             self._adjust_oom(self._oom_own)
-            if own is not None:
-                resource.setrlimit(resource.RLIMIT_NOFILE, own)
+            if ours is not None:
+                resource.setrlimit(resource.RLIMIT_NOFILE, ours)
+                if output == self._low_fd:
+                    os.dup2(self._null_fd, self._low_fd, inheritable=False)  # nobody waits for the end of our copy
 
     @property
     def lowers_descriptors(self) -> bool:
@@ -85,8 +100,15 @@ class JobLimits:
         """Put our own limit back as it was given. Idempotent."""
         if self._given is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, self._given)
-        self._given = self._own = None
+        self._given = None
+        self._close_fds()
         self._forget_oom()
+
+    def _close_fds(self) -> None:
+        for descriptor in (self._low_fd, self._null_fd):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._null_fd = self._low_fd = -1
 
     def _adjust_oom(self, value: bytes) -> None:
         if self._oom_fd < 0:

@@ -100,17 +100,10 @@ def spawn(
     Raises:
         SpawnError: it could not be started; `exited` is not called.
     """
-    actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
-    if stdin is not None:
-        actions = [(os.POSIX_SPAWN_DUP2, stdin, 0)]
-    if output is not None:
-        actions.append((os.POSIX_SPAWN_DUP2, output, 1))
-        if stdin is None:
-            actions.append((os.POSIX_SPAWN_DUP2, output, 2))
     try:
         program = find_program(argv[0], environment.get("PATH"))
         start = _spawn if own else _spawn_job
-        pid = start(program, argv, environment, actions)
+        pid = start(program, argv, environment, output, stdin)
     except ProgramError as error:
         raise SpawnError(f"cannot start {argv[0]!r}: {error}", error.status) from None
     except OSError as error:
@@ -121,7 +114,16 @@ def spawn(
     return pid
 
 
-def _spawn(program: str, argv: Sequence[str], environment: Mapping[str, str], actions: list[tuple[Any, ...]]) -> int:
+def _spawn(
+    program: str, argv: Sequence[str], environment: Mapping[str, str], output: int | None, stdin: int | None
+) -> int:
+    actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
+    if stdin is not None:
+        actions = [(os.POSIX_SPAWN_DUP2, stdin, 0)]
+    if output is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, output, 1))
+        if stdin is None:
+            actions.append((os.POSIX_SPAWN_DUP2, output, 2))
     return os.posix_spawn(
         program,
         list(argv),
@@ -134,16 +136,16 @@ def _spawn(program: str, argv: Sequence[str], environment: Mapping[str, str], ac
 
 
 def _spawn_job(
-    program: str, argv: Sequence[str], environment: Mapping[str, str], actions: list[tuple[Any, ...]]
+    program: str, argv: Sequence[str], environment: Mapping[str, str], output: int | None, stdin: int | None
 ) -> int:
     try:
-        with JOB_LIMITS.of_a_job():
-            return _spawn(program, argv, environment, actions)
+        with JOB_LIMITS.of_a_job(output) as reachable:
+            return _spawn(program, argv, environment, reachable, stdin)
     except OSError as error:
-        if error.errno != errno.EMFILE or not JOB_LIMITS.lowers_descriptors:
+        if error.errno not in {errno.EMFILE, errno.EBADF} or not JOB_LIMITS.lowers_descriptors:
             raise
-    # musl's posix_spawn opens a pipe, for which there is no room below a limit lower than what we have open.
-    pid = _spawn(program, argv, environment, actions)
+    # The limit was in the way: musl's posix_spawn opens a pipe, and a job's stdin may be above the limit.
+    pid = _spawn(program, argv, environment, output, stdin)
     JOB_LIMITS.give(pid)
     return pid
 

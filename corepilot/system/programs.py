@@ -73,7 +73,8 @@ def _is_file(file: str) -> bool:
 
 
 def _is_executable(file: str) -> bool:
-    return _is_file(file) and os.access(file, os.X_OK)
+    # With the effective ids, as execve(2) does: without them access(2) leaves out our capabilities.
+    return _is_file(file) and os.access(file, os.X_OK, effective_ids=True)
 
 
 def _refusal(file: str) -> ProgramError:
