@@ -42,7 +42,7 @@ class Channel:
         return self._line.fileno()
 
     def ready(self, stop_budget_s: float) -> None:
-        """Say that everything is up. May be said again, after a reload for example; the last one counts.
+        """Say that there is a configuration, and how long its stop may take. The last one counts, after a reload too.
 
         Args:
             stop_budget_s: how long an orderly stop of all jobs may take at most, in seconds, 0 or more. The guard
@@ -53,10 +53,25 @@ class Channel:
         """
         self._send(f"READY {_seconds(stop_budget_s, 'stop budget')}")
 
+    def heard(self, begins_within_s: float) -> None:
+        """Say that a SIGTERM or SIGINT has arrived, and how soon the stop is announced at the latest.
+
+        For a signal handler: it runs when the event loop is busy and cannot begin the stop within the guard's 1 s.
+        One system call, no lock. Not sent while a plugin runs (`busy_with`): one that blocks the event loop would
+        make every stop wait for as long, and one that does not leaves the event loop free to announce the stop.
+
+        Args:
+            begins_within_s: when `stopping` is called at the latest, in seconds from now; the first one counts.
+        """
+        if not self._page[0]:
+            deadline_s = _seconds(begins_within_s, "deadline")
+            self._send(f"HEARD {time.monotonic() + deadline_s}")
+
     def stopping(self, deadline_s: float, status: int) -> None:
         """Say that a stop has begun. Repeatable: each call replaces deadline and status.
 
-        The first one has to come within 1 s of a SIGTERM or SIGINT, or the guard takes over. 0.5 s after the
+        The first one has to come within 1 s of a SIGTERM or SIGINT, or of what `heard` has asked for, or the guard
+        takes over. 0.5 s after the
         deadline the guard ends what is left and exits with `status`.
 
         Args:
@@ -111,12 +126,14 @@ class Announcements:
 
     Attributes:
         stop_budget_s: as in the last READY, 5 s without one.
+        heard: the first HEARD, on the monotonic clock; None without one.
         stop: the last STOPPING as (deadline on the monotonic clock, exit status); None without one.
         leaving: the status of LEAVING; None without one.
     """
 
     def __init__(self, line: socket.socket, page: mmap.mmap) -> None:
         self.stop_budget_s = DEFAULT_STOP_BUDGET_S
+        self.heard: float | None = None
         self.stop: tuple[float, int] | None = None
         self.leaving: int | None = None
         self._line = line
@@ -149,6 +166,9 @@ class Announcements:
             match message.split():
                 case [b"READY", budget]:
                     self.stop_budget_s = _seconds(float(budget), "stop budget")
+                case [b"HEARD", deadline]:
+                    if self.heard is None:
+                        self.heard = _seconds(float(deadline), "deadline")
                 case [b"STOPPING", deadline, status]:
                     self.stop = (_seconds(float(deadline), "deadline"), int(status) & 0xFF)
                 case [b"LEAVING", status]:

@@ -1,16 +1,11 @@
-"""Saying something on stderr, for a process that must never wait for its reader.
-
-O_NONBLOCK belongs to the open file, which every process that inherited it shares: set here, it would make a job's
-own writes fail. So a pipe or terminal is opened anew through /proc, non-blocking. Where that cannot be (a socket, no
-/proc, another user's terminal), the line is written only if poll(2) says that there is room.
-"""
+"""Saying something on stderr, for a process that must never wait for its reader, and what an exit status means."""
 
 from __future__ import annotations
 
 import os
-import stat
 
 from corepilot.system.kernel import signal_name
+from corepilot.system.writing import try_write
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
@@ -30,36 +25,11 @@ def speaker(name: str, descriptor: int = 2) -> Callable[[str], None]:
     def say(text: str) -> None:
         line = f"{name}: {text}".replace("\n", " ").encode("utf-8", "replace")[: _LINE_BYTES - 1] + b"\n"
         try:
-            _write(descriptor, line)
+            try_write(descriptor, line)
         except OSError:
             return  # nobody is there to be told
 
     return say
-
-
-def _write(descriptor: int, line: bytes) -> None:
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        os.write(descriptor, line)  # a file has room, or fails; opened anew it would have its own offset
-        return
-    try:
-        own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
-        if _has_room(descriptor):
-            os.write(descriptor, line)
-        return
-    try:
-        os.write(own, line)
-    finally:
-        os.close(own)
-
-
-def _has_room(descriptor: int) -> bool:
-    import select
-
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    return any(events & select.POLLOUT for _, events in poll.poll(0))
 
 
 def describe(status: int) -> str:

@@ -1,9 +1,11 @@
 """How long the supervisor has, once a stop was asked for. Pure: it is told the time, and does nothing.
 
-Two clocks, one after the other. From the first SIGTERM or SIGINT on, the supervisor has 1 s to announce its stop.
-From the announcement on, the announced deadline counts. A guard that looks much later than it meant to has not been
-running itself (a frozen cgroup, SIGSTOP, a starved machine), and then neither had the supervisor: it gets a second
-more, a few times at most.
+Three deadlines, one after the other. From the first SIGTERM or SIGINT on, the supervisor has 1 s to announce its stop.
+One that runs, but is too busy to begin, says that it has heard, and until when it begins: on a starved machine that
+takes seconds. From the announcement on, the announced deadline counts.
+
+A guard that looks much later than it meant to has not been running itself (a frozen cgroup, SIGSTOP, a starved
+machine), and then neither had the supervisor: it gets a second more, a few times at most.
 """
 
 from __future__ import annotations
@@ -24,12 +26,21 @@ class StopClock:
     def __init__(self) -> None:
         self.due: float | None = None
         self._announced: float | None = None
+        self._heard: float | None = None
         self._allowances = ALLOWANCES
 
     def asked(self, now: float) -> None:
         """A SIGTERM or SIGINT was passed on. Only the first starts the clock."""
         if self.due is None:
             self.due = now + ACKNOWLEDGE_S
+
+    def heard(self, deadline: float) -> None:
+        """The supervisor has heard, and will announce its stop by `deadline`. Said once it counts, and not after that.
+
+        A supervisor that hears again and again and never begins is held to the first deadline.
+        """
+        if self._heard is None and self._announced is None:
+            self._heard = self.due = deadline
 
     def announced(self, deadline: float) -> None:
         """The supervisor has announced a stop that ends at `deadline`. The same deadline again changes nothing."""

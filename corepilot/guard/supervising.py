@@ -14,10 +14,12 @@ import time
 
 from corepilot.guard.channel import open_channel
 from corepilot.guard.messages import describe, speaker
-from corepilot.guard.stopclock import ACKNOWLEDGE_S, StopClock
-from corepilot.guard.tree import LEFTOVER_GRACE_S, Report, children, end_tree, reap, send, wait_for
+from corepilot.guard.stopclock import StopClock
+from corepilot.guard.tree import LEFTOVER_GRACE_S, Report, end_tree, reap, send, wait_for
 from corepilot.system import kernel
+from corepilot.system.children import children
 from corepilot.system.kernel import signal
+from corepilot.system.writing import try_write
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signa
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _TAKEN = (*FORWARDED, signal.SIGCHLD, signal.SIGIO)
 _BURIAL_S = 2.0
+_LAST_WORDS_S = 1.0  # what a traceback waits for the reader of stderr
 
 
 def supervise(
@@ -47,11 +50,11 @@ def supervise(
     arrives in that call. It ends through os._exit: no atexit functions, no waiting for threads.
 
     The guard forwards SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 and SIGQUIT. It kills a supervisor that does not
-    announce its stop (`Channel.stopping`) within 1 s of a SIGTERM or SIGINT, or is still there 0.5 s after the
-    announced deadline. One that dies by a signal, or exits though `main` has not returned and no stop with that
-    status was announced, has crashed. What is left then gets SIGTERM and SIGCONT, and SIGKILL after the stop
-    budget; after 1 s where the exit was in order, or an announced deadline has passed. A SIGTERM or SIGINT
-    meanwhile brings SIGKILL at once.
+    announce its stop (`Channel.stopping`) within 1 s of a SIGTERM or SIGINT, or within the time that it asked for when
+    it heard of it (`Channel.heard`), or is still there 0.5 s after the announced deadline. One that dies by a signal,
+    or exits though `main` has not returned and no stop with that status was announced, has crashed. What is left then
+    gets SIGTERM and SIGCONT, and SIGKILL after the stop budget; after 1 s where the exit was in order, or an announced
+    deadline has passed. A SIGTERM or SIGINT meanwhile brings SIGKILL at once.
 
     Args:
         main: returns the exit status, 0 to 255; SystemExit means what it does in Python. Any other exception is
@@ -87,7 +90,15 @@ def adopt_orphans(say: Callable[[str], None]) -> None:
     try:
         kernel.set_child_subreaper()
     except OSError as error:
-        say(f"{error}; processes that lose their parent will not be ended with the others")
+        say(f"{error.strerror}; processes that lose their parent will not be ended with the others")
+
+
+def be_told_of_parents_death(number: int, say: Callable[[str], None]) -> None:
+    """Have the kernel send a signal when the parent dies; where it refuses, say so and go on without."""
+    try:
+        kernel.set_parent_death_signal(number)
+    except OSError as error:
+        say(f"{error.strerror}; nothing ends this process when its parent is killed")
 
 
 def _supervisor(main: Callable[[Channel], int], channel: Channel, say: Callable[[str], None]) -> NoReturn:
@@ -95,7 +106,7 @@ def _supervisor(main: Callable[[Channel], int], channel: Channel, say: Callable[
         kernel.reset_dispositions(to_run_python=True)
         os.setsid()
         adopt_orphans(say)
-        kernel.set_parent_death_signal(signal.SIGTERM)
+        be_told_of_parents_death(signal.SIGTERM, say)
         kernel.close_on_exec()
         # Not getppid(): it is 0 for a parent in another PID namespace. The kernel closes a dying process's
         # descriptors before it sends parent-death signals, so a guard that is too dead for one is seen here.
@@ -118,17 +129,26 @@ def _status_of(main: Callable[[Channel], int], channel: Channel) -> int:
         if status is None:
             return 0
         if not isinstance(status, int):
-            sys.stderr.write(f"{status}\n")  # what Python does with sys.exit("message")
+            _print(f"{status}\n")  # what Python does with sys.exit("message")
             return 1
     return status if isinstance(status, int) and 0 <= status <= 255 else CRASHED
 
 
 def _traceback() -> None:
     try:
-        sys.excepthook(*sys.exc_info())
+        from traceback import format_exc
+
+        _print(format_exc())
         _flush()
-    except BaseException:  # noqa: BLE001  - stderr may be closed; the exit status still tells
+    except BaseException:  # noqa: BLE001  - no memory for it, perhaps; the exit status still tells
         return
+
+
+def _print(text: str) -> None:
+    try:
+        try_write(2, text.encode("utf-8", "backslashreplace"), _LAST_WORDS_S)
+    except OSError:
+        return  # nobody reads; the exit status still tells
 
 
 def _flush() -> None:
@@ -148,6 +168,7 @@ class _Guard:
         self._say = say
         self._clock = StopClock()
         self._asked_with = 0
+        self._asked_at = 0.0
 
     def run(self) -> int:
         while True:
@@ -164,14 +185,18 @@ class _Guard:
 
     def _hear(self) -> None:
         self._heard.read()
+        if self._heard.heard is not None:
+            self._clock.heard(self._heard.heard)
         if self._heard.stop is not None:
             self._clock.announced(self._heard.stop[0])
 
     def _forward(self, number: int) -> None:
         send(self._pid, number)
         if number in _STOPPING:
-            self._asked_with = self._asked_with or number
-            self._clock.asked(time.monotonic())
+            now = time.monotonic()
+            if not self._asked_with:
+                self._asked_with, self._asked_at = number, now
+            self._clock.asked(now)
 
     def _ended(self, status: int) -> int:
         self._heard.read()
@@ -198,9 +223,8 @@ class _Guard:
         if verdict == "silent" or self._heard.stop is None:
             status, grace = CRASHED, self._heard.stop_budget_s
             asked = kernel.signal_name(self._asked_with)
-            cause = (
-                f"the supervisor (pid {self._pid}) did not begin to stop within {ACKNOWLEDGE_S:g} s of {asked}: killed"
-            )
+            waited_s = round(time.monotonic() - self._asked_at, 1)
+            cause = f"the supervisor (pid {self._pid}) did not begin to stop within {waited_s:g} s of {asked}: killed"
         else:
             status, grace = self._heard.stop[1], LEFTOVER_GRACE_S
             cause = (
@@ -227,7 +251,7 @@ class _Guard:
             self._say(f"{cause}; it leaves no processes")
             return
         found = len(children())
-        left = "the process it leaves" if found == 1 else f"the {found} processes it leaves"
+        left = {0: "what it leaves", 1: "the process it leaves"}.get(found, f"the {found} processes it leaves")
         self._say(f"{cause}; ending {left}: SIGTERM now, SIGKILL in {grace_s:g} s")
         report = Report(self._say)
         end_tree(grace_s, report, self._say)

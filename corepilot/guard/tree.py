@@ -16,6 +16,7 @@ import os
 import time
 
 from corepilot.guard.messages import describe
+from corepilot.system.children import children, name_of, sees_processes
 from corepilot.system.kernel import signal
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 REPORTED_LINES = 20
 LEFTOVER_GRACE_S = 1.0  # for what outlives an orderly end: it has had its SIGTERM, or was never anybody's job
 KILL_LIMIT_S = 10.0  # SIGKILL waits for a system call that cannot be interrupted, and cannot reach every user
+BLIND_LIMIT_S = 0.5  # the same where /proc does not show who is left
 _LOOK_S = 0.05  # an orphan of a grandchild comes to us without a SIGCHLD
 _LOOK_KILLING_S = 0.01
 _ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -86,68 +88,25 @@ def reap(options: int = 0) -> Iterator[tuple[int, int]]:
         yield pid, status
 
 
-def children() -> list[int]:
-    """List our children, zombies included. One that comes or goes meanwhile may be missing: look again.
-
-    From /proc/self/task/*/children (proc(5)); where the kernel has none, by the parent of every process in /proc.
-
-    Returns:
-        Process ids in no order; empty without /proc.
-    """
-    try:
-        return [int(pid) for task in os.listdir("/proc/self/task") for pid in _read_children(task)]
-    except OSError:
-        return _children_by_parent()
-
-
-def _read_children(task: str) -> list[bytes]:
-    return _read(f"/proc/self/task/{task}/children").split()
-
-
-def _children_by_parent() -> list[int]:
-    us = str(os.getpid()).encode()
-    found: list[int] = []
-    try:
-        entries = os.listdir("/proc")
-    except OSError:
-        return found
-    for entry in entries:
-        if entry.isdigit():
-            try:
-                status = _read(f"/proc/{entry}/stat")
-            except OSError:
-                continue  # gone since it was listed
-            # The name stands in brackets and may hold any byte; behind the last bracket: state, parent.
-            if status.rpartition(b")")[2].split()[1:2] == [us]:
-                found.append(int(entry))
-    return found
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:
-        return file.readall()
-
-
-def _name(pid: int) -> str:
-    try:
-        return _read(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
-    except OSError:
-        return "?"
-
-
-def end_tree(grace_s: float, report: Report | None = None, say: Callable[[str], None] | None = None) -> None:
+def end_tree(
+    grace_s: float, report: Report | None = None, say: Callable[[str], None] | None = None, *, group: int = 0
+) -> None:
     """End all our children and their descendants, and collect their statuses. Returns at once if there are none.
 
     Each gets SIGTERM and SIGCONT as soon as it is our child, and SIGKILL after the grace. A SIGTERM or SIGINT of our
     own (blocked by the caller) ends the grace. What SIGKILL has not ended in 10 s is named and given up.
 
+    Without a /proc that shows our children only the group can be reached, or, for PID 1, everything. What is left
+    half a second after SIGKILL is then given up.
+
     Args:
         grace_s: from SIGTERM to SIGKILL, in seconds.
         report: told of each process that ends; None for nobody.
         say: told of what could not be ended.
+        group: a process group that is known to be ours, for when /proc shows nothing; 0 for none.
     """
     deadline = time.monotonic() + grace_s
-    given_up_at = deadline + KILL_LIMIT_S
+    given_up_at = deadline + _kill_limit_s()
     asked: set[int] = set()
     while True:
         try:
@@ -157,17 +116,31 @@ def end_tree(grace_s: float, report: Report | None = None, say: Callable[[str], 
         now = time.monotonic()
         if now >= given_up_at:
             if say is not None:
-                say(f"cannot end {len(children())} processes with SIGKILL, giving up: {_some(children())}")
+                say(_given_up())
             return
         if now < deadline:
-            _ask(asked)
+            _ask(asked, group)
             look_at = min(now + _LOOK_S, deadline)
         else:
-            _kill()
+            _kill(group)
             look_at = now + _LOOK_KILLING_S
         if wait_for(_WAKING, look_at) in _ENDING:
             deadline = min(deadline, time.monotonic())
-            given_up_at = deadline + KILL_LIMIT_S
+            given_up_at = deadline + _kill_limit_s()
+
+
+def _kill_limit_s() -> float:
+    return KILL_LIMIT_S if sees_processes() or os.getpid() == 1 else BLIND_LIMIT_S
+
+
+def _given_up() -> str:
+    if not sees_processes():
+        return (
+            "cannot find the processes that are left, giving up: /proc is not mounted, or is that of another PID "
+            "namespace; mount it (mount -t proc proc /proc)"
+        )
+    left = sorted(children())
+    return f"cannot end {len(left)} processes with SIGKILL, giving up: {_some(left)}"
 
 
 def _collect(asked: set[int], report: Report | None) -> None:
@@ -176,7 +149,7 @@ def _collect(asked: set[int], report: Report | None) -> None:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is None:
             return
-        name = _name(ended.si_pid)
+        name = name_of(ended.si_pid)
         report.add(ended.si_pid, name, os.waitpid(ended.si_pid, 0)[1])
         asked.discard(ended.si_pid)
     for pid, status in reap():
@@ -185,7 +158,10 @@ def _collect(asked: set[int], report: Report | None) -> None:
             report.add(pid, "", status)
 
 
-def _ask(asked: set[int]) -> None:
+def _ask(asked: set[int], group: int) -> None:
+    if not sees_processes():
+        _ask_unseen(asked, group)
+        return
     for pid in children():
         if pid in asked:
             continue
@@ -198,12 +174,27 @@ def _ask(asked: set[int]) -> None:
         send(target, signal.SIGCONT)  # a stopped process takes its SIGTERM only then
 
 
-def _kill() -> None:
-    if os.getpid() == 1:
-        send(-1, signal.SIGKILL)
+def _ask_unseen(asked: set[int], group: int) -> None:
+    target = _everything_or(group)
+    if target and target not in asked:
+        asked.add(target)
+        send(target, signal.SIGTERM)
+        send(target, signal.SIGCONT)
+
+
+def _kill(group: int) -> None:
+    if os.getpid() == 1 or not sees_processes():
+        target = _everything_or(group)
+        if target:
+            send(target, signal.SIGKILL)
     else:
         for target in {_target(pid) for pid in children()}:
             send(target, signal.SIGKILL)
+
+
+def _everything_or(group: int) -> int:
+    """What kill(2) is told: all processes, which only PID 1 may say, or a group; 0 for nobody."""
+    return -1 if os.getpid() == 1 else -group
 
 
 def _target(pid: int) -> int:
@@ -226,5 +217,5 @@ def send(target: int, number: int) -> None:
 
 
 def _some(pids: list[int]) -> str:
-    named = ", ".join(f"{pid} ({_name(pid)})" for pid in pids[:REPORTED_LINES])
+    named = ", ".join(f"{pid} ({name_of(pid)})" for pid in pids[:REPORTED_LINES])
     return named if len(pids) <= REPORTED_LINES else f"{named}, …"

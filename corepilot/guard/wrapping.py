@@ -12,19 +12,18 @@ import errno
 import os
 
 from corepilot.guard.messages import speaker
-from corepilot.guard.supervising import adopt_orphans
+from corepilot.guard.supervising import adopt_orphans, be_told_of_parents_death
 from corepilot.guard.terminal import Terminal
 from corepilot.guard.tree import LEFTOVER_GRACE_S, end_tree, reap, send, wait_for
 from corepilot.system import kernel
 from corepilot.system.kernel import signal
+from corepilot.system.programs import NOT_EXECUTABLE, ProgramError, find_program
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
-CANNOT_RUN = 126
-NOT_FOUND = 127
 _KILLED = 128
 # About what this process does itself: its own faults, its writes, its terminal, its limits.
 _OWN = kernel.FAULTS | {
@@ -37,8 +36,6 @@ _OWN = kernel.FAULTS | {
 }
 FORWARDED = frozenset(signal.valid_signals()) - _OWN - {signal.SIGKILL, signal.SIGSTOP}
 _TAKEN = FORWARDED | {signal.SIGCHLD}
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
-_SEARCH_ON = (*_NOT_THERE, errno.EACCES)  # as execvp(3): another folder may have one that can be executed
 
 
 def wrap(argv: Sequence[str], *, environment: Mapping[bytes, bytes] | Mapping[str, str]) -> int:
@@ -52,8 +49,8 @@ def wrap(argv: Sequence[str], *, environment: Mapping[bytes, bytes] | Mapping[st
     after 1 s, or when we get a SIGTERM or SIGINT; without any, the return is immediate.
 
     Args:
-        argv: the command and its arguments. A name without a slash is looked for in the environment's PATH, and a
-            file of unknown format is run by /bin/sh, as execvp(3) does.
+        argv: the command and its arguments. A name without a slash is looked for in the environment's PATH
+            (`corepilot.system.programs`), and a file of unknown format is run by /bin/sh, as execvp(3) does.
         environment: all of the command's environment.
 
     Returns:
@@ -78,9 +75,9 @@ def wrap(argv: Sequence[str], *, environment: Mapping[bytes, bytes] | Mapping[st
         pid = os.fork()
     except OSError as error:
         say(f"cannot run '{argv[0]}': {error.strerror}; is a limit on processes or descriptors reached?")
-        return CANNOT_RUN
+        return NOT_EXECUTABLE
     if pid == 0:
-        _become(argv, environment, told, terminal, guard)
+        _become(argv, environment, told, terminal, guard=guard, say=say)
     os.close(told)
     code = os.waitstatus_to_exitcode(_serve(pid, terminal))
     if terminal.hands_over:
@@ -88,7 +85,7 @@ def wrap(argv: Sequence[str], *, environment: Mapping[bytes, bytes] | Mapping[st
     failure = os.read(reason, 2048)
     if failure:
         say(failure.decode("utf-8", "replace"))
-    end_tree(LEFTOVER_GRACE_S, say=say)
+    end_tree(LEFTOVER_GRACE_S, say=say, group=pid)
     return code if code >= 0 else _KILLED - code
 
 
@@ -112,20 +109,22 @@ def _become(
     environment: Mapping[bytes, bytes] | Mapping[str, str],
     told: int,
     terminal: Terminal,
+    *,
     guard: int,
+    say: Callable[[str], None],
 ) -> NoReturn:
-    status = CANNOT_RUN
+    status = NOT_EXECUTABLE
     try:
         os.setpgid(0, 0)
         if terminal.hands_over:
             terminal.give_to(os.getpid())
         kernel.reset_dispositions(to_run_python=False)
         if guard != 1:
-            kernel.set_parent_death_signal(signal.SIGTERM)
+            be_told_of_parents_death(signal.SIGTERM, say)
             if os.getppid() not in {guard, 0}:  # dead already, so no signal will come; 0 is another PID namespace
-                os._exit(CANNOT_RUN)
+                os._exit(NOT_EXECUTABLE)
         kernel.unblock_signals()
-        status, cause = _execute([os.fsencode(word) for word in argv], _encoded(environment))
+        status, cause = _execute(list(argv), _encoded(environment))
         os.write(told, f"cannot run '{argv[0]}': {cause}".encode("utf-8", "replace")[:2048])
     except BaseException as error:  # noqa: BLE001  - whatever it is, the guard's code must not run twice
         os.write(told, f"cannot run '{argv[0]}': {error}".encode("utf-8", "replace")[:2048])
@@ -137,45 +136,23 @@ def _encoded(environment: Mapping[bytes, bytes] | Mapping[str, str]) -> dict[byt
     return {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
 
 
-def _execute(argv: list[bytes], environment: dict[bytes, bytes]) -> tuple[int, str]:
+def _execute(argv: list[str], environment: dict[bytes, bytes]) -> tuple[int, str]:
     """Become the command, or return the status and the cause."""
-    name = argv[0]
-    if b"/" in name:
-        return _failure(_try(name, argv, environment), name, f"no such file: {os.fsdecode(name)}")
-    path = environment.get(b"PATH", os.fsencode(os.defpath))
-    failed = (NOT_FOUND, f"not found in PATH ({os.fsdecode(path)})")
-    for directory in path.split(b":") if name else []:
-        candidate = os.path.join(directory or b".", name)
-        number = _try(candidate, argv, environment)
-        if number in _NOT_THERE and not os.path.lexists(candidate):
-            continue
-        failed = _failure(number, candidate, failed[1])
-        if number not in _SEARCH_ON:
-            break
-    return failed
+    path = environment.get(b"PATH")
+    try:
+        file = find_program(argv[0], None if path is None else os.fsdecode(path))
+    except ProgramError as error:
+        return error.status, str(error)
+    number = _try(file, argv, environment)
+    if number == errno.ENOEXEC:  # as execvp(3): a script without a first line that names its interpreter
+        _try("/bin/sh", ["/bin/sh", file, *argv[1:]], environment)
+    if number in {errno.ENOENT, errno.ENOTDIR}:
+        return NOT_EXECUTABLE, f"the interpreter or loader that {file} names is missing"
+    return NOT_EXECUTABLE, f"{file}: {os.strerror(number)}"
 
 
-def _try(file: bytes, argv: list[bytes], environment: dict[bytes, bytes]) -> int:
+def _try(file: str, argv: list[str], environment: dict[bytes, bytes]) -> int:
     try:
         os.execve(file, argv, environment)  # noqa: S606  - no shell is the point
     except OSError as error:
-        number = error.errno or 0
-        if number != errno.ENOEXEC:
-            return number
-    try:
-        os.execve(b"/bin/sh", [b"/bin/sh", file, *argv[1:]], environment)  # noqa: S606  - as execvp(3)
-    except OSError:
-        return errno.ENOEXEC
-
-
-def _failure(number: int, file: bytes, not_found: str) -> tuple[int, str]:
-    shown = os.fsdecode(file)
-    if number in _NOT_THERE:
-        if os.path.lexists(file):
-            return CANNOT_RUN, f"the interpreter or loader that {shown} names is missing"
-        return NOT_FOUND, not_found
-    if number == errno.EACCES:
-        if os.path.isdir(file):
-            return CANNOT_RUN, f"{shown} is a directory"
-        return CANNOT_RUN, f"{shown} is not executable for this user; chmod +x it, or look at its folders' rights"
-    return CANNOT_RUN, f"{shown}: {os.strerror(number)}"
+        return error.errno or 0

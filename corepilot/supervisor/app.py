@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,10 @@ from corepilot.errors import CorepilotError
 from corepilot.events import Event
 from corepilot.jobs.environment import ChildEnvironment
 from corepilot.output.log import Log
-from corepilot.supervisor.arguments import LOAD_DEADLINE_S, REFUSED, RunArguments
+from corepilot.supervisor.arguments import LOAD_DEADLINE_S, REFUSED, RunArguments, refuse
 from corepilot.supervisor.generation import DRAIN_S, Generation
 from corepilot.supervisor.leftovers import end_leftovers
-from corepilot.supervisor.signals import EarlySignals
+from corepilot.supervisor.signals import Signals
 from corepilot.system.process import Reaper
 
 if TYPE_CHECKING:
@@ -53,10 +52,10 @@ class App:
         config: The first configuration.
         arguments: What `corepilot run` was asked to do; a reload asks for the same again.
         channel: The line to the guard.
-        signals: What was recorded before there was a hub.
+        signals: What has arrived before there was a hub, and will arrive later.
     """
 
-    def __init__(self, config: Config, arguments: RunArguments, channel: "Channel", signals: EarlySignals) -> None:
+    def __init__(self, config: Config, arguments: RunArguments, channel: "Channel", signals: Signals) -> None:
         self.arguments = arguments
         self.started_at = time.monotonic()
         self._channel = channel
@@ -72,7 +71,7 @@ class App:
         self._stop_asked = False
         self._hurried = False
         self._left_behind = 0
-        self._watchers: list[Any] = []
+        self._signal_watcher: Any = None
         self._stop_deadline = 0.0
         self._guard_lost = False
         self._ill_status = 0
@@ -88,7 +87,7 @@ class App:
         try:
             self.log = Log(self._config.logging)
         except OSError as error:
-            return _refuse(
+            return refuse(
                 f"cannot open the log file {self._config.logging.output}: {error.strerror}; see logging.output"
             )
         try:
@@ -101,8 +100,8 @@ class App:
             )
         except CorepilotError as error:
             self.log.close()
-            return 0 if self._signals.stop_asked else _refuse(str(error))
-        self._watchers = self._signals.hand_over(self._loop, self._signalled)
+            return 0 if self._signals.stop_asked else refuse(str(error))
+        self._signal_watcher = self._signals.deliver_to(self._loop, self._signalled)
         guard = self._loop.io(self._channel.fileno(), 1)
         guard.start(self._guard_spoke)
         try:
@@ -126,7 +125,6 @@ class App:
             self._live()
             return self._end()
         finally:
-            # Those of the signals stay: without them a signal in the last milliseconds would kill us by its default.
             guard.stop()
             self._control_socket.remove()
             self.log.close()
@@ -370,8 +368,3 @@ class App:
 
 def _count(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
-
-
-def _refuse(message: str) -> int:
-    sys.stderr.write(f"corepilot: {message}\n")
-    return REFUSED

@@ -1,7 +1,9 @@
-"""What `corepilot run` was asked to do, and the statuses with which it says no. On the boot path: imports nothing."""
+"""What `corepilot run` was asked to do, and the statuses with which it says no. On the boot path: imports little."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+
+from corepilot.system.writing import try_write
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
@@ -18,9 +20,26 @@ REFUSED = 1
 """Exit status of a configuration, or of an address, that cannot be had."""
 
 
+_READER_S = 1.0
+"""How long last words wait for a slow reader of stderr. One that stands still costs them, and not the exit status."""
+
+
 def complain(problems: "Sequence[Problem]") -> None:
-    """Say on stderr why a configuration is refused."""
-    os.write(2, ("".join(problem.text() + "\n" for problem in problems)).encode("utf-8", "backslashreplace"))
+    """Say on stderr why a configuration is refused. Never blocks for long, never raises."""
+    _say("".join(problem.text() + "\n" for problem in problems))
+
+
+def refuse(reason: str, status: int = REFUSED) -> int:
+    """Say on stderr, in one line, why `corepilot run` ends, as `complain` does; returns the exit status."""
+    _say(f"corepilot: {reason}\n")
+    return status
+
+
+def _say(text: str) -> None:
+    try:
+        try_write(2, text.encode("utf-8", "backslashreplace"), _READER_S)
+    except OSError:
+        return  # nobody reads: the exit status tells
 
 
 class RunArguments:

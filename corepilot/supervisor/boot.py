@@ -6,23 +6,24 @@ The loader is forked before anything is imported and before there is a hub; afte
 
 import faulthandler
 import gc
-import os
 import sys
 from collections.abc import Callable
 
 from corepilot.config.loading import preload
 from corepilot.errors import CorepilotError
-from corepilot.supervisor.arguments import LOAD_DEADLINE_S, REFUSED, USAGE, RunArguments
-from corepilot.supervisor.signals import EarlySignals
+from corepilot.supervisor.arguments import LOAD_DEADLINE_S, REFUSED, USAGE, RunArguments, refuse
+from corepilot.supervisor.signals import Signals
 from corepilot.system import kernel
+from corepilot.system.children import sees_processes
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
     from corepilot.guard import Channel
 
 
-SLOW_START_S = 10.0
-"""What the guard is told that a stop may take which is asked for before we are up: a starved machine is slow."""
+BUSY_S = 10.0
+"""How long the guard is told to wait until a stop begins that was asked for while the event loop is busy, or not there
+yet: at a twentieth of a processor core imports and a thousand jobs take seconds. It is the time Docker gives a stop."""
 
 
 def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
@@ -32,17 +33,18 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
         channel: The line to the guard.
         prepare: Reads the command line, while the loader imports. It may raise a CorepilotError.
     """
+    if not sees_processes():
+        return refuse("cannot run without /proc: it is not mounted, or shows another PID namespace; mount it there")
     gc.disable()  # until the first jobs run: what is imported stays
     preloaded = preload.fork()
     faulthandler.enable()
-    signals = EarlySignals(lambda: channel.stopping(SLOW_START_S, 0))
+    signals = Signals(lambda: channel.heard(BUSY_S))
     kernel.unblock_signals()
     try:
         arguments = prepare()
     except CorepilotError as error:
         preloaded.dismiss()
-        os.write(2, f"corepilot: {error}\n".encode("utf-8", "backslashreplace"))
-        return USAGE if error.code == "usage" else REFUSED
+        return refuse(str(error), USAGE if error.code == "usage" else REFUSED)
     child = preloaded.ask(arguments.request(arguments.environment))
     from corepilot.system import light_imports
 
@@ -51,6 +53,10 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     from corepilot.config.loading import loader
     from corepilot.config.model import Config
     from corepilot.supervisor import app
+    from corepilot.system.limits import JOB_LIMITS
+
+    JOB_LIMITS.raise_own()
+    JOB_LIMITS.prefer_jobs_when_memory_runs_out()
 
     while True:
         try:
@@ -64,6 +70,8 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     if result.config is None:
         arguments.refuse(result.problems)
         return REFUSED
-    status = app.App(Config.from_plain(result.config), arguments, channel, signals).run()
+    config = Config.from_plain(result.config)
+    channel.ready(max(config.stop_timeout_s, 0.0))
+    status = app.App(config, arguments, channel, signals).run()
     sys.stdout.flush()
     return status

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import gevent
 
-from corepilot.system.children import children
+from corepilot.system.children import children, name_of
 from corepilot.system.process import Reaper
 
 POLL_S = 0.01
@@ -38,7 +38,7 @@ def end_leftovers(reaper: Reaper, timeout_s: float, hurry: Callable[[], bool]) -
             return list(killed.values())
         if now >= deadline or hurry():
             for pid in left:
-                killed.setdefault(pid, f"pid {pid} ({_name(pid)})")
+                killed.setdefault(pid, f"pid {pid} ({name_of(pid)})")
                 _signal(pid, signal.SIGKILL)
         else:
             for pid in left - told:
@@ -47,14 +47,6 @@ def end_leftovers(reaper: Reaper, timeout_s: float, hurry: Callable[[], bool]) -
         told |= left
         gevent.sleep(POLL_S)
     return list(killed.values())
-
-
-def _name(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return "?"
 
 
 def _signal(pid: int, number: int) -> None:

@@ -1,7 +1,17 @@
-"""Signals before there is a hub, and after: recorded first, delivered later, none lost."""
+"""Signals for the whole life of the supervisor: heard at once, delivered in order, none lost.
+
+The handlers are Python's, which run between two bytecodes: also while the event loop is busy with starting a thousand
+jobs, or with imports on a starved machine. They do two things. A request to stop is acknowledged to the guard, which
+would otherwise take a supervisor that is busy for one that hangs; and the signal is noted, and a descriptor becomes
+readable, which wakes whoever waits: the loader's `collect` at first, later the event loop.
+
+The event loop's own signal watchers could not do that: their handlers are C, and nothing is known of a signal until the
+loop turns. SIGCHLD stays the loop's (`Reaper`): Python has no handler for it, so it does not write to our descriptor.
+"""
 
 import os
 import signal
+from collections import deque
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -9,57 +19,69 @@ from typing import Any
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
 """What the guard forwards (ContainerPilot contract, section 4.9). SIGQUIT prints all stacks, and ends."""
 
+STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 
-class EarlySignals:
-    """Records signals until the hub exists. Its descriptor becomes readable with the first one.
+_EACH_MAX = 2
+"""How many of one signal are noted until they are delivered. The kernel keeps one; a second request to stop means
+more than the first."""
 
-    Made with signals blocked; the caller unblocks them when this exists.
+
+class Signals:
+    """Notes signals, and delivers them once there is an event loop.
+
+    Made once, with signals blocked; the caller unblocks them when this exists.
 
     Args:
-        stopping: Called for each request to stop, in the signal handler: a slow start must not pass for a hung one.
+        heard: Called in the signal handler for each request to stop, at any moment: it must not block, take a lock,
+            switch greenlets or raise.
     """
 
-    def __init__(self, stopping: Callable[[], None]) -> None:
-        self.received: list[int] = []
-        self._stopping = stopping
-        self._fd, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    def __init__(self, heard: Callable[[], None]) -> None:
+        self.stop_asked = False
+        """Whether a stop has been asked for, delivered or not."""
+        self._heard = heard
+        self._pending: deque[int] = deque()
+        self._fd, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         for number in HANDLED:
-            signal.signal(number, self._record)
-        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+            signal.signal(number, self._note)
+        # Full means that a wake-up is under way already.
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
 
     def fileno(self) -> int:
-        """The descriptor to poll."""
+        """The descriptor that becomes readable with each signal."""
         return self._fd
 
-    @property
-    def stop_asked(self) -> bool:
-        """Whether a stop has been asked for."""
-        return any(number in {signal.SIGTERM, signal.SIGINT} for number in self.received)
-
     def forget_wakeups(self) -> None:
-        """Make the descriptor unreadable again; what was received stays recorded."""
+        """Make the descriptor unreadable again; what is pending stays so."""
         try:
             while os.read(self._fd, 4096):
                 pass
         except BlockingIOError:
             return
 
-    def hand_over(self, loop: Any, deliver: Callable[[int], None]) -> list[Any]:
-        """Let the hub deliver signals from now on, those recorded so far first; returns its watchers."""
-        watchers = []
-        for handled in HANDLED:
-            number = int(handled)
-            watcher = loop.signal(number, ref=False)
-            watcher.start(deliver, number)
-            watchers.append(watcher)
-        signal.set_wakeup_fd(-1)
-        os.close(self._fd)
-        os.close(self._write_end)
-        for received in self.received:
-            loop.run_callback(deliver, received)
-        return watchers
+    def deliver_to(self, loop: Any, deliver: Callable[[int], None]) -> Any:
+        """Have the event loop deliver signals from now on, those that are pending first, in the order of arrival.
 
-    def _record(self, number: int, _frame: FrameType | None) -> None:
-        self.received.append(number)
-        if number in {signal.SIGTERM, signal.SIGINT}:
-            self._stopping()
+        Args:
+            loop: gevent's loop.
+            deliver: Called from the hub with each signal's number.
+
+        Returns:
+            The watcher; it does not keep the loop alive. For tests to close: the supervisor needs it to its end.
+        """
+        watcher = loop.io(self._fd, 1, ref=False, priority=loop.MAXPRI)
+        watcher.start(self._deliver, loop, deliver)
+        self._deliver(loop, deliver)
+        return watcher
+
+    def _deliver(self, loop: Any, deliver: Callable[[int], None]) -> None:
+        self.forget_wakeups()
+        while self._pending:
+            loop.run_callback(deliver, self._pending.popleft())  # one that fails keeps none of the others back
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if number in STOPPING:
+            self.stop_asked = True
+            self._heard()
+        if self._pending.count(number) < _EACH_MAX:
+            self._pending.append(number)

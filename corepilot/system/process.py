@@ -11,12 +11,9 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-NOT_EXECUTABLE = 126
-NOT_FOUND = 127
-"""Exit statuses of a program that could not be started, as shells have them."""
-
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where programs are looked for when the environment has no PATH (execvp(3) leaves it to the C library)."""
+from corepilot.system.limits import JOB_LIMITS, SHORTAGES
+from corepilot.system.programs import NOT_EXECUTABLE as NOT_EXECUTABLE  # noqa: PLC0414  - for whoever spawns
+from corepilot.system.programs import NOT_FOUND, ProgramError, find_program
 
 _ALL_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
@@ -26,11 +23,14 @@ class SpawnError(Exception):
 
     Attributes:
         status: 127 for a program that is not there, 126 for any other reason.
+        shortage: Whether this machine was out of descriptors, processes or memory: nothing is wrong with the program,
+            and the same spawn may succeed a moment later.
     """
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, *, shortage: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.shortage = shortage
 
 
 class Reaper:
@@ -78,8 +78,12 @@ def spawn(
     *,
     output: int | None = None,
     stdin: int | None = None,
+    own: bool = False,
 ) -> int:
     """Start a program in a process group of its own, with default signals and /dev/null as stdin.
+
+    A job has the limit of descriptors that corepilot was given, and is likelier to be killed than corepilot when memory
+    runs out (`corepilot.system.limits`).
 
     Args:
         argv: Program and arguments. The program is looked up in the PATH of `environment` (contract, section 4.2).
@@ -88,6 +92,7 @@ def spawn(
         exited: Called once, from the hub, with the exit status (128+n for a signal).
         output: The descriptor that becomes its stdout and stderr; None to share ours.
         stdin: The descriptor that becomes its stdin; None for /dev/null. With it, stderr stays ours.
+        own: Whether it is a process of corepilot's own, with our limits.
 
     Returns:
         Its pid, which is also its process group.
@@ -95,6 +100,23 @@ def spawn(
     Raises:
         SpawnError: it could not be started; `exited` is not called.
     """
+    try:
+        program = find_program(argv[0], environment.get("PATH"))
+        start = _spawn if own else _spawn_job
+        pid = start(program, argv, environment, output, stdin)
+    except ProgramError as error:
+        raise SpawnError(f"cannot start {argv[0]!r}: {error}", error.status) from None
+    except OSError as error:
+        raise _spawn_error(argv[0], error) from None
+    except ValueError as error:  # a NUL byte in an argument or in the environment
+        raise SpawnError(f"cannot start {argv[0]!r}: {error}", NOT_EXECUTABLE) from None
+    reaper.expect(pid, exited)
+    return pid
+
+
+def _spawn(
+    program: str, argv: Sequence[str], environment: Mapping[str, str], output: int | None, stdin: int | None
+) -> int:
     actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
     if stdin is not None:
         actions = [(os.POSIX_SPAWN_DUP2, stdin, 0)]
@@ -102,30 +124,43 @@ def spawn(
         actions.append((os.POSIX_SPAWN_DUP2, output, 1))
         if stdin is None:
             actions.append((os.POSIX_SPAWN_DUP2, output, 2))
+    return os.posix_spawn(
+        program,
+        list(argv),
+        environment,
+        file_actions=actions,
+        setpgroup=0,
+        setsigmask=(),
+        setsigdef=_ALL_SIGNALS,
+    )
+
+
+def _spawn_job(
+    program: str, argv: Sequence[str], environment: Mapping[str, str], output: int | None, stdin: int | None
+) -> int:
     try:
-        pid = os.posix_spawn(
-            find_program(argv[0], environment),
-            list(argv),
-            environment,
-            file_actions=actions,
-            setpgroup=0,
-            setsigmask=(),
-            setsigdef=_ALL_SIGNALS,
-        )
+        with JOB_LIMITS.of_a_job(output) as reachable:
+            return _spawn(program, argv, environment, reachable, stdin)
     except OSError as error:
-        missing = error.errno == errno.ENOENT
-        reason = f"cannot start {argv[0]!r}: {error.strerror}" + (f" ({argv[0]} or its interpreter)" if missing else "")
-        raise SpawnError(reason, NOT_FOUND if missing else NOT_EXECUTABLE) from None
-    except ValueError as error:  # a NUL byte in an argument or in the environment
-        raise SpawnError(f"cannot start {argv[0]!r}: {error}", NOT_EXECUTABLE) from None
-    reaper.expect(pid, exited)
+        if error.errno not in {errno.EMFILE, errno.EBADF} or not JOB_LIMITS.lowers_descriptors:
+            raise
+    # The limit was in the way: musl's posix_spawn opens a pipe, and a job's stdin may be above the limit.
+    pid = _spawn(program, argv, environment, output, stdin)
+    JOB_LIMITS.give(pid)
     return pid
+
+
+def _spawn_error(name: str, error: OSError) -> SpawnError:
+    missing = error.errno == errno.ENOENT  # the program is there: it was looked for
+    reason = f"cannot start {name!r}: {error.strerror}" + (f" ({name} or its interpreter)" if missing else "")
+    status = NOT_FOUND if missing else NOT_EXECUTABLE
+    return SpawnError(reason, status, shortage=error.errno in SHORTAGES)
 
 
 def spawn_with_pipes(
     argv: Sequence[str], environment: Mapping[str, str], reaper: Reaper, exited: Callable[[int], None]
 ) -> tuple[int, int, int]:
-    """Start a program that is spoken to: returns its pid, the end to write to it and the end to read from it.
+    """Start a process of our own that is spoken to: returns its pid, the end to write to it, the end to read from it.
 
     Both ends are non-blocking, and the caller's to close.
 
@@ -136,7 +171,7 @@ def spawn_with_pipes(
     stdin = write_end = -1
     try:
         stdin, write_end = os.pipe2(os.O_CLOEXEC)
-        pid = spawn(argv, environment, reaper, exited, output=output, stdin=stdin)
+        pid = spawn(argv, environment, reaper, exited, output=output, stdin=stdin, own=True)
     except BaseException:
         os.close(read_end)
         if write_end >= 0:
@@ -149,25 +184,6 @@ def spawn_with_pipes(
     os.set_blocking(read_end, False)
     os.set_blocking(write_end, False)
     return pid, write_end, read_end
-
-
-def find_program(name: str, environment: Mapping[str, str]) -> str:
-    """The path of a program, looked for as execvp(3) does, in the given environment's PATH.
-
-    Raises:
-        SpawnError: nothing of that name can be executed.
-    """
-    if "/" in name:
-        return name
-    denied = False
-    for directory in environment.get("PATH", DEFAULT_PATH).split(":"):
-        path = f"{directory or '.'}/{name}"
-        if os.access(path, os.X_OK) and not os.path.isdir(path):
-            return path
-        denied = denied or os.path.isfile(path)
-    if denied:
-        raise SpawnError(f"cannot start {name!r}: found on PATH, but not executable", NOT_EXECUTABLE)
-    raise SpawnError(f"cannot start {name!r}: no such program on PATH", NOT_FOUND)
 
 
 def signal_group(pid: int, number: int) -> bool:

@@ -61,9 +61,9 @@ def test_programs_that_this_machine_lacks_are_one_warning(tmp_path: Path) -> Non
     assert answer.returncode == 0
     assert answer.stdout == (
         f"{file}: warning (depends on this machine): 3 commands cannot be executed here:\n"
-        '  2:22 jobs[0].exec (job "app"): "/srv/app": there is no such file\n'
-        '  2:71 jobs[0].health.exec (job "app"): "/srv/check": there is no such file\n'
-        '  3:20 jobs[1].exec (job "b"): "no-such-b": no directory of PATH has such a program\n'
+        '  2:22 jobs[0].exec (job "app"): "/srv/app": no such file: /srv/app\n'
+        '  2:71 jobs[0].health.exec (job "app"): "/srv/check": no such file: /srv/check\n'
+        f'  3:20 jobs[1].exec (job "b"): "no-such-b": not found in PATH ({os.environ["PATH"]})\n'
         "    = they have to be there when the jobs start\n"
         f"{file}: ok (2 jobs, 0 watches)\n"
     )

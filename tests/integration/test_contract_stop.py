@@ -268,11 +268,11 @@ def test_a_stop_is_announced_before_there_is_anybody_to_carry_it_out() -> None:
     """On a starved machine a start takes seconds, and the guard must not take it for a supervisor that hangs."""
     script = """
 import os, signal
-from corepilot.supervisor.signals import EarlySignals
-early = EarlySignals(lambda: os.write(1, b"announced\\n"))
+from corepilot.supervisor.signals import Signals
+signals = Signals(lambda: os.write(1, b"announced\\n"))
 for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
     os.kill(os.getpid(), number)
-assert early.stop_asked
+assert signals.stop_asked
 """
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert answer.stdout == "announced\n" * 2

@@ -51,8 +51,8 @@ def test_every_reason_why_a_program_cannot_be_started_is_told_and_leaves_nothing
         (tmp_path / name).write_bytes(content or Path("/bin/true").read_bytes())
         (tmp_path / name).chmod(0o755)
     reasons = {
-        "not-there": "No such file or directory",
-        "not-executable": "Permission denied",
+        "not-there": f"no such file: {tmp_path}/not-there",
+        "not-executable": "is not executable for this user; chmod +x it, or look at its folders' rights",
         "no-format": "Exec format error",
         "no-interpreter": "No such file or directory",
         "busy": "Text file busy",

@@ -191,3 +191,18 @@ def test_a_log_that_cannot_be_written_is_told_once_and_written_again_when_it_can
         eventually(lambda: (tmp_path / "log").read_text().count("said") > 3 if (tmp_path / "log").exists() else 0)
         assert corepilot.output.count("No space left on device") == 1
         assert corepilot.stop() == 0
+
+
+def test_jobs_beyond_the_limit_of_descriptors_that_was_given_run_and_have_that_limit(tmp_path: Path) -> None:
+    """300 pipes do not go under 256; corepilot takes the hard limit for itself, and jobs get what was given."""
+    jobs = ", ".join(f'{{name: "j{number}", exec: "sleep 1000"}}' for number in range(300))
+    shows = f'{{name: "shows", exec: {shell("note $(ulimit -Sn) $(ulimit -Hn) $(cat /proc/self/oom_score_adj)")}}}'
+    adjustment = int(Path("/proc/self/oom_score_adj").read_text())
+    with Corepilot(config(f"{jobs}, {shows}"), tmp_path, prefix=["prlimit", "--nofile=256:8192"]) as corepilot:
+        record = Record(corepilot)
+        record.until(f"256 8192 {min(adjustment + 100, 1000)}", deadline_s=30)
+        states = {job["state"] for job in corepilot.until_ready().status()["jobs"] if job["name"] != "shows"}
+        assert states == {"running"}
+        for pid in (corepilot.guard, corepilot.supervisor):
+            assert int(Path(f"/proc/{pid}/oom_score_adj").read_text()) == adjustment
+        assert corepilot.stop() == 0

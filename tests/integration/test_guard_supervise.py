@@ -186,6 +186,64 @@ def test_a_stopped_supervisor_counts_as_silent(number: int) -> None:
         assert run.stderr().endswith("it leaves no processes\n")
 
 
+@both
+def test_a_supervisor_with_a_busy_event_loop_stops_as_any_other(*, as_pid_1: bool) -> None:
+    """Longer than the guard waits for one that says nothing."""
+    with Running(program("busy", 2.5), as_pid_1=as_pid_1) as run:
+        run.announced("up")
+        wanted = [signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM]
+        for number in wanted:
+            run.send(number)
+        assert run.status() == 3
+        said = list(run.lines())
+        assert {line for line in said if line.startswith("signal")} == {f"signal {int(number)}" for number in wanted}
+        assert "child 7" in said
+        assert run.stderr() == ""
+
+
+def test_a_plugin_that_keeps_the_event_loop_busy_does_not_hold_up_the_stop() -> None:
+    """The control for the test above, and P03 of the fault table."""
+    with Running(program("busy", 300, "plugin 'slow', hook poll")) as run:
+        run.announced("up")
+        run.send(signal.SIGTERM)
+        assert run.status() == 70
+        assert "s of SIGTERM: killed; it was busy with plugin 'slow', hook poll" in run.stderr()
+
+
+def test_a_second_request_to_stop_is_delivered_too_and_a_storm_is_two() -> None:
+    with Running(program("busy", 1.5)) as run:
+        run.announced("up")
+        for _ in range(300):
+            run.send(signal.SIGTERM)
+            run.send(signal.SIGHUP)
+        assert run.status() == 3
+        said = list(run.lines())
+        assert said.count("stopping") == 1
+        assert said.count(f"signal {signal.SIGTERM:d}") <= 2
+        assert said.count(f"signal {signal.SIGHUP:d}") <= 2
+
+
+def test_a_kernel_that_tells_of_no_parents_death_is_said_and_survived() -> None:
+    _, *words = program("supervised", "returns", 7)
+    with Running(program("refused", *words)) as run:
+        assert run.status() == 7
+        assert run.stderr() == (
+            "corepilot: cannot be told of the parent's death: prctl(1): Operation not permitted; "
+            "nothing ends this process when its parent is killed\n"
+        )
+
+
+def test_a_traceback_does_not_wait_for_a_reader_that_stands_still() -> None:
+    read_end, write_end = os.pipe()
+    with supervised("raises", STUBBORN, stderr=write_end) as run:
+        run.announced("job")
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+        assert run.status() == 70
+        assert run.alive() == []
+    os.close(write_end)
+    os.close(read_end)
+
+
 # --- a stop that does not end ----------------------------------------------------------------------------------------
 
 

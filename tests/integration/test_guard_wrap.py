@@ -225,6 +225,49 @@ def test_a_term_shortens_the_wait_for_leftovers() -> None:
         assert list(run.lines()) == []
 
 
+WITHOUT_PROC = ["unshare", "--mount", "sh", "-c", 'umount -l /proc; exec "$@"', "-"]
+WITHOUT_PROC_AS_PID_1 = [*WITHOUT_PROC[:1], "--pid", "--fork", "--kill-child", *WITHOUT_PROC[1:]]
+
+
+@pytest.mark.parametrize("how", ["ignore", "obey"])
+def test_without_proc_the_group_of_the_command_is_ended(how: str) -> None:
+    with Running([*WITHOUT_PROC, *wrapper(*program("starter", 5, how, "child"))]) as run:
+        pids = {run.announced("job"), run.announced("job")}
+        terms = {f"term {pid} 1" for pid in pids} if how == "obey" else set()
+        assert run.status() == 5
+        assert set(run.lines()) == terms
+        assert run.alive() == []
+        assert run.stderr() == ""
+
+
+def test_without_proc_pid_1_ends_everything() -> None:
+    with Running([*WITHOUT_PROC_AS_PID_1, *wrapper(*program("starter", 5, "session", "obey"))]) as run:
+        pid = run.announced("job")
+        assert run.announced("term") == f"{pid} 1"
+        assert run.status() == 5
+        assert run.stderr() == ""
+
+
+def test_without_proc_what_cannot_be_found_is_given_up() -> None:
+    with Running([*WITHOUT_PROC, *wrapper(*program("starter", 5, "daemon", "ignore"))]) as run:
+        run.announced("job")
+        assert run.status(10) == 5
+        assert run.stderr() == (
+            "corepilot: cannot find the processes that are left, giving up: /proc is not mounted, or is that of "
+            "another PID namespace; mount it (mount -t proc proc /proc)\n"
+        )
+
+
+def test_a_kernel_that_tells_of_no_parents_death_is_survived() -> None:
+    _, *words = wrapper("sh", "-c", "exit 7")
+    with Running(program("refused", *words)) as run:
+        assert run.status() == 7
+        assert run.stderr() == (
+            "corepilot: cannot be told of the parent's death: prctl(1): Operation not permitted; "
+            "nothing ends this process when its parent is killed\n"
+        )
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_the_death_of_the_guard_sends_the_command_a_term(number: int) -> None:
     with Running(wrapper(*program("recorder"))) as run:

@@ -1,11 +1,13 @@
 """Bad input to `run`: one clear error each, non-zero exit, nothing started."""
 
+import fcntl
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
-from running import Corepilot, cli
+from running import COMMAND, Corepilot, cli
 
 GOOD = '{consul: false, control: {socket: "%s/s"}, jobs: [{name: "a", exec: ["touch", "%s/started"]}]}'
 
@@ -91,3 +93,45 @@ def test_every_error_is_told_at_once(tmp_path: Path) -> None:
     answer = cli("run", "-c", str(config), cwd=tmp_path)
     assert answer.returncode == 1
     assert answer.stderr.count(": error: ") == 3
+
+
+@pytest.mark.parametrize("reader", ["stands still", "is gone", "is slow"])
+@pytest.mark.parametrize("config", ["{jobs: [", None])
+def test_a_refusal_is_status_1_whoever_reads_stderr(tmp_path: Path, config: str | None, reader: str) -> None:
+    if config is not None:
+        (tmp_path / "corepilot.json5").write_text(config)
+    ours, theirs = os.pipe()
+    fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+    if reader == "is gone":
+        os.close(ours)
+    else:
+        os.write(theirs, b"x" * 4096)
+    command = [*COMMAND, "run", "-c", str(tmp_path / "corepilot.json5")]
+    with subprocess.Popen(command, stderr=theirs, stdin=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        if reader == "is slow":
+            said = b""
+            while piece := os.read(ours, 512):
+                said += piece
+            assert b"cannot" in said
+        assert process.wait(20) == 1
+    if reader != "is gone":
+        os.close(ours)
+
+
+@pytest.mark.parametrize("how", ["not mounted", "of another namespace"])
+def test_without_proc_there_is_one_sentence(tmp_path: Path, how: str) -> None:
+    config = tmp_path / "corepilot.json5"
+    config.write_text(GOOD.replace("%s", str(tmp_path)))
+    if how == "not mounted":
+        prefix = ["unshare", "--mount", "sh", "-c", 'umount -l /proc; exec "$@"', "-"]
+    else:
+        prefix = ["unshare", "--pid", "--fork", "--kill-child"]
+    answer = subprocess.run(
+        [*prefix, *COMMAND, "run", "-c", str(config)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert answer.stderr == (
+        "corepilot: cannot run without /proc: it is not mounted, or shows another PID namespace; mount it there\n"
+    )
+    assert answer.returncode == 1
+    assert not (tmp_path / "started").exists()

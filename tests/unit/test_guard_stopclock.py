@@ -30,6 +30,38 @@ def test_an_announcement_replaces_the_second() -> None:
     assert clock.verdict(130.0 + SLACK_S) == "overran"
 
 
+def test_a_busy_supervisor_that_has_heard_gets_the_time_it_asked_for() -> None:
+    clock = StopClock()
+    clock.asked(100.0)
+    clock.heard(110.0)
+    assert clock.verdict(109.9) is None
+    assert clock.verdict(110.0) == "silent"
+
+
+def test_hearing_again_and_again_is_no_way_to_put_off_the_stop() -> None:
+    clock = StopClock()
+    clock.asked(100.0)
+    clock.heard(110.0)
+    clock.heard(120.0)
+    assert clock.verdict(110.0) == "silent"
+
+
+def test_hearing_again_leaves_the_announced_deadline() -> None:
+    clock = StopClock()
+    clock.asked(100.0)
+    clock.announced(130.0)
+    clock.heard(110.0)
+    assert clock.verdict(129.0) is None
+    assert clock.due == 130.0 + SLACK_S
+
+
+def test_an_announcement_replaces_what_was_heard() -> None:
+    clock = StopClock()
+    clock.heard(110.0)
+    clock.announced(105.0)
+    assert clock.due == 105.0 + SLACK_S
+
+
 def test_the_last_announcement_counts_longer_or_shorter() -> None:
     clock = StopClock()
     clock.announced(130.0)
@@ -69,7 +101,9 @@ def test_the_allowances_run_out() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.floats(0, 10), st.sampled_from(["ask", "announce", "look"]), st.floats(0, 60)), min_size=1, max_size=50
+    st.tuples(st.floats(0, 10), st.sampled_from(["ask", "hear", "announce", "look"]), st.floats(0, 60)),
+    min_size=1,
+    max_size=50,
 )
 
 
@@ -82,6 +116,10 @@ def test_no_verdict_comes_early_and_none_fails_to_come(steps: list[tuple[float, 
             clock.asked(now)
             asked = True
             latest_promise = max(latest_promise, now + ACKNOWLEDGE_S)
+        elif what == "hear":
+            clock.heard(now + length)
+            asked = True
+            latest_promise = max(latest_promise, now + length)
         elif what == "announce":
             clock.announced(now + length)
             asked = True

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corepilot.config.text.commands import find_program, formatted, oddities, split
+from corepilot.config.text.commands import formatted, oddities, split
 
 
 @pytest.mark.parametrize(
@@ -44,20 +44,3 @@ def test_elements_are_formatted_as_go_does(value: object, text: str) -> None:
 )  # fmt: skip
 def test_oddities(text: str, count: int) -> None:
     assert len(list(oddities(text))) == count
-
-
-@pytest.mark.parametrize(
-    ("program", "search", "fault"),
-    [
-        ("sh", "/usr/bin:/bin", ""),
-        ("/bin/sh", "", ""),
-        ("sh", "/nonexistent", "no directory of PATH has such a program"),
-        ("/nonexistent/x", "/bin", "there is no such file"),
-        ("/etc/passwd", "/bin", "the file cannot be executed"),
-        ("", "/bin", "the name of the program is empty"),
-        ("a\0b", "/bin", "the name of the program has a NUL in it"),
-        ("sh", "/bin\0", "no directory of PATH has such a program"),
-    ],
-)
-def test_programs(program: str, search: str, fault: str) -> None:
-    assert find_program(program, search) == fault

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from corepilot.config.text.addresses import InterfaceAddress, choose, interface_addresses, parse_spec
-from corepilot.config.text.commands import find_program
+from corepilot.system.programs import ProgramError, find_program
 
 
 class Host:
@@ -41,7 +41,11 @@ class Host:
 
     def program_fault(self, program: str) -> str:
         """Why a program cannot be executed, or ""."""
-        return find_program(program, self.environment.get("PATH", os.defpath))
+        try:
+            find_program(program, self.environment.get("PATH"))
+        except ProgramError as error:
+            return str(error)
+        return ""
 
     def file_fault(self, path: str, kind: str) -> str:
         """Why a "file" or "directory" cannot be read, or ""."""

@@ -1,7 +1,6 @@
 """Commands as configurations write them (ContainerPilot contract, section 4.2), and what is odd about them."""
 
 import math
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,33 +39,6 @@ def oddities(text: str) -> Iterator[str]:
         yield "two blanks in a row make an empty argument"
     if any(blank in text.strip() for blank in "\t\n\r"):
         yield "tabs and line ends do not separate arguments"
-
-
-def find_program(program: str, search: str) -> str:
-    """Why a program cannot be executed here, or "".
-
-    Args:
-        program: As in the command.
-        search: The value of PATH, of the jobs' environment.
-    """
-    if not program:
-        return "the name of the program is empty"
-    if "\0" in program:
-        return "the name of the program has a NUL in it"
-    if "/" in program:
-        if not os.path.exists(program):
-            return "there is no such file"
-        return "" if _executable(program) else "the file cannot be executed"
-    if any(_executable(os.path.join(directory, program)) for directory in search.split(":")):
-        return ""
-    return "no directory of PATH has such a program"
-
-
-def _executable(file: str) -> bool:
-    try:
-        return os.path.isfile(file) and os.access(file, os.X_OK)
-    except ValueError:
-        return False  # a NUL in PATH
 
 
 def _number(value: float) -> str:
