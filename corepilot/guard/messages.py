@@ -11,6 +11,7 @@ import os
 import stat
 
 from corepilot.system.kernel import signal_name
+from corepilot.wording.escaping import escaped
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def speaker(name: str, descriptor: int = 2) -> Callable[[str], None]:
     """
 
     def say(text: str) -> None:
-        line = f"{name}: {text}".replace("\n", " ").encode("utf-8", "replace")[: _LINE_BYTES - 1] + b"\n"
+        line = f"{name}: {escaped(text)}".encode("utf-8", "replace")[: _LINE_BYTES - 1] + b"\n"
         try:
             _write(descriptor, line)
         except OSError:
