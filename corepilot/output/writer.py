@@ -235,8 +235,8 @@ class Writer:
     def _go_on_there(self) -> None:
         with self._lock:
             target, self._next_target = self._next_target, None
-            before, self._now = self._now, target or self._now
-        self._leave(before)
+            left = self._switch(target)
+        self._leave(left)
 
     def _reopen(self) -> None:
         if self._now.path is None:
@@ -247,12 +247,25 @@ class Writer:
             self._complain(error)
             return
         with self._lock:
-            before, self._now = self._now, target
-        self._leave(before)
+            left = self._switch(target)
+        self._leave(left)
 
-    def _leave(self, before: Target) -> None:
-        if before.fd != self._now.fd:
-            before.close()
+    def _switch(self, target: Target | None) -> Target | None:
+        """Write there from now on; returns what is to be closed."""
+        before = self._now
+        if target is None:
+            return None
+        same = target.identity == before.identity and None not in {before.path, target.path}
+        if same and not target.unread:
+            # What is open may be a fifo's only read end, to which this second open owes its success.
+            self._now = target._replace(fd=before.fd)
+            return target
+        self._now = target
+        return before
+
+    def _leave(self, left: Target | None) -> None:
+        if left is not None:
+            left.close()
         self._look()
 
     def _look(self) -> None:
