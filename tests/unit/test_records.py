@@ -109,7 +109,7 @@ def test_a_pipe_reads_less_at_a_time_when_lines_are_short(log: Log) -> None:
     os.close(writer)
     turned(lambda: not pipe.open)
     assert sum(len(records.lines) for records in taken) == 60_000
-    assert max(len(records.lines) for records in taken) <= 4096
+    assert max(len(records.lines) for records in taken) <= 8192
     assert log.close(5)
 
 
