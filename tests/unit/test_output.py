@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,43 @@ def test_our_own_lines_about_a_job_are_no_lines_of_the_job(tmp_path: Path) -> No
     log("warning", "killing it", (("check", "check.app"), ("pid", 7)))
     assert log.close(5)
     assert re.sub(STAMP, "T", path.read_text()) == "T app: cannot start it\nT check.app: killing it\n"
+
+
+HOSTILE = st.text(st.characters() | st.sampled_from("\n\r\x1b\x9b\u2028\udcff"))
+
+
+@given(HOSTILE, HOSTILE, st.sampled_from(["default", "text", "json"]))
+def test_a_message_is_one_record_whatever_it_and_its_fields_hold(message: str, name: str, form: Any) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "log"
+        log = Log(LoggingConfig(format=form, output=str(path)))
+        log("info", message, (("job", name), ("pid", 7)))
+        log.lines("info", ["first", message])
+        log.job_lines([b"a line", b"\x1b another"], (("job", name), ("pid", 7)))
+        assert log.close(5)
+        lines = path.read_text("utf-8").split("\n")
+    assert len(lines) == 6
+    if form == "json":
+        records = [json.loads(line) for line in lines[:5]]
+        assert (records[4]["job"], records[4]["msg"]) == (
+            name.encode("utf-8", "backslashreplace").decode(),
+            "\x1b another",
+        )
+        return
+    assert all(line.isprintable() for line in lines[:4])
+    assert lines[4].count("\x1b") == 1  # the job's own byte
+
+
+def test_lines_that_belong_together_are_records_of_one_time(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = Log(LoggingConfig(output=str(path)))
+    log.lines("error", ["stacks:", "  one", "  two"], (("job", "app"),))
+    log.lines("debug", ["hidden"])
+    log.lines("error", [])
+    assert log.close(5)
+    stamps, messages = zip(*[line.split(" ", 1) for line in path.read_text().splitlines()], strict=True)
+    assert messages == ("app: stacks:", "app:   one", "app:   two")
+    assert len(set(stamps)) == 1
 
 
 def test_job_lines_are_shown_at_every_level(tmp_path: Path) -> None:

@@ -43,6 +43,9 @@ def refusal(code: str, rule: str, hint: str = "", name: str = "") -> ValidationE
 def shown(value: Any) -> str:
     """A value as a message shows it; short, and without what is inside of it."""
     if isinstance(value, str):
+        from corepilot.config.diagnostics.excerpts import masked  # only where something is wrong
+
+        value = masked(value)
         text = value if len(value) <= 40 else value[:39] + "…"
         return f'"{escaped(text)}"'
     if isinstance(value, list):
