@@ -9,6 +9,8 @@ from corepilot.config.diagnostics.problems import Problem
 from corepilot.config.loading import loader
 from corepilot.config.loading.exchange import LoadRequest, LoadResult
 from corepilot.model.configuration import Configuration
+from corepilot.wording.counting import counted
+from corepilot.wording.escaping import escaped
 
 DEADLINE_S = 10.0
 """Seconds that one file may take, whatever it waits for."""
@@ -85,7 +87,7 @@ def render(arguments: Arguments) -> int:
     file = _files(arguments, environment)[0]
     result = _load(LoadRequest(location=file, environment=environment, judge_machine=False, render_only=True))
     if result.rendered is None:
-        sys.stderr.buffer.write(_problems(result.problems).encode("utf-8", "backslashreplace"))
+        sys.stderr.buffer.write(_problems(file, result.problems).encode("utf-8", "backslashreplace"))
         return 1
     # Bytes of the environment that are not UTF-8 come out as they were.
     sys.stdout.buffer.write(result.rendered.encode("utf-8", "surrogateescape"))
@@ -134,42 +136,36 @@ def _load(request: LoadRequest) -> LoadResult:
 
 
 def _text(file: str, result: LoadResult) -> str:
-    text = _problems(_collected(file, result.problems))
+    text = _problems(file, result.problems)
+    file = escaped(file)
     if result.config is None:
         errors = sum(problem.is_error for problem in result.problems)
-        return f"{text}{file}: refused ({_count(errors, 'error')})\n"
+        return f"{text}{file}: refused ({counted(errors, 'error')})\n"
     return f"{text}{file}: ok ({_contents(result.config)})\n"
 
 
-def _collected(file: str, problems: list[Problem]) -> list[Problem]:
-    """The problems, with one in the place of several that are only about programs which this machine lacks.
+def _problems(file: str, problems: list[Problem]) -> str:
+    """The problems, one after another; at the end, together, those that are only about programs of this machine.
 
-    Where a container's file is checked on its author's machine, that is every job's.
+    Where a container's file is checked on its author's machine, it may lack the program of every job.
     """
     lacking = [one for one in problems if one.code == "exec-missing"]
     if len(lacking) < 2:
-        return problems
-    lines = [f"{_count(len(lacking), 'command')} cannot be executed here:"]
+        return "".join(problem.text() + "\n" for problem in problems)
+    message = f"{counted(len(lacking), 'command')} cannot be executed here:"
+    lines = Problem("warning", "exec-missing", message, file=file, machine=True).text().split("\n")
     for one in lacking[:_MOST_PROGRAMS]:
         where, _, what = one.message.partition(": cannot execute ")
-        lines.append(f"  {one.line}:{one.column} {where}: {what.replace(' here: ', ': ', 1)}")
+        lines.append(escaped(f"  {one.line}:{one.column} {where}: {what.replace(' here: ', ': ', 1)}"))
     if len(lacking) > _MOST_PROGRAMS:
         lines.append(f"  and {len(lacking) - _MOST_PROGRAMS} more; -o json has all")
-    hint = "they have to be there when the jobs start"
-    whole = Problem("warning", "exec-missing", "\n".join(lines), hint, file, machine=True)
-    return [*(one for one in problems if one.code != "exec-missing"), whole]
-
-
-def _problems(problems: list[Problem]) -> str:
-    return "".join(problem.text() + "\n" for problem in problems)
+    lines.append("    = they have to be there when the jobs start")
+    others = "".join(problem.text() + "\n" for problem in problems if problem.code != "exec-missing")
+    return others + "\n".join(lines) + "\n"
 
 
 def _contents(config: Configuration) -> str:
-    return f"{_count(len(config.jobs), 'job')}, {_count(len(config.watches), 'watch', 'watches')}"
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return f"{counted(len(config.jobs), 'job')}, {counted(len(config.watches), 'watch', 'watches')}"
 
 
 def _plain(file: str, result: LoadResult) -> dict[str, Any]:

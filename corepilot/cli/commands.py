@@ -8,6 +8,8 @@ from typing import Any, Literal
 from corepilot.cli.arguments import UsageError, suggest
 from corepilot.control.client import ControlClient, find
 from corepilot.errors import ControlError
+from corepilot.wording.escaping import escaped
+from corepilot.wording.tables import table
 
 RELOAD_DEADLINE_S = 45.0
 """Seconds a reload may take: a load under way, and one more."""
@@ -59,7 +61,7 @@ def instances(arguments: Any) -> int:
     """`corepilot instances SERVICE`: one `ADDRESS:PORT ID` a line, passing instances only; JSON shows all."""
     found = _ask(_client(arguments), "GET", f"/v1/instances/{arguments.positionals[0]}")
     if arguments.output == "json":
-        _say(json.dumps(found, indent=2))
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return 0
     for one in found:
         if one["status"] == "passing":
@@ -72,7 +74,7 @@ def status(arguments: Any) -> int:
     """`corepilot status`: tables of jobs, services and watches."""
     found = _ask(_client(arguments), "GET", "/v1/status")
     if arguments.output == "json":
-        _say(json.dumps(found, indent=2))
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return 0
     catalog = found["catalog"]
     where = f"{catalog['backend']} at {catalog['address']}" if catalog else "none"
@@ -92,17 +94,17 @@ def status(arguments: Any) -> int:
         )
         for job in found["jobs"]
     ]
-    _table(("JOB", "STATE", "HEALTH", "PID", "STARTS", "LAST", "UP"), rows)
+    _say_table(("JOB", "STATE", "HEALTH", "PID", "STARTS", "LAST", "UP"), rows)
     services = [
         (one["id"], f"{one['address']}:{one['port']}", one["status"] or "-", "yes" if one["in_sync"] else "no")
         for one in found["services"]
     ]
-    _table(("INSTANCE", "ADDRESS", "STATUS", "IN CATALOG"), services)
+    _say_table(("INSTANCE", "ADDRESS", "STATUS", "IN CATALOG"), services)
     watches = [
         (one["name"], str(one["passing"]), str(one["instances"]), "yes" if one["connected"] else "no")
         for one in found["watches"]
     ]
-    _table(("WATCH", "PASSING", "INSTANCES", "CONNECTED"), watches)
+    _say_table(("WATCH", "PASSING", "INSTANCES", "CONNECTED"), watches)
     return 0
 
 
@@ -177,18 +179,16 @@ def _pairs(words: Sequence[str]) -> Iterable[tuple[str, str]]:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    """Write one line; what others named, such as a service or an instance, stays in it."""
+    sys.stdout.write(escaped(line) + "\n")
+
+
+def _say_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for line in table(head, rows):
+        _say(line)
 
 
 def _duration(seconds: float) -> str:
     from corepilot.config.text.units import format_duration
 
     return format_duration(round(seconds) if seconds >= 10 else round(seconds, 1))
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if not rows:
-        return
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        _say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

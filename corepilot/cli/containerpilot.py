@@ -8,6 +8,7 @@ wrong on standard output, as lines of the default log format, for that is where 
 
 import os
 import sys
+import time
 
 from corepilot.cli.goflags import Flag, FlagError, Values, parse, usage
 from corepilot.cli.main import open_standard
@@ -50,7 +51,9 @@ def main(words: "Sequence[str] | None" = None) -> int:
     try:
         values = parse(FLAGS, words)
     except FlagError as error:
-        sys.stderr.write(f"{error}\n{usage('containerpilot', FLAGS)}".lstrip("\n"))
+        from corepilot.wording.escaping import escaped
+
+        sys.stderr.write(f"{escaped(str(error))}\n{usage('containerpilot', FLAGS)}".lstrip("\n"))
         return USAGE
     if values.switches["version"]:
         from corepilot._version import __version__
@@ -180,8 +183,9 @@ def _refuse(problems: "Sequence[Problem]") -> None:
 
 def _say(message: str) -> None:
     from corepilot.output.stamps import nano_stamp
+    from corepilot.wording.escaping import escaped
 
-    line = f"{nano_stamp()} {message}\n".encode("utf-8", "backslashreplace")
+    line = f"{nano_stamp(time.time_ns())} {escaped(message)}\n".encode("utf-8", "backslashreplace")
     try:  # noqa: SIM105  - contextlib is not worth its import here
         os.write(1, line)
     except OSError:

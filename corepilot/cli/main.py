@@ -6,6 +6,7 @@ Imports little, and late: `corepilot` is on the boot path of a container, and `c
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def open_standard() -> None:
     os.close(fd)
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:  # what the interpreter makes of a closed descriptor
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  - stays open
+            setattr(sys, name, open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))  # noqa: SIM115  - stays open
 
 
 def own_environment() -> dict[str, str]:
@@ -97,17 +98,25 @@ def _carry_out(name: str, words: list[str], given: Mapping[str, str]) -> int:
     from corepilot.cli.arguments import USAGE, UsageError
     from corepilot.errors import CorepilotError
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name of a file, or of an instance, may be in no encoding
     try:
         return _command_status(name, words, given)
     except UsageError as error:
-        sys.stderr.write(f"corepilot: {error}\n")
+        _complain(str(error))
         return USAGE
     except CorepilotError as error:
-        sys.stderr.write(f"corepilot: {error}\n")
+        _complain(str(error))
         return 1
     except BrokenPipeError:  # `corepilot status | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+
+
+def _complain(message: str) -> None:
+    from corepilot.wording.escaping import escaped
+
+    sys.stderr.write(f"corepilot: {escaped(message)}\n")
 
 
 def _command_status(name: str, words: list[str], given: Mapping[str, str]) -> int:

@@ -19,6 +19,8 @@ from corepilot.plugin.installed import GROUPS, InstalledPlugin, explain_unknown,
 from corepilot.plugin.manager import import_light
 from corepilot.plugin.options import OptionField, fields_of
 from corepilot.plugin.verify import verify
+from corepilot.wording.escaping import escaped
+from corepilot.wording.tables import table
 
 Output = Literal["table", "json"]
 
@@ -91,7 +93,7 @@ def show_plugin(arguments: InfoArguments) -> int:
     try:
         shown = [_details(plugin, schema=arguments.output == "json") for plugin in _named((arguments.name,), plugins)]
     except PluginError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{escaped(str(error))}\n")
         return 1
     if arguments.output == "json":
         _write_json(shown)
@@ -108,7 +110,7 @@ def verify_plugins(arguments: VerifyArguments) -> int:
     try:
         chosen = _named(arguments.names, plugins) if arguments.names else plugins
     except PluginError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{escaped(str(error))}\n")
         return 1
     results = []
     for plugin in chosen:
@@ -198,7 +200,7 @@ def _write_details(one: dict[str, Any]) -> None:
         ("capabilities", ", ".join(one["capabilities"]) or "none"),
     )
     for label, value in facts:
-        sys.stdout.write(f"{label + ':':<14} {value}\n")
+        sys.stdout.write(f"{label + ':':<14} {escaped(value)}\n")
     if not one["options"]:
         sys.stdout.write("options:       none\n")
         return
@@ -232,12 +234,8 @@ def _shown_default(value: Any) -> str:
     return "-" if value in ("", (), None) else json.dumps(value)
 
 
-def _write_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    lines = [heads, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    for line in lines:
-        cells = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+def _write_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    sys.stdout.writelines(line + "\n" for line in table(head, rows))
 
 
 def _write_json(value: Any) -> None:

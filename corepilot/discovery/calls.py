@@ -5,6 +5,7 @@ import gevent
 from corepilot.discovery.backend import Backend
 from corepilot.discovery.desired import Step
 from corepilot.errors import BackendError, BackendTimeoutError
+from corepilot.wording.failures import one_line_traceback
 
 OUTPUT_BYTES = 4096
 """What is kept of a check's output, in UTF-8 (Consul keeps 4 KiB as well)."""
@@ -45,9 +46,7 @@ def make_call(backend: Backend, step: Step, deadline_s: float) -> Exception | Cu
     except BackendError as error:
         return error
     except Exception as error:  # noqa: BLE001  - a bug in a plugin must not end our care for the instance
-        from traceback import format_exception
-
-        trace = "".join(format_exception(error)).strip().replace("\n", " | ")
+        trace = one_line_traceback(error)
         return RuntimeError(f"cannot {step.kind} {registration.id}: a bug in the backend: {trace}")
     return None
 

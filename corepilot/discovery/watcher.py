@@ -23,6 +23,7 @@ from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
 from corepilot.model.service import Query, Snapshot
 from corepilot.output.repeat import Repeat
+from corepilot.wording.failures import one_line_traceback
 
 FIRST_S = 15.0
 """How long a stream may take to its first snapshot."""
@@ -139,7 +140,7 @@ class Watcher:
         except BackendError as error:
             return error
         except Exception as error:  # noqa: BLE001  - a bug in a plugin must not end the watch
-            return RuntimeError(f"cannot watch {query.service}: a bug in the backend: {_trace(error)}")
+            return RuntimeError(f"cannot watch {query.service}: a bug in the backend: {one_line_traceback(error)}")
         return RuntimeError(f"cannot watch {query.service}: a bug in the backend: its stream just ended")
 
     def _take(self, snapshot: Snapshot) -> None:
@@ -155,9 +156,3 @@ class Watcher:
             self._passing = passing
             self._publish(Event("changed", self._source))
             self._publish(Event("healthy" if passing else "unhealthy", self._source))
-
-
-def _trace(error: Exception) -> str:
-    from traceback import format_exception
-
-    return "".join(format_exception(error)).strip().replace("\n", " | ")

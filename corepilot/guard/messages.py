@@ -6,6 +6,7 @@ import os
 
 from corepilot.system.kernel import signal_name
 from corepilot.system.writing import try_write
+from corepilot.wording.escaping import escaped
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def speaker(name: str, descriptor: int = 2) -> Callable[[str], None]:
     """
 
     def say(text: str) -> None:
-        line = f"{name}: {text}".replace("\n", " ").encode("utf-8", "replace")[: _LINE_BYTES - 1] + b"\n"
+        line = f"{name}: {escaped(text)}".encode("utf-8", "replace")[: _LINE_BYTES - 1] + b"\n"
         try:
             try_write(descriptor, line)
         except OSError:

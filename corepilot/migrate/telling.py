@@ -7,6 +7,8 @@ from corepilot.migrate.conversion import Decision
 from corepilot.migrate.facts import Place
 from corepilot.migrate.layout import DECIDE
 from corepilot.migrate.outcome import UNDECIDED, UNUSABLE, Outcome
+from corepilot.wording.counting import counted
+from corepilot.wording.escaping import escaped
 
 _SHORT = 110
 """How many characters of a decision are shown."""
@@ -19,22 +21,22 @@ def turned_text(one: Outcome, target: str | None) -> str:
         one: What came of it.
         target: The file that it was written to; None for stdout, where the lines' numbers help nobody.
     """
-    said = "".join(problem.text() + "\n" for problem in one.problems)
+    file, said = escaped(one.file), "".join(problem.text() + "\n" for problem in one.problems)
     if one.text is None:
-        return f"{said}{one.file}: cannot be turned into version 3\n"
+        return f"{said}{file}: cannot be turned into version 3\n"
     if any(problem.unset for problem in one.problems):
         said += "Variables are not set here: give those of the container with -e NAME=VALUE or --env-file FILE.\n"
     errors = sum(problem.is_error for problem in one.problems)
-    head = f"{one.file}: turned into version 3{f', in {target}' if target else ''}"
+    head = f"{file}: turned into version 3{f', in {escaped(target)}' if target else ''}"
     wants = []
     if errors:
-        wants.append(f"{_count(errors, 'error', 'errors')} in the new file")
+        wants.append(f"{counted(errors, 'error')} in the new file")
     if one.decisions:
-        wants.append(_count(len(one.decisions), "decision is wanted", "decisions are wanted"))
+        wants.append(counted(len(one.decisions), "decision is wanted", "decisions are wanted"))
     if not wants:
         return f"{said}{head}\n"
     end = ":" if one.decisions else ""
-    lines = "".join(f"  {line}\n" for line in _decisions(one.decisions, target))
+    lines = "".join(f"  {escaped(line)}\n" for line in _decisions(one.decisions, target))
     return f"{said}{head}; {', '.join(wants)} (exit status {UNDECIDED}){end}\n{lines}"
 
 
@@ -55,21 +57,23 @@ def _decisions(found: Sequence[Decision], target: str | None) -> list[str]:
 
 def compared_text(one: Outcome) -> str:
     """What is said of a file of version 3."""
-    said = "".join(problem.text() + "\n" for problem in one.problems)
+    file, said = escaped(one.file), "".join(problem.text() + "\n" for problem in one.problems)
     refused = one.status == UNUSABLE
     if not one.found and not refused:
-        return f"{said}{one.file}: loads unchanged\n"
+        return f"{said}{file}: loads unchanged\n"
     if refused:
-        head = f"cannot be loaded ({_count(len(one.problems), 'error', 'errors')})"
+        head = f"cannot be loaded ({counted(len(one.problems), 'error')})"
     else:
-        head = f"loads, with {_count(len(one.found), 'difference', 'differences')} from ContainerPilot"
+        head = f"loads, with {counted(len(one.found), 'difference')} from ContainerPilot"
         decide = sum(difference.decide and bool(places) for difference, places in one.found)
         if decide:
-            head += f"; {_count(decide, 'wants a decision', 'want a decision')} (exit status {UNDECIDED})"
-    lines = [f"{one.file}: {head}"]
+            head += f"; {counted(decide, 'wants a decision', 'want a decision')} (exit status {UNDECIDED})"
+    lines = [f"{file}: {head}"]
     for difference, places in one.found:
         where = ", ".join(_place(place) for place in places if place.path)
-        lines.append(f"  {difference.id}{' (decide)' if difference.decide else ''}{f': {where}' if where else ''}")
+        lines.append(
+            f"  {difference.id}{' (decide)' if difference.decide else ''}{f': {escaped(where)}' if where else ''}"
+        )
         lines.append(f"    ContainerPilot: {difference.old}")
         lines.append(f"    corepilot:      {difference.new}")
         lines.append(f"    to restore:     {difference.restore or 'there is no setting'}")
@@ -78,10 +82,6 @@ def compared_text(one: Outcome) -> str:
 
 def _place(place: Place) -> str:
     return f"{place.path} (line {place.line})" if place.line else place.path
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def plain(one: Outcome, target: str | None) -> dict[str, Any]:

@@ -1,15 +1,19 @@
-"""The read end of a child's output: from the pipe to the log, in the hub, without ever waiting."""
+"""The read end of a child's output: from the pipe to whoever takes records, in the hub, without ever waiting."""
 
 import os
 from typing import Any
 
 from corepilot.output.lines import LineSplitter
-from corepilot.output.log import Fields, Log
+from corepilot.output.log import Log
+from corepilot.output.records import Fields, Records
 
 CHUNK_BYTES = 64 * 1024
 FIRST_CHUNK_BYTES = 4 * 1024
 BLOCK_BYTES = 256 * 1024
 """How many bytes of records one read should make at most: an empty line becomes fifty or more."""
+
+RECORD_BYTES = 40
+"""What a record takes beside its line and the values of its fields, in the default format; up to twice that in JSON."""
 
 PAUSE_S = 0.005
 """Seconds until output is read again when the log was congested."""
@@ -23,7 +27,7 @@ class OutputPipe:
 
     Args:
         loop: gevent's loop.
-        log: Where lines go.
+        log: Whose subscribers the lines go to, and where the pipe says what was not logged.
         log_limit_bytes: Log no more than this much; the rest is read and counted. None for no limit.
         keep: Whether to keep the last `KEEP_BYTES` for `tail`.
 
@@ -36,6 +40,7 @@ class OutputPipe:
         self._limit, self._keep = log_limit_bytes, keep
         self._splitter = LineSplitter()
         self._fields: Fields = ()
+        self._record_bytes = RECORD_BYTES
         self._tail = b""
         self._logged_bytes = 0
         self._skipped_bytes = 0
@@ -59,6 +64,7 @@ class OutputPipe:
         """The child has been started and holds the write end: close ours, and read from now on."""
         self._close_write_end()
         self._fields = fields
+        self._record_bytes = RECORD_BYTES + sum(len(str(value)) for _, value in fields)
         self._watcher = self._loop.io(self._read_end, 1)
         self._watcher.start(self._readable)
 
@@ -131,10 +137,13 @@ class OutputPipe:
             self._skipped_bytes += len(chunk)
             return True
         self._logged_bytes += len(chunk)
-        block_bytes = self._emit(self._splitter.feed(chunk))
+        lines = self._splitter.feed(chunk)
+        self._emit(lines)
         # What comes next will be like this, mostly.
-        self._chunk_bytes = min(CHUNK_BYTES, max(FIRST_CHUNK_BYTES, len(chunk) * BLOCK_BYTES // max(block_bytes, 1)))
+        block_bytes = len(chunk) + len(lines) * self._record_bytes
+        self._chunk_bytes = min(CHUNK_BYTES, max(FIRST_CHUNK_BYTES, len(chunk) * BLOCK_BYTES // block_bytes))
         return True
 
-    def _emit(self, lines: list[bytes]) -> int:
-        return self._log.job_lines(lines, self._fields) if lines else 0
+    def _emit(self, lines: list[bytes]) -> None:
+        if lines:
+            self._log.output.publish(Records.now(lines, self._fields))

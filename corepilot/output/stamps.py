@@ -16,8 +16,8 @@ def local_time(second: int) -> tuple[str, str]:
     return time.strftime("%Y-%m-%dT%H:%M:%S", local), zone
 
 
-def nano_stamp() -> str:
-    """The time as Go's RFC3339Nano: trailing zeros of the fraction are left out."""
-    second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+def nano_stamp(wall_ns: int) -> str:
+    """A time, in nanoseconds of Unix time, as Go's RFC3339Nano: trailing zeros of the fraction are left out."""
+    second, nanoseconds = divmod(wall_ns, 1_000_000_000)
     text, zone = local_time(second)
     return f"{text}.{nanoseconds:09d}".rstrip("0").rstrip(".") + zone

@@ -15,7 +15,10 @@ import time
 from _queue import Empty, SimpleQueue
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
-from errno import ENXIO
+from enum import Enum
+from errno import EAGAIN
+
+from corepilot.output.target import Target, open_file
 
 QUEUE_MAX_BYTES = 1024 * 1024
 BURST_MAX_BYTES = 8 * QUEUE_MAX_BYTES
@@ -27,36 +30,52 @@ STUCK_S = 1.0
 COMPLAIN_EVERY_S = 60.0
 
 
+class _Mark(Enum):
+    """What goes through the queue between blocks; of each at most one at a time, so that the queue is bounded."""
+
+    MOVE = 1
+    REOPEN = 2
+    WAKE = 3
+
+
 class Writer:
-    """Writes blocks to a descriptor, or to a file that can be reopened, in the order of `write`.
+    """Writes blocks to a target, in the order of `write`.
+
+    Everything goes through the queue, so that each block is written where it was meant to be when `write` took it.
 
     Args:
-        fd: Where to write, for stdout and stderr; ignored if `path` is given.
-        path: A file to append to, created with mode 0644 (contract, section 6). Opening it does not block: if it is a
-            fifo without a reader, stderr is told, and what is written waits for one as long as there is room.
-        dropped_line: Makes the line that tells how many bytes were dropped.
+        target: Where to write. From now on it is this writer's, whose thread closes it, if it is a file.
+        dropped_line: Makes the line that tells how many bytes were dropped. Called in the writer's thread.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: no thread can be started; the target is still the caller's.
     """
 
-    def __init__(self, fd: int, path: str | None, dropped_line: Callable[[int], bytes]) -> None:
-        self._path = path
-        self._unread = False
-        self._fd = fd if path is None else self._open(path)
+    def __init__(self, target: Target, dropped_line: Callable[[int], bytes]) -> None:
+        self.target = target
+        self._now = target  # written by the writer's thread only
         self._dropped_line = dropped_line
-        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
-        self._reopen = False
+        self._queue: SimpleQueue[bytes | _Mark] = SimpleQueue()
+        self._lock = allocate_lock()  # for what both threads change; held for microseconds
+        self._next_target: Target | None = None
+        self._reopening = False
+        self._retired = False
+        self._woken = False
+        self._ended = False
         self._put_bytes = 0  # written by the hub's thread only
         self._taken_bytes = 0  # written by the writer's thread only
         self._dropped_bytes = 0
+        self._told_bytes = 0
         self._lost_bytes = 0
         self._complained_at = -COMPLAIN_EVERY_S
         self._seen_bytes = -1
         self._seen_at = 0.0
         self._running = allocate_lock()
         self._running.acquire()
-        start_new_thread(self._live, ())
+        try:
+            start_new_thread(self._live, ())
+        except RuntimeError as error:
+            raise OSError(EAGAIN, "no thread can be started to write to it") from error
 
     @property
     def dropped_bytes(self) -> int:
@@ -71,6 +90,21 @@ class Writer:
         """
         return self._put_bytes - self._taken_bytes >= QUEUE_MAX_BYTES // 2 and not self._is_stuck()
 
+    @property
+    def retired(self) -> bool:
+        """Whether it writes only what is still queued."""
+        return self._retired
+
+    @property
+    def ended(self) -> bool:
+        """Whether its thread is gone."""
+        return self._ended
+
+    def writes_to(self, target: Target) -> bool:
+        """Whether this is the writer for that target: one thread only may write to a file or pipe at any time."""
+        same_name = target.path is not None and target.path == self.target.path
+        return same_name or target.identity in {self.target.identity, self._now.identity}
+
     def write(self, block: bytes) -> None:
         """Queue whole lines. Never blocks; drops them when the queue is full."""
         after = self._put_bytes - self._taken_bytes + len(block)
@@ -80,18 +114,48 @@ class Writer:
         self._put_bytes += len(block)
         self._queue.put(block)
 
+    def move(self, target: Target) -> None:
+        """Write what comes from now on to another target, which is then this writer's to close.
+
+        While the writer is stuck the last one counts: those before it are closed, and nothing was written to them.
+        """
+        self.target = target
+        with self._lock:
+            before = self._next_target or self._now
+            if (target.path, target.identity) == (before.path, before.identity):
+                target.close()
+                return
+            waits, self._next_target = self._next_target, target
+        if waits is None:
+            self._queue.put(_Mark.MOVE)
+        else:
+            waits.close()
+
     def reopen(self) -> None:
         """Open the file by its name again, after all that was queued before (SIGUSR1; contract, section 4.9)."""
-        if self._path is not None:
-            self._reopen = True
-            self._queue.put(b"")
+        if self.target.path is not None and not self._reopening:
+            self._reopening = True
+            self._queue.put(_Mark.REOPEN)
+
+    def retire(self) -> None:
+        """End the thread when all that is queued has been written. Returns at once; idempotent."""
+        self._retired = True
+        if not self._woken:
+            self._woken = True
+            self._queue.put(_Mark.WAKE)
+
+    def resume(self) -> bool:
+        """Take back `retire`; False if the thread has ended meanwhile."""
+        with self._lock:
+            self._retired = self._ended
+            return not self._ended
 
     def close(self, deadline_s: float) -> bool:
         """Write what is queued, for at most this many seconds; whether all was written. A stuck thread is abandoned."""
-        self._queue.put(None)
-        done = self._running.acquire(timeout=deadline_s)
-        if done and self._path is not None:
-            os.close(self._fd)
+        self.retire()
+        done = self._running.acquire(timeout=max(deadline_s, 0.0))
+        if done:
+            self._running.release()
         return done
 
     def _is_stuck(self) -> bool:
@@ -104,85 +168,115 @@ class Writer:
         try:
             self._run()
         finally:
+            self._ended = True  # a bug would end it, too
+            self._now.close()
             self._running.release()
 
     def _run(self) -> None:
-        told = 0
-        while True:
-            if self._unread:
-                self._unread = False
-                _tell(f"nobody reads the log yet, the fifo {self._path}; what it cannot hold is dropped and counted\n")
-            block = self._queue.get()
-            if block is None:
-                return
-            blocks, size, ended = [block], len(block), False
-            while size < BATCH_BYTES:
-                try:
-                    block = self._queue.get_nowait()
-                except Empty:
-                    break
-                if block is None:
-                    ended = True
-                    break
-                blocks.append(block)
-                size += len(block)
-            self._put(b"".join(blocks))
-            self._taken_bytes += size
-            if self._dropped_bytes > told:
-                self._put(self._dropped_line(self._dropped_bytes - told))
-                told = self._dropped_bytes
-            if self._reopen:
-                self._reopen = False
-                self._reopen_file()
-            if ended:
-                return
+        self._look()
+        while not self._is_over():
+            item: bytes | _Mark | None = self._queue.get()
+            blocks, size = [], 0
+            while isinstance(item, bytes):
+                blocks.append(item)
+                size += len(item)
+                item = self._next() if size < BATCH_BYTES else None
+            if blocks:
+                self._put(b"".join(blocks))
+                self._taken_bytes += size
+                self._tell_dropped()
+            if item is _Mark.MOVE:
+                self._go_on_there()
+            elif item is _Mark.REOPEN:
+                self._reopening = False
+                self._reopen()
+            elif item is _Mark.WAKE:
+                self._woken = False
+
+    def _is_over(self) -> bool:
+        if not self._retired:
+            return False
+        with self._lock:
+            self._ended = self.retired and self._queue.empty()  # it may have been taken back meanwhile
+            return self._ended
+
+    def _next(self) -> bytes | _Mark | None:
+        try:
+            return self._queue.get_nowait()
+        except Empty:
+            return None
 
     def _put(self, block: bytes) -> None:
         data = memoryview(block)
         while data:
             try:
-                data = data[os.write(self._fd, data) :]
+                data = data[os.write(self._now.fd, data) :]
             except BlockingIOError:  # somebody else made the shared descriptor non-blocking
-                select.select((), (self._fd,), (), RETRY_S)
+                room = select.poll()
+                room.register(self._now.fd, select.POLLOUT)
+                room.poll(RETRY_S * 1000)
             except OSError as error:  # nobody reads, or the disk is full: go on, and count
                 self._lost_bytes += len(data)
                 self._complain(error)
                 return
 
+    def _tell_dropped(self) -> None:
+        if self._dropped_bytes > self._told_bytes:
+            self._put(self._dropped_line(self._dropped_bytes - self._told_bytes))
+            self._told_bytes = self._dropped_bytes
+
     def _complain(self, error: OSError) -> None:
-        if self._path is None or time.monotonic() - self._complained_at < COMPLAIN_EVERY_S:
+        path = self._now.path
+        if path is None or time.monotonic() - self._complained_at < COMPLAIN_EVERY_S:
             return
         self._complained_at = time.monotonic()
-        _tell(f"cannot write to the log file {self._path}: {error.strerror}; {self._lost_bytes} bytes lost so far\n")
+        _tell(f"cannot write to the log file {path}: {error.strerror}; {self._lost_bytes} bytes lost so far")
 
-    def _reopen_file(self) -> None:
-        assert self._path is not None  # noqa: S101  - reopen() checked it
+    def _go_on_there(self) -> None:
+        with self._lock:
+            target, self._next_target = self._next_target, None
+            left = self._switch(target)
+        self._leave(left)
+
+    def _reopen(self) -> None:
+        if self._now.path is None:
+            return
         try:
-            fd = self._open(self._path)
+            target = open_file(self._now.path)
         except OSError as error:
             self._complain(error)
             return
-        os.close(self._fd)
-        self._fd = fd
+        with self._lock:
+            left = self._switch(target)
+        self._leave(left)
 
-    def _open(self, path: str) -> int:
-        flags = os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
-        try:
-            fd = os.open(path, flags | os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o644)
-        except OSError as error:
-            if error.errno != ENXIO:
-                raise
-            # A fifo that nobody reads. With its other end open here too, opening and writing go on as if somebody did
-            # (fifo(7)). What else there is of this kind, such as a socket, cannot be opened so either.
-            fd = os.open(path, flags | os.O_RDWR)
-            self._unread = True
-            return fd
-        os.set_blocking(fd, True)
-        return fd
+    def _switch(self, target: Target | None) -> Target | None:
+        """Write there from now on; returns what is to be closed."""
+        before = self._now
+        if target is None:
+            return None
+        same = target.identity == before.identity and None not in {before.path, target.path}
+        if same and not target.unread:
+            # What is open may be a fifo's only read end, to which this second open owes its success.
+            self._now = target._replace(fd=before.fd)
+            return target
+        self._now = target
+        return before
+
+    def _leave(self, left: Target | None) -> None:
+        if left is not None:
+            left.close()
+        self._look()
+
+    def _look(self) -> None:
+        if self._now.unread:
+            _tell(f"nobody reads the log yet, the fifo {self._now.path}; what it cannot hold is dropped and counted")
 
 
-def _tell(line: str) -> None:
+def _tell(message: str) -> None:
+    from corepilot.wording.escaping import escaped
+
     try:
-        os.write(2, line.encode())
+        os.write(2, f"{escaped(message)}\n".encode())
     except OSError:
         return  # there is nobody left to tell

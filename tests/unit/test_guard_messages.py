@@ -18,7 +18,7 @@ def test_a_line_is_one_line() -> None:
     os.close(write_end)
     with open(read_end, "rb") as file:
         first, second = file.read().splitlines()
-    assert first.decode() == "corepilot: two lines, é?"
+    assert first.decode() == "corepilot: two\\nlines, é\\udcff"
     assert second == b"corepilot: " + b"x" * (1023 - 11)
 
 

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from corepilot.model.configuration import Logging
 from corepilot.output.lines import LineSplitter
 from corepilot.output.log import Log
+from corepilot.output.target import Target, open_file
 from corepilot.output.writer import BURST_MAX_BYTES, QUEUE_MAX_BYTES, Writer
 
 
@@ -142,6 +144,43 @@ def test_our_own_lines_about_a_job_are_no_lines_of_the_job(tmp_path: Path) -> No
     assert re.sub(STAMP, "T", path.read_text()) == "T app: cannot start it\nT check.app: killing it\n"
 
 
+HOSTILE = st.text(st.characters() | st.sampled_from("\n\r\x1b\x9b\u2028\udcff"))
+
+
+@given(HOSTILE, HOSTILE, st.sampled_from(["default", "text", "json"]))
+def test_a_message_is_one_record_whatever_it_and_its_fields_hold(message: str, name: str, form: Any) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "log"
+        log = Log(LoggingConfig(format=form, output=str(path)))
+        log("info", message, (("job", name), ("pid", 7)))
+        log.lines("info", ["first", message])
+        log.job_lines([b"a line", b"\x1b another"], (("job", name), ("pid", 7)))
+        assert log.close(5)
+        lines = path.read_text("utf-8").split("\n")
+    assert len(lines) == 6
+    if form == "json":
+        records = [json.loads(line) for line in lines[:5]]
+        assert (records[4]["job"], records[4]["msg"]) == (
+            name.encode("utf-8", "backslashreplace").decode(),
+            "\x1b another",
+        )
+        return
+    assert all(line.isprintable() for line in lines[:4])
+    assert lines[4].count("\x1b") == 1  # the job's own byte
+
+
+def test_lines_that_belong_together_are_records_of_one_time(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = Log(LoggingConfig(output=str(path)))
+    log.lines("error", ["stacks:", "  one", "  two"], (("job", "app"),))
+    log.lines("debug", ["hidden"])
+    log.lines("error", [])
+    assert log.close(5)
+    stamps, messages = zip(*[line.split(" ", 1) for line in path.read_text().splitlines()], strict=True)
+    assert messages == ("app: stacks:", "app:   one", "app:   two")
+    assert len(set(stamps)) == 1
+
+
 def test_job_lines_are_shown_at_every_level(tmp_path: Path) -> None:
     text = written(tmp_path / "log", "default", "panic")
     assert " app 7 plain" in text
@@ -214,7 +253,7 @@ def test_a_socket_is_no_log_file(tmp_path: Path) -> None:
 
 def test_a_reader_that_stopped_costs_bytes_not_time() -> None:
     read_end, write_end = os.pipe()
-    writer = Writer(write_end, None, lambda size: b"lost %d\n" % size)
+    writer = Writer(Target(write_end, None, (0, 0)), lambda size: b"lost %d\n" % size)
     block = b"x" * 65535 + b"\n"
     for _ in range(3 * BURST_MAX_BYTES // len(block)):
         writer.write(block)
@@ -231,7 +270,7 @@ def test_a_reader_that_stopped_costs_bytes_not_time() -> None:
 
 def test_the_writer_is_congested_while_it_gets_on_and_not_when_it_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
     read_end, write_end = os.pipe()
-    writer = Writer(write_end, None, lambda size: b"lost %d\n" % size)
+    writer = Writer(Target(write_end, None, (0, 0)), lambda size: b"lost %d\n" % size)
     block = b"x" * 65535 + b"\n"
 
     def congested() -> bool:
@@ -253,7 +292,7 @@ def test_the_writer_is_congested_while_it_gets_on_and_not_when_it_is_stuck(monke
 def test_a_writer_that_is_stuck_takes_no_burst(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("corepilot.output.writer.STUCK_S", 0.0)
     read_end, write_end = os.pipe()
-    writer = Writer(write_end, None, lambda size: b"lost %d\n" % size)
+    writer = Writer(Target(write_end, None, (0, 0)), lambda size: b"lost %d\n" % size)
     block = b"x" * 65535 + b"\n"
     for _ in range(2 * BURST_MAX_BYTES // len(block)):
         writer.write(block)
@@ -264,7 +303,7 @@ def test_a_writer_that_is_stuck_takes_no_burst(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_full_disk_is_counted_and_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    writer = Writer(-1, "/dev/full", lambda size: b"lost %d\n" % size)
+    writer = Writer(open_file("/dev/full"), lambda size: b"lost %d\n" % size)
     for _ in range(100):
         writer.write(b"line\n")
     assert writer.close(5)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from judging import judged
 
 import corepilot.config
 from corepilot.config.diagnostics.excerpts import WIDTH, excerpt, masked, secret_values
@@ -113,11 +114,60 @@ def test_very_long_lines_take_no_time(line: str) -> None:
         ('token: "unclosed', 'token: "********'),
         ('tokens: "kept"', 'tokens: "****"'),
         ('name: "app", port: 80', 'name: "app", port: 80'),
+        ("exec: 'app --token s3cret -x'", "exec: 'app --token ****** -x'"),
+        ("exec: 'app -db-password \"a b\" -x'", "exec: 'app -db-password \"***\" -x'"),
+        ('exec: ["app", "--token", "s3\\"c", "x"]', 'exec: ["app", "--token", "*****", "x"]'),
+        ("exec: ['app','--api-key' , 's3cret']", "exec: ['app','--api-key' , '******']"),
+        ('exec: ["app", "--secret",\n  "s3cret"]', 'exec: ["app", "--secret",\n  "******"]'),
+        ("exec: 'app --token {{ .TOKEN }}'", "exec: 'app --token {{ .TOKEN }}'"),
+        ("// the token is in the file", "// the token is in the file"),
+        ('"http://user:s3cret@host:8500/x"', '"http://user:******@host:8500/x"'),
+        ('"redis://:s3@cret/x@host"', '"redis://:*********@host"'),
+        ('consul: "user:s3cret@host"', 'consul: "user:******@host"'),
+        ("exec: 'app --url=http://u:s3cret@h x'", "exec: 'app --url=http://u:******@h x'"),
+        ('"http://{{ .U }}:{{ .P }}@host"', '"http://{{ .U }}:{{ .P }}@host"'),
+        ('"http://host:80/x", "a@b"', '"http://host:80/x", "a@b"'),
     ],
 )
 def test_what_looks_like_a_secret_is_masked(line: str, shown: str) -> None:
     assert masked(line) == shown
     assert len(shown) == len(line)
+
+
+def test_what_makes_a_line_secret_may_be_in_the_lines_before_it() -> None:
+    before = 'exec: ["app",\n  "--token",\n'
+    assert excerpt('  "s3cret", "x"]', 4, (), before) == ('  "******", "x"]', 4)
+    assert excerpt("x" * 40_000 + ' "s3cret"', 40_003, (), "--token ")[0].endswith('xx "s3cret"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'consul: "http://user:canary@host:1", jobs: []',
+        'consul: "user:canary@host:1:2"',
+        'consul: {address: "http://user:canary@host:1/x"}',
+        'discovery: {backend: "http://user:canary@host"}',
+        'discovery: "http://user:canary@host"',
+        'consul: false, jobs: [{name: "http://user:canary@host", exec: "x", port: 1, health: {interval: 1, ttl: 5}}]',
+        'consul: false, jobs: [{name: "a", exec: ["app", "--token", "canary", 5, {}]}]',
+        'consul: false, jobs: [{name: "a", exec: ["app",\n"--token",\n"canary", {}]}]',
+        'consul: false, jobs: [{name: "a", exec: "app --token canary \'x\'"}]',
+        'consul: false, jobs: [{name: "a", exec: "app --password canary", restart: 1}]',
+        'consul: false, jobs: [{name: "a", exec: ["http://user:canary@host"]}]',
+        'consul: false, jobs: [{name: "a", exec: "curl http://user:canary@host && true"}]',
+        'consul: false, jobs: [{name: "a", exec: "true", when: {source: "http://user:canary@host", once: "healthy"}}]',
+        'consul: false, jobs: [{name: "a", exec: "app --secret canary" port: 1}]',
+        'consul: false, logging: {output: "/no/user:canary@host", format: "http://user:canary@host"}',
+    ],
+)
+def test_no_secret_of_a_configuration_is_in_what_is_said_of_it(text: str, tmp_path: Path) -> None:
+    result = judged(f"{{ {text} }}", tmp_path)
+    assert result.problems
+    said = [str(one) for problem in result.problems for one in (problem.text(), problem.sentence(), problem.to_json())]
+    assert [one for one in said if "canary" in one] == []
+    if result.config is not None:
+        assert "canary" not in str(result.config["warnings"])
+        assert "canary" not in masked(json.dumps(result.config))  # what the debug log shows
 
 
 def test_values_of_secret_variables_are_masked_wherever_they_stand() -> None:

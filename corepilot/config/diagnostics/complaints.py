@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from corepilot.config.text.commands import formatted
+from corepilot.wording.escaping import escaped
 from corepilot.wording.nearest import nearest
 
 REQUIRED = "required"
@@ -42,8 +43,11 @@ def refusal(code: str, rule: str, hint: str = "", name: str = "") -> ValidationE
 def shown(value: Any) -> str:
     """A value as a message shows it; short, and without what is inside of it."""
     if isinstance(value, str):
+        from corepilot.config.diagnostics.excerpts import masked  # only where something is wrong
+
+        value = masked(value)
         text = value if len(value) <= 40 else value[:39] + "…"
-        return '"' + "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text) + '"'
+        return f'"{escaped(text)}"'
     if isinstance(value, list):
         return "an array"
     if isinstance(value, dict):

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from corepilot.wording.escaping import escaped
+
 Severity = Literal["error", "warning"]
 
 CODES = {
@@ -111,16 +113,19 @@ class Problem:
         return self.file + place
 
     def sentence(self) -> str:
-        """All of it that fits on one line, as a log shows it."""
+        """All of it that fits on one line, as a log shows it, escaped."""
         parts = [f"{self.where}: {self.message}" if self.where else self.message]
         if self.unset:
             parts.append("not set: " + ", ".join(self.unset))
         if self.hint:
             parts.append(self.hint)
-        return "; ".join(parts)
+        return escaped("; ".join(parts))
 
     def text(self) -> str:
-        """Several lines in the style of a compiler: the place, the message, the line with a caret, what to do."""
+        """Several lines in the style of a compiler: the place, the message, the line with a caret, what to do.
+
+        Each is escaped: whatever names the file has, no line of it looks like one of ours.
+        """
         kind = f"{self.severity} (depends on this machine)" if self.machine else self.severity
         lines = [f"{self.where}: {kind}: {self.message}" if self.where else f"{kind}: {self.message}"]
         margin = " " * len(str(self.line))
@@ -134,7 +139,7 @@ class Problem:
             lines.append(f"  {margin} = not set: {', '.join(self.unset)}")
         if self.hint:
             lines.append(f"  {margin} = {self.hint}")
-        return "\n".join(lines)
+        return "\n".join(map(escaped, lines))
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name, for JSON and `marshal`. What is empty is there, so that programs need not guess."""

@@ -72,7 +72,9 @@ class SourceMap:
     def in_source(self, code: str, message: str, line: int, column: int, hint: str = "") -> Problem:
         """An error at a line and column of the file."""
         problem = Problem("error", code, message, hint, self._file, line, column)
-        problem.source_line, problem.caret = self._excerpt(self._line(line), column)
+        problem.source_line, problem.caret = self._excerpt(
+            self._line(line), column, "\n".join([*self._lines[max(0, line - 6) : line - 1], ""])
+        )
         return problem
 
     def in_rendered(
@@ -109,7 +111,9 @@ class SourceMap:
         same = source[origin.column - 1 :].startswith(text[start : min(end, stop)])
         if around or not same or origin.action is not None:
             if line.strip() != source.strip():
-                problem.rendered_line = self._excerpt(line.strip(), start - begin + 1)[0]
+                problem.rendered_line = self._excerpt(
+                    line.strip(), start - begin + 1, text[max(0, begin - 1024) : begin]
+                )[0]
             number = text.count("\n", 0, start) + 1
             if problem.rendered_line or number != origin.line:
                 problem.rendered_number = number
@@ -163,13 +167,13 @@ class SourceMap:
         assert self._rendered is not None  # noqa: S101  - offsets come from the rendered text
         return int(self._rendered.origin(offset).line)
 
-    def _excerpt(self, line: str, column: int) -> tuple[str, int]:
+    def _excerpt(self, line: str, column: int, before: str) -> tuple[str, int]:
         from corepilot.config.diagnostics.excerpts import (  # only where there is something to show
             excerpt,
             secret_values,
         )
 
-        return excerpt(line, column, secret_values(self._environment))
+        return excerpt(line, column, secret_values(self._environment), before)
 
     def _line(self, number: int) -> str:
         return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
