@@ -65,10 +65,12 @@ class Simulated(Actor):
         self.sweeping: bool | None = None
         self.killed: list[int] = []
         self.acted = 0
+        self.history: deque[str] = deque(maxlen=12)
         self.started_at: list[float] = []
 
     def handle(self, stimulus: Stimulus) -> None:
         before, acted = self.state, self.acted
+        self.history.append(f"{self.world.now:g} {before.phase}: {stimulus}")
         super().handle(stimulus)
         if before.phase == "complete" and not isinstance(stimulus, Order | Rearm):
             assert self.acted == acted, (before, stimulus, self.state)
@@ -105,7 +107,7 @@ class Simulated(Actor):
             case Withdraw(registration):
                 world.tell("withdraw", "", registration)
             case Ended(outcome):
-                assert not self.running, f"{self.name} has ended with a process"
+                assert not self.running, f"{self.name} has ended with a process: {list(self.history)}"
                 assert not self.groups, f"{self.name} has ended, and a process group of it is not empty"
                 assert not {timer.name for timer in self.timers} - {"timeout", "check-timeout"}, self.timers
                 if outcome == "complete":
@@ -113,7 +115,7 @@ class Simulated(Actor):
                 world.jobs.ended(self, outcome)
 
     def _start(self, role: int) -> None:
-        assert role not in self.running, f"two processes for {role} of {self.name}"
+        assert role not in self.running, f"two processes for {role} of {self.name}: {list(self.history)}"
         assert role not in self.groups, f"the group of {role} of {self.name} is not empty"
         name = self.name if role == MAIN else f"check.{self.name}"
         self.world.log.append((self.world.now, f"start {name}"))

@@ -185,7 +185,7 @@ class JobSet:
             for actor in self._siblings.get(event.subject, ()):
                 if actor.own_exits:
                     actor.own_exits -= 1
-                else:
+                elif actor not in self._arriving:
                     actor.handle(SiblingExited())
         if event == STARTUP:
             self._consider_end(by_itself=False)

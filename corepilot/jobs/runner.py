@@ -1,57 +1,66 @@
 """Acts for one job: turns the machine's actions into processes, timers, events and registrations, and back."""
 
+from __future__ import annotations
+
+import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from corepilot.discovery.model import Registration, Status
-from corepilot.events import Event
-from corepilot.jobs import machine
-from corepilot.jobs.environment import ChildEnvironment
-from corepilot.jobs.model import (
+from corepilot.jobs.actor import Actor
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.run import Run, Spawner
+from corepilot.jobs.state import (
+    MAIN,
     Action,
     Advertise,
     ClearTimer,
-    Complete,
     Due,
     Emptied,
+    Ended,
     Exited,
     Kill,
-    Plan,
+    Outcome,
     Publish,
     Report,
-    Role,
     SetTimer,
     Start,
-    Stimulus,
+    Sweep,
+    Swept,
     Timer,
+    TimerName,
+    Unstarted,
     Withdraw,
-)  # fmt: skip
-from corepilot.output.log import Fields, Log
+)
+from corepilot.model.event import Event
+from corepilot.model.service import Registration, Status
 from corepilot.output.pipe import OutputPipe
-from corepilot.system.process import NOT_EXECUTABLE, Reaper, SpawnError, describe_status, signal_group, spawn
+from corepilot.output.records import Fields
+from corepilot.system.groups import Orphans, descendants, group_of, members
+from corepilot.system.process import SpawnError, describe_status
 
-CHECK_LOG_BYTES = 64 * 1024
-"""How much of one check's output is logged."""
-
-
-_TIMERS: dict[Timer, str] = {"check": "heartbeat", "interval": "run-every", "when": "wait-timeout"}
-"""What ContainerPilot calls a job's timers in its debug log; the others are ours."""
-
-QUIET_TIMER = "containerpilot.heartbeat"
-"""Telemetry's own heartbeat, which would fill the debug log."""
-
-EMPTY_POLL_S = 0.01
+POLL_S = 0.01
 """How often it is looked whether a process group is empty, which the kernel does not tell."""
 
 HELD_MAX = 8
 """How many ended runs of a job may have left processes behind whose output is still read."""
 
+NAMED_MAX = 5
+"""How many processes of a group are named when they are killed."""
 
-class Catalog(Protocol):
-    """What a runner tells about its service. Nothing here blocks; see `corepilot.discovery.registrar`."""
+BOUNDING: frozenset[TimerName] = frozenset(("hook", "kill", "check-group"))
+"""Timers that bound a wait within a stop."""
+
+_TIMERS: dict[TimerName, str] = {"check": "heartbeat", "interval": "run-every", "when": "wait-timeout"}
+"""What ContainerPilot calls a job's timers in its debug log; the others are ours."""
+
+QUIET_TIMER = "containerpilot.heartbeat"
+"""Telemetry's own heartbeat, which would fill the debug log."""
+
+
+class Registrations(Protocol):
+    """What a job tells about its service. Nothing here blocks; see `corepilot.discovery.registrar`."""
 
     def advertise(self, registration: Registration, status: Status, output: str = "") -> None:
         """Make the catalog hold the instance."""
@@ -63,91 +72,90 @@ class Catalog(Protocol):
         """Take the instance out, also one that was never put in by us."""
 
 
-@dataclass(slots=True)
-class Surroundings:
-    """What all runners of a configuration share.
+class Supervision(Spawner):
+    """What all jobs share.
 
     Attributes:
-        loop: gevent's loop.
-        reaper: Who waits for the processes.
-        log: The log.
-        environment: What commands are started with.
-        catalog: Where services are registered.
+        registrations: Where services are registered.
         publish: Puts an event on the bus.
-        patience: Told of every stretch of waiting within a stop, in seconds: the stop may last at least that long.
-        completed: Told of each job that has ended for good.
+        extend: Told of every stretch of waiting within a stop, in seconds: the stop may last at least that long.
+        ended: Told of each job whose stop is over.
+        orphans: Processes that have lost their parents.
         clock: Monotonic seconds.
     """
 
-    loop: Any
-    reaper: Reaper
-    log: Log
-    environment: ChildEnvironment
-    catalog: Catalog
-    publish: Callable[[Event], None]
-    patience: Callable[[float], None]
-    completed: Callable[["Runner"], None]
-    clock: Callable[[], float] = time.monotonic
+    def __init__(
+        self,
+        spawner: Spawner,
+        registrations: Registrations,
+        publish: Callable[[Event], None],
+        extend: Callable[[float], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(spawner.loop, spawner.reaper, spawner.log, spawner.environment)
+        self.registrations, self.publish, self.extend, self.clock = registrations, publish, extend, clock
+        self.ended: Callable[[Actor, Outcome], None] = lambda _actor, _outcome: None
+        self.orphans = Orphans()
+        self.made = 0
 
 
-class _Run:
-    """One process of a job: a run of its main command, or of its check."""
-
-    __slots__ = ("pid", "pipe", "told")
-
-    def __init__(self, pid: int, pipe: OutputPipe | None) -> None:
-        self.pid = pid
-        self.pipe = pipe
-        self.told = False  # to end, by a signal to its group
-
-
-class Runner:
+class Runner(Actor):
     """A job that lives. Everything happens in the hub's thread, in callbacks that do not switch."""
 
-    def __init__(self, plan: Plan, around: Surroundings) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, around: Supervision) -> None:
+        super().__init__(plan, around.clock)
         self._around = around
-        self._timers: dict[Timer, Any] = {}
-        self._runs: dict[Role, _Run] = {}
+        around.made += 1
+        self._mark = f"{os.getpid()}-{around.made}"
+        self._timers: dict[Timer, tuple[Any, float]] = {}
+        self._runs: dict[int, Run] = {}
         self._held: list[OutputPipe] = []
-        self._emptying: tuple[int, Any] | None = None  # a process group without its leader, and the timer that looks
-        self._forced = False
-        self.starts = 0
-        self.own_exits = 0
+        self._poll: Any = None
+        self._sweep: Sweep | None = None
+        self._told: set[int] = set()
         self.last_status: int | None = None
         self.started_at: float | None = None
         self.killed: list[str] = []
-        self.state, self._first = machine.begin(plan)
-
-    def begin(self) -> None:
-        """Carry out the machine's first actions: timers, and the first registration if one is asked for."""
-        for action in self._first:
-            self._act(action)
-
-    def handle(self, stimulus: Stimulus) -> None:
-        """Let something happen to the job."""
-        self.state, actions = machine.step(self.plan, self.state, stimulus, self._around.clock())
-        for action in actions:
-            self._act(action)
 
     @property
     def pid(self) -> int | None:
         """The pid of the main process, if it runs."""
-        run = self._runs.get("main")
-        return run.pid if run else None
+        run = self._runs.get(MAIN)
+        return run.pid if run is not None and run.alive else None
+
+    @property
+    def waits_until(self) -> float:
+        """When the last of the waits is over at the latest that bound its stop; 0 without one."""
+        return max([due for timer, (_, due) in self._timers.items() if timer.name in BOUNDING], default=0.0)
+
+    def signal(self, number: int, *, group: bool) -> bool:
+        """Signal the main process, or its group; whether there was anybody to receive it."""
+        pid = self.pid
+        if pid is None:
+            return False
+        try:
+            os.kill(-pid if group else pid, number)
+        except OSError:
+            return False
+        return True
+
+    def reset(self) -> None:
+        """Stop all timers."""
+        for timer in list(self._timers):
+            self._clear(timer)
 
     def discard(self) -> None:
         """Stop timers and close pipes, those of a complete job's daemons too. Idempotent."""
-        self._rest()
-        self._forget_group()
+        self.reset()
+        self._stop_polling()
         for run in self._runs.values():
-            if run.pipe is not None:
-                run.pipe.close()
+            run.close()
         while self._held:
             self._held.pop().close()
 
-    def _act(self, action: Action) -> None:
-        around, service = self._around, self.plan.job.service
+    def perform(self, action: Action) -> None:
+        """Do what the machine asks for."""
+        around = self._around
         match action:
             case Publish(event):
                 around.publish(event)
@@ -155,99 +163,70 @@ class Runner:
                 self._start(role)
             case Kill(role, force, why):
                 self._kill(role, force=force, why=why)
+            case Sweep():
+                self._begin_sweep(action)
             case SetTimer(timer, after_s, every):
                 self._set(timer, after_s, every=every)
             case ClearTimer(timer):
                 self._clear(timer)
-            case Advertise(status, output) if service is not None:
-                around.catalog.advertise(service.registration, status, output)
-            case Report(status, output) if service is not None:
-                around.catalog.report(service.registration.id, status, output)
-            case Withdraw() if service is not None:
-                around.catalog.withdraw(service.registration)
-            case Complete():
-                self._rest()
-                around.completed(self)
+            case Advertise(registration, status, output):
+                around.registrations.advertise(registration, status, output)
+            case Report(instance, status, output):
+                around.registrations.report(instance, status, output)
+            case Withdraw(registration):
+                around.registrations.withdraw(registration)
+            case Ended(outcome):
+                self.reset()
+                around.ended(self, outcome)
 
     # -------------------------------------------------------------------------------------------------- processes
-    def _command(self, role: Role) -> tuple[str, tuple[str, ...], bool]:
+    def _start(self, role: int) -> None:
         job = self.plan.job
-        if role == "main":
-            return job.name, job.exec or (), job.raw
-        assert job.health is not None  # noqa: S101  - the machine starts checks of jobs that have one
-        return f"check.{job.name}", job.health.exec or (), job.health.raw
-
-    def _start(self, role: Role) -> None:
-        around = self._around
-        name, argv, raw = self._command(role)
+        command = job.command if role == MAIN else job.checks[role].command
+        assert command is not None  # noqa: S101  - the machine starts what there is
         self._trace(role, "start")
-        pipe: OutputPipe | None = None
         try:
-            if not raw:
-                limit = CHECK_LOG_BYTES if role == "check" else None
-                pipe = OutputPipe(around.loop, around.log, log_limit_bytes=limit, keep=role == "check")
-            output = pipe.write_end if pipe else None
-            environment = around.environment.current()
-            pid = spawn(argv, environment, around.reaper, lambda status: self._exited(role, status), output=output)
-        except (SpawnError, OSError) as error:
-            if pipe is not None:
-                pipe.close()
-            status = error.status if isinstance(error, SpawnError) else NOT_EXECUTABLE
-            if not isinstance(error, SpawnError):
-                error = SpawnError(f"cannot start {argv[0]!r}: {error.strerror}", status)
-            around.log("error", str(error), self._fields(role, None))
+            run = Run(
+                self._around,
+                command,
+                lambda run, status: self._exited(role, run, status),
+                mark=self._mark,
+                name=self._name(role),
+                check=role != MAIN,
+            )
+        except SpawnError as error:
+            what = "; trying again" if error.shortage else ""
+            self._around.log("error", f"{error}{what}", self._fields(role, None))
             self._trace(role, "end")
+            failed = Unstarted(role) if error.shortage else Exited(role, error.status, str(error))
             # Not at once: the machine's other actions of this step come first.
-            around.loop.run_callback(self._settle, Exited(role, status, str(error)))
+            self._around.loop.run_callback(self._settle, failed)
             return
-        if pipe is not None:
-            pipe.start(self._fields(role, pid))
-        self._runs[role] = _Run(pid, pipe)
-        around.environment.running(name, pid)
-        if role == "main":
-            self.starts += 1
-            self.started_at = around.clock()
+        run.read(self._fields(role, run.pid))
+        self._runs[role] = run
+        if role == MAIN:
+            self.started_at = self._around.clock()
 
-    def _exited(self, role: Role, status: int) -> None:
-        run = self._runs.pop(role)
-        name = self._command(role)[0]
-        self._around.environment.running(name, None)
-        self._trace(role, "end")
-        # What the command left in its group goes with it (contract, section 4.2). It is told once: to many programs a
-        # second SIGTERM means not to clean up.
-        remains = signal_group(run.pid, 0 if run.told else signal.SIGTERM)
-        tail = ""
-        if run.pipe is not None:
-            run.pipe.finish()
-            tail = run.pipe.tail
-            if run.pipe.open:
-                self._hold(run.pipe)
-        if status and role == "main" and not self.state.ending:
-            self._around.log("error", f"{name} exited with error: {describe_status(status)}")
-        self._settle(Exited(role, status, describe_status(status), tail, remains=remains))
-        if remains and role == "main" and self.state.ending:
-            looking = self._around.loop.timer(EMPTY_POLL_S, EMPTY_POLL_S)
-            looking.start(self._look_at_group, update=True)
-            self._emptying = (run.pid, looking)
-
-    def _settle(self, exited: Exited) -> None:
-        if exited.role == "main":
-            self.last_status = exited.status
+    def _settle(self, stimulus: Exited | Unstarted) -> None:
+        if stimulus.role == MAIN and isinstance(stimulus, Exited):
+            self.last_status = stimulus.status
             self.own_exits += 1
-        self.handle(exited)
+        self.handle(stimulus)
+        self._look()
 
-    def _look_at_group(self) -> None:
-        """Orphans of the group are ours, so its number is nobody else's until the last one has been reaped."""
-        number = signal.SIGKILL if self._forced else 0  # again: one that forked meanwhile has got away
-        if self._emptying is not None and not signal_group(self._emptying[0], number):
-            self._forget_group()
-            self.handle(Emptied())
-
-    def _forget_group(self) -> None:
-        if self._emptying is not None:
-            self._emptying[1].stop()
-            self._emptying[1].close()
-            self._emptying = None
+    def _exited(self, role: int, run: Run, status: int) -> None:
+        self._trace(role, "end")
+        if run.pipe is not None and run.pipe.open:
+            self._hold(run.pipe)
+        if status and role == MAIN and not self.state.stopping:
+            self._around.log("error", f"{self._name(role)} exited with error: {describe_status(status)}")
+        remains = run.remains
+        if remains:
+            self._start_polling()
+        else:
+            del self._runs[role]
+        tail = run.pipe.tail if run.pipe is not None else ""
+        self._settle(Exited(role, status, describe_status(status), tail, remains=remains))
 
     def _hold(self, pipe: OutputPipe) -> None:
         """Go on reading what daemons of an ended run write, for the last `HELD_MAX` runs."""
@@ -256,58 +235,130 @@ class Runner:
         if len(self._held) > HELD_MAX:
             self._held.pop(0).close()
 
-    def _kill(self, role: Role, *, force: bool, why: str) -> None:
-        name, run = self._command(role)[0], self._runs.get(role)
-        group = run.pid if run is not None else self._emptying[0] if self._emptying and role == "main" else None
-        if group is None:
+    def _kill(self, role: int, *, force: bool, why: str) -> None:
+        run = self._runs.get(role)
+        if run is None:
             return
-        if why:
-            what = f"{'killing' if force else 'ending'} the {'job' if role == 'main' else 'check'}: {why}"
-            self._around.log("warning", what, self._fields(role, group))
+        self._tell(role, run, force=force, why=why)
         self._trace(role, "kill" if force else "term")
         if force:
-            signal_group(group, signal.SIGKILL)
-            if self.state.phase == "terminating":
-                self._forced = self._forced or role == "main"
-                if why and name not in self.killed:
-                    self.killed.append(name)
-            return
-        if run is not None:
-            run.told = True
-        signal_group(group, signal.SIGTERM)
-        signal_group(group, signal.SIGCONT)  # a stopped process sees the signal only when it goes on
+            run.kill()
+        else:
+            run.end()
 
-    def _fields(self, role: Role, pid: int | None) -> Fields:
-        name = self.plan.job.name
-        command = ("check", f"check.{name}") if role == "check" else ("job", name)
+    def _tell(self, role: int, run: Run, *, force: bool, why: str) -> None:
+        if not why:
+            return
+        what = f"{'killing' if force else 'ending'} the {'job' if role == MAIN else 'check'}"
+        left = "" if run.alive else _named([name for _, name in members(run.pid)])
+        self._around.log("warning", f"{what}{left}: {why}", self._fields(role, run.pid))
+        if force and (self.state.stopping or not run.alive) and self._name(role) not in self.killed:
+            self.killed.append(self._name(role))
+
+    # ------------------------------------------------------------------------------------- what is left of a job
+    def _begin_sweep(self, sweep: Sweep) -> None:
+        """End the group and what has left it; `Swept` comes when all of it is gone, and not within this step."""
+        run = self._runs.get(MAIN)
+        first, self._sweep = self._sweep is None, sweep
+        strays: set[int] = set()
+        if run is not None:
+            strays = {pid for pid in descendants(run.pid) if group_of(pid) != run.pid} if run.alive else set()
+            self._kill(MAIN, force=sweep.force, why=sweep.why)
+        self._end_strays(strays)
+        if first:
+            self._around.loop.run_callback(self._look)
+
+    def _strays(self) -> set[int]:
+        groups = {run.pid for run in self._runs.values()}
+        found = self._around.orphans.of(self._mark, self._around.reaper.alive)
+        return {pid for pid in found if group_of(pid) not in groups}
+
+    def _end_strays(self, strays: set[int]) -> None:
+        sweep = self._sweep
+        if sweep is None:
+            return
+        if sweep.force:
+            for pid in strays:
+                _send(pid, signal.SIGKILL)
+            return
+        for pid in strays - self._told:
+            self._told.add(pid)
+            _send(pid, signal.SIGTERM)
+            _send(pid, signal.SIGCONT)
+
+    def _look(self) -> None:
+        """What the kernel does not tell: groups that have become empty, strays that have ended."""
+        for role, run in list(self._runs.items()):
+            if not run.alive and not run.remains:
+                del self._runs[role]
+                self.handle(Emptied(role))
+        if self._sweep is not None and MAIN not in self._runs:
+            strays = self._strays()
+            self._end_strays(strays)
+            if not strays:
+                self._sweep = None
+                self._told.clear()
+                self.handle(Swept())
+        if self._sweep is not None or any(not run.alive for run in self._runs.values()):
+            self._start_polling()
+        else:
+            self._stop_polling()
+
+    def _start_polling(self) -> None:
+        if self._poll is None:
+            self._poll = self._around.loop.timer(POLL_S, POLL_S)
+            self._poll.start(self._look, update=True)
+
+    def _stop_polling(self) -> None:
+        if self._poll is not None:
+            self._poll.stop()
+            self._poll.close()
+            self._poll = None
+
+    # ---------------------------------------------------------------------------------------------------- the log
+    def _name(self, role: int) -> str:
+        return self.name if role == MAIN else f"check.{self.name}"
+
+    def _fields(self, role: int, pid: int | None) -> Fields:
+        command = ("job" if role == MAIN else "check", self._name(role))
         return (command, ("pid", pid)) if pid else (command,)
 
-    def _trace(self, role: Role, what: str) -> None:
+    def _trace(self, role: int, what: str) -> None:
         if self._around.log.debugging:
-            self._around.log("debug", f"{self._command(role)[0]}.Run {what}")
+            self._around.log("debug", f"{self._name(role)}.Run {what}")
 
     # ----------------------------------------------------------------------------------------------------- timers
     def _set(self, timer: Timer, after_s: float, *, every: bool) -> None:
         self._clear(timer)
         watcher = self._around.loop.timer(after_s, after_s if every else 0.0)
         watcher.start(self._due, timer, update=True)
-        self._timers[timer] = watcher
-        if timer in {"hook", "kill"}:
-            self._around.patience(after_s)
-
-    def _rest(self) -> None:
-        for timer in list(self._timers):
-            self._clear(timer)
+        self._timers[timer] = (watcher, self._around.clock() + after_s)
+        if timer.name in BOUNDING:
+            self._around.extend(after_s)
 
     def _clear(self, timer: Timer) -> None:
-        watcher = self._timers.pop(timer, None)
-        if watcher is not None:
-            watcher.stop()
-            watcher.close()
+        found = self._timers.pop(timer, None)
+        if found is not None:
+            found[0].stop()
+            found[0].close()
 
     def _due(self, timer: Timer) -> None:
         if self._around.log.debugging:
-            name = f"{self.plan.job.name}.{_TIMERS.get(timer, timer)}"
+            name = f"{self.name}.{_TIMERS.get(timer.name, timer.name)}"
             if name != QUIET_TIMER:
                 self._around.log("debug", f"timer: {{TimerExpired {name}}}")
         self.handle(Due(timer))
+
+
+def _named(names: list[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return f"'s processes {', '.join(names[:NAMED_MAX])}{more}"
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except OSError:
+        return  # it has ended, or is not ours to signal

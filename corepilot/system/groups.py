@@ -1,0 +1,94 @@
+"""Process groups and trees as /proc shows them: who is left of a job, and what they are called."""
+
+from __future__ import annotations
+
+import os
+
+from corepilot.system.children import children, name_of, read_bytes
+
+MARK = "COREPILOT_RUN"
+"""The variable by which processes that have left their job's group are known to be its (our decision)."""
+
+
+def members(group: int) -> list[tuple[int, str]]:
+    """The processes of a group, each with its name; those that go meanwhile may be missing. Looks at every process."""
+    found = []
+    wanted = b"%d" % group
+    for entry in _processes():
+        try:
+            fields = read_bytes(f"/proc/{entry}/stat").rpartition(b")")[2].split()
+        except OSError:
+            continue  # gone since it was listed
+        if fields[2:3] == [wanted] and fields[:1] != [b"Z"]:
+            found.append((int(entry), name_of(int(entry))))
+    return found
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes below one, whatever group or session they are in; incomplete where they come and go."""
+    found: set[int] = set()
+    todo = [pid]
+    while todo:
+        one = todo.pop()
+        try:
+            tasks = os.listdir(f"/proc/{one}/task")
+            below = {int(word) for task in tasks for word in read_bytes(f"/proc/{one}/task/{task}/children").split()}
+        except OSError:
+            continue  # gone, or a kernel without CONFIG_PROC_CHILDREN
+        todo += below - found
+        found |= below
+    return found
+
+
+def group_of(pid: int) -> int:
+    """The process group of a process; 0 if it is gone."""
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0
+
+
+class Orphans:
+    """Children that we have not started: adopted when their parents died, because we are PID 1 or a child subreaper.
+
+    Each is asked once for the mark in its environment, which says whose it is.
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[int, bytes] = {}
+
+    def of(self, mark: str, started: frozenset[int]) -> set[int]:
+        """The orphans that carry a mark, and what is below them.
+
+        Args:
+            mark: The value of `MARK` in their environment.
+            started: The pids of the children that we have started.
+        """
+        adopted = children() - started
+        for pid in self._marks.keys() - adopted:
+            del self._marks[pid]
+        if not adopted:
+            return set()
+        wanted = mark.encode()
+        for pid in adopted - self._marks.keys():
+            self._marks[pid] = _mark_of(pid)
+        found = {pid for pid in adopted if self._marks[pid] == wanted}
+        for pid in tuple(found):
+            found |= descendants(pid)
+        return found
+
+
+def _mark_of(pid: int) -> bytes:
+    try:
+        variables = read_bytes(f"/proc/{pid}/environ").split(b"\0")
+    except OSError:
+        return b""  # another user's, or gone
+    name = f"{MARK}=".encode()
+    return next((one.removeprefix(name) for one in variables if one.startswith(name)), b"")
+
+
+def _processes() -> list[str]:
+    try:
+        return [entry for entry in os.listdir("/proc") if entry.isdigit()]
+    except OSError:
+        return []
