@@ -34,6 +34,8 @@ class Outcome(NamedTuple):
 class Supervisor:
     """Records what it is asked, and answers as it is told."""
 
+    config = "/etc/app.json5"
+
     def __init__(self) -> None:
         self.calls: list[object] = []
         self.outcome = Outcome(ok=True)
@@ -201,7 +203,11 @@ def answer(response: Response) -> object:
 
 def test_v1_answers_in_json(run: Run) -> None:
     running = run()
-    assert answer(running.ask("GET", "/v1/ping")) == {"pid": os.getpid(), "version": __version__}
+    assert answer(running.ask("GET", "/v1/ping")) == {
+        "pid": os.getpid(),
+        "version": __version__,
+        "config": "/etc/app.json5",
+    }
     assert answer(running.ask("GET", "/v1/status")) == {"jobs": [{"name": "app"}]}
     assert answer(running.ask("GET", "/v1/instances/web")) == [{"id": "web-1"}]
     assert answer(running.ask("POST", "/v1/environ", b'{"B":"1","A":null,"":"x"}')) == {
