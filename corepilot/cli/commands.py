@@ -133,28 +133,20 @@ def plugins(arguments: Any) -> int:
 
 
 def _client(arguments: Any) -> ControlClient:
+    """The corepilot that is meant. One that `-c` names by its configuration is that one, or nobody."""
     if arguments.socket:
         return ControlClient(arguments.socket)
-    return find(_configured_socket(arguments), arguments.environment)
-
-
-def _configured_socket(arguments: Any) -> str | None:
-    """The `control.socket` of the configuration, as far as the file can be read: the rest does not matter here."""
     from corepilot.cli.files import locate
+    from corepilot.config.loading.peek import identify
     from corepilot.errors import ConfigError
 
     try:
-        location = locate(arguments.config, arguments.environment, pid_1=False)
-    except ConfigError:
-        return None
-    from corepilot.config.loading.peek import control_socket
-
-    try:
-        return control_socket(location, arguments.environment)
+        identity = identify(locate(arguments.config, arguments.environment, pid_1=False), arguments.environment)
     except ConfigError:
         if arguments.config:
             raise  # the default places are another corepilot's
-        return None
+        return find(None, arguments.environment)
+    return find(identity.socket, arguments.environment, config=identity.path, required=bool(arguments.config))
 
 
 def _ask(client: ControlClient, method: str, path: str, body: object = None, deadline_s: float = 5.0) -> Any:

@@ -130,7 +130,7 @@ def _render(location: str, out: str, given: "Mapping[str, str]") -> int:
 
 def _ask(values: Values, location: str, given: "Mapping[str, str]") -> int:
     """Send the one request that comes first (contract, section 1.1)."""
-    client = _client(values.texts["socket"], location, given)
+    client = _client(values, location, given)
     maintenance = values.texts["maintenance"]
     if values.switches["reload"]:
         _request(client, "POST", "/v3/reload", deadline_s=RELOAD_S)
@@ -148,16 +148,19 @@ def _ask(values: Values, location: str, given: "Mapping[str, str]") -> int:
     return 0
 
 
-def _client(socket: str, location: str, given: "Mapping[str, str]") -> "ControlClient":
+def _client(values: Values, location: str, given: "Mapping[str, str]") -> "ControlClient":
     from corepilot.control.client import ControlClient, find
 
-    if socket:
-        return ControlClient(socket)
+    if values.texts["socket"]:
+        return ControlClient(values.texts["socket"])
     if not location:
         return find(None, given)
-    from corepilot.config.loading.peek import control_socket
+    from corepilot.config.loading.peek import identify
 
-    return find(control_socket(location, given), given)
+    identity = identify(location, given)
+    # A socket that the file names is enough: ContainerPilot's clients may have a file of their own that has it.
+    required = bool(values.texts["config"]) and identity.socket is None
+    return find(identity.socket, given, config=identity.path, required=required)
 
 
 def _request(

@@ -137,7 +137,7 @@ class Routes:
         return plain(422, "Unprocessable Entity")
 
     def _ping(self, _: Request) -> Response:
-        return as_json(200, {"pid": os.getpid(), "version": __version__})
+        return as_json(200, {"pid": os.getpid(), "version": __version__, "config": self._target.config})
 
     def _status(self, _: Request) -> Response:
         return as_json(200, self._target.status())

@@ -3,12 +3,15 @@
 import os
 from collections.abc import Callable, Iterable
 
+from gevent import sleep
+
 from corepilot.control.paths import ControlSocket
 from corepilot.control.routes import Log, Route, Routes, failed, plain
 from corepilot.control.target import ControlTarget, ReloadOutcome
 from corepilot.errors import ControlError
-from corepilot.http.message import Headers, Request, Response
+from corepilot.http.message import Answer, Headers, Request, Response
 from corepilot.http.server import HttpServer, ServerLimits
+from corepilot.wording.escaping import escaped
 
 __all__ = ["ControlServer", "ControlTarget", "ReloadOutcome", "ServerLimits"]
 
@@ -36,7 +39,7 @@ class ControlServer:
         on_event: Told of each refused and each changing request: a flat object to be logged as JSON, `event` being a
             name of the OWASP logging vocabulary (authz_fail, authz_admin, input_validation_fail).
         on_request: Told the path (one of few) and the status of each request that had a route, for a counter.
-        on_error: Told of exceptions that are our own bugs, with their traceback.
+        on_error: Told of exceptions that are our own bugs, with their traceback, on one line.
         limits: For connections and requests. By default a body has at most 1 MiB; ContainerPilot reads any (contract,
             section 9.1).
     """
@@ -96,6 +99,29 @@ class ControlServer:
         old_server.retire()
         self._retired = [one for one in (*self._retired, old_server) if one.running]
 
+    def restore(self) -> bool:
+        """Listen again at the same path if somebody has removed or replaced the socket's file.
+
+        For a timer: one system call as long as everything is in place. Otherwise it may switch to the hub, for a second
+        at most, and must not run twice at a time. The socket of a process that listens there is left alone.
+
+        Returns:
+            Whether it was necessary. The warnings of the new `control_socket` are then new as well.
+
+        Raises:
+            ControlError: It cannot be done now, and why: say so once, and try again at the next tick. Requests that
+                have come in are still served.
+        """
+        if self._socket.is_in_place():
+            return False
+        self.move(self._socket.bind_again(sleep))
+        return True
+
+    @property
+    def control_socket(self) -> ControlSocket:
+        """The socket it answers at now: after `move` or `restore` another one than before."""
+        return self._socket
+
     def _server_on(self, control_socket: ControlSocket) -> HttpServer:
         return HttpServer(control_socket.socket, self._handle, on_error=self._broke, limits=self._limits)
 
@@ -111,7 +137,7 @@ class ControlServer:
             server.stop(grace_s)
         self._socket.close()
 
-    def _handle(self, request: Request) -> Response:
+    def _handle(self, request: Request) -> Answer:
         if request.peer is None or request.peer.uid not in self._uids:
             self._report("authz_fail", request, 403)
             return _refused(request, 403, "cannot use the control socket as this user")
@@ -132,7 +158,7 @@ class ControlServer:
             self._report("authz_admin" if response.status == 200 else "input_validation_fail", request, response.status)
         return response
 
-    def _answer(self, request: Request, route: Route) -> Response:
+    def _answer(self, request: Request, route: Route) -> Answer:
         if route.methods and request.method not in route.methods:
             return _refused(request, 405, "Method Not Allowed", allow=sorted(route.methods))
         if route.verb in self._disabled:
@@ -145,7 +171,9 @@ class ControlServer:
     def _broke(self, where: str, error: BaseException) -> None:
         from traceback import format_exception
 
-        self._on_error(f"the control server failed at {where[:_LONGEST_SHOWN]}\n{''.join(format_exception(error))}")
+        # On one line: what the exception tells may be a client's.
+        trace = escaped("".join(format_exception(error)).rstrip("\n").replace("\n", " | "))
+        self._on_error(f"the control server failed at {where[:_LONGEST_SHOWN]}: {trace}")
 
     def _report(self, event: str, request: Request, status: int) -> None:
         peer = request.peer
@@ -155,7 +183,7 @@ class ControlServer:
                 "uid": None if peer is None else peer.uid,
                 "pid": None if peer is None else peer.pid,
                 "method": request.method[:_LONGEST_SHOWN],
-                "path": request.path[:_LONGEST_SHOWN],
+                "path": escaped(request.path[:_LONGEST_SHOWN]),
                 "status": status,
             }
         )

@@ -28,6 +28,11 @@ class ControlTarget(Protocol):
     exception is taken for a bug (500).
     """
 
+    @property
+    def config(self) -> str:
+        """The absolute path of the configuration that runs, by which clients know which corepilot this is."""
+        ...
+
     def status(self) -> dict[str, object]:
         """What `corepilot status` shows: plain JSON types, text keys, no secrets."""
         ...

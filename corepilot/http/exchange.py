@@ -2,7 +2,7 @@
 
 import contextlib
 import socket as native
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
@@ -10,7 +10,8 @@ from typing import TypeVar
 import h11
 from gevent import Timeout, socket
 
-from corepilot.http.message import Peer, Request, Response, split_target
+from corepilot.http.disconnect import DisconnectWatch
+from corepilot.http.message import Peer, Request, Response, StreamingResponse, split_target
 from corepilot.http.time_slice import TimeSlice
 from corepilot.http.wire import Wire, decoded
 
@@ -51,7 +52,7 @@ class ServerLimits:
         header_s: From the connection, or the first byte of a later request, to the end of the header fields.
         request_s: From the same moment to the end of the body.
         handler_s: How long the handler may take.
-        write_s: For the whole answer to be taken by the client.
+        write_s: For the whole answer to be taken by the client; of one that is streamed, for each chunk.
         line_bytes: The request target, and each header field.
         head_bytes: Request line and header fields together.
         header_fields: Their number.
@@ -76,6 +77,10 @@ class RefusedError(Exception):
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
         super().__init__(reason)
+
+
+class StreamBrokenError(Exception):
+    """The iterator of a streaming answer raised; `__cause__` is what. The answer has not been completed."""
 
 
 class Exchange:
@@ -146,11 +151,7 @@ class Exchange:
         fields = list(response.headers.items())
         if response.status not in _BODILESS:
             fields.append(("Content-Length", str(len(response.body))))
-        if close:
-            fields.append(("Connection", "close"))
-        # Made before it is sent: an invalid one must not spoil the state of the connection.
-        head = h11.Response(status_code=response.status, headers=fields, reason=_REASONS.get(response.status, b""))
-        data = parser.send(head) or b""
+        data = parser.send(_head(response.status, fields, close=close)) or b""
         if response.body and self._method != b"HEAD" and response.status not in _BODILESS:
             data += parser.send(h11.Data(data=response.body)) or b""
         data += parser.send(h11.EndOfMessage()) or b""
@@ -160,6 +161,53 @@ class Exchange:
         self._wire.begin_next_message()
         self._method = b""
         return True
+
+    def stream(self, response: StreamingResponse) -> None:
+        """Send an answer chunk by chunk, as its last one on this connection. Switches to the hub.
+
+        In chunked coding; to a client of HTTP/1.0, to which the end of the connection is the end of the answer, as it
+        is. The iterator is left for the caller to close.
+
+        Raises:
+            h11.LocalProtocolError: The answer is not valid HTTP. Nothing was sent, and another answer may be.
+            OSError: The connection was lost, or the client did not take a chunk in time.
+            ClientGone: The client closed while the iterator waited.
+            StreamBrokenError: The iterator raised.
+        """
+        wire = self._wire
+        head = wire.parser.send(_head(response.status, list(response.headers.items()), close=True)) or b""
+        _within(self._limits.write_s, lambda: wire.send(head))
+        if self._method != b"HEAD" and response.status not in _BODILESS:
+            self._send_chunks(response.chunks)
+        self._send_part(h11.EndOfMessage)
+
+    def _send_chunks(self, chunks: Iterator[bytes]) -> None:
+        watch = DisconnectWatch(self._wire.sock)
+        time_slice = TimeSlice()
+
+        def next_part() -> h11.Data | None:
+            with watch:
+                chunk = next(chunks, None)
+            return None if chunk is None else h11.Data(data=chunk)
+
+        try:
+            while self._send_part(next_part):
+                if watch.gone:
+                    raise ConnectionResetError("the client has closed the connection")
+                # Neither an iterator that never waits nor a client that always reads keeps the hub.
+                time_slice.check()
+        finally:
+            watch.close()
+
+    def _send_part(self, make: Callable[[], h11.Data | h11.EndOfMessage | None]) -> bool:
+        """Send what is made, each piece within its time; whether there was anything."""
+        try:
+            part = make()
+            data = b"" if part is None else self._wire.parser.send(part) or b""
+        except (Exception, Timeout) as error:
+            raise StreamBrokenError from error
+        _within(self._limits.write_s, lambda: self._wire.send(data))
+        return part is not None
 
     def linger(self) -> None:
         """Let the client read the last answer although we have not read all it sent.
@@ -218,6 +266,13 @@ class Exchange:
 
     def _too_large(self) -> RefusedError:
         return RefusedError(413, f"the body is longer than {self._limits.body_bytes} bytes")
+
+
+def _head(status: int, fields: list[tuple[str, str]], *, close: bool) -> h11.Response:
+    """The head of an answer. Made before anything is sent: an invalid one must not spoil the connection's state."""
+    if close:
+        fields.append(("Connection", "close"))
+    return h11.Response(status_code=status, headers=fields, reason=_REASONS.get(status, b""))
 
 
 def _within(seconds: float, step: Callable[[], _T]) -> _T:

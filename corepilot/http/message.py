@@ -89,6 +89,36 @@ class Response:
     body: bytes = field(default=b"", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class StreamingResponse:
+    """An answer that is sent while it is being made, each chunk at once. The last one of its connection.
+
+    The server runs the iterator in the greenlet of the request. It may wait as long as it likes between two chunks; at
+    such a wait it can be ended by `gevent.GreenletExit`: the client has gone, or the server stops. It is closed in any
+    case. An iterator that raises ends the connection without the end of the answer: in HTTP/1.1 the client can tell.
+
+    Attributes:
+        status: 200 to 599.
+        headers: The header fields. The server adds Connection and Transfer-Encoding by itself.
+        chunks: The body. Where chunks are cut means nothing; empty ones are not sent. A generator that has not begun
+            runs no `finally`: what has to be released is acquired in it, or `chunks` is an object with a `close`.
+    """
+
+    status: int
+    headers: Headers
+    chunks: Iterator[bytes] = field(repr=False)
+
+    def close(self) -> None:
+        """End the iterator. Raises what the iterator raises at that."""
+        close = getattr(self.chunks, "close", None)
+        if close is not None:
+            close()
+
+
+Answer = Response | StreamingResponse
+"""What a handler may return."""
+
+
 def split_target(target: bytes) -> tuple[str, str]:
     """Cut a request target into its decoded path and its raw query.
 

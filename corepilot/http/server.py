@@ -17,9 +17,10 @@ import gevent
 import h11
 from gevent import Timeout, socket
 
-from corepilot.http.exchange import Exchange, RefusedError, ServerLimits
-from corepilot.http.message import Headers, Peer, Request, Response
+from corepilot.http.exchange import Exchange, RefusedError, ServerLimits, StreamBrokenError
+from corepilot.http.message import Answer, Headers, Peer, Request, Response, StreamingResponse
 from corepilot.http.time_slice import full_turn
+from corepilot.wording.escaping import escaped
 
 __all__ = ["HttpServer", "ServerLimits"]
 
@@ -33,7 +34,7 @@ _CREDENTIALS = struct.Struct("3i")
 _TEXT = Headers((("Content-Type", "text/plain; charset=utf-8"),))
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
-Handler = Callable[[Request], Response]
+Handler = Callable[[Request], Answer]
 OnError = Callable[[str, BaseException], object]
 
 
@@ -45,7 +46,8 @@ class HttpServer:
     or the end of their connection, and goes nowhere.
 
     The handler may switch. It can be ended at any switch: by `ServerLimits.handler_s` (`gevent.Timeout`) and by
-    `stop` (`GreenletExit`). Work that must not be cut in two belongs into a greenlet of its own.
+    `stop` (`GreenletExit`). Work that must not be cut in two belongs into a greenlet of its own. What takes longer is a
+    `StreamingResponse`: its iterator may wait for as long as the client does, and ends with it or with the server.
 
     Args:
         listener: Bound and listening; owned by the server from `start` on.
@@ -136,9 +138,10 @@ class HttpServer:
                 visitor.sock.close()
         greenlets = [visitor.greenlet for visitor in visitors]
         gevent.joinall(greenlets, timeout=grace_s)
+        # In this order: a greenlet may watch its descriptor, whose number belongs to somebody else once it is closed.
+        gevent.killall(greenlets, timeout=_KILL_S)
         for visitor in visitors:
             visitor.sock.close()
-        gevent.killall(greenlets, timeout=_KILL_S)
         self._live.clear()
         if self._spare is not None:
             os.close(self._spare)
@@ -228,24 +231,48 @@ class HttpServer:
             return False
         visitor.busy = True
         response = self._answer(request)
-        close = not self._keep_alive
-        try:
-            again = exchange.write(response, close=close)
-        except h11.LocalProtocolError as error:
-            self._on_error(f"the answer to {request.method} {request.path}", error)
-            again = exchange.write(_failure(), close=close)
+        if isinstance(response, StreamingResponse):
+            again = self._stream(exchange, request, response)
+        else:
+            again = self._write(exchange, request, response)
         visitor.busy = False  # who only sends what nobody reads makes room for others
         if not again:
             exchange.linger()
         return again
 
-    def _answer(self, request: Request) -> Response:
+    def _write(self, exchange: Exchange, request: Request, response: Response) -> bool:
+        close = not self._keep_alive
+        try:
+            return exchange.write(response, close=close)
+        except h11.LocalProtocolError as error:
+            self._on_error(f"the answer to {_shown(request)}", error)
+            return exchange.write(_failure(), close=close)
+
+    def _stream(self, exchange: Exchange, request: Request, response: StreamingResponse) -> bool:
+        where = f"the answer to {_shown(request)}"
+        try:
+            exchange.stream(response)
+        except h11.LocalProtocolError as error:
+            self._on_error(where, error)
+            exchange.write(_failure(), close=True)
+        except StreamBrokenError as error:
+            self._on_error(where, error.__cause__ or error)
+            # Without the end of the answer, which tells the client.
+            raise ConnectionAbortedError from error
+        finally:
+            try:
+                response.close()
+            except (Exception, Timeout) as error:  # noqa: BLE001  - whatever it raises, the server lives on
+                self._on_error(where, error)
+        return False
+
+    def _answer(self, request: Request) -> Answer:
         timeout = Timeout(self._limits.handler_s)
         timeout.start()
         try:
             return self._handler(request)
         except (Exception, Timeout) as error:  # noqa: BLE001  - whatever a handler raises, the server lives on
-            self._on_error(f"{request.method} {request.path}", error)
+            self._on_error(_shown(request), error)
             if error is timeout:
                 return Response(503, _TEXT, b"the request took too long here and was given up\n")
             return _failure()
@@ -271,6 +298,11 @@ def _prepare(sock: native.socket) -> Peer | None:
     # Without it the last segment of an answer waits 40 ms for the acknowledgement of the one before.
     sock.setsockopt(native.IPPROTO_TCP, native.TCP_NODELAY, 1)
     return None
+
+
+def _shown(request: Request) -> str:
+    """A request in messages. Method and path are the client's: nothing in them may look like another line."""
+    return escaped(f"{request.method} {request.path}")
 
 
 def _turn_away(sock: native.socket) -> None:

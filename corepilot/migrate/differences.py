@@ -192,6 +192,18 @@ DIFFERENCES = (
         "it can be named, so ContainerPilot cannot load this file",
     ),
     Difference(
+        "socket-in-use", ("9.1",),
+        "any file at the control socket's path is deleted at start, also the socket of a ContainerPilot that runs, "
+        "which nobody can reach any more then",
+        "a socket on which somebody listens is never taken: where control.socket names it corepilot does not start and "
+        "says which process it is, else it uses the next default place",
+    ),
+    Difference(
+        "socket-removed", ("9.1",),
+        "a control socket whose file is removed while it runs cannot be reached again",
+        "it listens again at the same path within a few seconds",
+    ),
+    Difference(
         "metric-names", ("9.2",),
         "a metric without namespace or subsystem gets no values under its public name",
         "it gets them under its public name, and under the one with the empty parts",

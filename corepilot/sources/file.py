@@ -66,6 +66,15 @@ def read(location: str, deadline_s: float) -> SourceText:
     return SourceText(_text(data, name), name, where, world_writable(info, name, os.geteuid()))
 
 
+def absolute_path(location: str) -> str:
+    """The path of a location as processes with other working directories name it. Symbolic links stay in it.
+
+    Raises:
+        SourceError: It is a URL that names no file here.
+    """
+    return os.path.abspath(_path(location, _printable(location)))
+
+
 def world_writable(info: os.stat_result, name: str, euid: int) -> tuple[str, ...]:
     """Return a warning if users other than the owner can write a file that root acts on, else an empty tuple.
 

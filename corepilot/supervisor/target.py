@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from corepilot import _version
 from corepilot.events import GLOBAL, Event
+from corepilot.sources.file import absolute_path
 
 if TYPE_CHECKING:
     from corepilot.jobs.runner import Runner
@@ -26,6 +27,7 @@ class Target:
 
     def __init__(self, app: "App") -> None:
         self._app = app
+        self.config = absolute_path(app.arguments.location)
 
     def status(self) -> dict[str, object]:
         """Everything `corepilot status` shows."""

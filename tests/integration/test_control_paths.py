@@ -1,8 +1,12 @@
 """Making the control socket (fault rows A04, A05, A06)."""
 
 import os
+import shutil
+import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -89,13 +93,18 @@ def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     made.close()
 
 
-def test_a_live_socket_is_an_error_that_names_the_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_live_socket_is_an_error_that_names_the_process(tmp_path: Path, *, strict: bool) -> None:
     made = bind(tmp_path / "x.socket")
-    with pytest.raises(SocketInUseError, match=rf"another corepilot is running there \(pid {os.getpid()}\)"):
-        bind(tmp_path / "x.socket")
+    with pytest.raises(
+        SocketInUseError, match=rf"another corepilot is running there \(pid {os.getpid()}\); stop it, or set"
+    ):
+        bind(tmp_path / "x.socket", strict=strict)
+    assert made.is_in_place()
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(made.path)
     made.close()
+    bind(tmp_path / "x.socket", strict=strict).close()
 
 
 def test_a_live_socket_with_a_full_backlog_is_alive(tmp_path: Path) -> None:
@@ -125,20 +134,6 @@ def test_a_plain_file_is_replaced_with_a_warning_as_containerpilot_does(tmp_path
         assert "control.strict" in warning
     finally:
         made.close()
-
-
-def test_a_live_socket_is_taken_over_with_a_warning_as_containerpilot_does(tmp_path: Path) -> None:
-    path = tmp_path / "x.socket"
-    first = bind(path)
-    second = bind(path, strict=False)
-    try:
-        (warning,) = second.warnings
-        assert f"(pid {os.getpid()})" in warning
-        first.close()
-        assert path.exists()  # it is not the first one's any more
-    finally:
-        second.close()
-    assert not path.exists()
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077])
@@ -270,12 +265,128 @@ def test_else_below_the_runtime_directory(defaults: Defaults) -> None:
         made.close()
 
 
-def test_a_live_socket_at_a_default_place_is_not_gone_round(defaults: Defaults) -> None:
+def test_a_default_place_that_is_taken_leads_to_the_next(defaults: Defaults) -> None:
     defaults.first.parent.mkdir()
     defaults.second.parent.parent.mkdir(mode=0o700)
-    made = defaults.bind()
-    with pytest.raises(SocketInUseError):
+    made = [defaults.bind() for _ in range(3)]
+    assert [one.path for one in made] == [str(defaults.first), str(defaults.second), str(defaults.third)]
+    with pytest.raises(ControlError) as caught:
         defaults.bind()
+    for one in made:
+        assert f"{one.path}: another corepilot is running there (pid {os.getpid()})" in str(caught.value)
+        assert one.is_in_place()
+        one.close()
+
+
+def test_a_default_place_that_is_no_socket_leads_to_the_next(defaults: Defaults) -> None:
+    defaults.first.mkdir(parents=True)
+    made = defaults.bind()
+    assert made.path == str(defaults.third)
+    made.close()
+
+
+def test_only_a_file_that_is_certainly_gone_is_not_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    path = place / "x.socket"
+    made = bind(path)
+    assert made.is_in_place()
+    path.chmod(0o777)
+    os.utime(path)
+    assert made.is_in_place()
+    place.rename(tmp_path / "elsewhere")
+    assert not made.is_in_place()
+    (tmp_path / "elsewhere").rename(place)
+    assert made.is_in_place()
+    path.unlink()
+    assert not made.is_in_place()
+    for _ in range(100):  # the number of the inode is not used again as long as the socket is open
+        leave_stale(path)
+        assert not made.is_in_place()
+        path.unlink()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert made.is_in_place()
+    monkeypatch.undo()
+    made.close()
+
+
+def test_a_place_of_our_own_is_made_again_with_its_directory(defaults: Defaults) -> None:
+    defaults.second.parent.parent.mkdir(mode=0o700)
+    made = defaults.bind()
+    shutil.rmtree(defaults.second.parent)
+    again = made.bind_again(time.sleep)
+    made.close()
+    assert again.is_in_place()
+    assert stat.S_IMODE(defaults.second.parent.stat().st_mode) == 0o700
+    again.close()
+
+
+KILLED_WHILE_IT_REPLACES = """
+import os, signal, sys
+from corepilot.control.paths import bind_control_socket
+
+step, path = sys.argv[1:]
+real = getattr(os, step)
+
+def last(*arguments, **options):
+    real(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(os, step, last)
+bind_control_socket(path, {})
+"""
+
+
+@pytest.mark.parametrize("step", ["mkdir", "rename", "unlink"])
+def test_a_start_that_is_killed_while_it_replaces_a_stale_socket(tmp_path: Path, step: str) -> None:
+    path = tmp_path / "x.socket"
+    leave_stale(path)
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_REPLACES, step, str(path)], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert [name for name in os.listdir(tmp_path) if name != "x.socket"]
+    made = bind(path)
+    assert os.listdir(tmp_path) == ["x.socket"]
+    made.close()
+
+
+def test_what_a_killed_start_had_moved_aside_goes_back_or_stays(tmp_path: Path) -> None:
+    path, aside = tmp_path / "x.socket", tmp_path / ".x.socket.0123abcd"
+    aside.mkdir()
+    (aside / "x.socket").write_text("precious")
+    with pytest.raises(NotASocketError):
+        bind(path)
+    assert path.read_text() == "precious"
+    assert not aside.exists()
+    aside.mkdir()
+    path.rename(aside / "x.socket")
+    leave_stale(path)
+    bind(path).close()
+    assert (aside / "x.socket").read_text() == "precious"
+    (aside / "x.socket").unlink()
+    leave_stale(aside / "x.socket")
+    leave_stale(path)
+    bind(path).close()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", [".x.socket.0123abc", ".x.socket.0123abcg", ".y.socket.0123abcd", "x.socket.0123abcd"])
+def test_directories_of_others_stay(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    bind(tmp_path / "x.socket").close()
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_path_with_control_characters_is_escaped_in_messages(tmp_path: Path) -> None:
+    path = tmp_path / "a\n\x1b[2J.socket"
+    made = bind(path)
+    with pytest.raises(SocketInUseError) as caught:
+        bind(path)
+    assert str(caught.value).isprintable()
+    assert f"{tmp_path}/a\\n\\x1b[2J.socket" in str(caught.value)
     made.close()
 
 

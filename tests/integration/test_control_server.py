@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +33,8 @@ class Outcome(NamedTuple):
 
 class Supervisor:
     """Records what it is asked, and answers as it is told."""
+
+    config = "/etc/app.json5"
 
     def __init__(self) -> None:
         self.calls: list[object] = []
@@ -199,7 +203,11 @@ def answer(response: Response) -> object:
 
 def test_v1_answers_in_json(run: Run) -> None:
     running = run()
-    assert answer(running.ask("GET", "/v1/ping")) == {"pid": os.getpid(), "version": __version__}
+    assert answer(running.ask("GET", "/v1/ping")) == {
+        "pid": os.getpid(),
+        "version": __version__,
+        "config": "/etc/app.json5",
+    }
     assert answer(running.ask("GET", "/v1/status")) == {"jobs": [{"name": "app"}]}
     assert answer(running.ask("GET", "/v1/instances/web")) == [{"id": "web-1"}]
     assert answer(running.ask("POST", "/v1/environ", b'{"B":"1","A":null,"":"x"}')) == {
@@ -270,9 +278,22 @@ def test_a_bug_is_a_500_with_its_traceback_in_the_log(run: Run) -> None:
     running.supervisor.failure = KeyError("oops")
     assert running.ask("GET", "/v1/status").status == 500
     (error,) = running.errors
-    assert error.startswith("the control server failed at GET /v1/status\nTraceback")
-    assert "KeyError: 'oops'" in error
+    assert error.startswith("the control server failed at GET /v1/status: Traceback")
+    assert error.endswith("KeyError: 'oops'")
+    assert error.isprintable()
     assert running.counted == [("/v1/status", 500)]
+
+
+def test_a_path_cannot_forge_a_line(run: Run) -> None:
+    """The path of a request is whatever its client wrote, newlines and escape sequences included."""
+    running = run(limits=None)
+    running.supervisor.failure = ValueError("x\n2030-01-01 all is well\x1b[2J")
+    for method, path in (("POST", "/v1/instances/a%0Ab%1B%E2%80%A8"), ("GET", "/v1/status")):
+        running.ask(method, path)
+    ((event,), (error,)) = running.events, running.errors
+    assert event["path"] == "/v1/instances/a\\nb\\x1b\\u2028"
+    assert error.isprintable()
+    assert "x | 2030-01-01 all is well\\x1b[2J" in error
 
 
 def test_the_environment_over_the_socket_is_bounded_over_all_requests(run: Run) -> None:
@@ -384,6 +405,64 @@ def test_the_client_of_the_command_line_is_understood(run: Run) -> None:
             gevent.sleep(0.01)
     asking.join()
     assert answers == [(200, b'{"set":["A"],"skipped":[]}\n')]
+
+
+@pytest.mark.parametrize("harm", ["removed", "directory removed", "replaced by a stale socket", "replaced by a file"])
+def test_a_socket_that_is_no_longer_in_place_is_made_again(tmp_path: Path, harm: str) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    running = Running(place / "x.socket")
+    try:
+        assert not running.server.restore()
+        assert running.server.control_socket is running.socket
+        if harm == "directory removed":
+            shutil.rmtree(place)
+            with pytest.raises(ControlError, match=r"cannot create the control socket at .*x\.socket again: No such"):
+                running.server.restore()
+            place.mkdir()
+        else:
+            (place / "x.socket").unlink()
+        if harm == "replaced by a file":
+            (place / "x.socket").write_text("")
+        elif harm == "replaced by a stale socket":
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(place / "x.socket"))
+        assert running.server.restore()
+        assert len(running.server.control_socket.warnings) == (harm == "replaced by a file")
+        assert running.ask("GET", "/v1/ping").status == 200
+        assert not running.server.restore()
+        assert os.listdir(place) == ["x.socket"]
+    finally:
+        running.server.stop()
+    assert os.listdir(place) == []
+
+
+def test_requests_that_wait_in_a_removed_socket_are_answered(run: Run) -> None:
+    running = run()
+    with gevent.socket.socket(socket.AF_UNIX) as client:
+        client.connect(running.socket.path)
+        os.unlink(running.socket.path)
+        assert running.server.restore()
+        client.sendall(b"GET /v1/ping HTTP/1.0\r\n\r\n")
+        with gevent.Timeout(30):
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert running.ask("GET", "/v1/ping").status == 200
+
+
+def test_a_place_that_another_has_taken_meanwhile_is_left_to_it_until_it_is_free(run: Run) -> None:
+    running, other = run(), None
+    path = running.socket.path
+    os.unlink(path)
+    other = Running(Path(path))
+    try:
+        for _ in range(2):
+            with pytest.raises(ControlError, match=r"another corepilot is running there \(pid"):
+                running.server.restore()
+            assert other.server.control_socket.is_in_place()
+    finally:
+        other.server.stop()
+    assert running.server.restore()
+    assert running.ask("GET", "/v1/ping").status == 200
 
 
 def test_it_can_be_stopped_twice_and_without_having_been_started(tmp_path: Path) -> None:

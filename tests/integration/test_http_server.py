@@ -11,7 +11,7 @@ from http_script import eventually_switching
 
 from corepilot.http.exchange import ServerLimits
 from corepilot.http.listening import listen_tcp
-from corepilot.http.message import Headers, Peer, Request, Response
+from corepilot.http.message import Answer, Headers, Peer, Request, Response
 from corepilot.http.server import Handler, HttpServer
 
 Ask = Callable[[bytes], bytes]
@@ -38,7 +38,7 @@ class Served:
         )
         self.server.start()
 
-    def _handle(self, request: Request) -> Response:
+    def _handle(self, request: Request) -> Answer:
         self.requests.append(request)
         return self._handler(request) if self._handler else Response(200, body=b"ok")
 

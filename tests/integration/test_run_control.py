@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -130,34 +131,47 @@ def test_stop_is_a_stop_that_was_asked_for(tmp_path: Path) -> None:
         assert "a stop request" in corepilot.lines[-1]
 
 
-def test_a_second_corepilot_on_one_socket_takes_it_over_with_a_warning(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    shared = SLEEPER.replace("%(dir)s", str(tmp_path))
-    with Corepilot(shared, tmp_path / "one") as one, Corepilot(SLEEPER, tmp_path / "two") as two:
-        one.socket = tmp_path / "control.socket"
-        one.until_ready()
-        two.until_ready()
-        two.stop()
-        with Corepilot(shared, tmp_path / "two") as thief:
-            thief.socket = one.socket
-            thief.until(f"(pid {one.supervisor})")
-            thief.until("control.strict refuses that")
-            assert thief.status()["pid"] == thief.supervisor
-            assert one.stop() == 0
-            assert thief.client("ping").returncode == 0  # who has lost the socket does not remove it
-
-
-def test_a_second_corepilot_on_one_socket_is_refused_where_that_is_asked_for(tmp_path: Path) -> None:
-    strict = SLEEPER.replace("control.socket", 'control.socket", strict: "true')
-    with Corepilot(strict, tmp_path) as corepilot:
+@pytest.mark.parametrize("strict", ["", ', strict: "true"'])
+def test_a_second_corepilot_on_one_socket_is_refused(tmp_path: Path, strict: str) -> None:
+    with Corepilot(SLEEPER.replace('socket"', f'socket"{strict}', 1), tmp_path) as corepilot:
         corepilot.until_ready()
         answer = cli("run", "-c", str(corepilot.config), cwd=tmp_path)
         assert answer.returncode == 1
-        assert str(corepilot.socket) in answer.stderr
+        assert f"{corepilot.socket}: another corepilot is running there (pid {corepilot.supervisor})" in answer.stderr
         assert corepilot.client("ping").returncode == 0
         assert corepilot.stop() == 0
         assert not corepilot.socket.exists()
+
+
+def test_of_two_at_default_places_a_client_reaches_the_one_that_is_meant(tmp_path: Path) -> None:
+    """Both without `control.socket`: neither takes the other's socket, and a stop of one stops one."""
+    environment = {"XDG_RUNTIME_DIR": str(tmp_path / "runtime")}
+    (tmp_path / "runtime").mkdir(mode=0o700)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    config = f"{{jobs: [{APP}]}}"
+    with (
+        Corepilot(config, tmp_path / "one", environment=environment) as one,
+        Corepilot(config, tmp_path / "two", environment=environment) as two,
+    ):
+
+        def client(command: str, *words: str) -> "subprocess.CompletedProcess[str]":
+            return cli(command, *words, environment=one.environment, cwd=tmp_path)
+
+        for each in (one, two):
+            eventually(lambda each=each: client("ping", "-c", str(each.config)).stdout == "ok\n")  # type: ignore[misc]
+        (tmp_path / "other.json5").write_text(config)
+        for words in (["-c", str(tmp_path / "other.json5")], []):
+            answer = client("stop", *words)
+            assert answer.returncode == 1
+            for each in (one, two):
+                assert f"(pid {each.supervisor}) runs {each.config}" in answer.stderr
+            assert len(answer.stderr.splitlines()) == 1
+        assert client("stop", "-c", str(two.config)).returncode == 0
+        assert two.wait() == 0
+        assert client("stop", "-c", str(two.config)).returncode == 1
+        assert client("ping").stdout == "ok\n"
+        assert one.stop() == 0
 
 
 def test_the_catalog_of_the_command_line_beats_the_file(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corepilot.config.loading.peek import control_socket
+from corepilot.config.loading.peek import control_socket, identify
 from corepilot.errors import ConfigError
 
 
@@ -30,3 +30,15 @@ def test_the_socket_is_found_where_it_stands(tmp_path: Path, text: str, path: st
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such file"):
         control_socket(str(tmp_path / "none"), {})
+
+
+def test_what_identifies_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a b").write_text('{control: {socket: "/run/a"}}')
+    (tmp_path / "link").symlink_to("a b")
+    monkeypatch.chdir(tmp_path)
+    for location in ("a b", "./a b", f"{tmp_path}/a b", f"file://{tmp_path}/a%20b"):
+        found = identify(location, {})
+        assert (found.path, found.socket) == (f"{tmp_path}/a b", "/run/a")
+    assert identify("link", {}).path == f"{tmp_path}/link"
+    with pytest.raises(ConfigError):
+        identify("file://elsewhere/x", {})

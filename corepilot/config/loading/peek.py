@@ -1,4 +1,4 @@
-"""One value out of a configuration that need not be good: the control socket (contract, section 1.1, FIX)."""
+"""What a client has to know of a configuration that need not be good (contract, section 1.1, FIX)."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,37 @@ _CONTROL = (
     r"""(?ix) (?<![\w"']) ["']? control ["']? \s* : \s* \{ [^{}]*? ["']? socket ["']? \s* : \s* (["']) ([^"'\n]+) \1"""
 )
 """Where a file is no JSON5 in this shell: `control: {socket: "PATH"`, as people write it."""
+
+
+class Identity:
+    """What tells the corepilot that runs a configuration from others.
+
+    Attributes:
+        path: The absolute path of the configuration.
+        socket: Its `control.socket`, or None where there is none or it cannot be read.
+    """
+
+    __slots__ = ("path", "socket")
+
+    def __init__(self, path: str, socket: str | None) -> None:
+        self.path = path
+        self.socket = socket
+
+
+def identify(location: str, environment: Mapping[str, str]) -> Identity:
+    """Read what a client needs to find the corepilot that runs a configuration.
+
+    Args:
+        location: A path or a `file://` URL.
+        environment: For the template.
+
+    Raises:
+        ConfigError: there is no such file, or it cannot be read.
+    """
+    from corepilot.sources.file import absolute_path
+
+    socket = control_socket(location, environment)
+    return Identity(absolute_path(location), socket)
 
 
 def control_socket(location: str, environment: Mapping[str, str]) -> str | None:

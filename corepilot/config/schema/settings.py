@@ -89,12 +89,12 @@ class ControlSection(Section):
 
     socket = Text(
         "path of the control socket; a reload with another path moves it (ask for it at the old one: `--socket`)",
-        default_text="the first of the default source_map that can be used",
+        default_text="the first of the default places that can be used",
         example="/run/app/control.socket",
     )
     strict = Flag(
-        "refuse a place that other users can tamper with, or where a file or somebody else's socket stands, and give "
-        "the socket the mode 0600; if not, as ContainerPilot, what stands there is deleted, with a warning",
+        "refuse a place that other users can tamper with, or where there is a file that is no socket, and give the "
+        "socket the mode 0600; if not, as ContainerPilot, such a file is deleted, with a warning",
         default=False,
     )
 
