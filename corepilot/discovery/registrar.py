@@ -77,7 +77,7 @@ class Registrar:
         self._backend = backend
         self._log = log
         self._clock = clock
-        self._report_failing = report_failing
+        self.report_failing = report_failing
         self._expires = expires
         self._call_s = call_s
         self._said = Repeat(log, clock=clock)
@@ -118,7 +118,7 @@ class Registrar:
             output: What it said. Cut at 4 KiB.
         """
         slot = self._slots.get(instance_id)
-        if slot is not None and (self._report_failing or status == "passing"):
+        if slot is not None and (self.report_failing or status == "passing"):
             slot.desired.report(status, clip(output), self._clock())
             self._spur(slot)
 

@@ -88,6 +88,11 @@ class Watcher:
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
 
+    @property
+    def has_instances(self) -> bool:
+        """Whether passing instances are known."""
+        return bool(self._passing)
+
     def status(self) -> dict[str, object]:
         """What `corepilot status` shows.
 

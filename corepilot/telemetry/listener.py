@@ -23,6 +23,7 @@ def listen(telemetry: Telemetry, tell: Callable[[str], None], stopped: Callable[
         telemetry: The section.
         tell: Told of each attempt that fails.
         stopped: Whether to give up early.
+        attempts: How often to try.
 
     Returns:
         The listening socket, of the C module `_socket`; None when a stop came first.
@@ -30,14 +31,14 @@ def listen(telemetry: Telemetry, tell: Callable[[str], None], stopped: Callable[
     Raises:
         OSError: the address cannot be had.
     """
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, attempts + 1):
         try:
             return listen_tcp(telemetry.address, telemetry.port)
         except OSError as error:
             why = f"cannot listen at {telemetry.address} port {telemetry.port}: {error.strerror}"
-            tell(f"{why} (attempt {attempt} of {ATTEMPTS})")
+            tell(f"{why} (attempt {attempt} of {attempts})")
             failure = error
-        for _ in range(round(RETRY_S / POLL_S)):
+        for _ in range(round(RETRY_S / POLL_S) if attempt < attempts else 0):
             if stopped():
                 return None
             gevent.sleep(POLL_S)

@@ -73,7 +73,12 @@ class Family:
     def __init__(self, name: str, kind: Kind, help: str, labels: Labels = ()) -> None:  # noqa: A002  - the field's word
         self.name, self.kind, self.help, self.labels = name, kind, help, labels
         self.series: dict[Labels, Series] = {}
-        if not labels:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all values. A single series is there from the start."""
+        self.series.clear()
+        if not self.labels:
             self._series(())
 
     def record(self, value: float, labels: Labels = (), *, now: float | None = None) -> None:
@@ -113,7 +118,7 @@ class Family:
 
 
 class Metrics:
-    """The families of one configuration: the user's and ours. A reload begins with new ones (contract, section 4.11).
+    """The families of this process: the user's and ours.
 
     Args:
         declared: `telemetry.metrics`; of two with one name the last counts.
@@ -121,13 +126,28 @@ class Metrics:
 
     def __init__(self, declared: Iterable[Metric] = ()) -> None:
         self._families: dict[str, Family] = {}
+        self._declared: dict[str, Metric] = {}
         self._keys: dict[str, Family] = {}
         self._collectors: list[Callable[[], None]] = []
-        for metric in declared:
-            name = public_name(metric)
-            family = self._families[name] = Family(name, metric.type, metric.help)
+        self.declare(declared)
+
+    def declare(self, declared: Iterable[Metric]) -> None:
+        """Have these metrics of the user's instead of those before. One that is declared as before keeps its values."""
+        before, self._declared = self._declared, {public_name(metric): metric for metric in declared}
+        self._keys = {}
+        for name in before.keys() - self._declared.keys():
+            del self._families[name]
+        for name, metric in self._declared.items():
+            if before.get(name) != metric:
+                self._families[name] = Family(name, metric.type, metric.help)
             # ContainerPilot listens to the name with the empty parts kept; both are accepted (section 9.2, FIX).
-            self._keys[name] = self._keys[f"{metric.namespace}_{metric.subsystem}_{metric.name}"] = family
+            key = f"{metric.namespace}_{metric.subsystem}_{metric.name}"
+            self._keys[name] = self._keys[key] = self._families[name]
+
+    def reset(self) -> None:
+        """Forget all values: a reload of everything begins with none (contract, section 4.11)."""
+        for family in self._families.values():
+            family.reset()
 
     def family(self, name: str, kind: Kind, help: str, labels: Labels = ()) -> Family:  # noqa: A002  - the field's word
         """A family of ours; made on the first call. The user's metrics win where names clash."""

@@ -1,4 +1,4 @@
-"""What jobs see of the catalog: always there, also before the backend is, and where there is none."""
+"""What jobs see of the catalog: always there, also before the backend is, where there is none, and while it changes."""
 
 from typing import TYPE_CHECKING
 
@@ -8,47 +8,50 @@ if TYPE_CHECKING:
     from corepilot.discovery.registrar import Registrar
 
 
-class Catalog:
-    """Passes registrations on to the registrar, and keeps the latest of each instance until there is one.
+class Registrations:
+    """The instances that jobs want in the catalog, and the registrar that sees to it, if there is one.
 
-    The backend is imported after the first jobs have been started; a job may want to register before. What is kept is
-    bounded by the number of jobs. Without a backend nothing is ever passed on.
+    The backend is imported after the first jobs have been started, and a reload may bring another one: what is wanted
+    is kept here, and told to each registrar anew. It is bounded by the number of jobs.
     """
 
     def __init__(self) -> None:
         self._registrar: Registrar | None = None
-        self._early: dict[str, tuple[Registration, Status, str]] = {}
+        self._wanted: dict[str, tuple[Registration, Status, str]] = {}
         self._left: dict[str, Registration] = {}
 
     def attach(self, registrar: "Registrar") -> None:
-        """Pass everything on to this registrar from now on, and what was kept at once."""
+        """Tell this registrar everything from now on, and what is wanted at once."""
         self._registrar = registrar
-        for registration, status, output in self._early.values():
+        for registration, status, output in self._wanted.values():
             registrar.advertise(registration, status, output)
         for registration in self._left.values():
             registrar.withdraw(registration)
-        self._early.clear()
         self._left.clear()
+
+    def detach(self) -> tuple[Registration, ...]:
+        """Tell nobody from now on; returns what the registrar so far was told to hold."""
+        self._registrar = None
+        return tuple([registration for registration, _, _ in self._wanted.values()])
 
     def advertise(self, registration: Registration, status: Status, output: str = "") -> None:
         """See `Registrar.advertise`."""
+        self._left.pop(registration.id, None)
+        self._wanted[registration.id] = (registration, status, output)
         if self._registrar is not None:
             self._registrar.advertise(registration, status, output)
-        else:
-            self._left.pop(registration.id, None)
-            self._early[registration.id] = (registration, status, output)
 
     def report(self, instance_id: str, status: Status, output: str = "") -> None:
         """See `Registrar.report`."""
+        if instance_id in self._wanted:
+            self._wanted[instance_id] = (self._wanted[instance_id][0], status, output)
         if self._registrar is not None:
             self._registrar.report(instance_id, status, output)
-        elif instance_id in self._early:
-            self._early[instance_id] = (self._early[instance_id][0], status, output)
 
     def withdraw(self, registration: Registration) -> None:
         """See `Registrar.withdraw`."""
+        self._wanted.pop(registration.id, None)
         if self._registrar is not None:
             self._registrar.withdraw(registration)
         else:
-            self._early.pop(registration.id, None)
             self._left[registration.id] = registration

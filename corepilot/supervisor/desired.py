@@ -1,0 +1,38 @@
+"""The jobs that a configuration means. Pure."""
+
+from __future__ import annotations
+
+from corepilot.model.configuration import Configuration
+from corepilot.model.job import Check, Job, JobKey, keyed
+
+TELEMETRY_JOB = "containerpilot"
+"""The job that stands for telemetry: it registers itself and never ends (contract, sections 4.8 and 7.5)."""
+
+_TELEMETRY_CHECK = Check(interval_s=5, ttl_s=15)
+
+
+def jobs_of(configuration: Configuration) -> tuple[tuple[JobKey, Job], ...]:
+    """The jobs of a configuration, the one that stands for telemetry included."""
+    jobs = configuration.jobs
+    if configuration.telemetry is not None:
+        job = Job(TELEMETRY_JOB, checks=(_TELEMETRY_CHECK,), service=configuration.telemetry.service, path="telemetry")
+        jobs = (*jobs, job)
+    return keyed(jobs)
+
+
+def addresses_of(configuration: Configuration) -> dict[str, str]:
+    """The address of each service, by its job's name (contract, section 4.12)."""
+    return {job.name: job.service.registration.address for _, job in jobs_of(configuration) if job.service is not None}
+
+
+def stop_budget_s(configuration: Configuration, drain_s: float) -> float:
+    """How long a stop may take: hooks and the stop deadline, with room for leaving the catalog.
+
+    Args:
+        configuration: What runs.
+        drain_s: Seconds for leaving the catalog.
+    """
+    from corepilot.model.job import HOOK_TIMEOUT_S
+
+    hooked = any(job.hook is not None for job in configuration.jobs)
+    return max(configuration.stop_timeout_s, 0.0) + (HOOK_TIMEOUT_S if hooked else 0.0) + drain_s

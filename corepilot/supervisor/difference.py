@@ -1,0 +1,129 @@
+"""What a reload would do, and why: two configurations compared. Pure; what `corepilot plan` prints.
+
+Compared is what is configured, not the environment that jobs inherit, nor addresses that resolve otherwise now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from corepilot.config.diagnostics.excerpts import masked
+from corepilot.jobs.compare import CONSEQUENCES, JobChange, compare_jobs, differences
+from corepilot.model.configuration import Configuration, Watch
+from corepilot.model.job import JobKey
+from corepilot.model.plugin import Options, PluginReference
+from corepilot.model.value import Value
+from corepilot.supervisor.desired import TELEMETRY_JOB, jobs_of
+
+class Change(Value):
+    """One line of a plan.
+
+    Attributes:
+        what: "job", "watch", "catalog", "logging", "control", "telemetry" or "settings".
+        name: Of a job or a watch; "" else.
+        kind: "unchanged", "updated", "restarted", "renewed", "added", "removed"; "changed" for what is no job.
+        settings: What differs: name, old and new value as texts, secrets masked.
+        consequence: What follows, in words.
+    """
+
+    what: str
+    name: str
+    kind: str
+    settings: tuple[tuple[str, str, str], ...] = ()
+    consequence: str = ""
+
+
+class Difference(Value):
+    """Everything that two configurations differ in, and what follows.
+
+    Attributes:
+        jobs: See `compare_jobs`.
+        changes: All, for people.
+    """
+
+    jobs: tuple[JobChange, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def nothing(self) -> bool:
+        """Whether a reload has nothing to do."""
+        return all(change.kind == "unchanged" for change in self.changes)
+
+
+def compare(old: Configuration, new: Configuration, *, restart_all: bool = False) -> Difference:
+    """What becomes of everything.
+
+    Args:
+        old: What runs.
+        new: What is to run.
+        restart_all: Every job that stays is restarted.
+    """
+    jobs = compare_jobs(jobs_of(old), jobs_of(new), restart_all=restart_all)
+    changes = [_job_change(change) for change in jobs if change.old != JobKey(TELEMETRY_JOB) or change.settings]
+    changes += _watch_changes(old.watches, new.watches)
+    changes += _section("catalog", old.catalog(), new.catalog(), "services are registered there anew")
+    changes += _section("logging", old.logging, new.logging, "the log changes at once")
+    changes += _section("control", old.control, new.control, "the control socket moves")
+    changes += _section("telemetry", old.telemetry, new.telemetry, "telemetry changes, metrics that stay keep their values")
+    whole = [
+        (name, str(one), str(other))
+        for name, one, other in differences(old, new)
+        if name in {"stop_timeout_s", "exit_status", "report_failing"}
+    ]
+    if whole:
+        changes.append(Change("settings", "", "changed", tuple(whole), "they hold at once"))
+    return Difference(jobs, tuple(changes))
+
+
+def _job_change(change: JobChange) -> Change:
+    key = change.new or change.old
+    return Change("job", str(key), change.kind, _texts(change.settings), CONSEQUENCES[change.kind])
+
+
+def _watch_changes(old: Sequence[Watch], new: Sequence[Watch]) -> list[Change]:
+    left = list(old)
+    found = []
+    for watch in new:
+        if watch in left:
+            left.remove(watch)
+            found.append(Change("watch", watch.name, "unchanged", (), "goes on"))
+            continue
+        before = next((one for one in left if one.name == watch.name and one not in new), None)
+        if before is None:
+            found.append(Change("watch", watch.name, "added", (), "begins"))
+        else:
+            left.remove(before)
+            settings = _texts(differences(before, watch))
+            found.append(Change("watch", watch.name, "changed", settings, "is opened anew"))
+    return found + [Change("watch", watch.name, "removed", (), "ends") for watch in left]
+
+
+def _section(what: str, old: Value | None, new: Value | None, consequence: str) -> list[Change]:
+    if old == new:
+        return []
+    if old is None or new is None:
+        return [Change(what, "", "added" if old is None else "removed", (), consequence if new else "ends")]
+    return [Change(what, "", "changed", _texts(differences(old, new)), consequence)]
+
+
+def _texts(settings: Sequence[tuple[str, object, object]]) -> tuple[tuple[str, str, str], ...]:
+    return tuple([(name, shown(old), shown(new)) for name, old, new in settings])
+
+
+def shown(value: object) -> str:
+    """A configured value in words: secrets masked, plugins' options by name only, since any may be a secret."""
+    if isinstance(value, PluginReference):
+        return f"{value.name} {value.version}"
+    if isinstance(value, Options):
+        return "options " + ", ".join(name for name, _ in value.items)
+    if isinstance(value, Value):
+        names: tuple[str, ...] = type(value).__match_args__
+        parts = [
+            f"{name} {shown(one)}"
+            for name, one in zip(names, value, strict=True)
+            if name not in value.ignored and one not in (None, (), "", False)
+        ]
+        return "{" + ", ".join(parts) + "}"
+    if isinstance(value, tuple):
+        return masked("[" + ", ".join([shown(one) for one in value]) + "]", ())
+    return masked(str(value), ()) if isinstance(value, str) else str(value)
