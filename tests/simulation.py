@@ -78,6 +78,9 @@ class Simulated(Actor):
     def reset(self) -> None:
         self.timers.clear()
 
+    def discard(self) -> None:
+        self.reset()
+
     def behaviour(self, role: int) -> Behaviour:
         name = self.name if role == MAIN else f"check.{self.name}"
         return self.world.behaviours.setdefault(name, Behaviour())

@@ -70,6 +70,10 @@ class Actor(ABC):
         """Stop all timers."""
 
     @abstractmethod
+    def discard(self) -> None:
+        """Let go of everything: the job is not needed any more. Idempotent."""
+
+    @abstractmethod
     def perform(self, action: Action) -> None:
         """Do what the machine asks for. May let something happen only later, or as the last action of a step."""
 

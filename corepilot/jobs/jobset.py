@@ -143,13 +143,18 @@ class JobSet:
             self.actors = [actor for actor in self.actors if actor not in self._arriving]
             self._arriving.clear()
             self._bus.publish(SHUTDOWN)
-            self._consider_end()
+        self._consider_end()
 
     def kill_now(self) -> None:
         """Stop without waiting for anything: every process is killed."""
         self.stopping = True
-        for actor in (*self.actors, *self._leaving):
+        for actor in self.all_actors:
             actor.handle(KillNow())
+
+    def discard(self) -> None:
+        """Let go of what is left: timers, pipes of daemons."""
+        for actor in self.all_actors:
+            actor.discard()
 
     # ------------------------------------------------------------------------------------------------------- people
     def order(self, actor: Actor, order: Order) -> None:
@@ -158,6 +163,11 @@ class JobSet:
         actor.handle(order)
         if was_ended and not actor.state.ended:
             self._began(actor)
+
+    @property
+    def all_actors(self) -> list[Actor]:
+        """Also those that are configured no more, and have not stopped yet."""
+        return [*self.actors, *self._leaving]
 
     @property
     def settled(self) -> bool:

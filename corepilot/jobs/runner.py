@@ -106,7 +106,7 @@ class Runner(Actor):
         super().__init__(plan, around.clock)
         self._around = around
         around.made += 1
-        self._mark = f"{os.getpid()}-{around.made}"
+        self.mark = f"{os.getpid()}-{around.made}"
         self._timers: dict[Timer, tuple[Any, float]] = {}
         self._runs: dict[int, Run] = {}
         self._held: list[OutputPipe] = []
@@ -190,7 +190,7 @@ class Runner(Actor):
                 self._around,
                 command,
                 lambda run, status: self._exited(role, run, status),
-                mark=self._mark,
+                mark=self.mark,
                 name=self._name(role),
                 check=role != MAIN,
             )
@@ -270,7 +270,7 @@ class Runner(Actor):
 
     def _strays(self) -> set[int]:
         groups = {run.pid for run in self._runs.values()}
-        found = self._around.orphans.of(self._mark, self._around.reaper.alive)
+        found = self._around.orphans.of(self.mark, self._around.reaper.alive)
         return {pid for pid in found if group_of(pid) not in groups}
 
     def _end_strays(self, strays: set[int]) -> None:

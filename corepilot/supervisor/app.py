@@ -1,370 +1,297 @@
-"""The application: everything wired together, from the first job to the last word. It alone knows everyone."""
+"""The supervisor: everything wired together, from the first job to the last word. It alone knows everyone."""
 
 import gc
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from gevent.event import Event as Flag
 
 from corepilot import _version
-from corepilot.config.model import Config
 from corepilot.control.locations import is_there
 from corepilot.control.paths import bind_control_socket
 from corepilot.errors import CorepilotError
-from corepilot.events import Event
+from corepilot.events import EventBus
+from corepilot.guard import Channel
 from corepilot.jobs.environment import ChildEnvironment
+from corepilot.jobs.jobset import JobSet
+from corepilot.jobs.run import Spawner
+from corepilot.jobs.runner import Runner, Supervision
+from corepilot.model.configuration import Configuration
+from corepilot.model.event import Event
 from corepilot.output.log import Log
-from corepilot.supervisor.arguments import LOAD_DEADLINE_S, REFUSED, RunArguments, refuse
-from corepilot.supervisor.generation import DRAIN_S, Generation
-from corepilot.supervisor.leftovers import end_leftovers
-from corepilot.supervisor.signals import Signals
+from corepilot.supervisor.arguments import REFUSED, RunArguments, refuse
+from corepilot.supervisor.desired import addresses_of, jobs_of, stop_budget_s
+from corepilot.supervisor.discovery import DRAIN_S, Discovery
+from corepilot.supervisor.exposition import Exposition
+from corepilot.supervisor.outcome import last_line, status_of
+from corepilot.supervisor.progress import Progress
+from corepilot.supervisor.shutdown import Shutdown
+from corepilot.supervisor.signals import STOPPING, Signals
 from corepilot.system.process import Reaper
+from corepilot.telemetry.metrics import Metrics
+from corepilot.wording.counting import counted
+from corepilot.wording.failures import one_line_traceback
 
 if TYPE_CHECKING:
-    from corepilot.config.loading.loader import LoadResult
     from corepilot.control.paths import ControlSocket
     from corepilot.control.server import ControlServer
-    from corepilot.guard import Channel
-    from corepilot.supervisor.target import Target
+    from corepilot.plugin.manager import Plugins
+    from corepilot.supervisor.reloader import Reloader
 
-GUARD_SLACK_S = 3.0
-"""What a stop may take beyond the waits that are announced: leaving the catalog, flushing, exiting."""
-
-LOST_GUARD_S = 1.0
-"""Seconds the jobs get when the guard has died: nobody but us can end them now."""
-
-NAMED_MAX = 20
-"""How many killed processes are named in the log."""
-
-QUIT = 2
-"""Exit status after SIGQUIT, which prints all stacks and ends (ContainerPilot contract, section 4.9)."""
-
-BROKEN = 70
-"""Exit status when corepilot itself broke (sysexits.h, EX_SOFTWARE)."""
+LOOK_AT_SOCKET_S = 1.0
+"""How often it is looked whether clients still find the control socket."""
 
 
 class App:
     """The supervisor of one container, over all its configurations.
 
     Args:
-        config: The first configuration.
+        configuration: The first one.
         arguments: What `corepilot run` was asked to do; a reload asks for the same again.
         channel: The line to the guard.
-        signals: What has arrived before there was a hub, and will arrive later.
+        signals: Notes signals, also before this exists.
     """
 
-    def __init__(self, config: Config, arguments: RunArguments, channel: "Channel", signals: Signals) -> None:
-        self.arguments = arguments
+    reloader: "Reloader"
+    shutdown: Shutdown
+    log: Log
+
+    def __init__(
+        self, configuration: Configuration, arguments: RunArguments, channel: Channel, signals: Signals
+    ) -> None:
+        self.configuration, self.arguments = configuration, arguments
         self.started_at = time.monotonic()
-        self._channel = channel
-        self._signals = signals
-        self._loop = gevent.get_hub().loop
+        self.observed = False
+        self._channel, self._signals = channel, signals
+        self._loop: Any = gevent.get_hub().loop
         self.reaper = Reaper(self._loop)
         self.environment = ChildEnvironment(arguments.environment, os.getpid())
-        self._config = config
-        self._next: Config | None = None
-        self._finished = Flag()
-        self._settled = Flag()
-        self._stop_reason = ""
-        self._stop_asked = False
-        self._hurried = False
-        self._left_behind = 0
-        self._signal_watcher: Any = None
-        self._stop_deadline = 0.0
-        self._guard_lost = False
-        self._ill_status = 0
-        self._server: ControlServer | None = None
         self._control_socket: ControlSocket
-        self._target: Target
-        self.log: Log
-        self.generation: Generation
+        self._server: ControlServer | None = None
 
-    # ----------------------------------------------------------------------------------------------------- the life
     def run(self) -> int:
         """Run until every job has ended or a stop was asked for; returns the exit status."""
         try:
-            self.log = Log(self._config.logging)
+            self.log = Log(self.configuration.logging)
         except OSError as error:
-            return refuse(
-                f"cannot open the log file {self._config.logging.output}: {error.strerror}; see logging.output"
-            )
+            output = self.configuration.logging.output
+            return refuse(f"cannot open the log file {output}: {error.strerror}; see logging.output")
         try:
             self._control_socket = bind_control_socket(
-                self._config.control_socket,
+                self.configuration.control.socket,
                 self.arguments.environment,
-                strict=self._config.control_strict,
+                strict=self.configuration.control.strict,
                 on_wait=lambda message: self.log("warning", message),
                 give_up=lambda: self._signals.stop_asked,
             )
         except CorepilotError as error:
             self.log.close()
             return 0 if self._signals.stop_asked else refuse(str(error))
-        self._signal_watcher = self._signals.deliver_to(self._loop, self._signalled)
+        self._wire()
+        self._signals.deliver_to(self._loop, self._signalled)
         guard = self._loop.io(self._channel.fileno(), 1)
         guard.start(self._guard_spoke)
         try:
-            self._start_generation()
+            self._start_jobs()
             gevent.sleep(0)  # the first jobs are started here, before anything else is imported
             gc.enable()
-            from corepilot.control.server import ControlServer
-            from corepilot.supervisor.target import Target
-
-            self._target = Target(self)
-            self._server = ControlServer(
-                self._control_socket,
-                self._target,
-                log=self._say,
-                on_event=self._security_event,
-                on_request=lambda path, code: self.generation.control_requests.record(1, (str(code), path)),
-                on_error=self._control_broke,
-            )
-            self._server.start()
             self._start_rest()
-            self._live()
+            self.shutdown.finished.wait()
             return self._end()
         finally:
             guard.stop()
-            self._control_socket.remove()
+            (self._server.control_socket if self._server else self._control_socket).remove()
             self.log.close()
 
-    def _start_generation(self) -> None:
-        self._finished.clear()
-        if self.log.debugging:
-            from corepilot.supervisor.showing import shown
-
-            self.log("debug", f"loaded config: {shown(self._config, self.environment.current())}")
-        self.generation = Generation(
-            self._config,
-            loop=self._loop,
-            reaper=self.reaper,
-            log=self.log,
-            environment=self.environment,
-            patience=self._be_patient,
-            finished=self._finished.set,
-            last=lambda reason: self.stop(reason, asked=False),
+    # ------------------------------------------------------------------------------------------------------- the start
+    def _wire(self) -> None:
+        self.bus = EventBus(self._loop.run_callback, self._broken)
+        self.metrics = Metrics()
+        self.progress = Progress(self)
+        self.discovery = Discovery(self.log, self.bus.publish, self.arguments.environment, self.metrics)
+        self.exposition = Exposition(self.log, self.metrics, self._status)
+        self.bus.subscribe(self.progress.hear)
+        supervision = Supervision(
+            Spawner(self._loop, self.reaper, self.log, self.environment),
+            self.discovery.registrations,
+            self.bus.publish,
+            lambda seconds: self.shutdown.extend(seconds),  # noqa: PLW0108  - it is made below
         )
+        self.jobs = JobSet(self.bus, lambda plan: Runner(plan, supervision), self.progress, self.discovery.facts)
+        supervision.ended = self.jobs.ended
+        self.shutdown = Shutdown(
+            lambda: self.configuration, self.log, self._channel, self.jobs, self.discovery, self.reaper
+        )
+
+    def _start_jobs(self) -> None:
+        """Have the telemetry address, then start the jobs, in this order (contract, section 5)."""
+        if self.log.debugging:
+            from corepilot.config.diagnostics.shown import shown
+
+            self.log("debug", f"loaded config: {shown(self.configuration, self.environment.current())}")
+        telemetry = self.configuration.telemetry
+        self.metrics.declare(telemetry.metrics if telemetry else ())
+        self.environment.advertise(addresses_of(self.configuration))
         try:
-            self.generation.start(lambda: self.stopping)
+            self.exposition.listen(telemetry, lambda: self.shutdown.begun)
         except OSError as error:
-            self._give_up(f"the telemetry address cannot be had: {error.strerror}")
+            self.shutdown.give_up(REFUSED, f"the telemetry address cannot be had: {error.strerror}")
+        if not self.shutdown.begun:
+            self.jobs.start(jobs_of(self.configuration))
 
     def _start_rest(self) -> None:
-        generation = self.generation
-        generation.start_rest(self.arguments.environment, self._target.status)
-        self._channel.ready(generation.stop_budget_s())
-        config = generation.config
-        backend = generation.backend.address if generation.backend else ""
+        """Import and start what the first jobs did not need. A plugin's failure is logged."""
+        from corepilot.control.server import ControlServer
+        from corepilot.supervisor.reloader import Reloader
+        from corepilot.supervisor.target import Target
+
+        self.reloader = Reloader(self, self._plugins)
+        self.progress.reloader = self.reloader
+        self._target = Target(self)
+        self._server = ControlServer(
+            self._control_socket,
+            self._target,
+            log=self.log,
+            on_event=self._security_event,
+            on_request=lambda path, code: self.progress.requests.record(1, (str(code), path)),
+            on_error=lambda trace: self.log("error", f"a bug in corepilot: {trace}"),
+        )
+        self._server.start()
+        gevent.spawn(self._keep_control)
+        configuration = self.configuration
+        telemetry = configuration.telemetry
+        if configuration.catalogs or (telemetry and telemetry.sinks):
+            plugins = self._plugins()
+            try:
+                self.discovery.commit(configuration, self.discovery.prepare(configuration, plugins))
+            except CorepilotError as error:
+                self.log("error", f"{error}; nothing is registered and nothing is watched")
+            self.exposition.start(plugins)
+            if plugins.observing:
+                self.observed = True
+                self.bus.subscribe(plugins.event)
+        self.ready()
+        self._tell_start()
+
+    def _tell_start(self) -> None:
+        configuration, backend = self.configuration, self.discovery.backend
+        plugin = configuration.catalog()
+        catalog = f"{plugin.name} at {backend.address if backend else ''}" if plugin else "none"
         self.log(
             "info",
-            f"corepilot {_version.__version__} runs {config.source}: {_count(len(config.jobs), 'job')}, catalog "
-            f"{config.discovery.name + ' at ' + backend if config.discovery else 'none'}, socket {self.control_path}",
+            f"corepilot {_version.__version__} runs {configuration.location}: "
+            f"{counted(len(configuration.jobs), 'job')}, catalog {catalog}, socket {self.control_path}",
         )
-        for warning in (*config.warnings, *self._control_socket.warnings):
+        for warning in (*configuration.warnings, *self._control_socket.warnings):
             self.log("warning", warning)
-        self._settled.set()
 
-    def _live(self) -> None:
-        """Until the last generation's jobs are complete; a reload that was accepted starts the next one."""
-        while True:
-            self._finished.wait()
-            self._leave_generation()
-            if self._next is None or self._stop_reason:
-                return
-            self._config, self._next = self._next, None
-            log = self.log
-            try:
-                self.log = Log(self._config.logging)
-            except OSError as error:
-                log(
-                    "error",
-                    f"cannot open the log file {self._config.logging.output}: {error.strerror}; it stays as it was",
-                )
-            else:
-                log.close()
-            self._move_control_socket()
-            self._start_generation()
-            self._start_rest()
+    def ready(self) -> None:
+        """Everything is up: tell the guard the stop's budget."""
+        self._channel.ready(stop_budget_s(self.configuration, DRAIN_S))
 
-    def _move_control_socket(self) -> None:
-        """Be where the new configuration says (ContainerPilot contract, section 4.11), or stay where clients are."""
-        configured, environment = self._config.control_socket, self.arguments.environment
-        if self._server is None or is_there(self.control_path, configured, environment):
-            return
-        try:
-            # No wait for a directory: there is a socket, and the jobs do not stand still for another one.
-            control_socket = bind_control_socket(
-                configured, environment, retry_s=0, strict=self._config.control_strict, sleep=gevent.sleep
-            )
-        except CorepilotError as error:
-            self.log("error", f"{error}; the control socket stays at {self.control_path}")
-            return
-        self._server.move(control_socket)
-        self.log("info", f"the control socket is now at {control_socket.path}, and no longer at {self.control_path}")
-        self._control_socket = control_socket
+    def _plugins(self) -> "Plugins":
+        from corepilot.plugin.manager import Plugins
 
-    def _leave_generation(self) -> None:
-        """After the last job: its orphans go, then the catalog, so that nothing of it meets what comes next."""
-        self.generation.close()
-        timeout_s = max(self._config.stop_timeout_s, 0.0)
-        self._be_patient(timeout_s)
-        left = end_leftovers(self.reaper, timeout_s, hurry=lambda: self._guard_lost or self._hurried)
-        self._left_behind += len(left)
-        for name in left[:NAMED_MAX]:
-            self.log(
-                "warning",
-                f"killed {name}, which a job left behind: still running {timeout_s:g} s after its stop signal; "
-                "raise stopTimeout to give it longer",
-            )
-        if len(left) > NAMED_MAX:
-            self.log("warning", f"killed {len(left) - NAMED_MAX} more processes that jobs left behind")
+        return Plugins(lambda name, error: self.log("error", f"{name}: {one_line_traceback(error)}"))
 
+    # --------------------------------------------------------------------------------------------------------- the end
     def _end(self) -> int:
-        crew = self.generation.crew
-        status = crew.ended_by or 0
-        why = self._stop_reason or "every job has ended"
-        if crew.failure and not self._stop_reason:
-            why = f"job {crew.failure[0]} failed for good with status {crew.failure[1]}"
-            status = crew.failure[1]
-        if self._config.exit_status == "zero":
-            status = 0
-        if self._guard_lost:
-            status = BROKEN
-        elif self._ill_status:
-            status = self._ill_status
+        """After the last job: its orphans go, then the catalog, then everything else."""
+        self.discovery.stop_watching()
+        self.shutdown.end_orphans()
+        self.shutdown.leave_catalog()
+        self.exposition.close()
         if self._server is not None:
             self._server.stop()
-        killed = list(crew.killed)
-        if self._left_behind:
-            killed.append(f"{_count(self._left_behind, 'process', 'processes')} that jobs left behind")
-        self.log(
-            "info",
-            f"corepilot ends after {time.monotonic() - self.started_at:.1f} s: {why}; "
-            f"killed: {', '.join(killed) or 'nobody'}",
+        self.jobs.discard()
+        reasons = self.shutdown.reasons.changed(
+            ended_by=self.jobs.ended_by, failure=self.jobs.failure, mode=self.configuration.exit_status
         )
-        self._channel.stopping(GUARD_SLACK_S, status)
+        status = status_of(reasons)
+        self.log("info", last_line(reasons, self.shutdown.account(time.monotonic() - self.started_at)))
+        self.shutdown.announce_end(status)
         return status
 
-    # ------------------------------------------------------------------------------------------------- stop, signals
-    def stop(self, reason: str, *, asked: bool = True) -> None:
-        """Begin to stop; asked again, wait for nothing any more (contract, section 4.8; our decision).
-
-        Args:
-            reason: Why, for the log.
-            asked: Whether somebody outside wants it, and not a job with whose end everything ends.
-        """
-        again, self._stop_asked = self._stop_asked, self._stop_asked or asked
-        under_way, self._stop_reason = self.stopping, self._stop_reason or reason
-        self._be_patient(max(self._config.stop_timeout_s, 0.0))
-        if again:
-            if not self._hurried:
-                self.log("warning", f"{reason} again: every process that is left is killed now")
-            self._hurried = True
-            self.generation.hurry()
-        elif not under_way:
-            self.log("info", f"stopping: {reason}")
-            self.generation.crew.stop()
-
+    # ---------------------------------------------------------------------------------------------- the control socket
     @property
     def control_path(self) -> str:
         """Where the control socket is."""
         return self._control_socket.path
 
-    @property
-    def stopping(self) -> bool:
-        """Whether a stop has been asked for."""
-        return bool(self._stop_reason)
+    def bind_control(self, configuration: Configuration) -> "ControlSocket | None":
+        """Bind the control socket of a configuration (ContainerPilot contract, section 4.11); None if it stays.
 
-    def _be_patient(self, seconds: float) -> None:
-        """Tell the guard how long the stop may still take. What was promised before is never taken back."""
-        if not self._stop_reason:
-            return
-        now = time.monotonic()
-        self._stop_deadline = max(self._stop_deadline, now + seconds + max(self._config.stop_timeout_s, 0.0) + DRAIN_S)
-        self._channel.stopping(self._stop_deadline - now + GUARD_SLACK_S, 0)
+        Raises:
+            CorepilotError: it cannot be had.
+        """
+        configured, environment = configuration.control.socket, self.arguments.environment
+        if is_there(self.control_path, configured, environment):
+            return None
+        # No wait for a directory: there is a socket, and nobody stands still for another one.
+        return bind_control_socket(
+            configured, environment, retry_s=0, strict=configuration.control.strict, sleep=gevent.sleep
+        )
 
+    def move_control(self, control_socket: "ControlSocket") -> None:
+        """Answer there from now on."""
+        assert self._server is not None  # noqa: S101  - a reload comes through it
+        self._server.move(control_socket)
+        self.log("info", f"the control socket is now at {control_socket.path}, and no longer at {self.control_path}")
+        self._control_socket = control_socket
+
+    def _keep_control(self) -> None:
+        """Listen again where somebody has removed the socket's file."""
+        told = ""
+        while self._server is not None:
+            gevent.sleep(LOOK_AT_SOCKET_S)
+            try:
+                if self._server.restore():
+                    self._control_socket = self._server.control_socket
+                    self.log("warning", f"the control socket {self.control_path} was removed; it is there again")
+                    told = ""
+            except CorepilotError as error:
+                if str(error) != told:
+                    told = str(error)
+                    self.log("error", told)
+
+    # --------------------------------------------------------------------------------------------------- what comes in
     def _signalled(self, number: int) -> None:
-        import signal
-
         name = signal.Signals(number).name
-        if number in {signal.SIGTERM, signal.SIGINT}:
+        if number in STOPPING:
             self._guard_spoke()  # the kernel sends SIGTERM when the guard has died: that is no second request
-            if not self._guard_lost:
-                self.stop(name)
+            if not self.shutdown.reasons.guard_lost:
+                self.shutdown.stop(name)
         elif number in {signal.SIGHUP, signal.SIGUSR2}:
-            self.generation.bus.publish(Event("signal", name))
+            self.bus.publish(Event("signal", name))
         elif number == signal.SIGUSR1:
             self.log.reopen()
         else:
-            from io import StringIO
+            self._print_stacks(name)
+            self.shutdown.reasons = self.shutdown.reasons.changed(quit=True)
+            self.shutdown.stop(name)
 
-            from gevent.util import print_run_info
+    def _print_stacks(self, name: str) -> None:
+        from io import StringIO
 
-            stacks = StringIO()
-            print_run_info(file=stacks)
-            self.log("error", f"stacks of all greenlets, because of {name}:\n{stacks.getvalue()}")
-            self._ill_status = QUIT
-            self.stop(name)
+        from gevent.util import print_run_info
 
-    def _give_up(self, message: str) -> None:
-        self._ill_status = REFUSED
-        self.stop(message)
+        stacks = StringIO()
+        print_run_info(file=stacks)
+        self.log("error", f"stacks of all greenlets, because of {name}:")
+        self.log.lines("error", stacks.getvalue().split("\n"))
 
     def _guard_spoke(self) -> None:
-        if self._guard_lost or not self._channel.guard_lost():
-            return
-        self._guard_lost = True
-        self.log("error", f"the guard has died: every job is ended within {LOST_GUARD_S:g} s")
-        self.stop("the guard has died")
-        gevent.spawn_later(LOST_GUARD_S, self.generation.hurry)
+        if self._channel.guard_lost():
+            self.shutdown.guard_lost()
 
-    def _say(self, level: str, message: str) -> None:
-        self.log(level, message)  # the log of this moment: a reload may change it
+    def _status(self) -> dict[str, object]:
+        return self._target.status()
 
     def _security_event(self, event: dict[str, object]) -> None:
         facts = ", ".join(f"{name} {value}" for name, value in event.items())
         self.log("warning" if str(event["event"]).endswith("fail") else "debug", f"control socket: {facts}")
 
-    def _control_broke(self, trace: str) -> None:
-        self.log("error", f"a bug in corepilot: {trace}")
-
-    # --------------------------------------------------------------------------------------------------------- reload
-    def reload(self) -> "LoadResult":
-        """Load the configuration again; if it is good, end this generation and start the next one.
-
-        Returns when the configuration has been judged. A bad one changes nothing. Switches greenlets.
-
-        Raises:
-            CorepilotError: a stop is under way, or the loader broke.
-        """
-        from corepilot.errors import ControlError
-        from corepilot.supervisor import reloading
-
-        if not self._settled.wait(LOAD_DEADLINE_S * 3):
-            raise ControlError("cannot reload: the last reload has not ended yet; try again later")
-        self._settled.clear()
-        accepted = False
-        try:
-            if self._stop_reason:
-                raise ControlError(f"cannot reload: corepilot is stopping ({self._stop_reason})")
-            request = self.arguments.request(self.environment.current())
-            result = reloading.load(request, self.reaper, LOAD_DEADLINE_S)
-            if result.config is None or self._stop_reason:
-                self.log("error", "reload refused: the old configuration stays")
-                for problem in result.problems:
-                    if problem.is_error:
-                        self.log("error", problem.sentence())
-                return result
-            accepted = True
-            self._next = Config.from_plain(result.config)
-            self.log("info", "reloading")
-            self.generation.crew.stop()
-            return result
-        finally:
-            if not accepted:
-                self._settled.set()
-
-
-def _count(number: int, noun: str, plural: str = "") -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
+    def _broken(self, event: Event, error: Exception) -> None:
+        self.log("error", f"a bug in corepilot: event {event}: {one_line_traceback(error)}")

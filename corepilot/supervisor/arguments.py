@@ -66,12 +66,12 @@ class RunArguments:
         self.hostname = os.uname().nodename
         self.refuse = refuse
 
-    def request(self, environment: Mapping[str, str]) -> "LoadRequest":
-        """What the loader is asked for, with the jobs' environment as it is now."""
+    def request(self, environment: Mapping[str, str], location: str | None = None) -> "LoadRequest":
+        """What the loader is asked for, with the jobs' environment as it is now; another location for a plan."""
         from corepilot.config.loading.loader import LoadRequest
 
         return LoadRequest(
-            location=self.location,
+            location=location or self.location,
             environment=dict(environment),
             discovery=self.discovery,
             judge_machine=True,

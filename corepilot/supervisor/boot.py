@@ -51,7 +51,6 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     light_imports.import_dataclasses()
     light_imports.import_gevent()
     from corepilot.config.loading import loader
-    from corepilot.config.model import Config
     from corepilot.supervisor import app
     from corepilot.system.limits import JOB_LIMITS
 
@@ -70,8 +69,7 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     if result.config is None:
         arguments.refuse(result.problems)
         return REFUSED
-    config = Config.from_plain(result.config)
-    channel.ready(max(config.stop_timeout_s, 0.0))
-    status = app.App(config, arguments, channel, signals).run()
+    channel.ready(max(result.config.stop_timeout_s, 0.0))
+    status = app.App(result.config, arguments, channel, signals).run()
     sys.stdout.flush()
     return status

@@ -15,6 +15,7 @@ from corepilot.model.plugin import Options, PluginReference
 from corepilot.model.value import Value
 from corepilot.supervisor.desired import TELEMETRY_JOB, jobs_of
 
+
 class Change(Value):
     """One line of a plan.
 
@@ -64,7 +65,9 @@ def compare(old: Configuration, new: Configuration, *, restart_all: bool = False
     changes += _section("catalog", old.catalog(), new.catalog(), "services are registered there anew")
     changes += _section("logging", old.logging, new.logging, "the log changes at once")
     changes += _section("control", old.control, new.control, "the control socket moves")
-    changes += _section("telemetry", old.telemetry, new.telemetry, "telemetry changes, metrics that stay keep their values")
+    changes += _section(
+        "telemetry", old.telemetry, new.telemetry, "telemetry changes, metrics that stay keep their values"
+    )
     whole = [
         (name, str(one), str(other))
         for name, one, other in differences(old, new)

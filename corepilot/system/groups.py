@@ -71,14 +71,15 @@ class Orphans:
             return set()
         wanted = mark.encode()
         for pid in adopted - self._marks.keys():
-            self._marks[pid] = _mark_of(pid)
+            self._marks[pid] = mark_of(pid)
         found = {pid for pid in adopted if self._marks[pid] == wanted}
         for pid in tuple(found):
             found |= descendants(pid)
         return found
 
 
-def _mark_of(pid: int) -> bytes:
+def mark_of(pid: int) -> bytes:
+    """The value of `MARK` in the environment of a process; empty if it has none, or is another user's."""
     try:
         variables = read_bytes(f"/proc/{pid}/environ").split(b"\0")
     except OSError:

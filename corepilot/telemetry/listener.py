@@ -16,7 +16,9 @@ RETRY_S = 1.0
 POLL_S = 0.05
 
 
-def listen(telemetry: Telemetry, tell: Callable[[str], None], stopped: Callable[[], bool]) -> "socket.socket | None":
+def listen(
+    telemetry: Telemetry, tell: Callable[[str], None], stopped: Callable[[], bool], attempts: int = ATTEMPTS
+) -> "socket.socket | None":
     """Listen at the address, tried for ten times a second apart (contract, section 1.4). Switches greenlets.
 
     Args:

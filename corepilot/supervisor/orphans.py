@@ -1,4 +1,4 @@
-"""Ends what jobs left behind: orphans that we adopted as child subreaper, and that outlived their job."""
+"""Ends what jobs left behind: orphans that we adopted as child subreaper, and that outlived every job."""
 
 import os
 import signal
@@ -16,15 +16,15 @@ KILL_DEADLINE_S = 2.0
 and the kernel at the end of a PID namespace, see to it then)."""
 
 
-def end_leftovers(reaper: Reaper, timeout_s: float, hurry: Callable[[], bool]) -> list[str]:
+def end_orphans(reaper: Reaper, timeout_s: float, at_once: Callable[[], bool]) -> list[str]:
     """Send TERM and CONT to every adopted child, wait, then KILL until none is left. Switches greenlets.
 
     Only unreaped children of ours are signalled, so that no pid can have been used again.
 
     Args:
-        reaper: Knows which children are not leftovers.
+        reaper: Knows which children are not orphans.
         timeout_s: Seconds between TERM and KILL; 0 or less: at once.
-        hurry: Whether to stop waiting.
+        at_once: Whether to stop waiting.
 
     Returns:
         Each process that had to be killed: its pid and its name.
@@ -36,7 +36,7 @@ def end_leftovers(reaper: Reaper, timeout_s: float, hurry: Callable[[], bool]) -
         now = time.monotonic()
         if now > deadline + KILL_DEADLINE_S:
             return list(killed.values())
-        if now >= deadline or hurry():
+        if now >= deadline or at_once():
             for pid in left:
                 killed.setdefault(pid, f"pid {pid} ({name_of(pid)})")
                 _signal(pid, signal.SIGKILL)

@@ -1,0 +1,81 @@
+"""Who is told what becomes of jobs and events: the counters, the debug log, the stop, and the reload under way."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from corepilot.jobs.actor import Actor
+from corepilot.jobs.runner import Runner
+from corepilot.jobs.state import Outcome
+from corepilot.model.event import Event
+from corepilot.model.trigger import keys
+from corepilot.output.log import Log
+from corepilot.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from corepilot.supervisor.reloader import Reloader
+    from corepilot.supervisor.shutdown import Shutdown
+
+
+class Supervisor(Protocol):
+    """The parts that are told."""
+
+    log: Log
+    metrics: Metrics
+    shutdown: "Shutdown"
+
+
+class Progress:
+    """Observes the jobs; see `corepilot.jobs.jobset.Observer`.
+
+    Args:
+        supervisor: The parts.
+
+    Attributes:
+        requests: Counts requests on the control socket.
+        reloader: Once there is one.
+    """
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        metrics = supervisor.metrics
+        self._events = metrics.family("corepilot_events", "counter", "events on the bus", ("code", "source"))
+        self.requests = metrics.family(
+            "corepilot_control_requests", "counter", "requests on the control socket", ("code", "path")
+        )
+        self.reloader: Reloader | None = None
+
+    def hear(self, event: Event) -> None:
+        """An event on the bus."""
+        if self._supervisor.log.debugging:
+            self._supervisor.log("debug", f"event: {{{event}}}")
+        if event.code != "metric":  # contract, section 9.2: all but these
+            self._events.record(1, (event.code, event.subject))
+
+    def job_ended(self, actor: Actor, outcome: Outcome) -> None:
+        """A stop of a job is over."""
+        if isinstance(actor, Runner):
+            self._supervisor.shutdown.job_ended(actor, outcome)
+
+    def all_ended(self) -> None:
+        """Every job has ended, or waits in vain."""
+        if self.reloader is None or not self.reloader.all_ended():
+            self._supervisor.shutdown.finished.set()
+        if self.reloader is not None and self._supervisor.shutdown.begun:
+            self.reloader.stop()
+
+    def ends_with(self, reason: str) -> None:
+        """A job has ended with which everything ends."""
+        self._supervisor.shutdown.stop(reason, asked=False)
+
+    def waits_in_vain(self, actor: Actor) -> None:
+        """Nothing starts a job any more."""
+        awaited = " or ".join(f"{code} of {source}" for code, source in keys(actor.plan.trigger))
+        what = f"it waits for {awaited}, which cannot come any more" if awaited else "its when names no event"
+        self._supervisor.log(
+            "warning", f"cannot start any more: {what}; start it by hand with: corepilot start {actor.key}",
+            (("job", actor.name),),
+        )  # fmt: skip
+
+    def settled(self) -> None:
+        """Everything that a reload had to stop has stopped, and what it added has begun."""
+        if self.reloader is not None:
+            self.reloader.settled.set()

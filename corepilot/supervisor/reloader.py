@@ -1,0 +1,299 @@
+"""From one configuration to the next: prepare (all that can fail), compare, commit. One reload at a time.
+
+What waits while a reload is under way is one reload, the strongest of those that were asked for, and everybody who
+asked gets its result.
+"""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.event import Event as Flag
+
+from corepilot.errors import ControlError, CorepilotError
+from corepilot.model.configuration import Configuration
+from corepilot.output.log import Log, PreparedLog
+from corepilot.supervisor.arguments import LOAD_DEADLINE_S, RunArguments
+from corepilot.supervisor.desired import addresses_of, jobs_of
+from corepilot.supervisor.difference import Change, Difference, compare
+from corepilot.supervisor.discovery import Discovery, PreparedCatalog
+from corepilot.supervisor.exposition import Exposition, PreparedTelemetry
+from corepilot.supervisor.loading import load
+from corepilot.wording.counting import counted
+
+if TYPE_CHECKING:
+    from corepilot.config.loading.exchange import LoadResult
+    from corepilot.control.paths import ControlSocket
+
+Mode = Literal["changed", "all", "everything"]
+_STRENGTH: dict[Mode, int] = {"changed": 0, "all": 1, "everything": 2}
+
+
+class Supervised(Protocol):
+    """What a reload acts on: the supervisor's parts."""
+
+    log: Log
+    arguments: RunArguments
+    configuration: Configuration
+    discovery: Discovery
+    exposition: Exposition
+    environment: Any
+    metrics: Any
+    jobs: Any
+    reaper: Any
+    shutdown: Any
+
+    def bind_control(self, configuration: Configuration) -> "ControlSocket | None":
+        """Bind the control socket of a configuration; None if it stays where it is.
+
+        Raises:
+            CorepilotError: it cannot be had.
+        """
+
+    def move_control(self, control_socket: "ControlSocket") -> None:
+        """Answer there from now on."""
+
+    def ready(self) -> None:
+        """Everything is up: tell the guard the stop's budget."""
+
+
+class Reload:
+    """A reload that somebody has asked for, and its results.
+
+    Attributes:
+        mode: "changed": only what is configured otherwise. "all": every job is restarted. "everything": everything
+            begins anew, as ContainerPilot's reload.
+        judged: The report, "" if the configuration was accepted; set after prepare, before commit.
+        done: Set with the difference when everything has been stopped and begun; with None if it was refused.
+    """
+
+    def __init__(self, mode: Mode) -> None:
+        self.mode: Mode = mode
+        self.judged: AsyncResult[str] = AsyncResult()
+        self.done: AsyncResult[Difference | None] = AsyncResult()
+
+    def fail(self, error: BaseException) -> None:
+        """It cannot be carried out."""
+        for result in (self.judged, self.done):
+            if not result.ready():
+                result.set_exception(error)
+
+
+class _Prepared:
+    """All that a reload acquires before anything is touched."""
+
+    def __init__(self) -> None:
+        self.log: PreparedLog | None = None
+        self.control: ControlSocket | None = None
+        self.telemetry: PreparedTelemetry | None = None
+        self.catalog: PreparedCatalog | None = None
+
+    def discard(self, log: Log) -> None:
+        if self.log is not None:
+            log.discard(self.log)
+        if self.control is not None:
+            self.control.close()
+        if self.telemetry is not None:
+            self.telemetry.discard()
+        if self.catalog is not None and self.catalog.backend is not None:
+            self.catalog.backend.close()
+
+
+class Reloader:
+    """Carries out reloads, in a greenlet of its own.
+
+    Args:
+        app: The supervisor's parts.
+        plugins: Makes what loads plugins.
+    """
+
+    def __init__(self, app: Supervised, plugins: Callable[[], Any]) -> None:
+        self._app = app
+        self._plugins = plugins
+        self._waiting: Reload | None = None
+        self._running: gevent.Greenlet[[], None] | None = None
+        self.settled = Flag()
+        self.anew: Flag | None = None
+
+    def ask(self, mode: Mode) -> Reload:
+        """Ask for a reload. Returns at once.
+
+        Raises:
+            ControlError: everything stops.
+        """
+        self._require_running()
+        if self._waiting is None:
+            self._waiting = Reload(mode)
+        elif _STRENGTH[mode] > _STRENGTH[self._waiting.mode]:
+            self._waiting.mode = mode
+        if self._running is None:
+            self._running = gevent.spawn(self._work)
+        return self._waiting
+
+    def all_ended(self) -> bool:
+        """Every job has ended; whether that is what a reload of everything waits for."""
+        if self.anew is None or self._app.shutdown.begun:
+            return False
+        self.anew.set()
+        return True
+
+    def stop(self) -> None:
+        """Everything stops: nothing is waited for any more."""
+        self.settled.set()
+        if self.anew is not None:
+            self.anew.set()
+
+    def plan(self, location: str | None) -> "tuple[LoadResult, Difference | None]":
+        """What a reload would do. Changes nothing. Switches greenlets.
+
+        Args:
+            location: Another configuration than the one that runs, or None.
+
+        Raises:
+            CorepilotError: the loader broke.
+        """
+        result = self._load(location)
+        if result.config is None:
+            return result, None
+        return result, compare(self._app.configuration, result.config)
+
+    def _work(self) -> None:
+        while self._waiting is not None:
+            reload, self._waiting = self._waiting, None
+            try:
+                self._carry_out(reload)
+            except CorepilotError as error:
+                self._app.log("error", str(error))
+                reload.fail(error)
+            except Exception as error:
+                reload.fail(error)
+                self._running = None
+                raise
+        self._running = None
+
+    def _carry_out(self, reload: Reload) -> None:
+        app = self._app
+        self._require_running()
+        result = self._load(None)
+        self._require_running()
+        if result.config is None:
+            self._refuse(reload, [problem.sentence() for problem in result.problems if problem.is_error],
+                         "".join(problem.text() + "\n" for problem in result.problems))  # fmt: skip
+            return
+        new = result.config
+        try:
+            prepared = self._prepare(new)
+        except CorepilotError as error:
+            self._refuse(reload, [str(error)], f"{error}\n")
+            return
+        difference = compare(app.configuration, new, restart_all=reload.mode == "all")
+        reload.judged.set("")
+        if reload.mode == "everything":
+            self._begin_anew(new, prepared)
+        else:
+            self._commit(new, prepared, difference)
+        reload.done.set(difference)
+
+    def _refuse(self, reload: Reload, sentences: list[str], report: str) -> None:
+        self._app.log("error", "reload refused: the old configuration stays")
+        for sentence in sentences:
+            self._app.log("error", sentence)
+        reload.judged.set(report)
+        reload.done.set(None)
+
+    def _load(self, location: str | None) -> "LoadResult":
+        app = self._app
+        request = app.arguments.request(app.environment.current(), location)
+        return load(request, app.reaper, LOAD_DEADLINE_S)
+
+    def _prepare(self, new: Configuration) -> _Prepared:
+        """Have everything that can fail, or nothing: see `Supervised`.
+
+        Raises:
+            CorepilotError: something cannot be had; nothing has changed.
+        """
+        app, prepared = self._app, _Prepared()
+        try:
+            if new.logging != app.configuration.logging:
+                try:
+                    prepared.log = app.log.prepare(new.logging)
+                except OSError as error:
+                    why = f"{_place(new, 'logging.output')}: cannot open the log file: {error.strerror or error}"
+                    raise ControlError(f"cannot use {why}; name a file that can be written") from None
+            prepared.control = app.bind_control(new)
+            plugins = self._plugins() if new.catalogs or (new.telemetry and new.telemetry.sinks) else None
+            prepared.telemetry = app.exposition.prepare(new.telemetry, plugins, _place(new, "telemetry"))
+            prepared.catalog = app.discovery.prepare(new, plugins)
+        except BaseException:
+            prepared.discard(app.log)
+            raise
+        return prepared
+
+    def _commit(self, new: Configuration, prepared: _Prepared, difference: Difference) -> None:
+        app = self._app
+        touched = [change for change in difference.changes if change.kind != "unchanged"]
+        app.log("info", f"reloading: {_summary(touched)}")
+        self._switch(new, prepared)
+        self.settled.clear()
+        app.jobs.change(jobs_of(new), difference.jobs)
+        app.ready()
+        self.settled.wait()
+
+    def _begin_anew(self, new: Configuration, prepared: _Prepared) -> None:
+        """Everything ends and begins again, as in ContainerPilot (contract, section 4.11)."""
+        app = self._app
+        app.log("info", "reloading: everything begins anew")
+        self.anew = Flag()
+        app.jobs.stop()
+        self.anew.wait()
+        self.anew = None
+        if app.shutdown.begun:
+            prepared.discard(app.log)
+            raise ControlError(f"cannot reload: corepilot is stopping ({app.shutdown.reason})")
+        app.shutdown.end_orphans()
+        app.metrics.reset()
+        self._switch(new, prepared, anew=True)
+        app.jobs.start(jobs_of(new))
+        app.ready()
+
+    def _switch(self, new: Configuration, prepared: _Prepared, *, anew: bool = False) -> None:
+        app = self._app
+        app.configuration = new
+        if prepared.log is not None:
+            app.log.commit(prepared.log)
+        if prepared.control is not None:
+            app.move_control(prepared.control)
+        app.environment.advertise(addresses_of(new))
+        app.metrics.declare(new.telemetry.metrics if new.telemetry else ())
+        app.exposition.commit(prepared.telemetry)
+        app.discovery.commit(new, prepared.catalog, anew=anew)
+        for warning in new.warnings:
+            app.log("warning", warning)
+
+    def _require_running(self) -> None:
+        if self._app.shutdown.begun:
+            raise ControlError(f"cannot reload: corepilot is stopping ({self._app.shutdown.reason})")
+
+
+def _place(configuration: Configuration, path: str) -> str:
+    origin = configuration.origins.of(path)
+    return f"{path} ({origin})" if origin is not None else path
+
+
+def _summary(changes: list[Change]) -> str:
+    """How many of what, such as "1 job restarted, 2 jobs added, telemetry changed"."""
+    counts: dict[tuple[str, str], int] = {}
+    for change in changes:
+        counts[change.what, change.kind] = counts.get((change.what, change.kind), 0) + 1
+    parts = [
+        f"{counted(count, what, 'watches' if what == 'watch' else None) if what in {'job', 'watch'} else what} {kind}"
+        for (what, kind), count in counts.items()
+    ]
+    return ", ".join(parts) or "nothing has changed"
+
+
+def real_location(location: str) -> str:
+    """The absolute path of a configuration, by which clients know which corepilot runs it."""
+    return os.path.realpath(location.removeprefix("file://"))
