@@ -99,8 +99,13 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
         return tuple([value for name, value in zip(self._names, self, strict=True) if name not in self.ignored])
 
 
+def names_of(kind: type[Value]) -> tuple[str, ...]:
+    """The names of a class's fields, in order."""
+    return kind._names  # noqa: SLF001  - this is its module
+
+
 def defaults_of(kind: type[Value]) -> Mapping[str, Any]:
-    """The defaults of those fields of a class that have one; the names of all, in order, are its `__match_args__`."""
+    """The defaults of those fields of a class that have one."""
     return kind._defaults  # noqa: SLF001  - this is its module
 
 

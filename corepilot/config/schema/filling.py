@@ -24,7 +24,7 @@ from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
 from corepilot.model.configuration import Configuration, Control, Logging, Metric, Telemetry, Watch
 from corepilot.model.job import Check, Command, Job
 from corepilot.model.trigger import When
-from corepilot.model.value import Value, defaults_of
+from corepilot.model.value import Value, defaults_of, names_of
 
 SECTIONS: dict[type[Value], type[Section]] = {
     Check: HealthSection,
@@ -62,13 +62,13 @@ def made(model: type[_Made], data: Mapping[str, Any], **others: Any) -> _Made:
         names = {path: name for name, path in _copies(model, SECTIONS[model])}
         defaults = defaults_of(model)
         fields = _fields[model] = tuple(
-            [(field, names.get(field, ""), defaults.get(field, _REQUIRED)) for field in model.__match_args__]
+            [(field, names.get(field, ""), defaults.get(field, _REQUIRED)) for field in names_of(model)]
         )
     # All fields in order are the quick way to make a value, and a file may have thousands of jobs.
     values = [others[field] if field in others else data.get(name, default) for field, name, default in fields]
-    for number, value in enumerate(values):
+    for entry, value in zip(fields, values, strict=True):
         if value is _REQUIRED:
-            raise TypeError(f"{model.__name__} needs {fields[number][0]}")
+            raise TypeError(f"{model.__name__} needs {entry[0]}")
     return model(*values)
 
 
