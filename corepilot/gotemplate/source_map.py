@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from corepilot.gotemplate.errors import place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Mark = tuple[int, int, int, tuple[str, ...]]
 """Where a piece of rendered text begins; offsets of the template text: of the literal text or the action's start, and
@@ -86,6 +92,26 @@ class Rendered:
             return Origin(line, column, None, ())
         line, column = place(self._source, start)
         return Origin(line, column, self._source[start:end], unset)
+
+    def places(self, offsets: Iterable[int]) -> list[tuple[int, int]]:
+        """Line and column, as `origin` has them, of many characters: quick where that one is exact.
+
+        Args:
+            offsets: Each as for `origin`, in any order.
+        """
+        begins = [mark[0] for mark in self._marks]
+        lines, start = [], 0
+        for line in self._source.split("\n"):
+            lines.append(start)
+            start += len(line) + 1
+        found = []
+        for offset in offsets:
+            index = bisect_right(begins, offset) - 1
+            begin, start, end, _ = self._marks[index] if index >= 0 else (offset, 0, -1, ())
+            at = start if end >= 0 else start + offset - begin
+            number = bisect_right(lines, at)
+            found.append((number, at - lines[number - 1] + 1))
+        return found
 
     def unset_near(self, start: int, end: int) -> tuple[str, ...]:
         """Name the variables that are not set and that a part of the text would have come from.

@@ -7,6 +7,7 @@ done in C, and nobody can change it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, ClassVar, Self, dataclass_transform
 
@@ -98,6 +99,16 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
         return tuple([value for name, value in zip(self._names, self, strict=True) if name not in self.ignored])
 
 
+def names_of(kind: type[Value]) -> tuple[str, ...]:
+    """The names of a class's fields, in order."""
+    return kind._names  # noqa: SLF001  - this is its module
+
+
+def defaults_of(kind: type[Value]) -> Mapping[str, Any]:
+    """The defaults of those fields of a class that have one."""
+    return kind._defaults  # noqa: SLF001  - this is its module
+
+
 def encode(value: Any) -> Any:
     """A value as what `marshal` can carry: each value is a list that begins with the name of its class.
 
@@ -105,8 +116,8 @@ def encode(value: Any) -> Any:
         value: A Value, a tuple, or a scalar: what fields may hold.
     """
     if isinstance(value, Value):
-        return [type(value).__name__, *map(encode, value)]
-    return tuple([encode(one) for one in value]) if type(value) is tuple else value
+        return [type(value).__name__, *[encode(one) if isinstance(one, tuple) else one for one in value]]
+    return tuple([encode(one) if isinstance(one, tuple) else one for one in value]) if type(value) is tuple else value
 
 
 def decode(plain: Any) -> Any:

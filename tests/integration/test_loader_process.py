@@ -228,7 +228,7 @@ def test_a_wakeup_interrupts_and_the_loader_goes_on(
             collect(child, 20, read_end)
         os.read(read_end, 1)
         (tmp_path / "go").touch()
-        assert collect(child, 20, read_end).config == {}
+        assert collect(child, 20, read_end).config == Configuration()
     finally:
         os.close(read_end)
         os.close(write_end)

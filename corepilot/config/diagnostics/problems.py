@@ -41,6 +41,7 @@ CODES = {
     "port-range": "a port is not between 1 and 65535",
     "when-conflict": "a when has more than one of interval, once and each",
     "when-never": "a when that never comes true",
+    "when-circle": "jobs wait for each other's events, so none of them starts",
     "unknown-event": "there is no event of that name",
     "unknown-source": "no job, watch or signal has the name that a when waits for",
     "bad-interface": "an interface specification cannot be parsed",

@@ -15,14 +15,16 @@ def path_text(path: Sequence[str | int]) -> str:
     """A path as messages show it: `jobs[0].health.ttl`; odd keys stand in brackets and quotes."""
     text = ""
     for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif part.replace("_", "a").replace("$", "a").replace("-", "a").isalnum():
-            text += f".{part}" if text else part
-        else:
-            shown = part if len(part) <= 40 else part[:39] + "…"
-            text += f"[{shown!r}]"
+        text += f"[{part}]" if isinstance(part, int) else key_text(part, first=not text)
     return text
+
+
+def key_text(key: str, *, first: bool) -> str:
+    """What a key adds to the text of a path."""
+    if key.isalnum() or key.replace("_", "a").replace("$", "a").replace("-", "a").isalnum():
+        return key if first else f".{key}"
+    shown = key if len(key) <= 40 else key[:39] + "…"
+    return f"[{shown!r}]"
 
 
 def member_of(node: Node, key: str, *, exact: bool) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from corepilot.config.diagnostics.origins import origins
 from corepilot.config.diagnostics.problems import Problem, in_order
 from corepilot.config.diagnostics.source_map import SourceMap
 from corepilot.config.diagnostics.verdict import Verdict
@@ -80,7 +81,7 @@ def _load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
                 problem.severity = "error"
     if config is None or any(problem.is_error for problem in problems):
         return LoadResult(None, problems)
-    return LoadResult(config, problems)
+    return LoadResult(config.changed(origins=origins(source.name, rendered, document.root)), problems)
 
 
 def _with_version(problem: Problem, text: str, location: str) -> list[Problem]:

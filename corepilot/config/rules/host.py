@@ -20,6 +20,7 @@ class Host:
         self.hostname = hostname
         self._addresses: list[InterfaceAddress] | None = None
         self._chosen: dict[tuple[str, ...], str] = {}
+        self._program_faults: dict[str, str] = {}
 
     @property
     def instance(self) -> str:
@@ -41,11 +42,15 @@ class Host:
 
     def program_fault(self, program: str) -> str:
         """Why a program cannot be executed, or ""."""
-        try:
-            find_program(program, self.environment.get("PATH"))
-        except ProgramError as error:
-            return str(error)
-        return ""
+        fault = self._program_faults.get(program)
+        if fault is None:
+            try:
+                find_program(program, self.environment.get("PATH"))
+                fault = ""
+            except ProgramError as error:
+                fault = str(error)
+            self._program_faults[program] = fault
+        return fault
 
     def file_fault(self, path: str, kind: str) -> str:
         """Why a "file" or "directory" cannot be read, or ""."""

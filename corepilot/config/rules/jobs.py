@@ -112,15 +112,12 @@ def address_of(specs: tuple[str, ...], path: Path, verdict: Verdict, host: Host,
     return ""
 
 
-def service_of(registration: Registration, initial_status: Any = None) -> Service:
-    """What is advertised.
+def notes_for(service: str) -> str:
+    """What people read in the catalog about an instance of a service, in ContainerPilot's words."""
+    return f"TTL for {service} set by containerpilot"
 
-    Args:
-        registration: The instance, but for its notes.
-        initial_status: The status it is registered with before its first check.
-    """
-    notes = f"TTL for {registration.service} set by containerpilot"
-    return Service(registration.changed(notes=notes), initial_status)
+
+_AT_START = When()
 
 
 def _command(data: Settings) -> Command | None:
@@ -129,7 +126,7 @@ def _command(data: Settings) -> Command | None:
 
 def _when(data: Settings | None) -> When:
     if data is None:
-        return When()
+        return _AT_START
     if data.get("interval") is not None:
         return When(OnInterval(data["interval"]))
     source, timeout_s = data.get("source", ""), _positive(data.get("timeout"))
@@ -137,7 +134,7 @@ def _when(data: Settings | None) -> When:
         return When(OnSignal(source), each=True, timeout_s=timeout_s)
     for kind in ("once", "each"):
         if data.get(kind):
-            return When(OnEvent(data[kind], source), each=kind == "each", timeout_s=timeout_s)
+            return When(OnEvent(data[kind], source), kind == "each", timeout_s)
     return When(Never(), timeout_s=timeout_s)
 
 
@@ -157,15 +154,16 @@ def _service(data: Settings, path: Path, verdict: Verdict, host: Host, *, catalo
     if "interfaces" in data:
         address = address_of(data["interfaces"], (*path, "interfaces"), verdict, host, needed=catalog)
     registration = Registration(
-        id=f"{name}-{data.get('instance') or host.instance}",
-        service=name,
-        address=address,
-        port=port,
-        tags=data.get("tags", ()),
-        ttl_s=(data.get("health") or {}).get("ttl", _TTL_WITHOUT_HEALTH_S),
-        extras=extras,
+        f"{name}-{data.get('instance') or host.instance}",
+        name,
+        address,
+        port,
+        data.get("tags", ()),
+        (data.get("health") or {}).get("ttl", _TTL_WITHOUT_HEALTH_S),
+        notes_for(name),
+        extras,
     )
-    return service_of(registration, data.get("initial_status") or None)
+    return Service(registration, data.get("initial_status") or None)
 
 
 def _consul_extras(data: Settings, path: Path, verdict: Verdict) -> Extras:

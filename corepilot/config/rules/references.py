@@ -1,20 +1,35 @@
 """Whether what jobs wait for can come at all (ContainerPilot contract, sections 4.1 and 5). No reason to refuse."""
 
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 from corepilot.config.diagnostics.complaints import did_you_mean, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.graph import stop_order
+from corepilot.config.starting import OF_A_WATCH, OF_ALL, Blockage, never_starting
 from corepilot.model.event import EXITS, GLOBAL, SIGNALS
 from corepilot.model.job import Job
 from corepilot.model.trigger import Never, OnEvent
 
 _OF_A_JOB = frozenset(("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired"))
-_OF_A_WATCH = frozenset(("changed", "healthy", "unhealthy"))
-_OF_ALL = frozenset(("startup", "enterMaintenance", "exitMaintenance"))
+_TELEMETRY = Job("containerpilot")  # its check has no command, and it never ends
 _STOP_HINT = 'to act before a job is stopped, write source: "<job>", once: "stopping"'
 _HINTS = {"shutdown": _STOP_HINT, **{name: f'write source: "{name}"' for name in SIGNALS}}
+
+
+_NO_EXEC = ("has no exec", "give it an exec, or wait for something else")
+_NO_CHECK = ("has no check with a command", "give it a health with an exec, or wait for something else")
+_NO_TIMEOUT = ("has no timeout in its when", "give it one, or wait for something else")
+_NOBODY = ("does not publish it", "wait for something else")
+_UNPUBLISHED = {
+    "exitSuccess": _NO_EXEC,
+    "exitFailed": _NO_EXEC,
+    "healthy": _NO_CHECK,
+    "unhealthy": _NO_CHECK,
+    "timerExpired": _NO_TIMEOUT,
+}
+"""Why no job of a name publishes an event, and what to do about it."""
 
 
 def judge_references(
@@ -28,23 +43,18 @@ def judge_references(
         verdict: Takes the warnings.
         telemetry: Whether there is the job `containerpilot` that telemetry brings.
     """
-    names = {job.name for _, job in jobs} | ({"containerpilot"} if telemetry else set())
-    known: dict[str, frozenset[str]] = {GLOBAL: _OF_ALL}
-    known.update({f"watch.{name}": _OF_A_WATCH for name in watches})
+    every = [job for _, job in jobs] + [_TELEMETRY] * telemetry
+    names = {job.name for job in every}
+    known: dict[str, frozenset[str]] = {GLOBAL: OF_ALL}
+    known.update({f"watch.{name}": OF_A_WATCH for name in watches})
     known.update({f"check.{job.name}": EXITS for _, job in jobs if any(check.command for check in job.checks)})
     known.update(dict.fromkeys(names, _OF_A_JOB))
-    for index, job in jobs:
-        path, trigger = ("jobs", index, "when"), job.when.trigger
-        if isinstance(trigger, Never) and not verdict.refuses(path):
-            hint = "add once or each; leave when out to start at startup"
-            verdict.warn(path, "when-never", "it names no event, so the job never starts", hint)
-        elif isinstance(trigger, OnEvent):
-            kind = "each" if job.when.each else "once"
-            if trigger.source == job.name and trigger.code in EXITS:
-                rule = "an exit under the job's own name is its own, so the job never starts"
-                verdict.warn((*path, kind), "when-never", rule, "name another job as the source")
-            else:
-                _judge(trigger, kind, path, known, verdict)
+    # Of a job that is refused not everything is known, such as whether it has a command.
+    blocked = {} if verdict.refused else never_starting(every, watches)
+    for place, (index, job) in enumerate(jobs):
+        path = ("jobs", index, "when")
+        if not _judge_source(job, path, known, verdict) and place in blocked:
+            _judge_blockage(blocked[place], every, path, verdict)
     _judge_names(jobs, verdict)
     _judge_stop_order(jobs, names, verdict)
 
@@ -78,26 +88,66 @@ def _judge_stop_order(jobs: Sequence[tuple[int, Job]], names: Collection[str], v
                 verdict.warn(path, "stop-circle", rule, "leave one of them out")
 
 
-def _judge(trigger: OnEvent, kind: str, path: Path, known: dict[str, frozenset[str]], verdict: Verdict) -> None:
-    code, source = trigger.code, trigger.source
-    if code == "error":  # its source is free text
-        return
-    if source not in known:
-        if source:
-            rule = f"no job, watch or signal is called {shown(source)}, so the job never starts"
-            hint = did_you_mean(source, (*known, *sorted(SIGNALS))) or _watch_hint(source, known)
-            verdict.warn((*path, "source"), "unknown-source", rule, hint)
-        else:
-            verdict.warn(path, "when-never", f"{code} without a source never comes", _source_hint(code))
-        return
-    if code not in known[source]:
+def _judge_source(job: Job, path: Path, known: dict[str, frozenset[str]], verdict: Verdict) -> bool:
+    """Warn of a `when` by its words alone; returns whether it has been warned of, or is refused."""
+    trigger = job.when.trigger
+    if isinstance(trigger, Never):
+        if not verdict.refuses(path):
+            hint = "add once or each; leave when out to start at startup"
+            verdict.warn(path, "when-never", "it names no event, so the job never starts", hint)
+        return True
+    if not isinstance(trigger, OnEvent) or trigger.code == "error":  # the source of an error is free text
+        return False
+    code, source, kind = trigger.code, trigger.source, _kind(job)
+    if source == job.name and code in EXITS:
+        rule = "an exit under the job's own name is its own, so the job never starts"
+        verdict.warn((*path, kind), "when-never", rule, "name another job as the source")
+    elif not source:
+        verdict.warn(path, "when-never", f"{code} without a source never comes", _source_hint(code))
+    elif source not in known:
+        rule = f"no job, watch or signal is called {shown(source)}, so the job never starts"
+        hint = did_you_mean(source, (*known, *sorted(SIGNALS))) or _watch_hint(source, known)
+        verdict.warn((*path, "source"), "unknown-source", rule, hint)
+    elif code not in known[source]:
         rule = f"{code} never comes from {shown(source)}, so the job never starts"
         hint = _HINTS.get(code) or "from there come " + ", ".join(sorted(known[source]))
         verdict.warn((*path, kind), "when-never", rule, hint)
+    else:
+        return False
+    return True
+
+
+def _judge_blockage(blockage: Blockage, jobs: Sequence[Job], path: Path, verdict: Verdict) -> None:
+    """Warn of a job that never starts because of what other jobs do."""
+    if blockage.key is None:
+        return
+    code, source = blockage.key
+    first, *others = [jobs[index] for index in blockage.chain]
+    where = (*path, _kind(first))
+    if not others:
+        if source.removeprefix("check.") == first.name:
+            rule, hint = f"it waits for its own {code}, so it never starts", "name another job as the source"
+        else:
+            reason, hint = _UNPUBLISHED.get(code, _NOBODY)
+            rule = f"{shown(source)} {reason}, so {code} never comes from it, and the job never starts"
+        verdict.warn(where, "when-never", rule, hint)
+        return
+    names = [one.name for one in (first, *others)]
+    told = ", ".join([f"{shown(one)} waits for {shown(other)}" for one, other in pairwise(names)])
+    if blockage.circle:
+        rule = f"{told}, so none of them ever starts"
+        verdict.warn(where, "when-circle", rule, "let one of them start without the others")
+    else:
+        hint = f"let {shown(names[-1])} start, or wait for something else"
+        verdict.warn(where, "when-never", f"{told}, and {shown(names[-1])} never starts", hint)
+
+
+def _kind(job: Job) -> str:
+    return "each" if job.when.each else "once"
 
 
 def _source_hint(code: str) -> str:
-    if code in _OF_ALL:
+    if code in OF_ALL:
         return f'add source: "{GLOBAL}"'
     return _HINTS.get(code, "add source, with the name of a job or watch.<name>")
 

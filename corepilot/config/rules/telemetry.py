@@ -6,12 +6,12 @@ from corepilot._version import __version__
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.jobs import Settings, address_of, service_of
+from corepilot.config.rules.jobs import Settings, address_of, notes_for
 from corepilot.config.rules.named_plugins import Named, plugin_of
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.telemetry import public_name
 from corepilot.model.configuration import Metric, Telemetry
-from corepilot.model.service import Registration
+from corepilot.model.service import Registration, Service
 
 GROUP = "corepilot.sinks"
 SERVICE = "containerpilot"
@@ -44,7 +44,8 @@ def telemetry_of(data: Settings, verdict: Verdict, host: Host) -> Telemetry:
     service = None
     if port:
         tags = (*data.get("tags", ()), __version__)
-        service = service_of(Registration(f"{SERVICE}-{host.instance}", SERVICE, address, port, tags, _TTL_S))
+        identity = f"{SERVICE}-{host.instance}"
+        service = Service(Registration(identity, SERVICE, address, port, tags, _TTL_S, notes_for(SERVICE)))
     metrics = _metrics(data.get("metrics", ()), verdict)
     sink = plugin_of(GROUP, SINK, verdict, host)
     sinks = () if sink is None else (sink,)

@@ -24,7 +24,7 @@ from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
 from corepilot.model.configuration import Configuration, Control, Logging, Metric, Telemetry, Watch
 from corepilot.model.job import Check, Command, Job
 from corepilot.model.trigger import When
-from corepilot.model.value import Value
+from corepilot.model.value import Value, defaults_of, names_of
 
 SECTIONS: dict[type[Value], type[Section]] = {
     Check: HealthSection,
@@ -41,7 +41,9 @@ SECTIONS: dict[type[Value], type[Section]] = {
 """The section that each value is made from."""
 
 _Made = TypeVar("_Made", bound=Value)
-_copied: dict[type[Value], tuple[tuple[str, str], ...]] = {}
+_REQUIRED = object()
+_fields: dict[type[Value], tuple[tuple[str, str, Any], ...]] = {}
+"""Of each value its fields in order: name, attribute of the section, default."""
 
 
 def made(model: type[_Made], data: Mapping[str, Any], **others: Any) -> _Made:
@@ -51,12 +53,23 @@ def made(model: type[_Made], data: Mapping[str, Any], **others: Any) -> _Made:
         model: Its class, one of SECTIONS.
         data: What is valid, by attribute of the section. What it lacks has the default of the model.
         others: The fields that the rules make; they win.
+
+    Raises:
+        TypeError: a field without a default is missing: a bug of ours.
     """
-    copied = _copied.get(model)
-    if copied is None:
-        copied = _copied[model] = tuple(_copies(model, SECTIONS[model]))
-    fields = {field: data[name] for name, field in copied if name in data}
-    return model(**{**fields, **others})
+    fields = _fields.get(model)
+    if fields is None:
+        names = {path: name for name, path in _copies(model, SECTIONS[model])}
+        defaults = defaults_of(model)
+        fields = _fields[model] = tuple(
+            [(field, names.get(field, ""), defaults.get(field, _REQUIRED)) for field in names_of(model)]
+        )
+    # All fields in order are the quick way to make a value, and a file may have thousands of jobs.
+    values = [others[field] if field in others else data.get(name, default) for field, name, default in fields]
+    for entry, value in zip(fields, values, strict=True):
+        if value is _REQUIRED:
+            raise TypeError(f"{model.__name__} needs {entry[0]}")
+    return model(*values)
 
 
 def target(model: type[Value], name: str, setting: Setting) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Objects and arrays of settings: keys in any case, the nearest key for an unknown one, null is like no key."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, missing, pre_load, validates_schema
@@ -23,12 +24,17 @@ class Section(Schema):
     exact = False
     ignored: frozenset[str] = frozenset()
     meant: ClassVar[Mapping[str, str]] = {}
+    _last: tuple[dict[str, Any], dict[str, Any], list[str]] | None = None
 
     class Meta:
         """Unknown keys are judged by `unknown_keys`, which can say more than marshmallow does."""
 
         unknown = EXCLUDE
         register = False
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset([field.data_key or name for name, field in self.fields.items()])
 
     def keys(self) -> dict[str, Setting]:
         """The fields by key."""
@@ -79,7 +85,13 @@ class Section(Schema):
         return Complaint("unknown-key", "there is no such key here", hint, key=True)
 
     def _folded(self, data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        known = {field.data_key or name for name, field in self.fields.items()}
+        """What `fold` makes of an object, and the keys it leaves out. Asked several times of each object."""
+        if self._last is None or self._last[0] is not data:
+            self._last = (data, *self._fold(data))
+        return self._last[1:]
+
+    def _fold(self, data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        known = self._known
         if not data.keys() - known:
             return {key: value for key, value in data.items() if value is not None}, []
         names = {} if self.exact else {name.lower(): name for name in known}
