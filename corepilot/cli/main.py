@@ -86,7 +86,7 @@ def _asks_for_help(words: Sequence[str]) -> bool:
 
 def _wrap(words: Sequence[str], given: Mapping[str, str]) -> int:
     if not words:
-        sys.stderr.write("corepilot: cannot wrap nothing: corepilot -- COMMAND ARGS…\n")
+        _complain("cannot wrap nothing: corepilot -- COMMAND ARGS…")
         return 2
     from corepilot import guard
 
@@ -100,14 +100,22 @@ def _carry_out(name: str, words: list[str], given: Mapping[str, str]) -> int:
     try:
         return _command_status(name, words, given)
     except UsageError as error:
-        sys.stderr.write(f"corepilot: {error}\n")
+        _complain(str(error))
         return USAGE
     except CorepilotError as error:
-        sys.stderr.write(f"corepilot: {error}\n")
+        _complain(str(error))
         return 1
     except BrokenPipeError:  # `corepilot status | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+
+
+def _complain(reason: str) -> None:
+    try:
+        sys.stderr.write(f"corepilot: {reason}\n")
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nobody reads: the status tells, here and at the very end
 
 
 def _command_status(name: str, words: list[str], given: Mapping[str, str]) -> int:
