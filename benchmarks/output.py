@@ -22,12 +22,12 @@ CASES = (("default", 80), ("text", 80), ("json", 80), ("default", 8))
 def measure(form: str, path: str) -> None:
     """Print the seconds that one reading of the file takes. Runs in a process of its own."""
     import gevent
+    from corepilot.model.configuration import Logging
 
-    from corepilot.config.model import LoggingConfig
     from corepilot.output.log import Log
     from corepilot.output.pipe import OutputPipe
 
-    log = Log(LoggingConfig(level="info", format=form, output="/dev/null"))  # type: ignore[arg-type]
+    log = Log(Logging(level="info", format=form, output="/dev/null"))  # type: ignore[arg-type]
     pipe = OutputPipe(gevent.get_hub().loop, log)
     begun_at = time.perf_counter()
     with open(path, "rb") as file:

@@ -11,7 +11,9 @@ SERVICE = Service(Registration("app-host", "app", "127.0.0.1", 80))
 CHECK = Check(interval_s=1, ttl_s=5, command=Command(("check",)), timeout_s=1.0)
 
 
-def when(kind: str, code: str = "", source: str = "global", *, every_s: float = 0, timeout_s: float | None = None) -> When:
+def when(
+    kind: str, code: str = "", source: str = "global", *, every_s: float = 0, timeout_s: float | None = None
+) -> When:
     if kind == "interval":
         return When(OnInterval(every_s), each=True)
     if kind == "signal":

@@ -87,7 +87,7 @@ def _asks_for_help(words: Sequence[str]) -> bool:
 
 def _wrap(words: Sequence[str], given: Mapping[str, str]) -> int:
     if not words:
-        sys.stderr.write("corepilot: cannot wrap nothing: corepilot -- COMMAND ARGS…\n")
+        _complain("cannot wrap nothing: corepilot -- COMMAND ARGS…")
         return 2
     from corepilot import guard
 
@@ -113,10 +113,14 @@ def _carry_out(name: str, words: list[str], given: Mapping[str, str]) -> int:
         return 1
 
 
-def _complain(message: str) -> None:
+def _complain(reason: str) -> None:
     from corepilot.wording.escaping import escaped
 
-    sys.stderr.write(f"corepilot: {escaped(message)}\n")
+    try:
+        sys.stderr.write(f"corepilot: {escaped(reason)}\n")
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nobody reads: the status tells, here and at the very end
 
 
 def _command_status(name: str, words: list[str], given: Mapping[str, str]) -> int:

@@ -10,11 +10,10 @@ from typing import Any
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.jobs.process import QUICK_RESTARTS
-from corepilot.model.job import HOOK_TIMEOUT_S
 from corepilot.migrate.facts import Facts
 from corepilot.migrate.own import own_settings
 from corepilot.model.event import SIGNALS
-from corepilot.model.job import UNLIMITED
+from corepilot.model.job import HOOK_TIMEOUT_S, UNLIMITED
 
 Rule = Callable[[Facts], Iterable[Path]]
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from corepilot.errors import PluginError
 from corepilot.plugin.installed import InstalledPlugin
+from corepilot.system.python import python_command
 
 DEADLINE_S = 30.0
 """How long importing a plugin may take before it counts as hanging."""
@@ -25,11 +26,9 @@ OUTPUT_BYTES = 1 << 20
 _ALLOWED = ("corepilot", "corepilot.plugin")
 
 # The first phase imports nothing of ours before the plugin: what is in sys.modules afterwards, the plugin brought.
-# The search path comes from the caller, so that a checkout that is not installed can be checked too.
 _CHILD = """
 import sys
-answer, phase, path, *rest = sys.argv[1:]
-sys.path[:] = path.split("\\n")
+answer, phase, *rest = sys.argv[1:]
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 brought = ""
@@ -149,11 +148,10 @@ def _problems_of_file(file: str) -> list[str]:
 def _run(phase: str, arguments: Sequence[str]) -> tuple[str, str]:
     """The child's answer, or what became of the child instead."""
     reader, writer = os.pipe()
-    path = "\n".join(os.path.abspath(one) for one in sys.path if one)
     with tempfile.TemporaryFile() as output:
         try:
             child = subprocess.Popen(
-                [sys.executable, "-I", "-c", _CHILD, str(writer), phase, path, *arguments],
+                python_command(_CHILD, str(writer), phase, *arguments),
                 pass_fds=[writer],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

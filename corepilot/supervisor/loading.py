@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from typing import Any
 
 import gevent
@@ -12,6 +11,8 @@ from gevent.os import nb_read, nb_write
 from corepilot.config.loading import loader
 from corepilot.errors import InternalError
 from corepilot.system.process import Reaper, SpawnError, signal_group, spawn_with_pipes
+from corepilot.system.programs import DEFAULT_PATH
+from corepilot.system.python import own_python
 
 RESULT_MAX_BYTES = 32 * 1024 * 1024
 """No loader sends more: its source and its output are bounded at 4 MiB each."""
@@ -29,9 +30,9 @@ def load(request: loader.LoadRequest, reaper: Reaper, deadline_s: float) -> load
         InternalError: the loader could not be started, died, or did not answer within the deadline.
     """
     exited: AsyncResult[int] = AsyncResult()
-    argv = [sys.executable, "-I", "-m", "corepilot.config.loading.loader"]
+    command = own_python("corepilot.config.loading.loader")
     try:
-        pid, to_child, from_child = spawn_with_pipes(argv, {"PATH": os.defpath}, reaper, exited.set)
+        pid, to_child, from_child = spawn_with_pipes(command, {"PATH": DEFAULT_PATH}, reaper, exited.set)
     except (SpawnError, OSError) as error:
         raise InternalError(f"cannot start the loader: {error}") from error
     writer = gevent.spawn(_write, to_child, loader.encode_request(request))

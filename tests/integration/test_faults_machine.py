@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -206,3 +207,42 @@ def test_jobs_beyond_the_limit_of_descriptors_that_was_given_run_and_have_that_l
         for pid in (corepilot.guard, corepilot.supervisor):
             assert int(Path(f"/proc/{pid}/oom_score_adj").read_text()) == adjustment
         assert corepilot.stop() == 0
+
+
+@contextmanager
+def starved(pid: int, share: float) -> Iterator[None]:
+    """A process gets so much of a processor core, as under a quota: it is stopped and continued 20 times a second."""
+    done = threading.Event()
+
+    def starve() -> None:
+        with suppress(ProcessLookupError):
+            while True:
+                os.kill(pid, signal.SIGSTOP)
+                over = done.wait(0.05 * (1 - share))
+                os.kill(pid, signal.SIGCONT)
+                if over or done.wait(0.05 * share):
+                    return
+
+    thread = threading.Thread(target=starve)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_a_stop_while_jobs_are_started_at_a_tenth_of_a_core_is_a_stop_like_any_other(tmp_path: Path) -> None:
+    """Starting them takes longer than the second that the guard waits for a supervisor that says nothing."""
+    jobs = ", ".join(f'{{name: "j{number}", exec: {shell("note started; exec sleep 1000")}}}' for number in range(150))
+    hook = f'{{name: "hook", exec: {shell("note hook")}, when: {{source: "j0", once: "stopping"}}}}'
+    with Corepilot(config(f"{jobs}, {hook}"), tmp_path) as corepilot:
+        record = Record(corepilot)
+        with starved(corepilot.supervisor, 0.1):
+            record.until("started", deadline_s=60)
+            corepilot.signal(signal.SIGTERM)
+            assert corepilot.wait(60) == 0
+        assert record.count("hook") == 1
+        assert "corepilot ends after" in corepilot.output
+        assert "within" not in corepilot.output

@@ -17,6 +17,7 @@ from corepilot.config.loading import exchange, loader
 from corepilot.config.loading.exchange import LoadRequest
 from corepilot.config.loading.loader import Interrupted, LoaderChild, abandon, collect, start
 from corepilot.model.configuration import Configuration
+from corepilot.system.python import own_python
 
 MARKED = {name: value for name, value in os.environ.items() if name.startswith("PYTEST_PROCESS")}
 GOOD = '{ discovery: false, jobs: [ { name: "{{ .NAME }}", exec: "/bin/true" } ] }'
@@ -29,7 +30,7 @@ def request(text: str, directory: Path, **environment: str) -> LoadRequest:
 
 
 def spawned(data: bytes) -> "subprocess.CompletedProcess[bytes]":
-    argv = [sys.executable, "-I", "-m", "corepilot.config.loading.loader"]
+    argv = own_python("corepilot.config.loading.loader")
     return subprocess.run(
         argv, input=data, capture_output=True, timeout=30, check=False, env={"PATH": PATH, **MARKED}, cwd="/"
     )
@@ -301,7 +302,7 @@ def test_a_request_that_is_cut_off_ends_the_loader(tmp_path: Path) -> None:
 
 
 def test_a_loader_whose_parent_went_away_ends(tmp_path: Path) -> None:
-    argv = [sys.executable, "-I", "-m", "corepilot.config.loading.loader"]
+    argv = own_python("corepilot.config.loading.loader")
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         assert process.stdout is not None

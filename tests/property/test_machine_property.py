@@ -33,7 +33,9 @@ whens = st.one_of(
 )
 services = st.builds(
     Service,
-    st.builds(Registration, st.sampled_from(["a-1", "a-2"]), st.just("a"), st.just("127.0.0.1"), st.sampled_from([1, 2])),
+    st.builds(
+        Registration, st.sampled_from(["a-1", "a-2"]), st.just("a"), st.just("127.0.0.1"), st.sampled_from([1, 2])
+    ),
     st.none() | st.just("passing"),
 )
 jobs = st.builds(

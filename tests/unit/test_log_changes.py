@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from corepilot.model.configuration import Logging
 from eventually import eventually
 
-from corepilot.config.model import LoggingConfig
 from corepilot.output.log import Log
 from corepilot.output.writers import MOST_DRAINING
 
 
-def logging(output: str | Path, form: Any = "default", level: Any = "info") -> LoggingConfig:
-    return LoggingConfig(level=level, format=form, output=str(output))
+def logging(output: str | Path, form: Any = "default", level: Any = "info") -> Logging:
+    return Logging(level=level, format=form, output=str(output))
 
 
-def change(log: Log, config: LoggingConfig) -> None:
+def change(log: Log, config: Logging) -> None:
     log.commit(log.prepare(config))
 
 

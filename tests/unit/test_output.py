@@ -151,7 +151,7 @@ HOSTILE = st.text(st.characters() | st.sampled_from("\n\r\x1b\x9b\u2028\udcff"))
 def test_a_message_is_one_record_whatever_it_and_its_fields_hold(message: str, name: str, form: Any) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "log"
-        log = Log(LoggingConfig(format=form, output=str(path)))
+        log = Log(Logging(format=form, output=str(path)))
         log("info", message, (("job", name), ("pid", 7)))
         log.lines("info", ["first", message])
         log.job_lines([b"a line", b"\x1b another"], (("job", name), ("pid", 7)))
@@ -171,7 +171,7 @@ def test_a_message_is_one_record_whatever_it_and_its_fields_hold(message: str, n
 
 def test_lines_that_belong_together_are_records_of_one_time(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    log = Log(LoggingConfig(output=str(path)))
+    log = Log(Logging(output=str(path)))
     log.lines("error", ["stacks:", "  one", "  two"], (("job", "app"),))
     log.lines("debug", ["hidden"])
     log.lines("error", [])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import gevent
 import pytest
+from corepilot.model.configuration import Logging
 
-from corepilot.config.model import LoggingConfig
 from corepilot.output.log import Log
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Output, Records
@@ -23,7 +23,7 @@ def turned(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
-    return Log(LoggingConfig(output=str(tmp_path / "log")))
+    return Log(Logging(output=str(tmp_path / "log")))
 
 
 def test_everybody_gets_the_same_records_in_order() -> None:

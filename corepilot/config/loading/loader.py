@@ -1,7 +1,7 @@
 """The loader: a process of its own for each load, with limits on CPU time, memory and text.
 
 Two ways to have one. At boot, before there is an event loop, `start` forks and `collect` waits. Later nothing may be
-forked: a reload spawns `python -I -m corepilot.config.loading.loader`, writes `encode_request` to it and reads
+forked: a reload spawns a Python that calls `main` (`corepilot.system.python`), writes `encode_request` to it and reads
 `decode_result`.
 
 Light to import: it is on the boot path, and what validates is imported in the child only.
@@ -299,7 +299,3 @@ def _write(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-if __name__ == "__main__":
-    main()
