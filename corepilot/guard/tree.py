@@ -17,6 +17,7 @@ import time
 
 from corepilot.guard.messages import describe
 from corepilot.system.kernel import signal
+from corepilot.wording.counting import counted
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Report:
     def close(self) -> None:
         """Say how many were not named, if any."""
         if self.ended > REPORTED_LINES:
-            self._say(f"and {self.ended - REPORTED_LINES} more processes have ended")
+            self._say(f"and {counted(self.ended - REPORTED_LINES, 'more process has', 'more processes have')} ended")
 
 
 def wait_for(signals: Iterable[int], deadline: float | None) -> int:
@@ -157,7 +158,8 @@ def end_tree(grace_s: float, report: Report | None = None, say: Callable[[str], 
         now = time.monotonic()
         if now >= given_up_at:
             if say is not None:
-                say(f"cannot end {len(children())} processes with SIGKILL, giving up: {_some(children())}")
+                left = counted(len(children()), "process", "processes")
+                say(f"cannot end {left} with SIGKILL, giving up: {_some(children())}")
             return
         if now < deadline:
             _ask(asked)
