@@ -18,6 +18,7 @@ import time
 from corepilot.guard.messages import describe
 from corepilot.system.children import children, name_of, sees_processes
 from corepilot.system.kernel import signal
+from corepilot.wording.counting import counted
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Report:
     def close(self) -> None:
         """Say how many were not named, if any."""
         if self.ended > REPORTED_LINES:
-            self._say(f"and {self.ended - REPORTED_LINES} more processes have ended")
+            self._say(f"and {counted(self.ended - REPORTED_LINES, 'more process has', 'more processes have')} ended")
 
 
 def wait_for(signals: Iterable[int], deadline: float | None) -> int:

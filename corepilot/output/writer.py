@@ -28,6 +28,7 @@ STUCK_S = 1.0
 """Seconds without progress after which nobody waits for the writer any more: what comes then is dropped."""
 
 COMPLAIN_EVERY_S = 60.0
+_MOST_TOLD_BYTES = 4096  # what a pipe with any room takes without waiting (pipe(7))
 
 
 class _Mark(Enum):
@@ -276,7 +277,10 @@ class Writer:
 def _tell(message: str) -> None:
     from corepilot.wording.escaping import escaped
 
+    room = select.poll()
+    room.register(2, select.POLLOUT)
     try:
-        os.write(2, f"{escaped(message)}\n".encode())
+        if room.poll(0):  # a stderr that nobody reads must not hold up the log
+            os.write(2, f"{escaped(message)}\n".encode()[:_MOST_TOLD_BYTES])
     except OSError:
         return  # there is nobody left to tell

@@ -49,12 +49,6 @@ class Writers:
         self._dropped_before_bytes = 0
 
     @property
-    def current(self) -> Writer:
-        """Where the log goes now."""
-        assert self._current is not None  # noqa: S101  - a log commits one before it writes
-        return self._current
-
-    @property
     def draining(self) -> int:
         """How many former log files are still being written, or stuck."""
         self._forget_ended()

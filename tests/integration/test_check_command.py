@@ -290,3 +290,21 @@ def test_secrets_that_the_template_puts_where_something_else_belongs_are_not_pri
         assert answer.returncode == 1
         assert "whole number" in answer.stdout + answer.stderr
         assert "hunter2secret" not in answer.stdout + answer.stderr
+
+
+def test_names_with_control_characters_forge_no_lines(tmp_path: Path) -> None:
+    file = tmp_path / "a\nforged: ok\x1b[2J.json5"
+    file.write_text(
+        '{ consul: false, jobs: [{ name: "\\nforged: ok\\u001b[2J", exec: [], port: 1 }, { name: "\\u2028", exec: "",'
+        ' "\\nforged": 1, when: { source: "\\rforged", once: "\\nforged" } }] }'
+    )
+    for words in (["check"], ["render", "-e", "\nforged"], ["check", "-e", "=\nforged"], ["\nforged\udcff"]):
+        answer = cli(*words, str(file))
+        assert answer.returncode != 0
+        printed = (answer.stdout + answer.stderr).splitlines()
+        assert printed
+        assert [line for line in printed if line.startswith("forged") or not line.isprintable()] == []
+    missing = cli("check", "/no\nforged: ok", "/no-\udcff")
+    assert missing.stdout.count("\n") == 6
+    assert r"/no\nforged: ok: refused (1 error)" in missing.stdout
+    assert r"/no-\udcff: refused (1 error)" in missing.stdout

@@ -161,7 +161,7 @@ def test_no_interval_is_measured_by_the_clock_that_people_set() -> None:
     """What uses the wall clock is named here: it writes times for people, or a timestamp."""
     stamps = {
         "corepilot/output/log.py",
-        "corepilot/output/stamps.py",
+        "corepilot/output/records.py",
         "corepilot/cli/containerpilot.py",
         "plugins/prometheus/corepilot_prometheus/runtime.py",
     }

@@ -112,6 +112,39 @@ def test_what_cannot_be_prepared_leaves_the_log_as_it_was(tmp_path: Path) -> Non
     assert messages(tmp_path / "log") == ["here"]
 
 
+def test_a_log_without_a_thread_to_be_had_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log(logging(tmp_path / "log"))
+    before = descriptors()
+
+    def refuse(*_words: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("corepilot.output.writer.start_new_thread", refuse)
+    with pytest.raises(OSError, match="no thread can be started") as refused:
+        log.prepare(logging(tmp_path / "other"))
+    assert refused.value.errno == errno.EAGAIN
+    assert descriptors() == before
+    log("info", "here")
+    assert log.close(5)
+    assert messages(tmp_path / "log") == ["here"]
+
+
+def test_what_is_wrong_with_a_file_is_not_told_to_a_stderr_that_is_full(tmp_path: Path) -> None:
+    with standard() as read_end:
+        os.set_blocking(2, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(2, b"x" * 4096)
+        os.set_blocking(2, True)
+        log = Log(logging("/dev/full"))
+        log("info", "lost")
+        change(log, logging(tmp_path / "log"))
+        log("info", "kept")
+        assert log.close(5)
+        assert messages(tmp_path / "log") == ["kept"]
+        assert set(os.read(read_end, 1 << 20)) == {ord("x")}
+
+
 def test_another_file_is_begun_and_the_old_one_written_to_its_end_and_closed(tmp_path: Path) -> None:
     log = Log(logging(tmp_path / "0"))
     before = threads(), descriptors()

@@ -1,0 +1,47 @@
+"""What commands print of names that others chose."""
+
+import argparse
+from typing import Any
+
+import pytest
+
+from corepilot.cli import commands
+
+NAME = "a\nb\x1b[2J\udcff"
+SHOWN = r"a\nb\x1b[2J\udcff"
+
+
+def printed(command: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    monkeypatch.setattr(commands, "_ask", lambda *_words, **_more: answer)
+    arguments = argparse.Namespace(socket="/no", output=None, positionals=["web"])
+    assert command(arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_an_instance_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    one = {"status": "passing", "address": "192.0.2.1", "port": 80, "id": NAME}
+    assert printed(commands.instances, [one], monkeypatch, capsys) == f"192.0.2.1:80 {SHOWN}\n"
+
+
+def test_a_job_is_one_row(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    job = {
+        "name": NAME, "state": "running", "health": "healthy", "pid": 7, "starts": 1, "last_status": None, "up_s": None,
+    }  # fmt: skip
+    service = {"id": NAME, "address": "192.0.2.1", "port": 80, "status": "passing", "in_sync": True}
+    watch = {"name": NAME, "passing": 1, "instances": 2, "connected": False}
+    answer = {
+        "catalog": None, "version": "1", "pid": 1, "uptime_s": 1.0, "config": NAME, "socket": NAME, "stopping": False,
+        "jobs": [job], "services": [service], "watches": [watch],
+    }  # fmt: skip
+    width = len(SHOWN)
+    lines = printed(commands.status, answer, monkeypatch, capsys).splitlines()
+    assert lines == [
+        f"corepilot 1, pid 1, up 1s, {SHOWN}",
+        f"catalog none, socket {SHOWN}",
+        f"{'JOB':<{width}}  STATE    HEALTH   PID  STARTS  LAST  UP",
+        f"{SHOWN}  running  healthy  7    1       -     -",
+        f"{'INSTANCE':<{width}}  ADDRESS       STATUS   IN CATALOG",
+        f"{SHOWN}  192.0.2.1:80  passing  yes",
+        f"{'WATCH':<{width}}  PASSING  INSTANCES  CONNECTED",
+        f"{SHOWN}  1        2          no",
+    ]
