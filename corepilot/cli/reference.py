@@ -15,9 +15,9 @@ The statuses they end with are on [a page of their own](exit-status.md).
 Clients find the running corepilot through `--socket PATH`, or through the `control.socket` of the configuration
 (`-c FILE`, else the places where `run` looks for one; whatever else is wrong with that file does not matter), or at the
 default places: `/var/run/containerpilot.socket`, `$XDG_RUNTIME_DIR/corepilot/control.socket`,
-`/tmp/corepilot-UID/control.socket`. With `-c FILE` that is the corepilot that runs FILE, or nobody: one that runs another
-configuration is named in the error, and not asked. Where several answer at the default places, it is the one that runs the
-configuration that `run` would find here; if none does, name one.
+`/tmp/corepilot-UID/control.socket`. With `-c FILE` that is the corepilot that runs FILE, or nobody: one that runs
+another configuration is named in the error, and not asked. Where several answer at the default places, it is the one
+that runs the configuration that `run` would find here; if none does, name one.
 """
 
 
