@@ -19,6 +19,7 @@ MAX_VARIABLE_BYTES = 128 * 1024
 """The kernel's: no program can be started with a longer `NAME=VALUE` and its end (execve(2), MAX_ARG_STRLEN)."""
 _LONGEST_INTEGER = 309
 _LONGEST_SHOWN = 40
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _WARNED_PREFIXES = ("LD_", "PYTHON")
 
@@ -197,8 +198,5 @@ def _short_integer(text: str) -> int:
 
 
 def _well_formed(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+    # Two that make a character have been joined by the parser.
+    return text if text.isascii() else _LONE_SURROGATES.sub("\ufffd", text)
