@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from corepilot.cli.arguments import UsageError, suggest
-from corepilot.control.client import ControlClient, find
+from corepilot.control.client import ControlClient, find, quoted
 from corepilot.errors import ControlError
 
 RELOAD_DEADLINE_S = 45.0
@@ -57,7 +57,7 @@ def metric(arguments: Any) -> int:
 
 def instances(arguments: Any) -> int:
     """`corepilot instances SERVICE`: one `ADDRESS:PORT ID` a line, passing instances only; JSON shows all."""
-    found = _ask(_client(arguments), "GET", f"/v1/instances/{arguments.positionals[0]}")
+    found = _ask(_client(arguments), "GET", f"/v1/instances/{quoted(arguments.positionals[0])}")
     if arguments.output == "json":
         _say(json.dumps(found, indent=2))
         return 0
