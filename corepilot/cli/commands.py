@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from corepilot.cli.arguments import UsageError, suggest
-from corepilot.control.client import ControlClient, find
+from corepilot.control.client import ControlClient, find, quoted
 from corepilot.errors import ControlError
 from corepilot.wording.escaping import escaped
 from corepilot.wording.tables import table
@@ -59,7 +59,7 @@ def metric(arguments: Any) -> int:
 
 def instances(arguments: Any) -> int:
     """`corepilot instances SERVICE`: one `ADDRESS:PORT ID` a line, passing instances only; JSON shows all."""
-    found = _ask(_client(arguments), "GET", f"/v1/instances/{arguments.positionals[0]}")
+    found = _ask(_client(arguments), "GET", f"/v1/instances/{quoted(arguments.positionals[0])}")
     if arguments.output == "json":
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return 0

@@ -8,13 +8,15 @@ import time
 from collections.abc import Mapping
 
 from corepilot.control.locations import socket_locations
-from corepilot.control.wire import TURNED_AWAY_WAIT_S, Exchange, ForeignError, explained, miss, turned_away
+from corepilot.control.wire import TURNED_AWAY_WAIT_S, Exchange, ForeignError, explained, miss, quoted, turned_away
 from corepilot.errors import ControlError
 from corepilot.wording.escaping import escaped
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
     from corepilot.control.stream import AnswerStream
+
+__all__ = ["ControlClient", "find", "quoted"]
 
 _PROBE_S = 1.0
 _ANSWER_S = 5.0

@@ -10,16 +10,26 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from corepilot._version import __version__
-from corepilot.control.payload import EnvironBudget, PayloadError, encode, parse_environ, parse_object, sensitive_names
+from corepilot.control.payload import (
+    EnvironBudget,
+    PayloadError,
+    clipped,
+    encode,
+    parse_environ,
+    parse_object,
+    sensitive_names,
+)
 from corepilot.control.target import ControlTarget
 from corepilot.http.message import Headers, Request, Response
 from corepilot.http.time_slice import TimeSlice
+from corepilot.wording.escaping import escaped
 
 _TEXT = Headers((("Content-Type", "text/plain; charset=utf-8"),))
 _JSON = Headers((("Content-Type", "application/json"),))
 _INSTANCES = "/v1/instances/"
 _METRICS_AT_ONCE = 256
 _MOST_SAID = 20
+_LONGEST_SENTENCE = 300
 
 Log = Callable[[str, str], object]
 
@@ -100,7 +110,7 @@ class Routes:
         for start in range(0, len(names), _METRICS_AT_ONCE):
             found = self._target.put_metric({name: values[name] for name in names[start : start + _METRICS_AT_ONCE]})
             room = _MOST_SAID - len(rejected)
-            rejected += found[:room]
+            rejected += [escaped(clipped(sentence, _LONGEST_SENTENCE)) for sentence in found[:room]]
             unsaid += len(found[room:])
             time_slice.check()
         return [*rejected, f"{unsaid} more values were not recorded"] if unsaid else rejected

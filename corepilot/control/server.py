@@ -123,7 +123,9 @@ class ControlServer:
         return self._socket
 
     def _server_on(self, control_socket: ControlSocket) -> HttpServer:
-        return HttpServer(control_socket.socket, self._handle, on_error=self._broke, limits=self._limits)
+        return HttpServer(
+            control_socket.socket, self._handle, on_error=self._broke, limits=self._limits, heavy=_is_heavy
+        )
 
     def stop(self, grace_s: float = 0.6) -> None:
         """Remove the socket's file, let requests in flight end for `grace_s` seconds, drop the rest. Idempotent.
@@ -187,6 +189,11 @@ class ControlServer:
                 "status": status,
             }
         )
+
+
+def _is_heavy(request: Request) -> bool:
+    """Whether the answer grows with the configuration: what only looks waits for what changes something."""
+    return request.method == "GET" and not request.path.endswith("/ping")
 
 
 def _refused(request: Request, status: int, text: str, *, allow: Iterable[str] = ()) -> Response:

@@ -22,6 +22,7 @@ _READ_BYTES = 64 * 1024
 _LONGEST_HEAD = 64 * 1024
 _BACKLOG_FULL_WAIT_S = 0.02
 _UNAVAILABLE = 503
+_UNRESERVED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 
 
 class ForeignError(OSError):
@@ -175,6 +176,11 @@ class Exchange:
         self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
     ) -> None:
         self.close()
+
+
+def quoted(segment: str) -> str:
+    """A name as a segment of a request's path, whatever it holds (RFC 3986, 2.3)."""
+    return "".join([chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in os.fsencode(segment)])
 
 
 def turned_away(status: int, fields: dict[bytes, bytes]) -> bool:

@@ -10,6 +10,8 @@ These are the errors of a transport. Whoever uses it (a backend, a sink) transla
 name the origin, the method and the path; never the query, the headers or the body, which may hold secrets.
 """
 
+from corepilot.wording.escaping import escaped
+
 
 class HttpError(Exception):
     """A request that got no usable answer. An answer with status 4xx or 5xx is an answer, not an error.
@@ -26,7 +28,7 @@ class HttpError(Exception):
         self.method = method
         self.path = target.partition("?")[0]
         self.reason = reason
-        super().__init__(f"cannot {method} {self.path} at {origin}: {reason}")
+        super().__init__(escaped(f"cannot {method} {self.path} at {origin}: {reason}"))
 
 
 class HttpTimeoutError(HttpError):

@@ -47,7 +47,8 @@ class ServerLimits:
 
     Attributes:
         connections: At the same time. One more evicts the connection that has waited longest without a complete
-            request; if there is none such, it is answered 503.
+            request, else the one whose client has taken nothing of its answer for the longest time, if that is more
+            than a tenth of a second; if there is none such, it is answered 503 with Retry-After.
         idle_s: With keep-alive, the wait for the first byte of the next request.
         header_s: From the connection, or the first byte of a later request, to the end of the header fields.
         request_s: From the same moment to the end of the body.
@@ -98,6 +99,11 @@ class Exchange:
         self._wire = Wire(sock, h11.SERVER, head_bytes=limits.head_bytes, read_bytes=_READ_BYTES)
         self._requests = 0
         self._method = b""
+
+    @property
+    def blocked_since(self) -> float:
+        """Since when the client takes nothing of its answer, on the monotonic clock; 0 if it does, or there is none."""
+        return self._wire.blocked_since
 
     def read_request(self) -> Request | None:
         """Read the next request. Switches to the hub.

@@ -19,12 +19,13 @@ from gevent import Timeout, socket
 
 from corepilot.http.exchange import Exchange, RefusedError, ServerLimits, StreamBrokenError
 from corepilot.http.message import Answer, Headers, Peer, Request, Response, StreamingResponse
-from corepilot.http.time_slice import full_turn
+from corepilot.http.time_slice import TimeSlice, full_turn
 from corepilot.wording.escaping import escaped
 
 __all__ = ["HttpServer", "ServerLimits"]
 
 _BATCH = 16
+_BATCH_S = 0.01
 _SHORTAGE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _SHORTAGE_WAIT_S = 0.1
 _BROKEN = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK))
@@ -32,7 +33,9 @@ _KILL_S = 1.0
 _QUEUE_S = 1.0
 _CREDENTIALS = struct.Struct("3i")
 _TEXT = Headers((("Content-Type", "text/plain; charset=utf-8"),))
-_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_BLOCKED_S = 0.1
+_CROWDED_S = 0.1
 
 Handler = Callable[[Request], Answer]
 OnError = Callable[[str, BaseException], object]
@@ -55,6 +58,8 @@ class HttpServer:
         on_error: Told where and what, for the handler's exceptions and for trouble with the listener.
         limits: See `ServerLimits`.
         keep_alive: Whether a connection may carry more than one request.
+        heavy: Whether a request takes milliseconds to answer without a wait. Those take turns, so that many of them at
+            once do not hold the hub, and others go before them.
     """
 
     def __init__(
@@ -65,17 +70,22 @@ class HttpServer:
         on_error: OnError,
         limits: ServerLimits | None = None,
         keep_alive: bool = False,
+        heavy: Callable[[Request], bool] = lambda _: False,
     ) -> None:
         self._listener: native.socket | None = listener
         self._handler = handler
         self._on_error = on_error
         self._limits = limits or ServerLimits()
         self._keep_alive = keep_alive
+        self._heavy = heavy
+        self._queued = 0
+        self._crowded_since: float | None = None
         # In the order in which they became idle, as far as they are idle.
         self._live: dict[_Visitor, None] = {}
         self._acceptor: gevent.Greenlet[..., None] | None = None
         self._retirement: gevent.Greenlet[..., None] | None = None
         self._spare: int | None = None
+        self._time_slice = TimeSlice()
 
     @property
     def connections(self) -> int:
@@ -158,12 +168,29 @@ class HttpServer:
     def _accept(self, listener: native.socket) -> None:
         while True:
             try:
-                for _ in range(_BATCH):
+                admitted, until = 0, monotonic() + _BATCH_S
+                while admitted < _BATCH and monotonic() < until:
+                    self._await_room()
                     sock, _ = listener.accept()
-                    self._admit(sock)
+                    admitted += self._admit(sock)
             except OSError as error:
                 self._survive(listener, error)
             # Otherwise a flood of connections would keep the hub from those that are already there.
+            full_turn()
+
+    def _await_room(self) -> None:
+        """At the limit, leave newcomers in the kernel's queue while requests take turns; if that lasts, turn them away.
+
+        Otherwise a burst would cost those their place who have asked and not been read yet; and a flood would keep
+        everybody waiting for all of it.
+        """
+        limit = self._limits.connections
+        if len(self._live) <= limit // 2:
+            self._crowded_since = None
+        while len(self._live) >= limit and self._queued:
+            self._crowded_since = self._crowded_since or monotonic()
+            if monotonic() - self._crowded_since > _CROWDED_S:
+                return
             full_turn()
 
     def _survive(self, listener: native.socket, error: OSError) -> None:
@@ -189,28 +216,39 @@ class HttpServer:
             with contextlib.suppress(OSError):
                 self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
-    def _admit(self, sock: native.socket) -> None:
+    def _admit(self, sock: native.socket) -> bool:
         if len(self._live) >= self._limits.connections and not self._evict():
             _turn_away(sock)
-            return
+            return False
         visitor = _Visitor(sock)
         self._live[visitor] = None
         visitor.greenlet = gevent.spawn(self._serve, visitor)
+        return True
 
     def _evict(self) -> bool:
-        for visitor in self._live:
-            if not visitor.busy:
-                del self._live[visitor]
-                # Its greenlet wakes with an error in its read, and ends.
-                visitor.sock.close()
-                return True
-        return False
+        visitor = next((one for one in self._live if not one.busy), None) or self._longest_blocked()
+        if visitor is None:
+            return False
+        del self._live[visitor]
+        # Its greenlet wakes with an error in its read or write, and ends.
+        if visitor.busy or self._keep_alive:
+            visitor.sock.close()
+        else:
+            _turn_away(visitor.sock)
+        return True
+
+    def _longest_blocked(self) -> "_Visitor | None":
+        blocked = [
+            (one.exchange.blocked_since, one) for one in self._live if one.exchange and one.exchange.blocked_since
+        ]
+        since, visitor = min(blocked, key=lambda pair: pair[0], default=(0.0, None))
+        return visitor if visitor is not None and monotonic() - since > _BLOCKED_S else None
 
     def _serve(self, visitor: "_Visitor") -> None:
         try:
             with contextlib.suppress(OSError):
-                exchange = Exchange(visitor.sock, self._limits, _prepare(visitor.sock))
-                while self._exchange(visitor, exchange):
+                visitor.exchange = Exchange(visitor.sock, self._limits, _prepare(visitor.sock))
+                while self._exchange(visitor, visitor.exchange):
                     # Now the youngest of the idle ones.
                     self._live.pop(visitor, None)
                     self._live[visitor] = None
@@ -230,6 +268,12 @@ class HttpServer:
         if request is None:
             return False
         visitor.busy = True
+        if len(self._live) > 1 and self._heavy(request):
+            self._queued += 1
+            try:
+                self._time_slice.check()
+            finally:
+                self._queued -= 1
         response = self._answer(request)
         if isinstance(response, StreamingResponse):
             again = self._stream(exchange, request, response)
@@ -283,11 +327,12 @@ class HttpServer:
 class _Visitor:
     """One connection: idle while a request is being waited for or read, busy from then on."""
 
-    __slots__ = ("busy", "greenlet", "sock")
+    __slots__ = ("busy", "exchange", "greenlet", "sock")
 
     def __init__(self, sock: native.socket) -> None:
         self.sock = sock
         self.busy = False
+        self.exchange: Exchange | None = None
         self.greenlet: gevent.Greenlet[..., None]
 
 
@@ -306,6 +351,7 @@ def _shown(request: Request) -> str:
 
 
 def _turn_away(sock: native.socket) -> None:
+    """Close a connection on which nothing has been answered, and say that the request can be sent again."""
     # The answer is short and the socket's buffer empty: this does not wait. Who is gone misses nothing.
     with contextlib.suppress(OSError):
         sock.send(_BUSY)

@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection seen from either end: a gevent socket and h11's state machine for what is on it."""
 
 from collections.abc import Iterable
+from time import monotonic
 
 import h11
 from gevent.socket import socket
@@ -28,6 +29,8 @@ class Wire:
     Attributes:
         received: Bytes that came since the last message began.
         sent: Bytes that the kernel took since the last message began.
+        blocked_since: Since when the kernel has taken nothing of what is being sent, on the monotonic clock; 0 if
+            nothing is.
     """
 
     def __init__(self, sock: socket, role: type[h11.CLIENT | h11.SERVER], *, head_bytes: int, read_bytes: int) -> None:
@@ -35,6 +38,7 @@ class Wire:
         self.parser = h11.Connection(role, max_incomplete_event_size=head_bytes)
         self.received = 0
         self.sent = 0
+        self.blocked_since = 0.0
         self._read_bytes = read_bytes
         self._time_slice = TimeSlice()
 
@@ -78,10 +82,14 @@ class Wire:
             OSError: The connection was lost. `sent` says whether anything had gone out.
         """
         left = memoryview(data)
-        while left:
-            count = self.sock.send(left)
-            self.sent += count
-            left = left[count:]
+        try:
+            while left:
+                self.blocked_since = monotonic()
+                count = self.sock.send(left)
+                self.sent += count
+                left = left[count:]
+        finally:
+            self.blocked_since = 0.0
 
     def begin_next_message(self) -> None:
         """Make ready for the next exchange. Both sides must be done with this one."""

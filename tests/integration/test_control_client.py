@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from corepilot.control import locations as places
-from corepilot.control.client import ControlClient, find
+from corepilot.control.client import ControlClient, find, quoted
 from corepilot.control.stream import AnswerStream
 from corepilot.errors import ControlError
+from corepilot.http.message import split_target
 
 Answer = Callable[[Callable[[socket.socket], None]], ControlClient]
 
@@ -62,6 +63,13 @@ def test_what_is_sent_and_what_comes_back(answering: Answer) -> None:
 
     assert answering(talk).request("POST", "/v1/reload", b"{}") == (422, b"no\n")
     assert sent == [b"POST /v1/reload HTTP/1.0\r\nHost: corepilot\r\nContent-Length: 2\r\n\r\n{}"]
+
+
+def test_any_name_can_be_part_of_a_path() -> None:
+    name = "a b/c?d#e%2Fé\r\nX: y"
+    assert quoted(name) == "a%20b%2Fc%3Fd%23e%252F%C3%A9%0D%0AX%3A%20y"
+    assert split_target(f"/v1/{quoted(name)}".encode()) == (f"/v1/{name}", "")
+    assert quoted("web-1.x_y~") == "web-1.x_y~"
 
 
 def test_an_answer_without_a_length_ends_with_the_connection(answering: Answer) -> None:
@@ -332,6 +340,15 @@ def test_every_default_place_is_looked_at(defaults: SourceMap, index: int) -> No
         listener.bind(str(defaults.paths[index]))
         listener.listen(1)
         assert find(None, defaults.environment).path == str(defaults.paths[index])
+
+
+def test_what_paths_hold_cannot_forge_a_line(tmp_path: Path) -> None:
+    path = f"{tmp_path}/a\n\x1b[2J"
+    for ask in (lambda: find(path), lambda: ControlClient(path).request("GET", "/")):
+        with pytest.raises(ControlError) as caught:
+            ask()
+        assert str(caught.value).isprintable()
+        assert rf"{tmp_path}/a\n\x1b[2J" in str(caught.value)
 
 
 def test_nothing_anywhere(defaults: SourceMap) -> None:

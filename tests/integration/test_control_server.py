@@ -332,6 +332,17 @@ def test_many_metrics_are_recorded_in_parts_and_few_words_are_made_of_them(run: 
     assert running.log[-1] == ("warning", "59 more values were not recorded")
 
 
+def test_what_is_said_of_rejected_values_is_short_and_on_one_line(run: Run) -> None:
+    running = run()
+    running.supervisor.rejects = ["cannot record 'a\nb': no such metric", "cannot record " + "x" * 1_000_000]
+    assert len(running.ask("POST", "/v1/metric", b'{"m":1}').body) < 2000
+    running.ask("POST", "/v3/metric", b'{"m":1}')
+    assert [message for _, message in running.log] == [
+        r"cannot record 'a\nb': no such metric",
+        "cannot record " + "x" * 286 + "…",
+    ]
+
+
 def test_variables_that_decide_what_is_loaded_are_warned_of(run: Run) -> None:
     running = run()
     assert running.ask("POST", "/v3/environ", b'{"LD_PRELOAD":"s3cret","PATH":"/bin"}').status == 200

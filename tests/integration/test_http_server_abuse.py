@@ -4,6 +4,7 @@ import random
 import socket as native
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -199,7 +200,7 @@ def test_the_longest_idle_connection_makes_room(serve: Serve) -> None:
     clients = [served.connect() for _ in range(3)]
     eventually_switching(lambda: served.server.connections == 3)
     assert served.ask(PING) == 200
-    assert status_of(clients[0]) == 0
+    assert status_of(clients[0]) == OVERLOADED
     for client in clients[1:]:
         client.sendall(PING)
         assert status_of(client) == 200
@@ -229,6 +230,92 @@ def test_two_hundred_at_once_are_all_answered(serve: Serve) -> None:
     calls = [gevent.spawn(served.ask, PING) for _ in range(200)]
     gevent.joinall(calls, raise_error=True)
     assert {call.value for call in calls} == {200}
+
+
+def test_who_takes_nothing_of_an_answer_makes_room(serve: Serve) -> None:
+    served = serve(lambda request: Response(200, body=b"x" * (10_000_000 if request.path == "/all" else 2)),
+                   ServerLimits(connections=4, write_s=600))  # fmt: skip
+    deaf = [served.connect() for _ in range(4)]
+    for client in deaf:
+        client.sendall(b"GET /all HTTP/1.1\r\nHost: x\r\n\r\n")
+    eventually_switching(lambda: served.server.connections == 4)
+
+    def asked() -> int:
+        # Until they have taken nothing for a tenth of a second they count as slow readers.
+        with served.connect() as client:
+            client.sendall(PING)
+            return status_of(client)
+
+    eventually_switching(lambda: asked() == 200)
+    assert served.server.connections == 3
+    for client in deaf:
+        client.close()
+
+
+def test_heavy_requests_take_turns_and_others_go_before_them(tmp_path: Path) -> None:
+    """A ping does not wait for all of those that came before it, and none of them is lost."""
+    order: list[str] = []
+
+    def work(request: Request) -> Response:
+        until = time.monotonic() + 0.02
+        while request.path == "/heavy" and time.monotonic() < until:
+            pass
+        order.append(request.path)
+        return Response(200)
+
+    listener = native.socket(native.AF_UNIX)
+    listener.bind(str(tmp_path / "x.socket"))
+    listener.listen(512)
+    server = HttpServer(listener, work, on_error=lambda *_: None, heavy=lambda request: request.path == "/heavy")
+    server.start()
+
+    def ask(path: str) -> int:
+        with socket.socket(native.AF_UNIX) as client:
+            client.connect(str(tmp_path / "x.socket"))
+            client.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
+            return status_of(client)
+
+    try:
+        heavy = [gevent.spawn(ask, "/heavy") for _ in range(40)]
+        eventually_switching(lambda: order)
+        assert ask("/ping") == 200
+        gevent.joinall(heavy, timeout=30)
+        assert [one.value for one in heavy] == [200] * 40
+        assert order.index("/ping") < 30
+    finally:
+        server.stop()
+
+
+def test_a_flood_of_heavy_requests_is_turned_away_and_not_queued(tmp_path: Path) -> None:
+    def work(_: Request) -> Response:
+        until = time.monotonic() + 0.02
+        while time.monotonic() < until:
+            pass
+        return Response(200)
+
+    listener = native.socket(native.AF_UNIX)
+    listener.bind(str(tmp_path / "x.socket"))
+    listener.listen(512)
+    limits = ServerLimits(connections=4)
+    server = HttpServer(listener, work, on_error=lambda *_: None, limits=limits, heavy=lambda _: True)
+    server.start()
+
+    def ask() -> int:
+        with socket.socket(native.AF_UNIX) as client, suppress(BrokenPipeError):
+            client.connect(str(tmp_path / "x.socket"))
+            client.sendall(PING)
+            return status_of(client)
+        return 0
+
+    try:
+        asking = [gevent.spawn(ask) for _ in range(100)]
+        gevent.joinall(asking, timeout=30)
+        statuses = [one.value for one in asking]
+        assert statuses.count(200) >= 4
+        assert OVERLOADED in statuses
+        assert server.connections == 0
+    finally:
+        server.stop()
 
 
 def test_slow_clients_do_not_keep_others_out(serve: Serve) -> None:

@@ -1,5 +1,7 @@
+import json
 import subprocess
 
+import gevent
 import pytest
 
 from corepilot.control.payload import (
@@ -49,6 +51,69 @@ def test_what_is_no_json_object(body: bytes) -> None:
 def test_a_lone_surrogate_is_replaced_as_go_does() -> None:
     assert parse_object(rb'{"a\ud800":"b\udfff"}') == {"a\ufffd": "b\ufffd"}
     assert parse_object(rb'{"a":"\ud83d\ude00"}') == {"a": "\U0001f600"}
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b"{}", {}),
+        (b' \t\r\n{ "a" : 1 , "b":[ {"c" :2.5}]\n}\n ', {"a": 1, "b": [{"c": 2.5}]}),
+        (rb'{"a\"\u0041":{"b":{}},"a":1,"a":true}', {'a"A': {"b": {}}, "a": True}),
+    ],
+)
+def test_what_is_an_object(body: bytes, value: dict[str, object]) -> None:
+    assert parse_object(body) == value
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"{", "expecting property name enclosed in double quotes (character 1)"),
+        (b'{"a" 1}', "expecting ':' delimiter (character 5)"),
+        (b'{"a":}', "expecting value (character 5)"),
+        (b'{"a":1 "b":2}', "expecting ',' delimiter (character 7)"),
+        (b'{"a":1,}', "expecting property name enclosed in double quotes (character 7)"),
+        (b'{"a":1}}', "extra data (character 7)"),
+    ],
+)
+def test_where_it_is_no_json(body: bytes, error: str) -> None:
+    with pytest.raises(PayloadError) as caught:
+        parse_object(body)
+    assert str(caught.value).startswith("the body is not JSON: ")
+    assert str(caught.value).endswith(error)
+
+
+def test_a_large_body_lets_others_run() -> None:
+    turns: list[int] = []
+
+    def others() -> None:
+        while True:
+            turns.append(len(turns))
+            gevent.sleep(0.001)
+
+    running = gevent.spawn(others)
+    try:
+        for body in (b"{" + b",".join(b'"m%d":%d' % (n, n) for n in range(60_000)) + b"}",
+                     b'{"m":[' + b"1," * 500_000 + b"1]}"):  # fmt: skip
+            before = len(turns)
+            parse_object(body)
+            assert len(turns) > before + 1
+    finally:
+        running.kill()
+
+
+def test_environ_refuses_too_many_names_at_once() -> None:
+    body = json.dumps({f"={number}": "" for number in range(MAX_NAMES + 1)}).encode()
+    with pytest.raises(PayloadError, match="it has 4097 variables"):
+        parse_environ(body)
+
+
+def test_a_name_of_a_megabyte_is_cut_where_it_is_shown() -> None:
+    name = "x" * 1_000_000
+    assert parse_environ(b'{"=%b":""}' % name.encode())[1] == ["=" + "x" * 39 + "…"]
+    with pytest.raises(PayloadError) as caught:
+        parse_environ(b'{"%b":1}' % name.encode())
+    assert len(str(caught.value)) < 100
 
 
 def test_environ_takes_text_and_null() -> None:
@@ -108,6 +173,10 @@ def test_sensitive_names() -> None:
         "LD_PRELOAD",
         "PYTHONPATH",
     ]
+
+
+def test_sensitive_names_cannot_forge_a_line() -> None:
+    assert sensitive_names({"LD_\n\x1b[2J": ""}) == [r"LD_\n\x1b[2J"]
 
 
 def test_answers_can_always_be_encoded() -> None:
