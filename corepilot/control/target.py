@@ -1,19 +1,88 @@
 """What the control server asks of the supervisor. No gevent here, and nothing heavy."""
 
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
+
+from corepilot.errors import ControlError
+
+Action = Literal["start", "stop", "restart"]
+Condition = Literal["running", "healthy", "complete", "stopped"]
+ReloadMode = Literal["changed", "all", "everything"]
+"""What a reload restarts: jobs that changed; every job; everything, begun anew as `/v3/reload` does."""
+
+
+class UnknownJobError(ControlError):
+    """A name or pattern that matches no job. Nothing was done; the message lists the known names."""
+
+
+class Operation(Protocol):
+    """Something under way that a client asked for; it goes on whether or not the client waits.
+
+    Attributes:
+        id: Counts up from 1 over the life of the process.
+    """
+
+    @property
+    def id(self) -> int:
+        """Names it in `/v1/requests/ID`."""
+        ...
+
+    def lines(self, timeout_s: float | None) -> Iterator[dict[str, object]]:
+        """What happens, from the operation's beginning on. Switches greenlets between two lines.
+
+        Closing the iterator, or ending the greenlet that reads it, leaves the operation alone.
+
+        Args:
+            timeout_s: How long to wait for the end of it; None for as long as it takes.
+
+        Yields:
+            One object per change, as it happens: `what` ("job", "watch", "catalog", "logging", "control", "telemetry",
+            "settings" or "problem"), `name`, `kind` (of a reload: "unchanged", "updated", "restarted", "renewed",
+            "added", "removed" or "changed"; else "started", "stopped", "restarted" or "already"), `state` and `pid` of
+            a job, `message`. Then one last object: `result` and `message`. "done"; "refused", and nothing was changed;
+            "incomplete": applied, but not everything came up; "late": the timeout is over, the operation goes on.
+        """
+        ...
+
+    def state(self) -> dict[str, object]:
+        """What has happened by now: `id`, `kind`, `finished`, `result` ("" before its end), `message`, `changes`."""
+        ...
 
 
 class ReloadOutcome(Protocol):
-    """What became of a reload."""
+    """How a new configuration was judged."""
 
     @property
     def ok(self) -> bool:
-        """The new configuration has been validated and is being taken into use. Otherwise the old one goes on."""
+        """It has been validated and prepared, and is being taken into use. Otherwise the old one goes on."""
         ...
 
     @property
     def text(self) -> str:
         """If it is not: the error report as `corepilot check` prints it, every error with its place."""
+        ...
+
+
+class PlanOutcome(Protocol):
+    """What a reload would do."""
+
+    @property
+    def ok(self) -> bool:
+        """The configuration is valid: a reload would not be refused for it."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """If it is not: the error report as `corepilot check` prints it."""
+        ...
+
+    @property
+    def changes(self) -> list[dict[str, object]]:
+        """One object for each job, watch and section.
+
+        `what`, `name` and `kind` as in an operation's lines; `settings`, a list of name, old and new value in words
+        with secrets masked; and `consequence`, in words.
+        """
         ...
 
 
@@ -24,8 +93,12 @@ class ControlTarget(Protocol):
     `handler_s`, or the server's stop, is ended by an exception at whatever switch it is in: what must not be cut in
     two runs in a greenlet of the supervisor's own, and the call only waits for it.
 
-    A `ControlError` says that a request cannot be carried out now (409), in words for whoever asked. Every other
-    exception is taken for a bug (500).
+    A `ControlError` says that a request cannot be carried out now (409), in words for whoever asked. An
+    `UnknownJobError` says that it names something that is not there (404). Every other exception is taken for a bug
+    (500).
+
+    Jobs are named by patterns: a name, `NAME@2` where several share one, or a glob. An exact name wins. One that
+    matches nothing is an `UnknownJobError` for the whole request, and nothing is done.
     """
 
     @property
@@ -41,8 +114,81 @@ class ControlTarget(Protocol):
         """The instances a watch knows, in JSON types; None if there is no watch of that name."""
         ...
 
-    def reload(self) -> ReloadOutcome:
-        """Validate the configuration as it is now; take it into use if it is valid. Returns once it is validated."""
+    def jobs(self, patterns: Sequence[str]) -> list[dict[str, object]]:
+        """The status of some jobs, in the order of the configuration, each once; of all for no patterns.
+
+        Raises:
+            UnknownJobError: One pattern matches nothing.
+        """
+        ...
+
+    def act(self, action: Action, jobs: Sequence[str], client_pid: int | None) -> Operation:
+        """Begin to start, stop or restart jobs. Already so is success.
+
+        Args:
+            action: What to do.
+            jobs: Patterns, at least one.
+            client_pid: Who asks, if it is in our PID namespace: a client does not wait for the end of its own job.
+
+        Raises:
+            UnknownJobError: One pattern matches nothing. Nothing is done.
+            ControlError: corepilot is stopping.
+        """
+        ...
+
+    def signal(self, number: int, jobs: Sequence[str], *, group: bool) -> list[dict[str, object]]:
+        """Send a signal to the main process of each job, or to its process group.
+
+        Args:
+            number: Of the signal, at least 1.
+            jobs: Patterns, at least one.
+            group: Signal the whole process group.
+
+        Returns:
+            For each job `job`, `pid` (None if it does not run) and `signalled`.
+
+        Raises:
+            UnknownJobError: One pattern matches nothing. Nothing is done.
+        """
+        ...
+
+    def wait_for(self, condition: Condition, jobs: Sequence[str]) -> Operation:
+        """An operation that is done when all the jobs are in a state; one that can never be is "incomplete".
+
+        Raises:
+            UnknownJobError: One pattern matches nothing.
+        """
+        ...
+
+    def reload(self, mode: ReloadMode, client_pid: int | None) -> Operation:
+        """Begin a reload. Those that wait for another one to end are merged into the strongest.
+
+        Raises:
+            ControlError: corepilot is stopping.
+        """
+        ...
+
+    def reload_judged(self, mode: ReloadMode, client_pid: int | None) -> ReloadOutcome:
+        """Begin a reload; returns when it has been prepared or refused, before anything is changed.
+
+        Raises:
+            ControlError: corepilot is stopping.
+        """
+        ...
+
+    def plan(self, location: str | None) -> PlanOutcome:
+        """What a reload would do. Changes nothing.
+
+        Args:
+            location: The absolute path of the configuration to compare with; None for the one that runs, as it is now.
+
+        Raises:
+            ControlError: It cannot be read now, for another reason than what is in it.
+        """
+        ...
+
+    def operation(self, id: int) -> Operation | None:  # noqa: A002  - that is what the API calls it
+        """One under way, or ended lately; None if there is no such one, or not any more."""
         ...
 
     def put_environ(self, values: dict[str, str | None]) -> None:
@@ -61,6 +207,6 @@ class ControlTarget(Protocol):
         """Enter or leave maintenance. Idempotent."""
         ...
 
-    def stop(self) -> None:
-        """Begin a graceful stop, as SIGTERM does. Returns at once."""
+    def shutdown(self) -> None:
+        """Begin a graceful stop of everything, as SIGTERM does. Returns at once."""
         ...
