@@ -22,8 +22,8 @@ CASES = (("default", 80), ("text", 80), ("json", 80), ("default", 8))
 def measure(form: str, path: str) -> None:
     """Print the seconds that one reading of the file takes. Runs in a process of its own."""
     import gevent
-    from corepilot.model.configuration import Logging
 
+    from corepilot.model.configuration import Logging
     from corepilot.output.log import Log
     from corepilot.output.pipe import OutputPipe
 

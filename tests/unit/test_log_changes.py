@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corepilot.model.configuration import Logging
 from eventually import eventually
 
+from corepilot.model.configuration import Logging
 from corepilot.output.log import Log
 from corepilot.output.writers import MOST_DRAINING
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import gevent
 import pytest
-from corepilot.model.configuration import Logging
 
+from corepilot.model.configuration import Logging
 from corepilot.output.log import Log
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Output, Records
