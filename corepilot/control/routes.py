@@ -138,7 +138,7 @@ class Routes:
         return _newline()
 
     def _v3_reload(self, _: Request) -> Response:
-        outcome = self._target.reload()
+        outcome = self._target.reload_judged("everything", None)
         return _newline() if outcome.ok else plain(422, outcome.text)
 
     def _v3_unprocessable(self, request: Request, error: PayloadError) -> Response:
@@ -183,11 +183,11 @@ class Routes:
         return as_json(200, {"maintenance": enable})
 
     def _reload(self, _: Request) -> Response:
-        outcome = self._target.reload()
+        outcome = self._target.reload_judged("changed", None)
         return as_json(200, {"reloaded": True}) if outcome.ok else failed(422, outcome.text)
 
     def _stop(self, _: Request) -> Response:
-        self._target.stop()
+        self._target.shutdown()
         return as_json(200, {"stopping": True})
 
 
