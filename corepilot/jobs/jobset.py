@@ -110,7 +110,6 @@ class JobSet:
         self._leaving += removed
         self._index(new_plans)
         stopped: list[Actor] = []
-        renewed: list[Actor] = []
         for actor, plan in zip(self.actors, new_plans, strict=True):
             kind = by_new[plan.key].kind
             if actor in self._arriving:
@@ -120,7 +119,10 @@ class JobSet:
             else:
                 runs = actor.state.process.stage in {"running", "emptying"}
                 actor.successor = (plan, kind == "restarted" and runs)
-                (renewed if actor.state.ended or not actor.state.process.runs else stopped).append(actor)
+                if actor.state.ended or not actor.state.process.runs:
+                    self._arrive(actor)
+                else:
+                    stopped.append(actor)
         going = {actor.name for actor in (*stopped, *removed) if not actor.state.ended}
         for actor in removed:
             hook = actor.plan.job.hook
@@ -132,8 +134,6 @@ class JobSet:
             actor.handle(Order("restart"))
         for actor in removed:
             actor.handle(Order("remove"))
-        for actor in renewed:
-            self._renew(actor)
         self._settle()
 
     def stop(self) -> None:
@@ -207,11 +207,19 @@ class JobSet:
         elif self.stopping:
             self._consider_end()
         elif outcome == "again":
-            self._renew(actor)
+            if actor.successor is None or actor.successor[1]:
+                self._renew(actor)
+            else:
+                self._arrive(actor)
         elif outcome == "complete":
             self._completed(actor)
         self._observer.job_ended(actor, outcome)
         self._settle()
+
+    def _arrive(self, actor: Actor) -> None:
+        """Let a job begin when nothing is left to stop: sooner, it would hear what the old jobs say at their end."""
+        actor.reset()
+        self._arriving[actor] = None
 
     def _renew(self, actor: Actor) -> None:
         """Begin anew, under its next plan if there is one."""
@@ -223,7 +231,7 @@ class JobSet:
         actor.begin(plan)
         if run:
             actor.handle(Order("start"))
-        self._tell_facts(actor, starting=not run)
+            self._tell_facts(actor, starting=False)
         self._began(actor)
 
     def _began(self, actor: Actor) -> None:
@@ -286,15 +294,14 @@ class JobSet:
             self._observer.all_ended()
 
     def _settle(self) -> None:
-        if self._leaving:
+        if self._leaving or any(one.successor is not None and one not in self._arriving for one in self.actors):
             return
-        if self._arriving:
-            arriving, self._arriving = self._arriving, {}
-            for actor in arriving:
-                actor.begin()
-            for actor in arriving:
-                self._tell_facts(actor, starting=True)
-                self._began(actor)
+        arriving, self._arriving = self._arriving, {}
+        for actor in arriving:
+            actor.successor = (actor.successor[0] if actor.successor else actor.plan, False)
+            self._renew(actor)
+        for actor in arriving:
+            self._tell_facts(actor, starting=True)
         if self._changing and self.settled:
             self._changing = False
             self._observer.settled()

@@ -122,7 +122,12 @@ class App:
         self.jobs = JobSet(self.bus, lambda plan: Runner(plan, supervision), self.progress, self.discovery.facts)
         supervision.ended = self.jobs.ended
         self.shutdown = Shutdown(
-            lambda: self.configuration, self.log, self._channel, self.jobs, self.discovery, self.reaper
+            lambda: self.configuration,
+            self.log,
+            self._channel,
+            jobs=self.jobs,
+            discovery=self.discovery,
+            reaper=self.reaper,
         )
 
     def _start_jobs(self) -> None:

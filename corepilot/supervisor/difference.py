@@ -5,12 +5,13 @@ Compared is what is configured, not the environment that jobs inherit, nor addre
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from corepilot.config.diagnostics.excerpts import masked
 from corepilot.jobs.compare import CONSEQUENCES, JobChange, compare_jobs, differences
 from corepilot.model.configuration import Configuration, Watch
-from corepilot.model.job import JobKey
+from corepilot.model.job import Command, JobKey
 from corepilot.model.plugin import Options, PluginReference
 from corepilot.model.value import Value
 from corepilot.supervisor.desired import TELEMETRY_JOB, jobs_of
@@ -115,18 +116,20 @@ def _texts(settings: Sequence[tuple[str, object, object]]) -> tuple[tuple[str, s
 
 def shown(value: object) -> str:
     """A configured value in words: secrets masked, plugins' options by name only, since any may be a secret."""
+    return masked(_shown(value), ())
+
+
+def _shown(value: object) -> str:
     if isinstance(value, PluginReference):
         return f"{value.name} {value.version}"
     if isinstance(value, Options):
         return "options " + ", ".join(name for name, _ in value.items)
+    if isinstance(value, Command) and not value.raw:
+        return _shown(value.argv)
     if isinstance(value, Value):
         names: tuple[str, ...] = type(value).__match_args__
-        parts = [
-            f"{name} {shown(one)}"
-            for name, one in zip(names, value, strict=True)
-            if name not in value.ignored and one not in (None, (), "", False)
-        ]
+        parts = [f"{name} {_shown(one)}" for name, one in zip(names, value, strict=True) if name not in value.ignored]
         return "{" + ", ".join(parts) + "}"
     if isinstance(value, tuple):
-        return masked("[" + ", ".join([shown(one) for one in value]) + "]", ())
-    return masked(str(value), ()) if isinstance(value, str) else str(value)
+        return "[" + ", ".join([_shown(one) for one in value]) + "]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool | None) else str(value)

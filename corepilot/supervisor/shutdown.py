@@ -49,6 +49,7 @@ class Shutdown:
         configuration: Callable[[], Configuration],
         log: Log,
         channel: Channel,
+        *,
         jobs: JobSet,
         discovery: Discovery,
         reaper: Reaper,

@@ -1,5 +1,6 @@
-"""Whatever jobs there are and whatever happens: one process a job, a stop always ends, and a reload leads where it says."""
+"""Whatever jobs there are and whatever happens: one process a job, a stop ends, and a reload leads where it says."""
 
+from dataclasses import replace
 from typing import Any
 
 from building import CHECK, job, when
@@ -83,7 +84,7 @@ def happen(world: World, what: str, detail: Any) -> None:
 
 
 def settling_s(world: World) -> float:
-    """What a stop of everything, or a reload, may take: in a chain of hooks each job its hook, its stop, its hook's end."""
+    """What a reload may take: in a chain of hooks each job its hook, its stop, and its hook's end."""
     return 0.0 if world.jobs.settled else len(world.actors) * 2 * (30 + 5 + 11) + 60
 
 
@@ -134,8 +135,75 @@ def test_a_reload_always_settles_and_unchanged_jobs_keep_their_processes(
                 assert actor.state.process.runs >= state.process.runs
     world.run((len(old) + len(new)) * 2 * (30 + 5 + 11) + 60)
     assert world.jobs.settled, [(one.plan.job, one.state) for one in world.actors]
-    for actor, (key, config) in zip(world.actors, world.config, strict=True):
-        assert (actor.key, actor.plan.job) == (key, config)
+    for one, (key, config) in zip(world.actors, world.config, strict=True):
+        assert (one.key, one.plan.job) == (key, config)
+
+
+def alone(name: str, *, exec_: tuple[str, ...], when_: Any, restarts: int, port: int | None, checked: bool) -> Job:
+    service = Service(Registration(f"{name}-1", name, "127.0.0.1", port)) if port else None
+    health = CHECK if checked else None
+    return job(name, exec=exec_, when=when_, restarts=restarts, service=service, health=health)
+
+
+# States that hold, and no edges that are over: what a new job is told is what it would have seen from the start.
+lasting_whens = st.one_of(
+    st.just(when("once", "startup")),
+    st.builds(
+        when,
+        st.sampled_from(["once", "each"]),
+        st.sampled_from(["exitSuccess", "exitFailed", "stopped"]),
+        st.sampled_from([*NAMES, "nobody"]),
+    ),
+    st.just(when("interval", every_s=1.0)),
+    st.just(when("signal", source="SIGHUP")),
+    st.just(when("never")),
+)
+
+
+def named(name: str) -> st.SearchStrategy[Job | None]:
+    return st.none() | st.builds(
+        alone,
+        st.just(name),
+        exec_=st.sampled_from([("program",), ("other",)]),
+        when_=lasting_whens,
+        restarts=st.sampled_from([0, 2, UNLIMITED]),
+        port=st.none() | st.sampled_from([1, 2]),
+        checked=st.booleans(),
+    )
+
+
+lasting = st.tuples(*map(named, NAMES)).map(lambda found: [one for one in found if one is not None])
+steady = st.builds(
+    Behaviour,
+    runs=st.tuples(st.none() | seconds, st.sampled_from([0, 1])).map(lambda run: (run,)),
+    term_s=st.sampled_from([0.0, 0.7]),
+    rest_s=st.sampled_from([0.0, 0.1]),
+)
+
+
+def outcome(world: World) -> dict[str, object]:
+    """Where a world ends: which jobs are over, which wait, which live, and what is in the catalog."""
+    live = {"running", "waiting", "backoff", "terminating"}
+    jobs = {str(one.key): "live" if one.state.phase in live else one.state.phase for one in world.actors}
+    catalog = {one: held for one, held in world.registered.items() if held is not None}
+    return {**jobs, **{f"catalog {one}": (held, world.statuses[one]) for one, held in catalog.items()}}
+
+
+@settings(max_examples=300, deadline=None)
+@given(lasting, lasting, st.lists(steady, min_size=6, max_size=6), st.lists(seconds, max_size=3), st.booleans())
+def test_a_reload_leads_to_the_state_of_the_new_configuration(
+    old: list[Job],
+    new: list[Job],
+    how: list[Behaviour],
+    waits: list[float],
+    restart_all: bool,  # noqa: FBT001
+) -> None:
+    behaviours_ = dict(zip(HOW, how, strict=True))
+    world = World(old, {name: replace(one, count=0) for name, one in behaviours_.items()})
+    for one in waits:
+        world.run(one)
+    world.reload(new, restart_all=restart_all)
+    assert outcome(world.run(300)) == outcome(World(new, behaviours_).run(300))
 
 
 @given(st.integers(0, 10**6), st.booleans(), st.floats(0, 100))

@@ -1,12 +1,12 @@
 """The event bus: one order for everybody, nothing re-entered, nothing starved, nobody silenced by another."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corepilot.events import EventBus
+from corepilot.events import SLICE_S, WAITING_MAX, EventBus
 from corepilot.model.event import Event
 
 
@@ -16,7 +16,10 @@ class Turns:
     def __init__(self) -> None:
         self.waiting: deque[Callable[[], None]] = deque()
         self.broken: list[tuple[Event, Exception]] = []
-        self.bus = EventBus(self.waiting.append, lambda event, error: self.broken.append((event, error)))
+        self.now = 0.0
+        self.bus = EventBus(
+            self.waiting.append, lambda event, error: self.broken.append((event, error)), clock=lambda: self.now
+        )
 
     def turn(self) -> None:
         for _ in range(len(self.waiting)):
@@ -65,13 +68,44 @@ def test_a_conversation_without_end_leaves_turns_to_others() -> None:
 
     def answer(event: Event) -> None:
         count.append(1)
+        turns.now += SLICE_S / 4
         turns.bus.publish(event)
 
     turns.bus.subscribe(answer)
     turns.bus.publish(Event("healthy", "a"))
     turns.turn()
-    assert len(count) == EventBus.BATCH
+    assert len(count) == 4
     assert len(turns.waiting) == 1
+
+
+def test_a_subscriber_with_much_to_do_is_interrupted_and_goes_on_before_the_next_event() -> None:
+    turns = Turns()
+    done: list[tuple[str, int]] = []
+
+    def parts(event: Event) -> Iterator[None]:
+        for part in range(6):
+            turns.now += SLICE_S / 3
+            done.append((event.subject, part))
+            yield
+
+    turns.bus.subscribe(parts)
+    turns.bus.publish(Event("healthy", "a"))
+    turns.bus.publish(Event("healthy", "b"))
+    turns.turn()
+    assert done == [("a", 0), ("a", 1), ("a", 2)]
+    turns.run()
+    assert done == [(subject, part) for subject in "ab" for part in range(6)]
+
+
+def test_what_clients_can_make_any_number_of_is_bounded() -> None:
+    turns = Turns()
+    heard: list[Event] = []
+    turns.bus.subscribe(heard.append)
+    taken = [turns.bus.offer(Event("metric", "m", str(number))) for number in range(WAITING_MAX + 5)]
+    assert taken.count(False) == 5
+    turns.run()
+    assert len(heard) == WAITING_MAX
+    assert turns.bus.offer(Event("metric", "m", "again"))
 
 
 def test_a_broken_subscriber_silences_nobody() -> None:

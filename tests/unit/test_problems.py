@@ -12,6 +12,7 @@ from judging import judged
 import corepilot.config
 from corepilot.config.diagnostics.excerpts import WIDTH, excerpt, masked, secret_values
 from corepilot.config.diagnostics.problems import CODES, Problem, in_order
+from corepilot.config.diagnostics.shown import shown
 
 SOURCES = Path(corepilot.config.__file__).parent
 
@@ -166,8 +167,8 @@ def test_no_secret_of_a_configuration_is_in_what_is_said_of_it(text: str, tmp_pa
     said = [str(one) for problem in result.problems for one in (problem.text(), problem.sentence(), problem.to_json())]
     assert [one for one in said if "canary" in one] == []
     if result.config is not None:
-        assert "canary" not in str(result.config["warnings"])
-        assert "canary" not in masked(json.dumps(result.config))  # what the debug log shows
+        assert "canary" not in str(result.config.warnings)
+        assert "canary" not in shown(result.config, {})  # what the debug log shows
 
 
 def test_values_of_secret_variables_are_masked_wherever_they_stand() -> None:
