@@ -246,3 +246,17 @@ def test_a_stop_while_jobs_are_started_at_a_tenth_of_a_core_is_a_stop_like_any_o
         assert record.count("hook") == 1
         assert "corepilot ends after" in corepilot.output
         assert "within" not in corepilot.output
+
+
+def test_a_proc_that_goes_away_later_costs_no_stop(tmp_path: Path) -> None:
+    jobs = f'{BEAT}, {{name: "app", exec: "sleep 1000"}}'
+    with Corepilot(config(jobs), tmp_path, prefix=["unshare", "--mount"]) as corepilot:
+        record = Record(corepilot)
+        goes_on(record)
+        command = ["nsenter", f"--target={corepilot.supervisor}", "--mount", "umount", "--lazy", "/proc"]
+        subprocess.run(command, timeout=20, check=True)
+        goes_on(record)
+        assert corepilot.client("reload").returncode == 0
+        assert corepilot.stop() == 0
+        assert "Traceback" not in corepilot.output
+        assert "bug" not in corepilot.output

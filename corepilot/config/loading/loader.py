@@ -54,6 +54,8 @@ _WALL_S = 30
 
 _LAST_WORDS_S = 1.0
 
+_UNKNOWN_BYTES = 512 * 1024 * 1024
+
 _DESCRIPTORS = 4096  # at boot there are few; where the kernel has no close_range(2), each number costs a call
 
 
@@ -237,11 +239,18 @@ def _limit() -> None:
     signal.signal(signal.SIGXCPU, _overrun)
     used_s = int(time.process_time()) + 1
     _lower(resource.RLIMIT_CPU, used_s + CPU_S, used_s + CPU_S + 1)
-    with open("/proc/self/statm", "rb") as statm:
-        pages = int(statm.read().split()[0])
-    most = pages * resource.getpagesize() + MEMORY_BYTES
+    most = _address_space() + MEMORY_BYTES
     _lower(resource.RLIMIT_AS, most, most)
     _lower(resource.RLIMIT_CORE, 0, 0)  # a core has secrets in it
+
+
+def _address_space() -> int:
+    """How much there is already, in bytes; where /proc has gone away, more than there ever is."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return _UNKNOWN_BYTES
 
 
 def _lower(which: int, soft: int, hard: int) -> None:
