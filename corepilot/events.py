@@ -38,7 +38,7 @@ class EventBus:
         self._soon = soon
         self._broken = broken
         self._clock = clock
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[Event | Callable[[], None]] = deque()
         self._subscribers: tuple[Subscriber, ...] = ()
         self._delivery: Iterator[None] | None = None
         self._scheduled = False
@@ -54,10 +54,11 @@ class EventBus:
 
     def publish(self, event: Event) -> None:
         """Queue an event. What bounds the queue are the causes: processes, timers, watches."""
-        self._waiting.append(event)
-        if not self._scheduled:
-            self._scheduled = True
-            self._soon(self._deliver)
+        self._queue(event)
+
+    def after(self, action: Callable[[], None]) -> None:
+        """Call `action` when everybody has heard all events that have been published so far. It must not raise."""
+        self._queue(action)
 
     def offer(self, event: Event) -> bool:
         """Queue an event of which clients can make any number; False, and nothing is done, if too many wait."""
@@ -66,13 +67,20 @@ class EventBus:
         self.publish(event)
         return True
 
+    def _queue(self, item: Event | Callable[[], None]) -> None:
+        self._waiting.append(item)
+        if not self._scheduled:
+            self._scheduled = True
+            self._soon(self._deliver)
+
     def _deliver(self) -> None:
         until = self._clock() + SLICE_S
         while True:
             if self._delivery is None:
                 if not self._waiting:
                     break
-                self._delivery = self._deliveries(self._waiting.popleft())
+                first = self._waiting.popleft()
+                self._delivery = self._deliveries(first) if isinstance(first, Event) else _once(first)
             if next(self._delivery, self) is self:
                 self._delivery = None
             if self._clock() >= until:
@@ -90,3 +98,8 @@ class EventBus:
             except Exception as error:  # noqa: BLE001  - one broken subscriber must not silence the others
                 self._broken(event, error)
             yield
+
+
+def _once(action: Callable[[], None]) -> Iterator[None]:
+    action()
+    yield

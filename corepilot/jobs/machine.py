@@ -115,7 +115,7 @@ def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
 
 
 def _shutdown(plan: Plan, state: State) -> Step:
-    if state.phase == "stopped":  # by hand: it ends as all others do, and nobody waits for it
+    if state.ended and state.stop.outcome in {"stopped", "again"}:  # it ends as all others do, and nobody waits for it
         return stopping.ended(plan, state.changed(stop=state.stop.changed(outcome="complete")))
     if state.ended:
         return state, ()

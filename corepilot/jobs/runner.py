@@ -37,6 +37,7 @@ from corepilot.model.event import Event
 from corepilot.model.service import Registration, Status
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
+from corepilot.system.clock import Timers
 from corepilot.system.groups import Orphans, descendants, group_of, members
 from corepilot.system.process import SpawnError, describe_status
 
@@ -51,6 +52,9 @@ NAMED_MAX = 5
 
 BOUNDING: frozenset[TimerName] = frozenset(("hook", "kill", "check-group"))
 """Timers that bound a wait within a stop."""
+
+LIMITING: frozenset[TimerName] = BOUNDING | {"timeout", "check-timeout"}
+"""Timers that end something: what a pause of the container took from it, it is given again."""
 
 _TIMERS: dict[TimerName, str] = {"check": "heartbeat", "interval": "run-every", "when": "wait-timeout"}
 """What ContainerPilot calls a job's timers in its debug log; the others are ours."""
@@ -81,6 +85,7 @@ class Supervision(Spawner):
         extend: Told of every stretch of waiting within a stop, in seconds: the stop may last at least that long.
         ended: Told of each job whose stop is over.
         orphans: Processes that have lost their parents.
+        timers: Give the time of a pause again.
         clock: Monotonic seconds.
     """
 
@@ -96,6 +101,7 @@ class Supervision(Spawner):
         self.registrations, self.publish, self.extend, self.clock = registrations, publish, extend, clock
         self.ended: Callable[[Actor, Outcome], None] = lambda _actor, _outcome: None
         self.orphans = Orphans()
+        self.timers = Timers(spawner.loop)
         self.made = 0
 
 
@@ -107,7 +113,7 @@ class Runner(Actor):
         self._around = around
         around.made += 1
         self.mark = f"{os.getpid()}-{around.made}"
-        self._timers: dict[Timer, tuple[Any, float]] = {}
+        self._timers: dict[Timer, tuple[Callable[[], None], float]] = {}
         self._runs: dict[int, Run] = {}
         self._held: list[OutputPipe] = []
         self._poll: Any = None
@@ -330,17 +336,19 @@ class Runner(Actor):
     # ----------------------------------------------------------------------------------------------------- timers
     def _set(self, timer: Timer, after_s: float, *, every: bool) -> None:
         self._clear(timer)
-        watcher = self._around.loop.timer(after_s, after_s if every else 0.0)
-        watcher.start(self._due, timer, update=True)
-        self._timers[timer] = (watcher, self._around.clock() + after_s)
+        around = self._around
+        if after_s > 0 and not every and timer.name in LIMITING:
+            stop = around.timers.start(after_s, lambda: self._due(timer)).stop
+        else:
+            stop = _plain_timer(around.loop, after_s, after_s if every else 0.0, lambda: self._due(timer))
+        self._timers[timer] = (stop, around.clock() + after_s)
         if timer.name in BOUNDING:
-            self._around.extend(after_s)
+            around.extend(after_s)
 
     def _clear(self, timer: Timer) -> None:
         found = self._timers.pop(timer, None)
         if found is not None:
-            found[0].stop()
-            found[0].close()
+            found[0]()
 
     def _due(self, timer: Timer) -> None:
         if self._around.log.debugging:
@@ -348,6 +356,18 @@ class Runner(Actor):
             if name != QUIET_TIMER:
                 self._around.log("debug", f"timer: {{TimerExpired {name}}}")
         self.handle(Due(timer))
+
+
+def _plain_timer(loop: Any, after_s: float, every_s: float, due: Callable[[], None]) -> Callable[[], None]:
+    """Start a timer of the event loop; returns what stops it."""
+    watcher = loop.timer(after_s, every_s)
+    watcher.start(due, update=True)
+
+    def stop() -> None:
+        watcher.stop()
+        watcher.close()
+
+    return stop
 
 
 def _named(names: list[str]) -> str:

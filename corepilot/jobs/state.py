@@ -112,6 +112,9 @@ class StopState(Value):
     sweeping: bool = False
 
 
+_AFTER_STOP: dict[Outcome, Phase] = {"stopped": "stopped", "again": "terminating"}
+
+
 class State(Value):
     """Where a job is. Immutable; made by `begin`, `replan` and `step` only.
 
@@ -133,7 +136,7 @@ class State(Value):
         """The whole in one word: what `status` shows."""
         stage = self.stop.stage
         if stage == "done":
-            return "stopped" if self.stop.outcome == "stopped" else "complete"
+            return _AFTER_STOP.get(self.stop.outcome or "complete", "complete")
         if stage in {"hooked", "terminating"}:
             return "hooked" if stage == "hooked" else "terminating"
         match self.process.stage:

@@ -30,6 +30,7 @@ from corepilot.supervisor.progress import Progress
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.signals import STOPPING, Signals
 from corepilot.system.process import Reaper
+from corepilot.system.reserve import DescriptorReserve
 from corepilot.telemetry.metrics import Metrics
 from corepilot.wording.counting import counted
 from corepilot.wording.failures import one_line_traceback
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from corepilot.control.server import ControlServer
     from corepilot.plugin.manager import Plugins
     from corepilot.supervisor.reloader import Reloader
+
+RESERVED = 16
+"""Descriptors that are kept for imports, reloads, the control socket and the stop, when jobs have taken all others."""
 
 LOOK_AT_SOCKET_S = 1.0
 """How often it is looked whether clients still find the control socket."""
@@ -97,7 +101,9 @@ class App:
             self._start_jobs()
             gevent.sleep(0)  # the first jobs are started here, before anything else is imported
             gc.enable()
+            self.reserve.release()
             self._start_rest()
+            self.reserve.refill()
             self.shutdown.finished.wait()
             return self._end()
         finally:
@@ -107,6 +113,7 @@ class App:
 
     # ------------------------------------------------------------------------------------------------------- the start
     def _wire(self) -> None:
+        self.reserve = DescriptorReserve(RESERVED)
         self.bus = EventBus(self._loop.run_callback, self._broken)
         self.metrics = Metrics()
         self.progress = Progress(self)
@@ -204,6 +211,7 @@ class App:
     # --------------------------------------------------------------------------------------------------------- the end
     def _end(self) -> int:
         """After the last job: its orphans go, then the catalog, then everything else."""
+        self.reserve.close()
         self.discovery.stop_watching()
         self.shutdown.end_orphans()
         self.shutdown.leave_catalog()
@@ -251,6 +259,7 @@ class App:
         told = ""
         while self._server is not None:
             gevent.sleep(LOOK_AT_SOCKET_S)
+            self.reserve.refill()
             try:
                 if self._server.restore():
                     self._control_socket = self._server.control_socket

@@ -43,6 +43,7 @@ class Supervised(Protocol):
     metrics: Any
     jobs: Any
     reaper: Any
+    reserve: Any
     shutdown: Any
 
     def bind_control(self, configuration: Configuration) -> "ControlSocket | None":
@@ -162,6 +163,7 @@ class Reloader:
     def _work(self) -> None:
         while self._waiting is not None:
             reload, self._waiting = self._waiting, None
+            self._app.reserve.release()
             try:
                 self._carry_out(reload)
             except CorepilotError as error:
@@ -171,6 +173,8 @@ class Reloader:
                 reload.fail(error)
                 self._running = None
                 raise
+            finally:
+                self._app.reserve.refill()
         self._running = None
 
     def _carry_out(self, reload: Reload) -> None:
