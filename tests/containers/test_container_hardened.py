@@ -39,7 +39,7 @@ def test_jobs_checks_catalog_and_clients_work(tmp_path: Path, user: int) -> None
         assert (instance["id"], instance["address"]) == (f"app-{container.id}", "192.0.2.1")
         assert container.execute("corepilot", "stop").returncode == 0
         assert container.wait() == 0
-        assert container.lines[-1].endswith("killed: nobody")
+        assert container.lines[-1].endswith("no process had to be killed")
 
 
 def test_the_container_is_as_hard_as_it_says(tmp_path: Path) -> None:

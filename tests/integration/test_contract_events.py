@@ -112,7 +112,7 @@ def test_info_shows_one_line_at_the_start_and_one_at_the_end(tmp_path: Path) -> 
         assert corepilot.wait() == 0
         first, last = corepilot.lines
         assert re.fullmatch(r"\S+ corepilot \S+ runs \S+: 1 job, .*", first)
-        assert re.fullmatch(r"\S+ corepilot ends after \S+ s: every job has ended; killed: nobody", last)
+        assert re.fullmatch(r"\S+ corepilot ends after \S+ s: every job has ended; no process had to be killed", last)
 
 
 def test_every_subscriber_sees_one_order(tmp_path: Path) -> None:

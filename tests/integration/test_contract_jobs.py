@@ -148,7 +148,6 @@ def test_names_are_free_without_a_port(tmp_path: Path) -> None:
         '{name: "no-exec"}',
         f'{{name: "each", exec: "true", {each("global", "startup")}}}',
         '{name: "signal", exec: "true", when: {source: "SIGHUP"}}',
-        '{name: "empty", exec: "true", when: {}}',
         '{name: "unlimited", exec: "true", restarts: "unlimited"}',
         PULSE,
     ],
