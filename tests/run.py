@@ -1,7 +1,7 @@
 """Everything between a fresh clone and a test report: environment, Debian packages, servers, linters, pytest.
 
 It can be run again at any time and is quick when nothing has changed. The last line printed is pytest's own, and the
-status is not 0 when the tests, ruff or mypy find something.
+status is not 0 when the tests, ruff, mypy or tools/settings_agree.py find something.
 """
 
 import os
@@ -46,7 +46,7 @@ def main(pytest_arguments: list[str]) -> int:
     os.environ["PATH"] = f"{programs}:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     os.environ["COREPILOT_TEST_CONSUL"] = str(consul)
 
-    checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]]
+    checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["python", "tools/settings_agree.py"]]
     failed = [check for check in checks if _status([str(programs / check[0]), *check[1:]])]
     for check in failed:
         sys.stdout.write(f"{' '.join(check)}: failed\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from corepilot.gotemplate.errors import place
 
 TYPE_CHECKING = False
@@ -99,6 +97,8 @@ class Rendered:
         Args:
             offsets: Each as for `origin`, in any order.
         """
+        from bisect import bisect_right  # only a whole configuration asks for this
+
         begins = [mark[0] for mark in self._marks]
         lines, start = [], 0
         for line in self._source.split("\n"):

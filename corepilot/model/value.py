@@ -12,6 +12,8 @@ from operator import itemgetter
 from typing import Any, ClassVar, Self, dataclass_transform
 
 _CLASSES: dict[str, type[Value]] = {}
+_NONE = object()
+"""In the place of a default that a field does not have."""
 
 
 @dataclass_transform(frozen_default=True)
@@ -26,7 +28,8 @@ class ValueType(type):
         defaults = {one: namespace.pop(one) for one in names if one in namespace}
         for index, one in enumerate(names):
             namespace[one] = property(itemgetter(index))
-        namespace.update(__slots__=(), __match_args__=names, _names=names, _defaults=defaults)
+        in_order = tuple([defaults.get(one, _NONE) for one in names])
+        namespace.update(__slots__=(), __match_args__=names, _names=names, _defaults=defaults, _in_order=in_order)
         made = super().__new__(mcs, name, bases, namespace)
         _CLASSES[name] = made  # type: ignore[assignment]  # every class of this metaclass is a Value
         return made
@@ -45,6 +48,7 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
     ignored: ClassVar[tuple[str, ...]] = ()
     _names: ClassVar[tuple[str, ...]]
     _defaults: ClassVar[dict[str, Any]]
+    _in_order: ClassVar[tuple[Any, ...]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a value from its fields, in order or by name.
@@ -112,12 +116,25 @@ def defaults_of(kind: type[Value]) -> Mapping[str, Any]:
 def encode(value: Any) -> Any:
     """A value as what `marshal` can carry: each value is a list that begins with the name of its class.
 
+    Fields at the end that have their default are left out, which for a job is most of them.
+
     Args:
         value: A Value, a tuple, or a scalar: what fields may hold.
     """
-    if isinstance(value, Value):
-        return [type(value).__name__, *[encode(one) if isinstance(one, tuple) else one for one in value]]
-    return tuple([encode(one) if isinstance(one, tuple) else one for one in value]) if type(value) is tuple else value
+    kind = type(value)
+    if kind is tuple:
+        return tuple([encode(one) if isinstance(one, tuple) else one for one in value])
+    if not isinstance(value, Value):
+        return value
+    defaults, count = kind._in_order, len(value)  # noqa: SLF001  - this is its module
+    while count and value[count - 1] is defaults[count - 1]:
+        count -= 1
+    plain = [kind.__name__, *value[:count]]
+    for index in range(1, count + 1):
+        one = plain[index]
+        if isinstance(one, tuple) and (one or type(one) is not tuple):
+            plain[index] = encode(one)
+    return plain
 
 
 def decode(plain: Any) -> Any:
@@ -127,12 +144,19 @@ def decode(plain: Any) -> Any:
         KeyError: a class has not been imported here.
     """
     kind = type(plain)
-    if kind is list:
-        name, *fields = plain
-        return tuple.__new__(_CLASSES[name], [decode(one) if type(one) in _NESTED else one for one in fields])
     if kind is tuple:
-        return tuple([decode(one) if type(one) in _NESTED else one for one in plain])
-    return plain
+        return tuple([decode(one) if type(one) in _NESTED else one for one in plain]) if plain else plain
+    if kind is not list:
+        return plain
+    name, *fields = plain
+    for index, one in enumerate(fields):
+        if type(one) in _NESTED:
+            fields[index] = decode(one)
+    made = _CLASSES[name]
+    defaults = made._in_order  # noqa: SLF001  - this is its module
+    if len(fields) < len(defaults):
+        fields += defaults[len(fields) :]
+    return tuple.__new__(made, fields)
 
 
 _NESTED = (list, tuple)

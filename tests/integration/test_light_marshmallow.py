@@ -15,7 +15,7 @@ def run(program: str) -> str:
 def test_the_real_modules_are_back_and_were_not_loaded() -> None:
     program = """
 import sys, re
-import corepilot.config.loading.light_marshmallow; light_marshmallow.import_marshmallow()
+from corepilot.config.loading import light_marshmallow; light_marshmallow.import_marshmallow()
 assert sys.modules["re"] is re and re.compile("a").match("a")
 assert "email" not in sys.modules and "email.utils" not in sys.modules
 import email.utils, json.decoder, decimal, inspect
@@ -28,7 +28,7 @@ def test_every_field_of_marshmallow_still_works() -> None:
     program = """
 import sys
 if LIGHT:
-    import corepilot.config.loading.light_marshmallow; light_marshmallow.import_marshmallow()
+    from corepilot.config.loading import light_marshmallow; light_marshmallow.import_marshmallow()
 from marshmallow import fields, Schema, ValidationError
 class S(Schema):
     mail = fields.Email()
@@ -50,7 +50,7 @@ except ValidationError as error:
 def test_a_marshmallow_that_is_loaded_is_left_alone() -> None:
     program = """
 import marshmallow, re
-import corepilot.config.loading.light_marshmallow; light_marshmallow.import_marshmallow()
+from corepilot.config.loading import light_marshmallow; light_marshmallow.import_marshmallow()
 assert marshmallow.validate.re is re
 """
     run(program)
@@ -58,7 +58,7 @@ assert marshmallow.validate.re is re
 
 def test_no_expression_is_compiled_before_it_is_used() -> None:
     program = """
-import corepilot.config.loading.light_marshmallow; light_marshmallow.import_marshmallow()
+from corepilot.config.loading import light_marshmallow; light_marshmallow.import_marshmallow()
 from marshmallow.validate import Email
 print(type(Email.USER_REGEX).__name__, Email.USER_REGEX._found)
 """

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,23 @@ class Turns:
     def run(self) -> None:
         while self.waiting:
             self.turn()
+
+
+@pytest.mark.parametrize(
+    ("event", "key", "spelling"),
+    [
+        (Event("exitSuccess", "app"), ("exitSuccess", "app"), "ExitSuccess app"),
+        (Event("changed", "watch.db"), ("changed", "watch.db"), "StatusChanged watch.db"),
+        (Event("SIGHUP", "SIGHUP"), ("SIGHUP", "SIGHUP"), "SIGHUP SIGHUP"),
+        (Event("error", "app", "no such file"), ("error", "app: no such file"), "Error app: no such file"),
+        (Event("metric", "a_b", "1.5"), ("metric", "a_b"), "Metric a_b|1.5"),
+    ],
+)
+def test_an_event_has_a_key_for_when_and_containerpilots_spelling(
+    event: Event, key: tuple[str, str], spelling: str
+) -> None:
+    assert event.key == key
+    assert str(event) == spelling
 
 
 def test_publishing_delivers_nothing_before_the_next_turn() -> None:
