@@ -37,11 +37,12 @@ def signal_name(number: int) -> str:
 
 def _named(written: str) -> int:
     """0 for what is no name."""
-    name = written.strip().upper().removeprefix("SIG")
+    text = written.strip().upper()
+    if text.isascii() and text.isdigit() and len(text) <= len(str(_LAST)):
+        return int(text)
+    name = text.removeprefix("SIG")
     if name in _NUMBERS:
         return _NUMBERS[name]
-    if name.isascii() and name.isdigit() and len(name) <= len(str(_LAST)):
-        return int(name)
     base, offset = name[: len("RTMIN")], name[len("RTMIN") + 1 :]
     if base not in {"RTMIN", "RTMAX"} or not (offset.isascii() and offset.isdigit() and len(offset) <= len(str(_LAST))):
         return 0
