@@ -53,6 +53,7 @@ class Command(NamedTuple):
         options: Its options.
         run: "module:function" that carries it out: takes the values, returns the exit status. Imported when it is used.
             "" for `run`, which is the boot of a container and has its own way.
+        advice: How an error about the number of arguments goes on.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Command(NamedTuple):
     most: int
     options: tuple[Option, ...]
     run: str
+    advice: str = ""
 
 
 class Arguments:
@@ -137,7 +139,8 @@ def parse(command: Command, words: Sequence[str]) -> Arguments:
         wanted = command.positionals or "no further arguments"
         if not command.most and "-c" in known:
             wanted += "; name a configuration with -c FILE"
-        raise UsageError(f"cannot run {command.name} with {len(found.positionals)} arguments: it takes {wanted}")
+        number = len(found.positionals)
+        raise UsageError(f"cannot run {command.name} with {number} arguments: it takes {wanted}{command.advice}")
     return found
 
 

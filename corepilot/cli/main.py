@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FORBIDDEN = ("PYTHON", "GEVENT", "GREENLET", "VIRTUAL_ENV")
 """Beginnings of the variables that are the application's, and must not reach our own interpreter and event loop."""
 
+INTERRUPTED = 130
+"""Exit status of a client that Ctrl-C ended, as shells have it."""
+
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")  # PEP 538; isolated mode heeds no variable that would turn it off
 
 
@@ -108,6 +111,8 @@ def _carry_out(name: str, words: list[str], given: Mapping[str, str]) -> int:
     except CorepilotError as error:
         _complain(str(error))
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:  # `corepilot status | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1

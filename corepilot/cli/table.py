@@ -13,7 +13,21 @@ MIGRATED = Option(("-o", "--output"), "output", "FORMAT|FILE", "text or json, or
 JSON = Option(("--json",), "json", "", "the same as -o json, beside -o FILE")
 EVERY = Option(("--all",), "every", "", "tell of all differences, also of those that no file can rely on")
 HERE = Option(("--here",), "here", "", "judge as `run` does on this machine")
+ANEW = Option(("--all",), "every", "", "restart every job, also those that did not change")
+GROUP = Option(("--group",), "group", "", "signal the whole process group of each job, not only its main process")
+NO_WAIT = Option(("--no-wait",), "no_wait", "", "do not wait until it is done")
+TIMEOUT = Option(
+    ("--timeout",), "timeout", "DURATION", "wait at most this long, such as 30s; then the status is 4, and it goes on"
+)
+FOR = Option(
+    ("--for",), "condition", "STATE", "running, healthy, complete or stopped",
+    choices=("running", "healthy", "complete", "stopped"),
+)  # fmt: skip
 CLIENT = (CONFIG, SOCKET)
+WAITING = (*CLIENT, OUTPUT, NO_WAIT, TIMEOUT)
+
+MOST_JOBS = 256
+"""As many names as one request may have."""
 
 COMMANDS = {
     command.name: command
@@ -36,16 +50,46 @@ COMMANDS = {
             "corepilot.migrate.command:migrate",
         ),
         Command(
-            "status", "show jobs, services and watches", "", 0, 0, (*CLIENT, OUTPUT),
-            "corepilot.cli.commands:status",
+            "plan", "show what a reload would do, and why", "[FILE]", 0, 1, (*CLIENT, OUTPUT),
+            "corepilot.cli.plan:plan",
         ),
+        Command(
+            "reload", "take the configuration into use as it is now", "", 0, 0, (*WAITING, ANEW),
+            "corepilot.cli.jobs:reload",
+        ),
+        Command(
+            "status", "show jobs, services and watches, or some jobs", "[JOB…]", 0, MOST_JOBS, (*CLIENT, OUTPUT),
+            "corepilot.cli.status:status",
+        ),
+        Command(
+            "start", "run jobs now, whatever starts them otherwise", "JOB…", 1, MOST_JOBS, WAITING,
+            "corepilot.cli.jobs:start",
+        ),
+        Command(
+            "stop", "stop jobs, which then stay stopped until they are started", "JOB…", 1, MOST_JOBS, WAITING,
+            "corepilot.cli.jobs:stop", "; to stop everything: corepilot shutdown",
+        ),
+        Command(
+            "restart", "stop jobs and run them again", "JOB…", 1, MOST_JOBS, WAITING,
+            "corepilot.cli.jobs:restart",
+        ),
+        Command(
+            "signal", "send jobs a signal", "SIGNAL JOB…", 2, 1 + MOST_JOBS, (*CLIENT, OUTPUT, GROUP),
+            "corepilot.cli.jobs:signal",
+        ),
+        Command(
+            "wait", "wait until jobs are in a state", "JOB…", 1, MOST_JOBS, (*CLIENT, FOR, OUTPUT, TIMEOUT),
+            "corepilot.cli.jobs:wait",
+        ),
+        Command(
+            "shutdown", "stop everything, as SIGTERM does", "", 0, 0, CLIENT,
+            "corepilot.cli.commands:shutdown",
+        ),
+        Command("ping", "say whether corepilot answers", "", 0, 0, CLIENT, "corepilot.cli.commands:ping"),
         Command(
             "instances", "show the instances of a watched service", "SERVICE", 1, 1, (*CLIENT, OUTPUT),
             "corepilot.cli.commands:instances",
         ),
-        Command("stop", "stop, as SIGTERM does", "", 0, 0, CLIENT, "corepilot.cli.commands:stop"),
-        Command("ping", "say whether corepilot answers", "", 0, 0, CLIENT, "corepilot.cli.commands:ping"),
-        Command("reload", "load the configuration again", "", 0, 0, CLIENT, "corepilot.cli.commands:reload"),
         Command(
             "maintenance", "leave the catalog, or come back: enable, disable", "enable|disable", 1, 1, CLIENT,
             "corepilot.cli.commands:maintenance",
@@ -66,19 +110,25 @@ COMMANDS = {
 }  # fmt: skip
 
 
+TOGETHER = {"start": ("start, stop, restart", "control single jobs")}
+"""Commands that share a line of the overview: what it says, by the first of them."""
+
+_ELSEWHERE = ("run", "stop", "restart")
+
+
 def overview() -> str:
     """What `corepilot --help` prints: one screen."""
+    rows = [TOGETHER.get(name, (name, command.summary)) for name, command in COMMANDS.items() if name not in _ELSEWHERE]
     lines = [
         "usage: corepilot [run] [-c FILE]      supervise the jobs of a configuration",
         "       corepilot -- COMMAND ARGS…     supervise one command, as a minimal init",
         "       corepilot COMMAND …            one of:",
         "",
-        *(f"  {command.name:<12}{command.summary}" for command in COMMANDS.values()),
+        *(f"  {names:<11}  {summary}" for names, summary in rows),
         "",
         "corepilot COMMAND --help shows a command's options; --version the version.",
-        "The configuration is -c FILE, else $COREPILOT, else $CONTAINERPILOT, else",
-        "/etc/corepilot.json5, /etc/containerpilot.json5, or, when corepilot is not",
-        "PID 1, ./corepilot.json5.",
+        "Configuration: -c FILE, $COREPILOT, $CONTAINERPILOT, /etc/corepilot.json5,",
+        "/etc/containerpilot.json5, or, unless as PID 1, ./corepilot.json5.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,210 +1,153 @@
-"""The control API: which paths there are, and what each does with the supervisor.
+"""The control API: which paths there are, what each does, and how it answers.
 
-/v3 is ContainerPilot's (contract, section 9.1), word for word: its clients are in images that nobody rebuilds. /v1 is
-our own: JSON in and out, and errors that say what was wrong. The table is fixed, and nothing of a request is ever used
-to look up a name in our code.
+One fixed table: the server finds its answers in it, and docs/reference/openapi.json is made from it. Nothing of a
+request is ever used to look up a name in our code.
 """
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from corepilot._version import __version__
-from corepilot.control.payload import (
-    EnvironBudget,
-    PayloadError,
-    clipped,
-    encode,
-    parse_environ,
-    parse_object,
-    sensitive_names,
-)
-from corepilot.control.target import ControlTarget
-from corepilot.http.message import Headers, Request, Response
-from corepilot.http.time_slice import TimeSlice
-from corepilot.wording.escaping import escaped
+from corepilot.control import operations, v1, v3
+from corepilot.control.api import Api, Asked
+from corepilot.http.message import Answer
 
-_TEXT = Headers((("Content-Type", "text/plain; charset=utf-8"),))
-_JSON = Headers((("Content-Type", "application/json"),))
-_INSTANCES = "/v1/instances/"
-_METRICS_AT_ONCE = 256
-_MOST_SAID = 20
-_LONGEST_SENTENCE = 300
+NAMES = ("NAME", "ID")
+"""What a path has in the place of something that a request names."""
 
-Log = Callable[[str, str], object]
+_WAITING = ("wait", "timeout_s")
 
 
 class Route(NamedTuple):
-    """One path of the API.
+    """One method at one path of the API.
 
     Attributes:
-        methods: What is allowed; empty for any.
-        verb: What it does, in one word: the name under which it can be switched off, and stands in security events.
-        answer: Makes the answer.
+        method: "GET", which stands for HEAD as well, "POST", or "" for any.
+        path: With NAME or ID in the place of one part, which may hold anything, slashes too.
+        verb: What it does, in one word: the name under which it can be switched off.
+        answer: Makes the answer. It may raise PayloadError (422), UnknownJobError (404), another ControlError (409) and
+            ForbiddenError (403).
+        summary: For the reference.
+        answers: The name of the schema of each status, for the reference: beside those that every path may have.
+        parameters: What its query may hold.
+        body: The name of the schema of its body, for the reference; "" for none.
+        changes: Whether it changes anything.
     """
 
-    methods: frozenset[str]
+    method: str
+    path: str
     verb: str
-    answer: Callable[[Request], Response]
+    answer: Callable[[Api, Asked], Answer]
+    summary: str
+    answers: Mapping[int, str]
+    parameters: tuple[str, ...] = ()
+    body: str = ""
+    changes: bool = True
 
-    @property
-    def changes(self) -> bool:
-        """Whether it changes anything."""
-        return "POST" in self.methods
+
+_V3 = {200: "Nothing"}
+_BEGUN = {200: "Lines", 202: "Accepted", 404: "Error", 422: "Error"}
+
+ROUTES = (
+    Route("", "/v3/ping", "ping", v3.ping, "Say that corepilot answers.", _V3, changes=False),
+    Route("POST", "/v3/environ", "environ", v3.environ, "Set variables for commands that start from now on.",
+          {**_V3, 422: "Text"}, body="Variables"),
+    Route("POST", "/v3/metric", "metric", v3.metric, "Record values of declared metrics.", {**_V3, 422: "Text"},
+          body="Metrics"),
+    Route("POST", "/v3/maintenance/enable", "maintenance", v3.enable_maintenance, "Leave the catalog.", _V3),
+    Route("POST", "/v3/maintenance/disable", "maintenance", v3.disable_maintenance, "Come back to the catalog.", _V3),
+    Route("POST", "/v3/reload", "reload", v3.reload,
+          "Begin everything anew from the configuration; answered once it is prepared.", {**_V3, 422: "Text"}),
+    Route("GET", "/v1/ping", "ping", v1.ping, "Which corepilot this is.", {200: "Ping"}, changes=False),
+    Route("GET", "/v1/status", "status", v1.status, "Jobs, services and watches.", {200: "Status"}, changes=False),
+    Route("GET", "/v1/instances/NAME", "instances", v1.instances, "The instances of a watched service.",
+          {200: "Instances", 404: "Error"}, changes=False),
+    Route("POST", "/v1/environ", "environ", v1.environ, "Set variables for commands that start from now on.",
+          {200: "VariablesSet", 422: "Error"}, body="Variables"),
+    Route("POST", "/v1/metric", "metric", v1.metric, "Record values of declared metrics.",
+          {200: "MetricsRecorded", 422: "MetricsRejected"}, body="Metrics"),
+    Route("POST", "/v1/maintenance/enable", "maintenance", v1.enable_maintenance, "Leave the catalog.",
+          {200: "Maintenance"}),
+    Route("POST", "/v1/maintenance/disable", "maintenance", v1.disable_maintenance, "Come back to the catalog.",
+          {200: "Maintenance"}),
+    Route("GET", "/v1/jobs", "jobs", operations.jobs, "The status of all jobs, or of those that are named.",
+          {200: "Jobs", 404: "Error", 422: "Error"}, parameters=("job",), changes=False),
+    Route("POST", "/v1/jobs", "jobs", operations.on_jobs,
+          "One action on several jobs: on all of them, or, if one name is unknown, on none.",
+          {**_BEGUN, 200: "LinesOrSignalled"}, parameters=_WAITING, body="Command"),
+    Route("GET", "/v1/jobs/NAME", "jobs", operations.job, "The status of one job, or of those that match a pattern.",
+          {200: "Jobs", 404: "Error"}, changes=False),
+    Route("POST", "/v1/jobs/NAME/start", "start", operations.start,
+          "Run a job now, whatever its `when` and its back-off say.", _BEGUN, parameters=_WAITING),
+    Route("POST", "/v1/jobs/NAME/stop", "stop", operations.stop,
+          "Stop a job, which then ignores what would start it until `start`.", _BEGUN, parameters=_WAITING),
+    Route("POST", "/v1/jobs/NAME/restart", "restart", operations.restart, "Stop a job and run it again.", _BEGUN,
+          parameters=_WAITING),
+    Route("POST", "/v1/jobs/NAME/signal", "signal", operations.signal,
+          "Send a signal to a job's main process, or to its process group.",
+          {200: "Signalled", 404: "Error", 422: "Error"}, body="Signal"),
+    Route("POST", "/v1/jobs/NAME/wait", "wait", operations.wait, "Wait until a job is in a state.", _BEGUN,
+          parameters=_WAITING, body="Wait", changes=False),
+    Route("POST", "/v1/reload", "reload", operations.reload, "Take the configuration into use as it is now.",
+          {200: "Lines", 202: "Accepted", 422: "Error"}, parameters=("mode", *_WAITING)),
+    Route("POST", "/v1/plan", "plan", v1.plan, "What a reload would do, and why; changes nothing.",
+          {200: "Plan", 422: "Error"}, body="Location", changes=False),
+    Route("GET", "/v1/requests/ID", "requests", operations.request, "What became of something that was asked for.",
+          {200: "Request", 404: "Error"}, changes=False),
+    Route("POST", "/v1/shutdown", "shutdown", v1.shutdown, "Stop everything, as SIGTERM does.", {200: "Stopping"}),
+)  # fmt: skip
 
 
-class Routes:
-    """The table of paths, over one supervisor.
+class Place(NamedTuple):
+    """A path that was found.
 
-    Args:
-        target: The supervisor.
-        log: `log(level, message)`.
+    Attributes:
+        label: The path as the table has it: one of few.
+        methods: The route of each method; "" stands for any.
+        name: What the request has in the place of NAME or ID.
     """
 
-    def __init__(self, target: ControlTarget, log: Log) -> None:
-        self._target = target
-        self._log = log
-        self._budget = EnvironBudget()
-        post, get, anything = frozenset(("POST",)), frozenset(("GET", "HEAD")), frozenset[str]()
-        self._table = {
-            "/v3/ping": Route(anything, "ping", lambda _: _newline()),
-            "/v3/environ": Route(post, "environ", self._v3_environ),
-            "/v3/metric": Route(post, "metric", self._v3_metric),
-            "/v3/maintenance/enable": Route(post, "maintenance", lambda _: self._v3_maintenance(enable=True)),
-            "/v3/maintenance/disable": Route(post, "maintenance", lambda _: self._v3_maintenance(enable=False)),
-            "/v3/reload": Route(post, "reload", self._v3_reload),
-            "/v1/ping": Route(get, "ping", self._ping),
-            "/v1/status": Route(get, "status", self._status),
-            "/v1/environ": Route(post, "environ", self._environ),
-            "/v1/metric": Route(post, "metric", self._metric),
-            "/v1/maintenance/enable": Route(post, "maintenance", lambda _: self._maintenance(enable=True)),
-            "/v1/maintenance/disable": Route(post, "maintenance", lambda _: self._maintenance(enable=False)),
-            "/v1/reload": Route(post, "reload", self._reload),
-            "/v1/stop": Route(post, "stop", self._stop),
-        }
-        self._instances_route = Route(get, "instances", self._instances)
+    label: str
+    methods: Mapping[str, Route]
+    name: str = ""
 
-    def find(self, path: str) -> tuple[str, Route] | None:
-        """The route of a path with a label for it that is one of few, or None."""
-        route = self._table.get(path)
-        if route is not None:
-            return path, route
-        if path.startswith(_INSTANCES) and len(path) > len(_INSTANCES):
-            return _INSTANCES + "NAME", self._instances_route
-        return None
-
-    def _put_environ(self, body: bytes) -> tuple[dict[str, str | None], list[str]]:
-        values, skipped = parse_environ(body)
-        self._budget.charge(values)
-        for name in sensitive_names(values):
-            self._log("warning", f"{name} was set over the control socket: it decides what the jobs' programs load")
-        self._target.put_environ(values)
-        return values, skipped
-
-    def _put_metric(self, values: dict[str, object]) -> list[str]:
-        """Record values, letting others run in between; returns what is to be said of those that were not recorded."""
-        names = list(values)
-        rejected: list[str] = []
-        unsaid = 0
-        time_slice = TimeSlice()
-        for start in range(0, len(names), _METRICS_AT_ONCE):
-            found = self._target.put_metric({name: values[name] for name in names[start : start + _METRICS_AT_ONCE]})
-            room = _MOST_SAID - len(rejected)
-            rejected += [escaped(clipped(sentence, _LONGEST_SENTENCE)) for sentence in found[:room]]
-            unsaid += len(found[room:])
-            time_slice.check()
-        return [*rejected, f"{unsaid} more values were not recorded"] if unsaid else rejected
-
-    def _v3_environ(self, request: Request) -> Response:
-        try:
-            _, skipped = self._put_environ(request.body)
-        except PayloadError as error:
-            return self._v3_unprocessable(request, error)
-        if skipped:
-            self._log("warning", f"{len(skipped)} variables set over the control socket have impossible names: skipped")
-        return _newline()
-
-    def _v3_metric(self, request: Request) -> Response:
-        try:
-            values = parse_object(request.body)
-        except PayloadError as error:
-            return self._v3_unprocessable(request, error)
-        for rejected in self._put_metric(values):
-            self._log("warning", rejected)
-        return _newline()
-
-    def _v3_maintenance(self, *, enable: bool) -> Response:
-        self._target.maintenance(enable=enable)
-        return _newline()
-
-    def _v3_reload(self, _: Request) -> Response:
-        outcome = self._target.reload_judged("everything", None)
-        return _newline() if outcome.ok else plain(422, outcome.text)
-
-    def _v3_unprocessable(self, request: Request, error: PayloadError) -> Response:
-        # The answer says no more than ContainerPilot's did; why is for the log.
-        self._log("warning", f"{request.path} was refused: {error}")
-        return plain(422, "Unprocessable Entity")
-
-    def _ping(self, _: Request) -> Response:
-        return as_json(200, {"pid": os.getpid(), "version": __version__, "config": self._target.config})
-
-    def _status(self, _: Request) -> Response:
-        return as_json(200, self._target.status())
-
-    def _instances(self, request: Request) -> Response:
-        service = request.path.removeprefix(_INSTANCES)
-        found = self._target.instances(service)
-        if found is None:
-            return failed(
-                404, f"cannot list instances of {service!r}: no watch has that name; `corepilot status` names all"
-            )
-        return as_json(200, found)
-
-    def _environ(self, request: Request) -> Response:
-        try:
-            values, skipped = self._put_environ(request.body)
-        except PayloadError as error:
-            return failed(422, f"cannot set variables: {error}")
-        return as_json(200, {"set": sorted(values), "skipped": sorted(skipped)})
-
-    def _metric(self, request: Request) -> Response:
-        try:
-            values = parse_object(request.body)
-        except PayloadError as error:
-            return failed(422, f"cannot record metrics: {error}")
-        rejected = self._put_metric(values)
-        if rejected:
-            return as_json(422, {"error": "; ".join(rejected), "rejected": rejected})
-        return as_json(200, {"recorded": len(values)})
-
-    def _maintenance(self, *, enable: bool) -> Response:
-        self._target.maintenance(enable=enable)
-        return as_json(200, {"maintenance": enable})
-
-    def _reload(self, _: Request) -> Response:
-        outcome = self._target.reload_judged("changed", None)
-        return as_json(200, {"reloaded": True}) if outcome.ok else failed(422, outcome.text)
-
-    def _stop(self, _: Request) -> Response:
-        self._target.shutdown()
-        return as_json(200, {"stopping": True})
+    def route(self, method: str) -> Route | None:
+        """The route of a method, or None if it is not allowed here."""
+        return self.methods.get(method) or self.methods.get("")
 
 
-def plain(status: int, text: str) -> Response:
-    """An answer in text, with one newline at its end."""
-    return Response(status, _TEXT, text.rstrip("\n").encode("utf-8", "backslashreplace") + b"\n")
+def find(path: str) -> Place | None:
+    """Find a decoded path in the table."""
+    methods = _EXACT.get(path)
+    if methods is not None:
+        return Place(path, methods)
+    for before, after, label, found in _PATTERNS:
+        if path.startswith(before) and path.endswith(after) and len(path) > len(before) + len(after):
+            return Place(label, found, path[len(before) : len(path) - len(after)])
+    return None
 
 
-def as_json(status: int, value: object) -> Response:
-    """An answer in JSON."""
-    return Response(status, _JSON, encode(value))
+def _by_path() -> dict[str, dict[str, Route]]:
+    found: dict[str, dict[str, Route]] = {}
+    for route in ROUTES:
+        methods = found.setdefault(route.path, {})
+        methods[route.method] = route
+        if route.method == "GET":
+            methods["HEAD"] = route
+    return found
 
 
-def failed(status: int, text: str) -> Response:
-    """An error of /v1."""
-    return as_json(status, {"error": text})
+def _patterns(paths: Mapping[str, Mapping[str, Route]]) -> list[tuple[str, str, str, Mapping[str, Route]]]:
+    """What stands before and after the name in each path that has one; those with more after it come first."""
+    found = []
+    for path, methods in paths.items():
+        for name in NAMES:
+            before, here, after = path.partition(f"/{name}")
+            if here:
+                found.append((f"{before}/", after, path, methods))
+    return sorted(found, key=lambda one: -len(one[1]))
 
 
-def _newline() -> Response:
-    return Response(200, _TEXT, b"\n")
+_EXACT = _by_path()
+_PATTERNS = _patterns(_EXACT)
+for _pattern in _PATTERNS:
+    del _EXACT[_pattern[2]]

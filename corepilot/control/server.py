@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterable
 
 from gevent import sleep
 
+from corepilot.control.api import Api, Asked, ForbiddenError, failed, plain
 from corepilot.control.paths import ControlSocket
-from corepilot.control.routes import Log, Route, Routes, failed, plain
-from corepilot.control.target import ControlTarget, ReloadOutcome
+from corepilot.control.payload import PayloadError
+from corepilot.control.query import parse_query
+from corepilot.control.routes import Place, find
+from corepilot.control.target import ControlTarget, ReloadOutcome, UnknownJobError
 from corepilot.errors import ControlError
 from corepilot.http.message import Answer, Headers, Request, Response
 from corepilot.http.server import HttpServer, ServerLimits
@@ -34,7 +37,7 @@ class ControlServer:
         control_socket: From `bind_control_socket`; the server takes over its socket in `start`.
         target: The supervisor.
         allowed_uids: Further users who may do everything.
-        disabled: Verbs that are switched off and answered 403: environ, metric, maintenance, reload, stop.
+        disabled: Verbs that are switched off and answered 403, by the names that `ROUTES` gives them.
         log: `log(level, message)`, level being one of debug, info, warning, error. Never blocks.
         on_event: Told of each refused and each changing request: a flat object to be logged as JSON, `event` being a
             name of the OWASP logging vocabulary (authz_fail, authz_admin, input_validation_fail).
@@ -51,16 +54,15 @@ class ControlServer:
         *,
         allowed_uids: Iterable[int] = (),
         disabled: Iterable[str] = (),
-        log: Log = _ignore,
+        log: Callable[[str, str], object] = _ignore,
         on_event: Callable[[dict[str, object]], object] = _ignore,
         on_request: Callable[[str, int], object] = _ignore,
         on_error: Callable[[str], object] = _ignore,
         limits: ServerLimits | None = None,
     ) -> None:
         self._socket = control_socket
-        self._routes = Routes(target, log)
+        self._api = Api(target, log, disabled)
         self._uids = frozenset((0, os.geteuid(), *allowed_uids))
-        self._disabled = frozenset(disabled)
         self._on_event = on_event
         self._on_request = on_request
         self._on_error = on_error
@@ -143,30 +145,40 @@ class ControlServer:
         if request.peer is None or request.peer.uid not in self._uids:
             self._report("authz_fail", request, 403)
             return _refused(request, 403, "cannot use the control socket as this user")
-        found = self._routes.find(request.path)
-        if found is None:
+        place = find(request.path)
+        if place is None:
             ours = request.path.startswith("/v1/")
             return _refused(request, 404, "cannot find anything at this path" if ours else "404 page not found")
-        label, route = found
         try:
-            response = self._answer(request, route)
+            response = self._answer(request, place)
         except BaseException:
-            self._on_request(label, 500)
+            self._on_request(place.label, 500)
             raise
-        self._on_request(label, response.status)
+        self._on_request(place.label, response.status)
+        route = place.route(request.method)
         if response.status in {403, 405}:
             self._report("authz_fail", request, response.status)
-        elif route.changes:
-            self._report("authz_admin" if response.status == 200 else "input_validation_fail", request, response.status)
+        elif route is not None and route.changes:
+            done = response.status in {200, 202}
+            self._report("authz_admin" if done else "input_validation_fail", request, response.status)
         return response
 
-    def _answer(self, request: Request, route: Route) -> Answer:
-        if route.methods and request.method not in route.methods:
-            return _refused(request, 405, "Method Not Allowed", allow=sorted(route.methods))
-        if route.verb in self._disabled:
-            return _refused(request, 403, f"cannot {route.verb} over the control socket: the configuration forbids it")
+    def _answer(self, request: Request, place: Place) -> Answer:
+        route = place.route(request.method)
+        if route is None:
+            return _refused(request, 405, "Method Not Allowed", allow=sorted(place.methods))
         try:
-            return route.answer(request)
+            self._api.require(route.verb)
+            # ContainerPilot ignores a query.
+            ignored = place.label.startswith("/v3/")
+            parameters = {} if ignored else parse_query(request.query, route.parameters)
+            return route.answer(self._api, Asked(request, place.name, parameters))
+        except ForbiddenError as error:
+            return _refused(request, 403, str(error))
+        except PayloadError as error:
+            return _refused(request, 422, str(error))
+        except UnknownJobError as error:
+            return _refused(request, 404, str(error))
         except ControlError as error:
             return _refused(request, 409, str(error))
 

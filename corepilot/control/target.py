@@ -16,15 +16,11 @@ class UnknownJobError(ControlError):
 
 
 class Operation(Protocol):
-    """Something under way that a client asked for; it goes on whether or not the client waits.
-
-    Attributes:
-        id: Counts up from 1 over the life of the process.
-    """
+    """Something under way that a client asked for; it goes on whether or not the client waits."""
 
     @property
     def id(self) -> int:
-        """Names it in `/v1/requests/ID`."""
+        """Names it in `/v1/requests/ID`. Counts up from 1 over the life of the process."""
         ...
 
     def lines(self, timeout_s: float | None) -> Iterator[dict[str, object]]:
@@ -45,7 +41,7 @@ class Operation(Protocol):
         ...
 
     def state(self) -> dict[str, object]:
-        """What has happened by now: `id`, `kind`, `finished`, `result` ("" before its end), `message`, `changes`."""
+        """What has happened by now: `id`, `kind`, `finished`, `result` ("" before its end), `changes` so far."""
         ...
 
 

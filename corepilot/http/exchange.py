@@ -20,6 +20,7 @@ _LINGER_S = 2.0
 _LINGER_BYTES = 8 * 1024 * 1024
 _REASONS = {
     200: b"OK",
+    202: b"Accepted",
     400: b"Bad Request",
     403: b"Forbidden",
     404: b"Not Found",

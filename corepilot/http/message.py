@@ -135,14 +135,23 @@ def split_target(target: bytes) -> tuple[str, str]:
     raw_path, _, query = target.partition(b"?")
     if not raw_path.startswith(b"/"):
         raise ValueError("the target is not a path")
-    head, *escapes = raw_path.split(b"%")
-    path = bytearray(head)
+    return percent_decoded(raw_path), query.decode("latin-1")
+
+
+def percent_decoded(raw: bytes) -> str:
+    """A part of a request target without its escapes.
+
+    Raises:
+        ValueError: An escape is not two hexadecimal digits, or the result is not UTF-8 or holds a NUL.
+    """
+    head, *escapes = raw.split(b"%")
+    decoded = bytearray(head)
     for escape in escapes:
         # int() would take "+1" and " 1" as well.
         if not escape[:2].isalnum() or len(escape) < 2:
-            raise ValueError("an escape in the path is not % and two hexadecimal digits")
-        path.append(int(escape[:2], 16))
-        path += escape[2:]
-    if 0 in path:
-        raise ValueError("the path holds a NUL")
-    return path.decode("utf-8"), query.decode("latin-1")
+            raise ValueError("an escape is not % and two hexadecimal digits")
+        decoded.append(int(escape[:2], 16))
+        decoded += escape[2:]
+    if 0 in decoded:
+        raise ValueError("it holds a NUL")
+    return decoded.decode("utf-8")

@@ -7,91 +7,21 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import gevent
 import pytest
+from controlling import Outcome, Running, Supervisor
 
 from corepilot._version import __version__
 from corepilot.control.client import ControlClient
 from corepilot.control.paths import bind_control_socket
 from corepilot.control.server import ControlServer
 from corepilot.errors import ControlError
-from corepilot.http.client import Client
 from corepilot.http.message import Response
 
-Values = dict[str, "str | None"]
 V3_POSTS = ["/v3/environ", "/v3/metric", "/v3/maintenance/enable", "/v3/maintenance/disable", "/v3/reload"]
-V1_POSTS = [path.replace("/v3/", "/v1/") for path in V3_POSTS] + ["/v1/stop"]
-V1_GETS = ["/v1/ping", "/v1/status", "/v1/instances/web"]
-
-
-class Outcome(NamedTuple):
-    ok: bool
-    text: str = ""
-
-
-class Supervisor:
-    """Records what it is asked, and answers as it is told."""
-
-    config = "/etc/app.json5"
-
-    def __init__(self) -> None:
-        self.calls: list[object] = []
-        self.outcome = Outcome(ok=True)
-        self.rejects: list[str] = []
-        self.failure: Exception | None = None
-
-    def status(self) -> dict[str, object]:
-        if self.failure:
-            raise self.failure
-        return {"jobs": [{"name": "app"}]}
-
-    def instances(self, service: str) -> list[dict[str, object]] | None:
-        return [{"id": "web-1"}] if service == "web" else None
-
-    def reload(self) -> Outcome:
-        self.calls.append("reload")
-        return self.outcome
-
-    def put_environ(self, values: Values) -> None:
-        self.calls.append(values)
-
-    def put_metric(self, values: dict[str, object]) -> list[str]:
-        self.calls.append(values)
-        return self.rejects
-
-    def maintenance(self, *, enable: bool) -> None:
-        if self.failure:
-            raise self.failure
-        self.calls.append(("maintenance", enable))
-
-    def stop(self) -> None:
-        self.calls.append("stop")
-
-
-class Running:
-    def __init__(self, path: Path, **options: object) -> None:
-        self.supervisor = Supervisor()
-        self.log: list[tuple[str, str]] = []
-        self.events: list[dict[str, object]] = []
-        self.counted: list[tuple[str, int]] = []
-        self.errors: list[str] = []
-        self.socket = bind_control_socket(str(path), {})
-        self.server = ControlServer(
-            self.socket,
-            self.supervisor,
-            log=lambda level, message: self.log.append((level, message)),
-            on_event=self.events.append,
-            on_request=lambda path, status: self.counted.append((path, status)),
-            on_error=self.errors.append,
-            **options,  # type: ignore[arg-type]  # whatever the test names
-        )
-        self.server.start()
-        self.client = Client(f"unix://{path}")
-
-    def ask(self, method: str, path: str, body: bytes = b"") -> Response:
-        return self.client.request(method, path, body, deadline_s=30)
+V1_POSTS = [path.replace("/v3/", "/v1/") for path in V3_POSTS] + ["/v1/shutdown", "/v1/plan", "/v1/jobs/web/stop"]
+V1_GETS = ["/v1/ping", "/v1/status", "/v1/instances/web", "/v1/jobs/web", "/v1/requests/1"]
 
 
 Run = Callable[..., Running]
@@ -189,6 +119,7 @@ def test_v3_reload_tells_what_is_wrong(run: Run) -> None:
     running = run()
     response = running.ask("POST", "/v3/reload")
     assert (response.status, response.body) == (200, b"\n")
+    assert running.supervisor.calls == [("reload judged", "everything")]
     running.supervisor.outcome = Outcome(ok=False, text="app.json5:3:5: jobs[0].exec: cannot be a number\n")
     response = running.ask("POST", "/v3/reload")
     assert (response.status, response.body) == (422, b"app.json5:3:5: jobs[0].exec: cannot be a number\n")
@@ -208,8 +139,8 @@ def test_v1_answers_in_json(run: Run) -> None:
         "version": __version__,
         "config": "/etc/app.json5",
     }
-    assert answer(running.ask("GET", "/v1/status")) == {"jobs": [{"name": "app"}]}
-    assert answer(running.ask("GET", "/v1/instances/web")) == [{"id": "web-1"}]
+    assert answer(running.ask("GET", "/v1/status")) == running.supervisor.status()
+    assert answer(running.ask("GET", "/v1/instances/web")) == running.supervisor.instances("web")
     assert answer(running.ask("POST", "/v1/environ", b'{"B":"1","A":null,"":"x"}')) == {
         "set": ["A", "B"],
         "skipped": [""],
@@ -217,10 +148,9 @@ def test_v1_answers_in_json(run: Run) -> None:
     assert answer(running.ask("POST", "/v1/metric", b'{"m":1}')) == {"recorded": 1}
     assert answer(running.ask("POST", "/v1/maintenance/enable")) == {"maintenance": True}
     assert answer(running.ask("POST", "/v1/maintenance/disable")) == {"maintenance": False}
-    assert answer(running.ask("POST", "/v1/reload")) == {"reloaded": True}
-    assert answer(running.ask("POST", "/v1/stop")) == {"stopping": True}
+    assert answer(running.ask("POST", "/v1/shutdown")) == {"stopping": True}
     assert running.supervisor.calls == [
-        {"B": "1", "A": None}, {"m": 1}, ("maintenance", True), ("maintenance", False), "reload", "stop",
+        {"B": "1", "A": None}, {"m": 1}, ("maintenance", True), ("maintenance", False), "shutdown",
     ]  # fmt: skip
 
 
@@ -254,13 +184,6 @@ def test_v1_metric_says_which_values_were_rejected_and_why(run: Run) -> None:
         "error": "cannot record a: it is no number; cannot record b: no such metric",
         "rejected": running.supervisor.rejects,
     }
-
-
-def test_v1_reload_tells_what_is_wrong(run: Run) -> None:
-    running = run()
-    running.supervisor.outcome = Outcome(ok=False, text="3:5: wrong")
-    response = running.ask("POST", "/v1/reload")
-    assert (response.status, answer(response)) == (422, {"error": "3:5: wrong"})
 
 
 def test_what_cannot_be_done_now_is_a_409(run: Run) -> None:
@@ -369,16 +292,16 @@ def test_requests_are_counted_by_few_paths(run: Run) -> None:
 
 
 def test_refused_and_changing_requests_are_security_events(run: Run) -> None:
-    running = run(disabled=["stop"])
+    running = run(disabled=["shutdown"])
     running.ask("GET", "/v1/status")
     assert running.events == []
     running.ask("POST", "/v1/maintenance/enable")
     running.ask("POST", "/v1/environ", b"[]")
-    running.ask("POST", "/v1/stop")
+    running.ask("POST", "/v1/shutdown")
     assert [(event["event"], event["path"], event["status"]) for event in running.events] == [
         ("authz_admin", "/v1/maintenance/enable", 200),
         ("input_validation_fail", "/v1/environ", 422),
-        ("authz_fail", "/v1/stop", 403),
+        ("authz_fail", "/v1/shutdown", 403),
     ]
     assert {(event["uid"], event["pid"]) for event in running.events} == {(os.geteuid(), os.getpid())}
     assert running.supervisor.calls == [("maintenance", True)]

@@ -123,10 +123,10 @@ def test_maintenance_and_metrics(tmp_path: Path) -> None:
         assert "'nope'" in answer.stderr
 
 
-def test_stop_is_a_stop_that_was_asked_for(tmp_path: Path) -> None:
+def test_shutdown_is_a_stop_that_was_asked_for(tmp_path: Path) -> None:
     with Corepilot(SLEEPER, tmp_path) as corepilot:
         corepilot.until_ready()
-        assert corepilot.client("stop").returncode == 0
+        assert corepilot.client("shutdown").returncode == 0
         assert corepilot.wait() == 0
         assert "a stop request" in corepilot.lines[-1]
 
@@ -162,14 +162,14 @@ def test_of_two_at_default_places_a_client_reaches_the_one_that_is_meant(tmp_pat
             eventually(lambda each=each: client("ping", "-c", str(each.config)).stdout == "ok\n")  # type: ignore[misc]
         (tmp_path / "other.json5").write_text(config)
         for words in (["-c", str(tmp_path / "other.json5")], []):
-            answer = client("stop", *words)
+            answer = client("shutdown", *words)
             assert answer.returncode == 1
             for each in (one, two):
                 assert f"(pid {each.supervisor}) runs {each.config}" in answer.stderr
             assert len(answer.stderr.splitlines()) == 1
-        assert client("stop", "-c", str(two.config)).returncode == 0
+        assert client("shutdown", "-c", str(two.config)).returncode == 0
         assert two.wait() == 0
-        assert client("stop", "-c", str(two.config)).returncode == 1
+        assert client("shutdown", "-c", str(two.config)).returncode == 1
         assert client("ping").stdout == "ok\n"
         assert one.stop() == 0
 

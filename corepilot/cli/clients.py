@@ -1,0 +1,90 @@
+"""What the commands that talk to a running corepilot share. Imports little: `corepilot ping` runs every few seconds."""
+
+import json
+import sys
+
+from corepilot.control.client import ControlClient, find
+from corepilot.errors import ControlError
+from corepilot.wording.escaping import escaped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+REFUSED = 1
+"""Exit status: it was refused or failed, and nothing was changed."""
+
+INCOMPLETE = 3
+"""Exit status: it was done, but not everything came up; of `plan`: there is something to do."""
+
+LATE = 4
+"""Exit status: it was not done within --timeout, and goes on."""
+
+_FIRST_ERROR = 400
+_UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+
+
+def client_of(arguments: "Any") -> ControlClient:
+    """The corepilot that is meant. One that `-c` names by its configuration is that one, or nobody."""
+    if arguments.socket:
+        return ControlClient(arguments.socket)
+    from corepilot.cli.files import locate
+    from corepilot.config.loading.peek import identify
+    from corepilot.errors import ConfigError
+
+    try:
+        identity = identify(locate(arguments.config, arguments.environment, pid_1=False), arguments.environment)
+    except ConfigError:
+        if arguments.config:
+            raise  # the default places are another corepilot's
+        return find(None, arguments.environment)
+    return find(identity.socket, arguments.environment, config=identity.path, required=bool(arguments.config))
+
+
+def ask(client: ControlClient, method: str, path: str, body: object = None, deadline_s: float = 5.0) -> "Any":
+    """The answer to one request, decoded.
+
+    Raises:
+        ControlError: There is none, or it is an error: then in the server's words.
+    """
+    data = None if body is None else json.dumps(body).encode()
+    code, answer = client.request(method, path, data, deadline_s=deadline_s)
+    return decoded(code, answer)
+
+
+def decoded(code: int, answer: bytes) -> "Any":
+    """What an answer holds.
+
+    Raises:
+        ControlError: It is an error.
+    """
+    text = answer.decode("utf-8", "replace")
+    try:
+        found = json.loads(text) if text.strip() else None
+    except ValueError:
+        found = text
+    if code >= _FIRST_ERROR:
+        raise ControlError(str(found.get("error", text)).strip() if isinstance(found, dict) else text.strip())
+    return found
+
+
+def quoted(name: str) -> str:
+    """A name as a part of a path or of a query: percent-encoded UTF-8 (RFC 3986, 2.1)."""
+    data = name.encode("utf-8", "surrogateescape")
+    return "".join([chr(byte) if chr(byte) in _UNRESERVED else f"%{byte:02X}" for byte in data])
+
+
+def say(line: str) -> None:
+    """Write one line; what others named, such as a service or a job, stays in it."""
+    sys.stdout.write(escaped(line) + "\n")
+
+
+def say_json(value: object) -> None:
+    """Write one document, for programs and for people."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def complain(text: str) -> None:
+    """Write a message to standard error, each line of it as a line."""
+    for line in text.splitlines():
+        sys.stderr.write(f"corepilot: {escaped(line)}\n")

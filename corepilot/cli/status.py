@@ -1,0 +1,70 @@
+"""`corepilot status`: jobs, services and watches."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from corepilot.cli.clients import ask, client_of, quoted, say, say_json
+from corepilot.wording.tables import table
+
+
+def status(arguments: Any) -> int:
+    """`corepilot status [JOB…]`: tables of jobs, services and watches, or of the named jobs only."""
+    client = client_of(arguments)
+    names = arguments.positionals
+    if names:
+        query = "&".join([f"job={quoted(name)}" for name in names])
+        jobs = ask(client, "GET", f"/v1/jobs?{query}")
+        if arguments.output == "json":
+            say_json(jobs)
+        else:
+            _say_jobs(jobs)
+        return 0
+    found = ask(client, "GET", "/v1/status")
+    if arguments.output == "json":
+        say_json(found)
+        return 0
+    catalog = found["catalog"]
+    where = f"{catalog['backend']} at {catalog['address']}" if catalog else "none"
+    if catalog and catalog["mode"] == "poll":
+        where += " (polling: there are no notifications of changes here)"
+    say(f"corepilot {found['version']}, pid {found['pid']}, up {_duration(found['uptime_s'])}, {found['config']}")
+    say(f"catalog {where}, socket {found['socket']}" + (", stopping" if found["stopping"] else ""))
+    _say_jobs(found["jobs"])
+    services = [
+        (one["id"], f"{one['address']}:{one['port']}", one["status"] or "-", "yes" if one["in_sync"] else "no")
+        for one in found["services"]
+    ]
+    _say_table(("INSTANCE", "ADDRESS", "STATUS", "IN CATALOG"), services)
+    watches = [
+        (one["name"], str(one["passing"]), str(one["instances"]), "yes" if one["connected"] else "no")
+        for one in found["watches"]
+    ]
+    _say_table(("WATCH", "PASSING", "INSTANCES", "CONNECTED"), watches)
+    return 0
+
+
+def _say_jobs(jobs: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            job["name"],
+            job["state"],
+            "-" if job["health"] in {"idle", "unknown"} else job["health"],
+            str(job["pid"] or "-"),
+            str(job["starts"]),
+            "-" if job["last_status"] is None else str(job["last_status"]),
+            "-" if job["up_s"] is None else _duration(job["up_s"]),
+        )
+        for job in jobs
+    ]
+    _say_table(("JOB", "STATE", "HEALTH", "PID", "STARTS", "LAST", "UP"), rows)
+
+
+def _say_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for line in table(head, rows):
+        say(line)
+
+
+def _duration(seconds: float) -> str:
+    from corepilot.config.text.units import format_duration
+
+    return format_duration(round(seconds) if seconds >= 10 else round(seconds, 1))

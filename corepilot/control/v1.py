@@ -1,0 +1,81 @@
+"""The answers of /v1 about the whole: JSON in and out, and errors that say what was wrong."""
+
+import os
+
+from corepilot._version import __version__
+from corepilot.control.api import Api, Asked, as_json, failed
+from corepilot.control.payload import PayloadError, parse_object
+from corepilot.control.values import put_environ, put_metric
+from corepilot.http.message import Response
+
+
+def ping(api: Api, _: Asked) -> Response:
+    """Which corepilot this is."""
+    return as_json(200, {"pid": os.getpid(), "version": __version__, "config": api.target.config})
+
+
+def status(api: Api, _: Asked) -> Response:
+    """What `corepilot status` shows."""
+    return as_json(200, api.target.status())
+
+
+def instances(api: Api, asked: Asked) -> Response:
+    """The instances of a watched service."""
+    found = api.target.instances(asked.name)
+    if found is None:
+        return failed(
+            404, f"cannot list instances of {asked.name!r}: no watch has that name; `corepilot status` names all"
+        )
+    return as_json(200, found)
+
+
+def environ(api: Api, asked: Asked) -> Response:
+    """Set variables for the jobs started from now on."""
+    try:
+        values, skipped = put_environ(api, asked.request.body)
+    except PayloadError as error:
+        return failed(422, f"cannot set variables: {error}")
+    return as_json(200, {"set": sorted(values), "skipped": sorted(skipped)})
+
+
+def metric(api: Api, asked: Asked) -> Response:
+    """Record values of metrics."""
+    try:
+        values = parse_object(asked.request.body)
+    except PayloadError as error:
+        return failed(422, f"cannot record metrics: {error}")
+    rejected = put_metric(api, values)
+    if rejected:
+        return as_json(422, {"error": "; ".join(rejected), "rejected": rejected})
+    return as_json(200, {"recorded": len(values)})
+
+
+def enable_maintenance(api: Api, _: Asked) -> Response:
+    """Leave the catalog."""
+    api.target.maintenance(enable=True)
+    return as_json(200, {"maintenance": True})
+
+
+def disable_maintenance(api: Api, _: Asked) -> Response:
+    """Come back."""
+    api.target.maintenance(enable=False)
+    return as_json(200, {"maintenance": False})
+
+
+def plan(api: Api, asked: Asked) -> Response:
+    """What a reload would do."""
+    try:
+        values = parse_object(asked.request.body) if asked.request.body else {}
+    except PayloadError as error:
+        return failed(422, f"cannot plan: {error}")
+    location = values.get("location")
+    if location is not None and not (isinstance(location, str) and location.startswith("/") and "\0" not in location):
+        return failed(422, "cannot plan: the location is neither null nor the absolute path of a configuration")
+    outcome = api.target.plan(location)
+    return as_json(200, {"changes": outcome.changes}) if outcome.ok else failed(422, outcome.text)
+
+
+def shutdown(api: Api, _: Asked) -> Response:
+    """Stop everything, as SIGTERM does."""
+    api.target.shutdown()
+    return as_json(200, {"stopping": True})
