@@ -40,6 +40,10 @@ class JobChange(Value):
     new: JobKey | None
     settings: tuple[tuple[str, object, object], ...] = ()
 
+    def concerns(self, names: frozenset[str]) -> bool:
+        """Whether one of these fields differs."""
+        return any(name in names for name, _, _ in self.settings)
+
 
 def compare_jobs(
     old: Sequence[tuple[JobKey, Job]], new: Sequence[tuple[JobKey, Job]], *, restart_all: bool = False

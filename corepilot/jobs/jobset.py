@@ -18,6 +18,9 @@ from corepilot.model.trigger import OnEvent, keys
 STARTUP = Event("startup", GLOBAL)
 SHUTDOWN = Event("shutdown", GLOBAL)
 
+RUNS = frozenset(("restarts", "timeout_s"))
+"""Settings that say how often, and how long, a job runs."""
+
 AT_ONCE = 16
 """How many new jobs are started at once: spawning one takes a third of a millisecond."""
 
@@ -115,7 +118,10 @@ class JobSet:
         self._index(new_plans)
         stopped: list[Actor] = []
         for actor, plan in zip(self.actors, new_plans, strict=True):
-            kind = by_new[plan.key].kind
+            change = by_new[plan.key]
+            kind = change.kind
+            if kind == "updated" and actor.state.phase == "complete" and change.concerns(RUNS):
+                kind = "renewed"  # it would not have ended, or not so
             if actor in self._arriving:
                 actor.plan = plan
             elif kind in {"unchanged", "updated"} or actor.state.phase == "stopped":
