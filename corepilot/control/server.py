@@ -201,7 +201,7 @@ class ControlServer:
 
 def _is_heavy(request: Request) -> bool:
     """Whether the answer grows with the configuration: what only looks waits for what changes something."""
-    return request.method == "GET" and not request.path.endswith("/ping")
+    return request.method in {"GET", "HEAD"} and not request.path.endswith("/ping")
 
 
 def _refused(request: Request, status: int, text: str, *, allow: Iterable[str] = ()) -> Response:
