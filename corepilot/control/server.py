@@ -69,6 +69,7 @@ class ControlServer:
         self._limits = limits or _LIMITS
         self._http = self._server_on(control_socket)
         self._retired: list[HttpServer] = []
+        self._stopped = False
 
     @property
     def path(self) -> str:
@@ -108,16 +109,22 @@ class ControlServer:
         at most, and must not run twice at a time. The socket of a process that listens there is left alone.
 
         Returns:
-            Whether it was necessary. The warnings of the new `control_socket` are then new as well.
+            Whether it was necessary; the new `control_socket` then has warnings of its own. Never after `stop`.
 
         Raises:
             ControlError: It cannot be done now, and why: say so once, and try again at the next tick. Requests that
                 have come in are still served.
         """
-        if self._socket.is_in_place():
+        if self._stopped or self._socket.is_in_place():
             return False
-        self.move(self._socket.bind_again(sleep))
-        return True
+        return self._move_unless_stopped(self._socket.bind_again(sleep))
+
+    def _move_unless_stopped(self, control_socket: ControlSocket) -> bool:
+        if self._stopped:
+            control_socket.close()
+        else:
+            self.move(control_socket)
+        return not self._stopped
 
     @property
     def control_socket(self) -> ControlSocket:
@@ -134,6 +141,7 @@ class ControlServer:
 
         Takes no longer than the grace and a second, and as long again after a move. Not to be called from a request.
         """
+        self._stopped = True
         # Before the listener closes: whoever finds the file finds somebody who listens.
         self._socket.remove()
         self._http.stop(grace_s)
@@ -205,7 +213,7 @@ class ControlServer:
 
 def _is_heavy(request: Request) -> bool:
     """Whether the answer grows with the configuration: what only looks waits for what changes something."""
-    return request.method == "GET" and not request.path.endswith("/ping")
+    return request.method in {"GET", "HEAD"} and not request.path.endswith("/ping")
 
 
 def _refused(request: Request, status: int, text: str, *, allow: Iterable[str] = ()) -> Response:

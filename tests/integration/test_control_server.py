@@ -1,5 +1,6 @@
 """The control API over a real socket (ContainerPilot contract, section 9.1; fault rows A04, A07, A09)."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -397,6 +398,23 @@ def test_a_place_that_another_has_taken_meanwhile_is_left_to_it_until_it_is_free
         other.server.stop()
     assert running.server.restore()
     assert running.ask("GET", "/v1/ping").status == 200
+
+
+def test_a_socket_is_not_made_again_after_a_stop_or_during_it(run: Run) -> None:
+    running = run()
+    os.unlink(running.socket.path)
+    directory = os.open(os.path.dirname(running.socket.path), os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)  # another start in the directory, for which it waits
+        restoring = gevent.spawn(running.server.restore)
+        gevent.sleep(0)
+        running.server.stop()
+        fcntl.flock(directory, fcntl.LOCK_UN)
+        assert restoring.get(timeout=30) is False
+    finally:
+        os.close(directory)
+    assert not running.server.restore()
+    assert not os.path.exists(running.socket.path)
 
 
 def test_it_can_be_stopped_twice_and_without_having_been_started(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Answers that are sent while they are being made: `StreamingResponse`."""
 
 import socket as native
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from gevent import socket
 from http_script import eventually_switching
 
+from corepilot.control.client import ControlClient
+from corepilot.errors import ControlError
 from corepilot.http.exchange import ServerLimits
 from corepilot.http.listening import listen_tcp
 from corepilot.http.message import NO_HEADERS, Answer, Headers, Request, StreamingResponse
@@ -157,6 +160,37 @@ def test_an_http_client_understands_it(serve: Serve) -> None:
         body += event.data
     assert isinstance(event, h11.EndOfMessage)
     assert body == b"a" * 100_000 + b"b"
+
+
+@pytest.mark.parametrize("end", [None, OSError("the disk")])
+def test_the_client_of_the_command_line_reads_lines(tmp_path: Path, end: Exception | None) -> None:
+    """It blocks, so it has a thread, and the server the hub."""
+    listener = native.socket(native.AF_UNIX)
+    listener.bind(str(tmp_path / "x.socket"))
+    listener.listen(5)
+    served = Served(listener, ServerLimits(), stream)
+    found: list[object] = []
+
+    def read() -> None:
+        with ControlClient(str(tmp_path / "x.socket")).stream("POST", "/v1/x", b"{}") as lines:
+            found.append(lines.status)
+            try:
+                found.extend(lines)
+            except ControlError as error:
+                found.append(error)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    try:
+        served.source().put(b'{"a":1}\n{"b"')
+        eventually_switching(lambda: found == [200, b'{"a":1}'])
+        served.source().put(b":2}\n", end)
+        eventually_switching(lambda: not reading.is_alive())
+    finally:
+        served.server.stop(0)
+        reading.join(30)
+    assert found[:3] == [200, b'{"a":1}', b'{"b":2}']
+    assert [str(error).endswith("see its log") for error in found[3:]] == [True] * (end is not None)
 
 
 def test_an_old_client_reads_to_the_end_of_the_connection(serve: Serve) -> None:
