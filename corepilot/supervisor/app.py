@@ -231,7 +231,7 @@ class App:
     @property
     def control_path(self) -> str:
         """Where the control socket is."""
-        return self._control_socket.path
+        return (self._server.control_socket if self._server else self._control_socket).path
 
     def bind_control(self, configuration: Configuration) -> "ControlSocket | None":
         """Bind the control socket of a configuration (ContainerPilot contract, section 4.11); None if it stays.
@@ -250,9 +250,9 @@ class App:
     def move_control(self, control_socket: "ControlSocket") -> None:
         """Answer there from now on."""
         assert self._server is not None  # noqa: S101  - a reload comes through it
+        old = self.control_path
         self._server.move(control_socket)
-        self.log("info", f"the control socket is now at {control_socket.path}, and no longer at {self.control_path}")
-        self._control_socket = control_socket
+        self.log("info", f"the control socket is now at {control_socket.path}, and no longer at {old}")
 
     def _keep_control(self) -> None:
         """Listen again where somebody has removed the socket's file."""
@@ -262,7 +262,6 @@ class App:
             self.reserve.refill()
             try:
                 if self._server.restore():
-                    self._control_socket = self._server.control_socket
                     self.log("warning", f"the control socket {self.control_path} was removed; it is there again")
                     told = ""
             except CorepilotError as error:

@@ -4,7 +4,6 @@ What waits while a reload is under way is one reload, the strongest of those tha
 asked gets its result.
 """
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -296,8 +295,3 @@ def _summary(changes: list[Change]) -> str:
         for (what, kind), count in counts.items()
     ]
     return ", ".join(parts) or "nothing has changed"
-
-
-def real_location(location: str) -> str:
-    """The absolute path of a configuration, by which clients know which corepilot runs it."""
-    return os.path.realpath(location.removeprefix("file://"))

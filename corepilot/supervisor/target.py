@@ -11,9 +11,10 @@ from corepilot.errors import ControlError, CorepilotError
 from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import Order
 from corepilot.model.event import GLOBAL, Event
+from corepilot.sources.file import absolute_path
 from corepilot.supervisor.difference import Change, Difference
 from corepilot.supervisor.operations import UP_S, Operation, Operations
-from corepilot.supervisor.reloader import Mode, real_location
+from corepilot.supervisor.reloader import Mode
 from corepilot.system.groups import mark_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Target:
     def __init__(self, app: "App") -> None:
         self._app = app
         self._operations = Operations(lambda: app.shutdown.reason)
-        self.config = real_location(app.arguments.location)
+        self.config = absolute_path(app.arguments.location)
 
     def status(self) -> dict[str, object]:
         """Everything `corepilot status` shows."""

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from corepilot.cli import commands
+from corepilot.cli import commands, status
 
 NAME = "a\nb\x1b[2J\udcff"
 SHOWN = r"a\nb\x1b[2J\udcff"
 
 
 def printed(command: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
-    monkeypatch.setattr(commands, "_ask", lambda *_words, **_more: answer)
+    for module in (commands, status):
+        monkeypatch.setattr(module, "ask", lambda *_words, **_more: answer)
+        monkeypatch.setattr(module, "client_of", lambda _arguments: None)
     arguments = argparse.Namespace(socket="/no", output=None, positionals=["web"])
     assert command(arguments) == 0
     return capsys.readouterr().out
@@ -34,7 +36,7 @@ def test_a_job_is_one_row(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         "jobs": [job], "services": [service], "watches": [watch],
     }  # fmt: skip
     width = len(SHOWN)
-    lines = printed(commands.status, answer, monkeypatch, capsys).splitlines()
+    lines = printed(status.status, answer, monkeypatch, capsys).splitlines()
     assert lines == [
         f"corepilot 1, pid 1, up 1s, {SHOWN}",
         f"catalog none, socket {SHOWN}",
