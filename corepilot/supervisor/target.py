@@ -60,7 +60,7 @@ class Target:
             "pid": os.getpid(),
             "uptime_s": round(time.monotonic() - app.started_at, 3),
             "config": app.configuration.location,
-            "socket": app.control_path,
+            "socket": app.control.path,
             "stopping": app.shutdown.begun,
             "maintenance": app.jobs.maintenance,
             "dropped_output_bytes": app.log.dropped_bytes,
