@@ -45,7 +45,7 @@ class Route(NamedTuple):
 
 
 _V3 = {200: "Nothing"}
-_BEGUN = {200: "Lines", 202: "Accepted", 404: "Error", 422: "Error"}
+_BEGUN = {200: "Lines", 202: "Accepted", 404: "Error"}
 
 ROUTES = (
     Route("", "/v3/ping", "ping", v3.ping, "Say that corepilot answers.", _V3, changes=False),
@@ -62,7 +62,7 @@ ROUTES = (
     Route("GET", "/v1/instances/NAME", "instances", v1.instances, "The instances of a watched service.",
           {200: "Instances", 404: "Error"}, changes=False),
     Route("POST", "/v1/environ", "environ", v1.environ, "Set variables for commands that start from now on.",
-          {200: "VariablesSet", 422: "Error"}, body="Variables"),
+          {200: "VariablesSet"}, body="Variables"),
     Route("POST", "/v1/metric", "metric", v1.metric, "Record values of declared metrics.",
           {200: "MetricsRecorded", 422: "MetricsRejected"}, body="Metrics"),
     Route("POST", "/v1/maintenance/enable", "maintenance", v1.enable_maintenance, "Leave the catalog.",
@@ -70,7 +70,7 @@ ROUTES = (
     Route("POST", "/v1/maintenance/disable", "maintenance", v1.disable_maintenance, "Come back to the catalog.",
           {200: "Maintenance"}),
     Route("GET", "/v1/jobs", "jobs", operations.jobs, "The status of all jobs, or of those that are named.",
-          {200: "Jobs", 404: "Error", 422: "Error"}, parameters=("job",), changes=False),
+          {200: "Jobs", 404: "Error"}, parameters=("job",), changes=False),
     Route("POST", "/v1/jobs", "jobs", operations.on_jobs,
           "One action on several jobs: on all of them, or, if one name is unknown, on none.",
           {**_BEGUN, 200: "LinesOrSignalled"}, parameters=_WAITING, body="Command"),
@@ -84,13 +84,13 @@ ROUTES = (
           parameters=_WAITING),
     Route("POST", "/v1/jobs/NAME/signal", "signal", operations.signal,
           "Send a signal to a job's main process, or to its process group.",
-          {200: "Signalled", 404: "Error", 422: "Error"}, body="Signal"),
+          {200: "Signalled", 404: "Error"}, body="Signal"),
     Route("POST", "/v1/jobs/NAME/wait", "wait", operations.wait, "Wait until a job is in a state.", _BEGUN,
           parameters=_WAITING, body="Wait", changes=False),
     Route("POST", "/v1/reload", "reload", operations.reload, "Take the configuration into use as it is now.",
-          {200: "Lines", 202: "Accepted", 422: "Error"}, parameters=("mode", *_WAITING)),
+          {200: "Lines", 202: "Accepted"}, parameters=("mode", *_WAITING)),
     Route("POST", "/v1/plan", "plan", v1.plan, "What a reload would do, and why; changes nothing.",
-          {200: "Plan", 422: "Error"}, body="Location", changes=False),
+          {200: "Plan"}, body="Location", changes=False),
     Route("GET", "/v1/requests/ID", "requests", operations.request, "What became of something that was asked for.",
           {200: "Request", 404: "Error"}, changes=False),
     Route("POST", "/v1/shutdown", "shutdown", v1.shutdown, "Stop everything, as SIGTERM does.", {200: "Stopping"}),
