@@ -48,12 +48,16 @@ class Api:
         target: The supervisor.
         log: `log(level, message)`.
         disabled: Verbs that are switched off.
+
+    Attributes:
+        waiting: How many clients wait for the end of an operation.
     """
 
     def __init__(self, target: ControlTarget, log: "Log", disabled: Iterable[str] = ()) -> None:
         self.target = target
         self.log = log
         self.budget = EnvironBudget()
+        self.waiting = 0
         self._disabled = frozenset(disabled)
 
     def require(self, verb: str) -> None:

@@ -308,6 +308,20 @@ def test_a_server_that_goes_while_somebody_waits_is_not_taken_for_success(runnin
     assert "cannot read the whole answer" in answer.err
 
 
+@pytest.mark.parametrize("line", [{}, {"result": "done"}, {"what": "job"}])
+def test_an_answer_that_is_none_is_not_taken_for_success(
+    running: Running, client: Client, line: dict[str, object]
+) -> None:
+    running.supervisor.said = [line, DONE]
+    assert client("stop", "web") == Answer(
+        1, "", "corepilot: cannot understand the answer: a line of it is no change; is this the socket of corepilot?\n"
+    )
+    running.supervisor.said = [change("web", "stopped"), change("web", "stopped")]
+    answer = client("stop", "web")
+    assert answer.status == 1
+    assert answer.err.startswith("corepilot: cannot tell what became of request 2: the answer has no end")
+
+
 def test_ctrl_c_ends_the_wait_and_says_that_the_request_goes_on(running: Running) -> None:
     running.supervisor.endless = True
     with subprocess.Popen(
