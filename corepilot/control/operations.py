@@ -4,16 +4,24 @@ What was asked for is an operation of the supervisor, which goes on whether or n
 answer is its lines as they come, one JSON object each (NDJSON), and outlives the limit for a handler; without, its id.
 """
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple, cast
+from __future__ import annotations
+
+from typing import cast
 
 from corepilot.control.api import Api, Asked, as_json, failed
 from corepilot.control.payload import PayloadError, encode, parse_object
 from corepilot.control.query import Waiting, one_of, parse_waiting
 from corepilot.control.signals import signal_number
-from corepilot.control.target import Action, Condition, Operation, ReloadMode
 from corepilot.errors import ControlError
 from corepilot.http.message import Answer, Headers, Response, StreamingResponse
+from corepilot.model.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Literal
+
+    from corepilot.control.target import Action, Condition, Operation, ReloadMode
 
 CONDITIONS = ("running", "healthy", "complete", "stopped")
 MODES = ("changed", "all", "everything")
@@ -27,7 +35,7 @@ MOST_WAITING = 32
 _MOST_DIGITS = 15
 
 
-class Command(NamedTuple):
+class JobCommand(Value):
     """One action on some jobs, checked.
 
     Attributes:
@@ -125,7 +133,7 @@ def _carry_out(api: Api, asked: Asked, action: str, patterns: tuple[str, ...], v
     return _begun(api, api.target.act(cast("Action", action), command.jobs, asked.client_pid), waiting)
 
 
-def _parse_command(action: str, patterns: tuple[str, ...], values: dict[str, object]) -> Command:
+def _parse_command(action: str, patterns: tuple[str, ...], values: dict[str, object]) -> JobCommand:
     known = {"signal": ("signal", "group"), "wait": ("for",)}.get(action, ())
     for name in values:
         if name not in known:
@@ -144,7 +152,7 @@ def _parse_command(action: str, patterns: tuple[str, ...], values: dict[str, obj
         if values.get("for") not in CONDITIONS:
             raise PayloadError(f"cannot wait: `for` is one of {', '.join(CONDITIONS)}")
         condition = cast("Condition", values["for"])
-    return Command(action, patterns, number, group, condition)
+    return JobCommand(action, patterns, number, group, condition)
 
 
 def _checked_patterns(patterns: list[str]) -> tuple[str, ...]:

@@ -4,12 +4,17 @@ One fixed table: the server finds its answers in it, and docs/reference/openapi.
 request is ever used to look up a name in our code.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from __future__ import annotations
 
 from corepilot.control import operations, v1, v3
-from corepilot.control.api import Api, Asked
-from corepilot.http.message import Answer
+from corepilot.model.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from corepilot.control.api import Api, Asked
+    from corepilot.http.message import Answer
 
 NAMES = ("NAME", "ID")
 """What a path has in the place of something that a request names."""
@@ -17,7 +22,7 @@ NAMES = ("NAME", "ID")
 _WAITING = ("wait", "timeout_s")
 
 
-class Route(NamedTuple):
+class Route(Value):
     """One method at one path of the API.
 
     Attributes:
@@ -97,7 +102,7 @@ ROUTES = (
 )  # fmt: skip
 
 
-class Place(NamedTuple):
+class Endpoint(Value):
     """A path that was found.
 
     Attributes:
@@ -115,14 +120,14 @@ class Place(NamedTuple):
         return self.methods.get(method) or self.methods.get("")
 
 
-def find(path: str) -> Place | None:
+def find(path: str) -> Endpoint | None:
     """Find a decoded path in the table."""
     methods = _EXACT.get(path)
     if methods is not None:
-        return Place(path, methods)
+        return Endpoint(path, methods)
     for before, after, label, found in _PATTERNS:
         if path.startswith(before) and path.endswith(after) and len(path) > len(before) + len(after):
-            return Place(label, found, path[len(before) : len(path) - len(after)])
+            return Endpoint(label, found, path[len(before) : len(path) - len(after)])
     return None
 
 
