@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from corepilot import _version
-from corepilot.errors import ControlError, CorepilotError
+from corepilot.errors import ControlError, CorepilotError, UnknownJobError
 from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import Order
 from corepilot.model.event import GLOBAL, Event
@@ -296,12 +296,6 @@ class Target:
     @staticmethod
     def _mark_of_client(client_pid: int | None) -> str:
         return mark_of(client_pid).decode("ascii", "replace") if client_pid else ""
-
-
-class UnknownJobError(ControlError):
-    """A job that is not there."""
-
-    code = "unknown-job"
 
 
 def _settled(runner: Runner, starts: int) -> bool:
