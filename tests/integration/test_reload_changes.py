@@ -49,7 +49,7 @@ def test_reactions_and_services_change_without_a_restart(tmp_path: Path) -> None
     check = 'health: {exec: "true", interval: 1, ttl: 5}'
     with Corepilot(text(check), tmp_path) as corepilot:
         corepilot.until_ready()
-        eventually(lambda: corepilot.status()["services"][0]["in_sync"])
+        eventually(lambda: [one["in_sync"] for one in corepilot.status()["services"]] == [True])
         before = corepilot.job("web")
         corepilot.configure(text(f'{check}, tags: ["new"], restarts: 3, stopTimeout: 2'))
         assert "web: updated" in corepilot.client("reload").stdout
