@@ -295,7 +295,7 @@ class JobSet:
         if exit_on == "end" or (exit_on == "failure" and status):
             self.ended_by = actor.state.process.status or 0
             self._observer.ends_with(f"job {name} has ended with status {self.ended_by}")
-        self._consider_end()
+        self._bus.after(self._consider_end)  # what it has said at its end may start others
 
     def _consider_end(self, *, by_itself: bool = True) -> None:
         if self._leaving or self._arriving or self._newcomers:

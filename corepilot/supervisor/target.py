@@ -4,10 +4,12 @@ import fnmatch
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from corepilot import _version
 from corepilot.errors import ControlError, CorepilotError, UnknownJobError
+from corepilot.http.time_slice import TimeSlice
 from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import Order
 from corepilot.model.event import GLOBAL, Event
@@ -125,13 +127,13 @@ class Target:
             failed = []
             for runner, starts, was_ended, was_running in before:
                 if action == "stop":
-                    self._operations.wait_until(lambda runner=runner: runner.state.ended)  # type: ignore[misc]
+                    self._operations.wait_until(operation, partial(_has_ended, runner))
                     operation.add(**_line(runner, "already" if was_ended else "stopped"))
                     continue
                 if action == "start" and was_running:
                     operation.add(**_line(runner, "already"))
                     continue
-                up = self._operations.wait_until(lambda runner=runner, starts=starts: _has_started(runner, starts))  # type: ignore[misc]
+                up = self._operations.wait_until(operation, partial(_has_started, runner, starts))
                 if not up or not _is_up(runner):
                     failed.append(str(runner.key))
                 operation.add(**_line(runner, _DONE[action]))
@@ -170,13 +172,13 @@ class Target:
 
         def work(operation: Operation) -> None:
             for runner in runners:
-                if not self._operations.wait_until(lambda runner=runner: reached(runner)) and not reached(runner):  # type: ignore[misc]
+                if not self._operations.wait_until(operation, partial(reached, runner)) and not reached(runner):
                     operation.finish("refused", f"corepilot is stopping ({self._app.shutdown.reason})")
                     return
                 operation.add(**_line(runner, condition))
             operation.finish("done")
 
-        return self._operations.begin("wait", work)
+        return self._operations.begin("wait", work, of_reader=True)
 
     # ------------------------------------------------------------------------------------------------------ reloads
     def reload(self, mode: Mode, client_pid: int | None) -> Operation:
@@ -261,7 +263,9 @@ class Target:
             return runners
         chosen: set[int] = set()
         unknown = []
+        time_slice = TimeSlice()
         for pattern in patterns:
+            time_slice.check()
             found = [runner for runner in runners if pattern == str(runner.key)]
             found = found or [runner for runner in runners if fnmatch.fnmatchcase(str(runner.key), pattern)]
             chosen |= {id(runner) for runner in found}
@@ -274,7 +278,7 @@ class Target:
 
     def _report(self, operation: Operation, difference: Difference, *, everything: bool) -> None:
         by_name = {str(runner.key): runner for runner in self._runners}
-        self._operations.wait_until(lambda: all(map(_is_decided, by_name.values())))
+        self._operations.wait_until(operation, lambda: all(map(_is_decided, by_name.values())))
         failed = []
         for change in difference.changes:
             kind = "restarted" if everything and change.kind in {"unchanged", "updated"} else change.kind
@@ -306,6 +310,10 @@ def _is_decided(runner: Runner) -> bool:
     if state.process.stage != "running" or runner.plan.job.command is None or runner.started_at is None:
         return True
     return time.monotonic() - runner.started_at >= UP_S
+
+
+def _has_ended(runner: Runner) -> bool:
+    return runner.state.ended
 
 
 def _has_started(runner: Runner, starts: int) -> bool:
