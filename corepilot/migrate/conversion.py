@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from corepilot.config.rules.version2 import KEYS
-from corepilot.config.text.json5 import position
+from corepilot.config.text.json5_document import position
 from corepilot.migrate import lifecycle, periodic
 from corepilot.migrate.draft import Draft
 from corepilot.migrate.layout import DECIDE, Piece, decide, member, nested, note

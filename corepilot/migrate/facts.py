@@ -7,7 +7,8 @@ from typing import Any
 from corepilot.config.diagnostics.source_map import Path, SourceMap, path_text
 from corepilot.config.schema.sections import load
 from corepilot.config.schema.settings import RootSection
-from corepilot.config.text.json5 import Json5Error, parse
+from corepilot.config.text.json5 import parse
+from corepilot.config.text.json5_document import Json5Error
 from corepilot.gotemplate import TemplateError, render
 
 

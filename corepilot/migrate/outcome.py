@@ -10,7 +10,7 @@ from corepilot.config.diagnostics.source_map import SourceMap
 from corepilot.config.loading import loader
 from corepilot.config.loading.exchange import LoadResult
 from corepilot.config.rules.version2 import judge_location, keys_in
-from corepilot.config.text.json5 import position
+from corepilot.config.text.json5_document import position
 from corepilot.migrate.conversion import Decision, convert, decisions, is_version_2
 from corepilot.migrate.differences import DIFFERENCES, Difference
 from corepilot.migrate.errors import CANNOT_READ, MigrationError

@@ -4,21 +4,28 @@ import fnmatch
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, Protocol
 
 from corepilot import _version
+from corepilot.control.target import PlanOutcome, ReloadOutcome, UnknownJobError
 from corepilot.errors import ControlError, CorepilotError
+from corepilot.events import EventBus
+from corepilot.jobs.environment import ChildEnvironment
+from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import Order
+from corepilot.model.configuration import Configuration
 from corepilot.model.event import GLOBAL, Event
+from corepilot.output.log import Log
 from corepilot.sources.file import absolute_path
+from corepilot.supervisor.arguments import RunArguments
 from corepilot.supervisor.difference import Change, Difference
+from corepilot.supervisor.discovery import Discovery
 from corepilot.supervisor.operations import UP_S, Operation, Operations
-from corepilot.supervisor.reloader import Mode
+from corepilot.supervisor.reloader import Mode, Reloader
+from corepilot.supervisor.shutdown import Shutdown
 from corepilot.system.groups import mark_of
-
-if TYPE_CHECKING:
-    from corepilot.supervisor.app import App
+from corepilot.telemetry.metrics import Metrics
 
 MAINTENANCE = {True: Event("enterMaintenance", GLOBAL), False: Event("exitMaintenance", GLOBAL)}
 
@@ -26,25 +33,31 @@ _DONE = {"start": "started", "stop": "stopped", "restart": "restarted"}
 _NOT_WAITING = "not waiting: this request stops the job it comes from"
 
 
-class ReloadOutcome(NamedTuple):
-    """How a reload was judged; `text` is the whole report."""
+class Controlled(Protocol):
+    """What requests act on: the supervisor's parts."""
 
-    ok: bool
-    text: str
+    arguments: RunArguments
+    bus: EventBus
+    configuration: Configuration
+    discovery: Discovery
+    environment: ChildEnvironment
+    jobs: JobSet
+    log: Log
+    metrics: Metrics
+    observed: bool
+    reloader: Reloader
+    shutdown: Shutdown
+    started_at: float
 
-
-class PlanOutcome(NamedTuple):
-    """What a reload would do; `text` is the report if the configuration is refused."""
-
-    ok: bool
-    text: str
-    changes: list[dict[str, object]]
+    @property
+    def control_path(self) -> str:
+        """Where the control socket is."""
 
 
 class Target:
     """Carries out control requests. Called from the greenlets of the control server."""
 
-    def __init__(self, app: "App") -> None:
+    def __init__(self, app: Controlled) -> None:
         self._app = app
         self._operations = Operations(lambda: app.shutdown.reason)
         self.config = absolute_path(app.arguments.location)
@@ -296,12 +309,6 @@ class Target:
     @staticmethod
     def _mark_of_client(client_pid: int | None) -> str:
         return mark_of(client_pid).decode("ascii", "replace") if client_pid else ""
-
-
-class UnknownJobError(ControlError):
-    """A job that is not there."""
-
-    code = "unknown-job"
 
 
 def _settled(runner: Runner, starts: int) -> bool:
