@@ -10,7 +10,8 @@ import gevent.event
 
 from corepilot.control.paths import bind_control_socket
 from corepilot.control.server import ControlServer
-from corepilot.control.target import Action, Condition, PlanOutcome, ReloadMode, ReloadOutcome, UnknownJobError
+from corepilot.control.target import Action, Condition, PlanOutcome, ReloadMode, ReloadOutcome
+from corepilot.errors import UnknownJobError
 from corepilot.http.client import Client
 from corepilot.http.message import Response
 

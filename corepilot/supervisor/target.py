@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 from corepilot import _version
-from corepilot.control.target import PlanOutcome, ReloadOutcome, UnknownJobError
-from corepilot.errors import ControlError, CorepilotError
+from corepilot.control.target import PlanOutcome, ReloadOutcome
+from corepilot.errors import ControlError, CorepilotError, UnknownJobError
 from corepilot.events import EventBus
 from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
@@ -21,6 +21,7 @@ from corepilot.sources.file import absolute_path
 from corepilot.supervisor.arguments import RunArguments
 from corepilot.supervisor.difference import Change, Difference
 from corepilot.supervisor.discovery import Discovery
+from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.operations import UP_S, Operation, Operations
 from corepilot.supervisor.reloader import Mode, Reloader
 from corepilot.supervisor.shutdown import Shutdown
@@ -39,6 +40,7 @@ class Controlled(Protocol):
     arguments: RunArguments
     bus: EventBus
     configuration: Configuration
+    control: ControlEndpoint
     discovery: Discovery
     environment: ChildEnvironment
     jobs: JobSet
@@ -48,10 +50,6 @@ class Controlled(Protocol):
     reloader: Reloader
     shutdown: Shutdown
     started_at: float
-
-    @property
-    def control_path(self) -> str:
-        """Where the control socket is."""
 
 
 class Target:
@@ -73,7 +71,7 @@ class Target:
             "pid": os.getpid(),
             "uptime_s": round(time.monotonic() - app.started_at, 3),
             "config": app.configuration.location,
-            "socket": app.control_path,
+            "socket": app.control.path,
             "stopping": app.shutdown.begun,
             "maintenance": app.jobs.maintenance,
             "dropped_output_bytes": app.log.dropped_bytes,
