@@ -52,7 +52,7 @@ class Controlled(Protocol):
     started_at: float
 
 
-class Target:
+class SupervisorTarget:
     """Carries out control requests. Called from the greenlets of the control server."""
 
     def __init__(self, app: Controlled) -> None:
