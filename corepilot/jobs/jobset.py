@@ -171,6 +171,9 @@ class JobSet:
     # ------------------------------------------------------------------------------------------------------- people
     def order(self, actor: Actor, order: Order) -> None:
         """Do what a person wants with one job."""
+        if actor in self._arriving:  # a person need not wait until all that has to stop has stopped
+            del self._arriving[actor]
+            self._renew(actor, run=False)
         was_ended = actor.state.ended
         actor.handle(order)
         if was_ended and not actor.state.ended:
@@ -231,7 +234,7 @@ class JobSet:
         if self.stopping or not actor.state.ended or actor.state.stop.outcome != "again":
             return  # everything stops, or a person was quicker
         if actor.successor is None or actor.successor[1]:
-            self._renew(actor)
+            self._renew(actor, run=True)
         else:
             self._arrive(actor)
         self._settle()
@@ -241,9 +244,9 @@ class JobSet:
         actor.reset()
         self._arriving[actor] = None
 
-    def _renew(self, actor: Actor) -> None:
+    def _renew(self, actor: Actor, *, run: bool) -> None:
         """Begin anew, under its next plan if there is one."""
-        old, (plan, run) = actor.plan.job.service, actor.successor or (actor.plan, True)
+        old, plan = actor.plan.job.service, actor.successor[0] if actor.successor else actor.plan
         if actor.state.advertised is not None and old is not None:
             new = plan.job.service
             if new is None or new.registration.id != old.registration.id:
@@ -326,8 +329,7 @@ class JobSet:
             return
         arriving, self._arriving = self._arriving, {}
         for actor in arriving:
-            actor.successor = (actor.successor[0] if actor.successor else actor.plan, False)
-            self._renew(actor)
+            self._renew(actor, run=False)
         self._newcomers += arriving
         self._introduce()
 

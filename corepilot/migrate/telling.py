@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from corepilot.migrate.conversion import Decision
-from corepilot.migrate.facts import Place
+from corepilot.migrate.facts import Location
 from corepilot.migrate.layout import DECIDE
 from corepilot.migrate.outcome import UNDECIDED, UNUSABLE, Outcome
 from corepilot.wording.counting import counted
@@ -80,7 +80,7 @@ def compared_text(one: Outcome) -> str:
     return said + "\n".join(lines) + "\n"
 
 
-def _place(place: Place) -> str:
+def _place(place: Location) -> str:
     return f"{place.path} (line {place.line})" if place.line else place.path
 
 

@@ -124,10 +124,10 @@ class Discovery:
         self.stop_watching()
         self._let_go(self.registrar, self.backend)
 
-    def give_up(self) -> None:
+    def stop_waiting(self) -> None:
         """Do not wait for the catalog any more."""
         if self.registrar is not None:
-            self.registrar.give_up()
+            self.registrar.stop_waiting()
 
     def _change_backend(self, configuration: Configuration, prepared: PreparedCatalog) -> None:
         registrar, backend = self.registrar, self.backend

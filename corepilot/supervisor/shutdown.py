@@ -102,7 +102,7 @@ class Shutdown:
     def kill_now(self) -> None:
         """Wait for nothing any more: every process is killed, the catalog is left as it is."""
         self._jobs.kill_now()
-        self._discovery.give_up()
+        self._discovery.stop_waiting()
 
     def extend(self, seconds: float) -> None:
         """Tell the guard how long the stop may still take. What was promised before is never taken back."""
@@ -125,7 +125,7 @@ class Shutdown:
         self.reasons = self.reasons.changed(quit=True)
         self.stop(name)
 
-    def give_up(self, status: int, message: str) -> None:
+    def refuse_start(self, status: int, message: str) -> None:
         """Stop because a start cannot go on."""
         self.reasons = self.reasons.changed(refused=status)
         self.stop(message)

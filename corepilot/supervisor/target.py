@@ -5,22 +5,30 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, Protocol
 
 from corepilot import _version
+from corepilot.control.target import PlanOutcome, ReloadOutcome
 from corepilot.errors import ControlError, CorepilotError, UnknownJobError
+from corepilot.events import EventBus
 from corepilot.http.time_slice import TimeSlice
+from corepilot.jobs.environment import ChildEnvironment
+from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import Order
+from corepilot.model.configuration import Configuration
 from corepilot.model.event import GLOBAL, Event
+from corepilot.output.log import Log
 from corepilot.sources.file import absolute_path
+from corepilot.supervisor.arguments import RunArguments
 from corepilot.supervisor.difference import Change, Difference
+from corepilot.supervisor.discovery import Discovery
+from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.operations import UP_S, Operation, Operations
-from corepilot.supervisor.reloader import Mode
+from corepilot.supervisor.reloader import Mode, Reloader
+from corepilot.supervisor.shutdown import Shutdown
 from corepilot.system.groups import mark_of
-
-if TYPE_CHECKING:
-    from corepilot.supervisor.app import App
+from corepilot.telemetry.metrics import Metrics
 
 MAINTENANCE = {True: Event("enterMaintenance", GLOBAL), False: Event("exitMaintenance", GLOBAL)}
 
@@ -28,25 +36,28 @@ _DONE = {"start": "started", "stop": "stopped", "restart": "restarted"}
 _NOT_WAITING = "not waiting: this request stops the job it comes from"
 
 
-class ReloadOutcome(NamedTuple):
-    """How a reload was judged; `text` is the whole report."""
+class Controlled(Protocol):
+    """What requests act on: the supervisor's parts."""
 
-    ok: bool
-    text: str
+    arguments: RunArguments
+    bus: EventBus
+    configuration: Configuration
+    control: ControlEndpoint
+    discovery: Discovery
+    environment: ChildEnvironment
+    jobs: JobSet
+    log: Log
+    metrics: Metrics
+    observed: bool
+    reloader: Reloader
+    shutdown: Shutdown
+    started_at: float
 
 
-class PlanOutcome(NamedTuple):
-    """What a reload would do; `text` is the report if the configuration is refused."""
-
-    ok: bool
-    text: str
-    changes: list[dict[str, object]]
-
-
-class Target:
+class SupervisorTarget:
     """Carries out control requests. Called from the greenlets of the control server."""
 
-    def __init__(self, app: "App") -> None:
+    def __init__(self, app: Controlled) -> None:
         self._app = app
         self._operations = Operations(lambda: app.shutdown.reason)
         self.config = absolute_path(app.arguments.location)

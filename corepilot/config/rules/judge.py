@@ -13,7 +13,7 @@ from corepilot.config.rules.version2 import judge_version
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.sections import load
 from corepilot.config.schema.settings import RootSection
-from corepilot.config.text.json5 import Document
+from corepilot.config.text.json5_document import Document
 from corepilot.model.configuration import DEFAULT_CATALOG, Configuration, Control, Logging, Watch
 from corepilot.model.job import Job
 
