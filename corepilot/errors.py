@@ -9,6 +9,7 @@
     │   ├── BackendRefusedError          it answered no (a token, a bad request): trying again will not help
     │   └── UnknownInstanceError         it does not know the instance: register it again
     ├── ControlError        whoever uses the control socket
+    │   └── UnknownJobError              there is no job of that name
     └── InternalError       us
 
 A message says what cannot be done, where, the rule that was broken, and what to do next. It is lower case, starts
@@ -68,6 +69,12 @@ class ControlError(CorepilotError):
     """A control request that cannot be carried out, or a control socket that does not answer."""
 
     code = "control"
+
+
+class UnknownJobError(ControlError):
+    """A name or pattern that matches no job. Nothing was done; the message lists the known names."""
+
+    code = "unknown-job"
 
 
 class InternalError(CorepilotError):

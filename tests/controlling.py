@@ -11,7 +11,8 @@ import gevent.event
 
 from corepilot.control.paths import bind_control_socket
 from corepilot.control.server import ControlServer
-from corepilot.control.target import Action, Condition, ReloadMode, UnknownJobError
+from corepilot.control.target import Action, Condition, ReloadMode
+from corepilot.errors import UnknownJobError
 from corepilot.http.client import Client
 from corepilot.http.message import Response
 

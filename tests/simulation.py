@@ -111,7 +111,9 @@ class Simulated(Actor):
                 world.tell("withdraw", "", registration)
             case Ended(outcome):
                 assert not self.running, f"{self.name} has ended with a process: {list(self.history)}"
-                assert not self.groups, f"{self.name} has ended, and a process group of it is not empty"
+                assert not self.groups, (
+                    f"{self.name} has ended, and a process group of it is not empty: {list(self.history)}"
+                )
                 assert not {timer.name for timer in self.timers} - {"timeout", "check-timeout"}, self.timers
                 if outcome == "complete":
                     world.complete.append(self.name)
@@ -119,7 +121,7 @@ class Simulated(Actor):
 
     def _start(self, role: int) -> None:
         assert role not in self.running, f"two processes for {role} of {self.name}: {list(self.history)}"
-        assert role not in self.groups, f"the group of {role} of {self.name} is not empty"
+        assert role not in self.groups, f"the group of {role} of {self.name} is not empty: {list(self.history)}"
         name = self.name if role == MAIN else f"check.{self.name}"
         self.world.log.append((self.world.now, f"start {name}"))
         lasts, status = self.behaviour(role).next()
@@ -134,7 +136,7 @@ class Simulated(Actor):
             if self.running.get(role) != token:
                 return
             del self.running[role]
-            self.own_exits += role == MAIN
+            self.own_exits += role == MAIN and not self.state.alone
             rest_s = self.behaviour(role).rest_s
             remains = rest_s != 0.0 and status != 137
             if remains:

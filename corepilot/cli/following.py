@@ -17,6 +17,8 @@ _PATIENCE_S = 5.0
 """Seconds that corepilot may be late to say that something is late."""
 
 _OK = 200
+_LINES = ({"result", "message"}, {"what", "name", "kind"})
+"""What the last line has, and what the others have."""
 
 
 class Told(NamedTuple):
@@ -92,7 +94,7 @@ def _say_begun(answer: dict[str, Any], told: Told) -> int:
 def _follow(stream: AnswerStream, request: str, told: Told) -> int:
     unchanged: dict[str, int] = {}
     for line in stream:
-        found = json.loads(line)
+        found = _parsed(line)
         if told.as_json:
             sys.stdout.write(line.decode("utf-8", "replace") + "\n")
         if "result" in found:
@@ -108,6 +110,16 @@ def _follow(stream: AnswerStream, request: str, told: Told) -> int:
                 say(change_line(found))
         sys.stdout.flush()  # who reads a pipe wants to know now
     raise ControlError(f"cannot tell what became of request {request}: the answer has no end; {told.look} shows it")
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not any(found.keys() >= one for one in _LINES):
+        raise ControlError("cannot understand the answer: a line of it is no change; is this the socket of corepilot?")
+    return found
 
 
 def _end(found: dict[str, Any], request: str, told: Told) -> int:

@@ -1,15 +1,16 @@
 """What every answer of the control API is made with: the supervisor, the request, and the forms of an answer."""
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from __future__ import annotations
 
 from corepilot.control.payload import EnvironBudget, encode
-from corepilot.control.target import ControlTarget
 from corepilot.http.message import Headers, Request, Response
+from corepilot.model.value import Value
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # the types are not worth their import on the boot path
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
+
+    from corepilot.control.target import ControlTarget
 
     Log = Callable[[str, str], object]
 
@@ -21,7 +22,7 @@ class ForbiddenError(Exception):
     """The configuration has switched off what a request asks for."""
 
 
-class Asked(NamedTuple):
+class Asked(Value):
     """A request that has a route.
 
     Attributes:
@@ -48,12 +49,16 @@ class Api:
         target: The supervisor.
         log: `log(level, message)`.
         disabled: Verbs that are switched off.
+
+    Attributes:
+        waiting: How many clients wait for the end of an operation.
     """
 
-    def __init__(self, target: ControlTarget, log: "Log", disabled: Iterable[str] = ()) -> None:
+    def __init__(self, target: ControlTarget, log: Log, disabled: Iterable[str] = ()) -> None:
         self.target = target
         self.log = log
         self.budget = EnvironBudget()
+        self.waiting = 0
         self._disabled = frozenset(disabled)
 
     def require(self, verb: str) -> None:

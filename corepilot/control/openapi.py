@@ -14,19 +14,21 @@ EVERYWHERE = {
     400: "The request is not HTTP.",
     403: "This user may not use the socket, or the configuration forbids it.",
     409: "It cannot be done now: corepilot is stopping, for example.",
+    422: "Refused: the message says what is wrong, and nothing was done.",
     500: "A bug in corepilot; its log says more.",
     503: "Too busy: try again.",
 }
-"""What any request may be answered with."""
+"""What any request may be answered with; 422 only in /v1, where a misspelt parameter is refused."""
 
-_OURS = frozenset((403, 409))
+_UNUSABLE = 422
+_OURS = frozenset((403, 409, 422))
 """Those of them that /v1 answers in JSON."""
 
 _DESCRIPTIONS = {
     200: "Done.",
     202: "Begun. `GET /v1/requests/ID` tells what became of it.",
     404: "Nothing has that name; the message lists the known ones.",
-    422: "Refused: the message says what is wrong, and nothing was done.",
+    422: EVERYWHERE[422],
 }
 
 _PARAMETERS: dict[str, dict[str, Any]] = {
@@ -176,6 +178,7 @@ def document() -> dict[str, Any]:
                 _shared(status, ours=ours): _response(text, "Error" if ours and status in _OURS else "Text")
                 for ours in (False, True)
                 for status, text in EVERYWHERE.items()
+                if ours or status != _UNUSABLE
             },
         },
     }
@@ -206,7 +209,11 @@ def _operation(route: Route) -> dict[str, Any]:
         found["requestBody"] = {"content": {"application/json": {"schema": _ref(route.body)}}}
     found["responses"] = {
         **{str(status): _response(_DESCRIPTIONS[status], schema) for status, schema in sorted(route.answers.items())},
-        **{str(status): {"$ref": f"#/components/responses/{_shared(status, ours=ours)}"} for status in EVERYWHERE},
+        **{
+            str(status): {"$ref": f"#/components/responses/{_shared(status, ours=ours)}"}
+            for status in EVERYWHERE
+            if status not in route.answers and (ours or status != _UNUSABLE)
+        },
     }
     return found
 

@@ -4,15 +4,24 @@ What was asked for is an operation of the supervisor, which goes on whether or n
 answer is its lines as they come, one JSON object each (NDJSON), and outlives the limit for a handler; without, its id.
 """
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple, cast
+from __future__ import annotations
+
+from typing import cast
 
 from corepilot.control.api import Api, Asked, as_json, failed
 from corepilot.control.payload import PayloadError, encode, parse_object
 from corepilot.control.query import Waiting, one_of, parse_waiting
 from corepilot.control.signals import signal_number
-from corepilot.control.target import Action, Condition, Operation, ReloadMode
+from corepilot.errors import ControlError
 from corepilot.http.message import Answer, Headers, Response, StreamingResponse
+from corepilot.model.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Literal
+
+    from corepilot.control.target import Action, Condition, Operation, ReloadMode
 
 CONDITIONS = ("running", "healthy", "complete", "stopped")
 MODES = ("changed", "all", "everything")
@@ -20,10 +29,13 @@ ACTIONS = ("start", "stop", "restart", "signal", "wait")
 MOST_PATTERNS = 256
 """Each is compared with every job."""
 
+MOST_WAITING = 32
+"""Clients that may wait at the same time: half of the server's connections, so that others are answered meanwhile."""
+
 _MOST_DIGITS = 15
 
 
-class Command(NamedTuple):
+class JobCommand(Value):
     """One action on some jobs, checked.
 
     Attributes:
@@ -91,8 +103,8 @@ def wait(api: Api, asked: Asked) -> Answer:
 def reload(api: Api, asked: Asked) -> Answer:
     """Take the configuration into use as it is now."""
     mode = cast("ReloadMode", one_of(asked.parameters, "mode", MODES, "changed"))
-    waiting = parse_waiting(asked.parameters)
-    return _begun(api.target.reload(mode, asked.client_pid), waiting)
+    waiting = _checked_waiting(api, asked)
+    return _begun(api, api.target.reload(mode, asked.client_pid), waiting)
 
 
 def request(api: Api, asked: Asked) -> Response:
@@ -112,16 +124,16 @@ def _on_one(api: Api, asked: Asked, action: Literal["start", "stop", "restart", 
 
 def _carry_out(api: Api, asked: Asked, action: str, patterns: tuple[str, ...], values: dict[str, object]) -> Answer:
     api.require(action)
-    waiting = parse_waiting(asked.parameters)
+    waiting = _checked_waiting(api, asked)
     command = _parse_command(action, patterns, values)
     if action == "signal":
         return as_json(200, api.target.signal(command.number, command.jobs, group=command.group))
     if command.condition is not None:
-        return _begun(api.target.wait_for(command.condition, command.jobs), waiting)
-    return _begun(api.target.act(cast("Action", action), command.jobs, asked.client_pid), waiting)
+        return _begun(api, api.target.wait_for(command.condition, command.jobs), waiting)
+    return _begun(api, api.target.act(cast("Action", action), command.jobs, asked.client_pid), waiting)
 
 
-def _parse_command(action: str, patterns: tuple[str, ...], values: dict[str, object]) -> Command:
+def _parse_command(action: str, patterns: tuple[str, ...], values: dict[str, object]) -> JobCommand:
     known = {"signal": ("signal", "group"), "wait": ("for",)}.get(action, ())
     for name in values:
         if name not in known:
@@ -140,7 +152,7 @@ def _parse_command(action: str, patterns: tuple[str, ...], values: dict[str, obj
         if values.get("for") not in CONDITIONS:
             raise PayloadError(f"cannot wait: `for` is one of {', '.join(CONDITIONS)}")
         condition = cast("Condition", values["for"])
-    return Command(action, patterns, number, group, condition)
+    return JobCommand(action, patterns, number, group, condition)
 
 
 def _checked_patterns(patterns: list[str]) -> tuple[str, ...]:
@@ -151,13 +163,27 @@ def _checked_patterns(patterns: list[str]) -> tuple[str, ...]:
     return tuple(patterns)
 
 
-def _begun(operation: Operation, waiting: Waiting) -> Answer:
+def _checked_waiting(api: Api, asked: Asked) -> Waiting:
+    waiting = parse_waiting(asked.parameters)
+    if waiting.wait and api.waiting >= MOST_WAITING:
+        raise ControlError(
+            f"cannot wait: {MOST_WAITING} clients wait already, and nothing was done; "
+            "ask again without waiting, or when one of them has its answer"
+        )
+    return waiting
+
+
+def _begun(api: Api, operation: Operation, waiting: Waiting) -> Answer:
     if not waiting.wait:
         return as_json(202, {"request": operation.id})
     fields = (("Content-Type", "application/x-ndjson"), ("Corepilot-Request", str(operation.id)))
-    return StreamingResponse(200, Headers(fields), _encoded(operation.lines(waiting.timeout_s)))
+    return StreamingResponse(200, Headers(fields), _encoded(api, operation.lines(waiting.timeout_s)))
 
 
-def _encoded(lines: Iterator[dict[str, object]]) -> Iterator[bytes]:
-    for line in lines:
-        yield encode(line)
+def _encoded(api: Api, lines: Iterator[dict[str, object]]) -> Iterator[bytes]:
+    api.waiting += 1
+    try:
+        for line in lines:
+            yield encode(line)
+    finally:
+        api.waiting -= 1

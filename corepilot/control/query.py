@@ -1,17 +1,22 @@
 """Parameters in the query of a request. Strict: a parameter that is misspelt must not be ignored."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from corepilot.control.payload import PayloadError
 from corepilot.http.message import percent_decoded
+from corepilot.model.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 LONGEST_WAIT_S = 365 * 24 * 3600.0
 _LONGEST_SHOWN = 40
 
 
-class Waiting(NamedTuple):
+class Waiting(Value):
     """Whether a client waits for the end of what it asked for.
 
     Attributes:

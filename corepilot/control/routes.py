@@ -4,12 +4,17 @@ One fixed table: the server finds its answers in it, and docs/reference/openapi.
 request is ever used to look up a name in our code.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from __future__ import annotations
 
 from corepilot.control import operations, v1, v3
-from corepilot.control.api import Api, Asked
-from corepilot.http.message import Answer
+from corepilot.model.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from corepilot.control.api import Api, Asked
+    from corepilot.http.message import Answer
 
 NAMES = ("NAME", "ID")
 """What a path has in the place of something that a request names."""
@@ -17,7 +22,7 @@ NAMES = ("NAME", "ID")
 _WAITING = ("wait", "timeout_s")
 
 
-class Route(NamedTuple):
+class Route(Value):
     """One method at one path of the API.
 
     Attributes:
@@ -45,7 +50,7 @@ class Route(NamedTuple):
 
 
 _V3 = {200: "Nothing"}
-_BEGUN = {200: "Lines", 202: "Accepted", 404: "Error", 422: "Error"}
+_BEGUN = {200: "Lines", 202: "Accepted", 404: "Error"}
 
 ROUTES = (
     Route("", "/v3/ping", "ping", v3.ping, "Say that corepilot answers.", _V3, changes=False),
@@ -62,7 +67,7 @@ ROUTES = (
     Route("GET", "/v1/instances/NAME", "instances", v1.instances, "The instances of a watched service.",
           {200: "Instances", 404: "Error"}, changes=False),
     Route("POST", "/v1/environ", "environ", v1.environ, "Set variables for commands that start from now on.",
-          {200: "VariablesSet", 422: "Error"}, body="Variables"),
+          {200: "VariablesSet"}, body="Variables"),
     Route("POST", "/v1/metric", "metric", v1.metric, "Record values of declared metrics.",
           {200: "MetricsRecorded", 422: "MetricsRejected"}, body="Metrics"),
     Route("POST", "/v1/maintenance/enable", "maintenance", v1.enable_maintenance, "Leave the catalog.",
@@ -70,7 +75,7 @@ ROUTES = (
     Route("POST", "/v1/maintenance/disable", "maintenance", v1.disable_maintenance, "Come back to the catalog.",
           {200: "Maintenance"}),
     Route("GET", "/v1/jobs", "jobs", operations.jobs, "The status of all jobs, or of those that are named.",
-          {200: "Jobs", 404: "Error", 422: "Error"}, parameters=("job",), changes=False),
+          {200: "Jobs", 404: "Error"}, parameters=("job",), changes=False),
     Route("POST", "/v1/jobs", "jobs", operations.on_jobs,
           "One action on several jobs: on all of them, or, if one name is unknown, on none.",
           {**_BEGUN, 200: "LinesOrSignalled"}, parameters=_WAITING, body="Command"),
@@ -84,20 +89,20 @@ ROUTES = (
           parameters=_WAITING),
     Route("POST", "/v1/jobs/NAME/signal", "signal", operations.signal,
           "Send a signal to a job's main process, or to its process group.",
-          {200: "Signalled", 404: "Error", 422: "Error"}, body="Signal"),
+          {200: "Signalled", 404: "Error"}, body="Signal"),
     Route("POST", "/v1/jobs/NAME/wait", "wait", operations.wait, "Wait until a job is in a state.", _BEGUN,
           parameters=_WAITING, body="Wait", changes=False),
     Route("POST", "/v1/reload", "reload", operations.reload, "Take the configuration into use as it is now.",
-          {200: "Lines", 202: "Accepted", 422: "Error"}, parameters=("mode", *_WAITING)),
+          {200: "Lines", 202: "Accepted"}, parameters=("mode", *_WAITING)),
     Route("POST", "/v1/plan", "plan", v1.plan, "What a reload would do, and why; changes nothing.",
-          {200: "Plan", 422: "Error"}, body="Location", changes=False),
+          {200: "Plan"}, body="Location", changes=False),
     Route("GET", "/v1/requests/ID", "requests", operations.request, "What became of something that was asked for.",
           {200: "Request", 404: "Error"}, changes=False),
     Route("POST", "/v1/shutdown", "shutdown", v1.shutdown, "Stop everything, as SIGTERM does.", {200: "Stopping"}),
 )  # fmt: skip
 
 
-class Place(NamedTuple):
+class Endpoint(Value):
     """A path that was found.
 
     Attributes:
@@ -115,14 +120,14 @@ class Place(NamedTuple):
         return self.methods.get(method) or self.methods.get("")
 
 
-def find(path: str) -> Place | None:
+def find(path: str) -> Endpoint | None:
     """Find a decoded path in the table."""
     methods = _EXACT.get(path)
     if methods is not None:
-        return Place(path, methods)
+        return Endpoint(path, methods)
     for before, after, label, found in _PATTERNS:
         if path.startswith(before) and path.endswith(after) and len(path) > len(before) + len(after):
-            return Place(label, found, path[len(before) : len(path) - len(after)])
+            return Endpoint(label, found, path[len(before) : len(path) - len(after)])
     return None
 
 

@@ -9,14 +9,17 @@ from corepilot.control.api import Api, Asked, ForbiddenError, failed, plain
 from corepilot.control.paths import ControlSocket
 from corepilot.control.payload import PayloadError
 from corepilot.control.query import parse_query
-from corepilot.control.routes import Place, find
-from corepilot.control.target import ControlTarget, ReloadOutcome, UnknownJobError
-from corepilot.errors import ControlError
+from corepilot.control.routes import Endpoint, find
+from corepilot.errors import ControlError, UnknownJobError
 from corepilot.http.message import Answer, Headers, Request, Response
 from corepilot.http.server import HttpServer, ServerLimits
 from corepilot.wording.escaping import escaped
 
-__all__ = ["ControlServer", "ControlTarget", "ReloadOutcome", "ServerLimits"]
+__all__ = ["ControlServer", "ServerLimits"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from corepilot.control.target import ControlTarget
 
 _LONGEST_SHOWN = 200
 _LIMITS = ServerLimits(body_bytes=1024 * 1024)
@@ -50,7 +53,7 @@ class ControlServer:
     def __init__(
         self,
         control_socket: ControlSocket,
-        target: ControlTarget,
+        target: "ControlTarget",
         *,
         allowed_uids: Iterable[int] = (),
         disabled: Iterable[str] = (),
@@ -153,17 +156,17 @@ class ControlServer:
         if request.peer is None or request.peer.uid not in self._uids:
             self._report("authz_fail", request, 403)
             return _refused(request, 403, "cannot use the control socket as this user")
-        place = find(request.path)
-        if place is None:
+        endpoint = find(request.path)
+        if endpoint is None:
             ours = request.path.startswith("/v1/")
             return _refused(request, 404, "cannot find anything at this path" if ours else "404 page not found")
         try:
-            response = self._answer(request, place)
+            response = self._answer(request, endpoint)
         except BaseException:
-            self._on_request(place.label, 500)
+            self._on_request(endpoint.label, 500)
             raise
-        self._on_request(place.label, response.status)
-        route = place.route(request.method)
+        self._on_request(endpoint.label, response.status)
+        route = endpoint.route(request.method)
         if response.status in {403, 405}:
             self._report("authz_fail", request, response.status)
         elif route is not None and route.changes:
@@ -171,16 +174,16 @@ class ControlServer:
             self._report("authz_admin" if done else "input_validation_fail", request, response.status)
         return response
 
-    def _answer(self, request: Request, place: Place) -> Answer:
-        route = place.route(request.method)
+    def _answer(self, request: Request, endpoint: Endpoint) -> Answer:
+        route = endpoint.route(request.method)
         if route is None:
-            return _refused(request, 405, "Method Not Allowed", allow=sorted(place.methods))
+            return _refused(request, 405, "Method Not Allowed", allow=sorted(endpoint.methods))
         try:
             self._api.require(route.verb)
             # ContainerPilot ignores a query.
-            ignored = place.label.startswith("/v3/")
+            ignored = endpoint.label.startswith("/v3/")
             parameters = {} if ignored else parse_query(request.query, route.parameters)
-            return route.answer(self._api, Asked(request, place.name, parameters))
+            return route.answer(self._api, Asked(request, endpoint.name, parameters))
         except ForbiddenError as error:
             return _refused(request, 403, str(error))
         except PayloadError as error:

@@ -1,18 +1,12 @@
-"""What the control server asks of the supervisor. No gevent here, and nothing heavy."""
+"""What the control server asks of the supervisor. Types only: nothing here is imported at run time."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, Protocol
-
-from corepilot.errors import ControlError
 
 Action = Literal["start", "stop", "restart"]
 Condition = Literal["running", "healthy", "complete", "stopped"]
 ReloadMode = Literal["changed", "all", "everything"]
 """What a reload restarts: jobs that changed; every job; everything, begun anew as `/v3/reload` does."""
-
-
-class UnknownJobError(ControlError):
-    """A name or pattern that matches no job. Nothing was done; the message lists the known names."""
 
 
 class Operation(Protocol):
@@ -92,6 +86,8 @@ class ControlTarget(Protocol):
     A `ControlError` says that a request cannot be carried out now (409), in words for whoever asked. An
     `UnknownJobError` says that it names something that is not there (404). Every other exception is taken for a bug
     (500).
+
+    Both are in `corepilot.errors`.
 
     Jobs are named by patterns: a name, `NAME@2` where several share one, or a glob. An exact name wins. One that
     matches nothing is an `UnknownJobError` for the whole request, and nothing is done.

@@ -10,6 +10,7 @@ from corepilot.jobs.actor import Actor
 from corepilot.jobs.compare import JobChange
 from corepilot.jobs.future import waiting_in_vain
 from corepilot.jobs.plan import Plan, plans
+from corepilot.jobs.process import ALONE
 from corepilot.jobs.state import Happened, KillNow, Order, Outcome, Rearm, SiblingExited, Withdraw
 from corepilot.model.event import EXITS, GLOBAL, Event
 from corepilot.model.job import Job, JobKey
@@ -204,7 +205,7 @@ class JobSet:
         for actor in list(self._leaving):
             if event.key in actor.plan.interests() or event == SHUTDOWN:
                 actor.handle(Happened(event))
-        if event.code in EXITS:
+        if event.code in EXITS and event.detail != ALONE:
             for actor in self._siblings.get(event.subject, ()):
                 if actor.own_exits:
                     actor.own_exits -= 1

@@ -150,7 +150,7 @@ def _start(plan: Plan, state: State, now: float) -> Step:
 
 # --------------------------------------------------------------------------------------------------------------- runs
 def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
-    process_, actions = process.exited(plan, state.process, exited, now)
+    process_, actions = process.exited(plan, state.process, exited, now, alone=state.alone)
     state = state.changed(process=process_)
     if state.stop.stage == "terminating":
         state, more = stopping.ended(plan, state)
@@ -175,7 +175,7 @@ def _emptied(plan: Plan, state: State, role: int, now: float) -> Step:
         if state.stop.stage == "terminating":
             state, more = stopping.ended(plan, state)
         else:
-            state, more = _owed(plan, state, role, now)
+            state, more = _owed(plan, state, role, now) if role < len(plan.job.checks) else (state, ())
         return state, (*actions, *more)
     process_, actions = process.emptied(state.process)
     state = state.changed(process=process_)
@@ -225,8 +225,8 @@ def _unstarted(plan: Plan, state: State, role: int, now: float) -> Step:
         if state.stopping:
             return stopping.ended(plan, state.changed(process=process_.changed(stage="none")))
         return state.changed(process=process_), actions
-    if role >= len(state.checks):
-        return state, ()
+    if role >= len(plan.job.checks):
+        return _without_check(plan, state, role, CheckState())
     check_, actions, failed = check.unstarted(plan, role, state.checks[role])
     state, _ = _with_check(state, role, (check_, ()))
     if failed and not state.stopping:
@@ -252,8 +252,8 @@ def _sibling_exited(plan: Plan, state: State, now: float) -> Step:
 # ------------------------------------------------------------------------------------------------------------- checks
 def _checked(plan: Plan, state: State, exited: Exited, now: float) -> Step:
     index = exited.role
-    if index >= len(state.checks):
-        return state, ()  # a check that a reload has taken away
+    if index >= len(plan.job.checks):
+        return _without_check(plan, state, index, CheckState(stage="emptying" if exited.remains else "none"))
     state, actions = _with_check(state, index, check.exited(plan, index, state.checks[index], exited))
     if state.stop.stage == "terminating":
         state, more = stopping.ended(plan, state)
@@ -275,6 +275,14 @@ def _checked(plan: Plan, state: State, exited: Exited, now: float) -> Step:
     return state, (*actions, *more)
 
 
+def _without_check(plan: Plan, state: State, index: int, left: CheckState) -> Step:
+    """The process of a check has ended that a reload has taken away, and killed."""
+    if index >= len(state.checks):
+        return state, ()
+    state, _ = _with_check(state, index, (left, ()))
+    return stopping.ended(plan, state) if state.stop.stage == "terminating" else (state, ())
+
+
 def _owed(plan: Plan, state: State, index: int, now: float) -> Step:
     if not check.owed(plan.job.checks[index], state.checks[index], now):
         return state, ()
@@ -282,7 +290,7 @@ def _owed(plan: Plan, state: State, index: int, now: float) -> Step:
 
 
 def _tick_check(plan: Plan, state: State, index: int, now: float) -> Step:
-    if index >= len(state.checks) or state.health in {"idle", "maintenance"}:
+    if state.health in {"idle", "maintenance"}:
         return state, ()
     if plan.job.checks[index].command is None:
         advertised, actions = registration.passed(plan.job.service, state.advertised)
@@ -298,7 +306,7 @@ def _with_check(state: State, index: int, result: check.Result) -> Step:
 # ------------------------------------------------------------------------------------------------------------- timers
 def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
     name, index = timer
-    if index >= len(state.checks):
+    if index >= len(plan.job.checks):
         return state, ()
     if name == "kill" and state.stop.stage == "terminating":
         return stopping.late(plan, state)

@@ -42,20 +42,20 @@ def _replan_checks(old: Plan, new: Plan, state: State) -> Step:
     before, after = old.job.checks, new.job.checks
     actions: list[Action] = []
     checks: list[CheckState] = []
-    for index in range(max(len(before), len(after))):
-        was = state.checks[index] if index < len(before) else CheckState()
-        same = index < min(len(before), len(after)) and before[index] == after[index]
-        if same:
+    for index in range(max(len(state.checks), len(after))):
+        was = state.checks[index] if index < len(state.checks) else CheckState()
+        if index < min(len(before), len(after)) and before[index] == after[index]:
             checks.append(was)
             continue
         if was.stage != "none":
             actions.append(Kill(index, force=True))
+        checks.append(CheckState(stage=was.stage))  # until its process is gone
         if index >= len(after):
             actions.append(ClearTimer(Timer("check", index)))
-            continue
-        checks.append(CheckState(stage=was.stage))  # until its process is gone
-        if not state.stopping:
+        elif not state.stopping:
             actions.append(SetTimer(Timer("check", index), after[index].interval_s, every=True))
+    while len(checks) > len(after) and checks[-1].stage == "none":
+        checks.pop()
     health = state.health
     if not after and health in {"healthy", "unhealthy"}:
         health = "unknown"

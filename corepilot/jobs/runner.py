@@ -216,7 +216,7 @@ class Runner(Actor):
     def _settle(self, stimulus: Exited | Unstarted) -> None:
         if stimulus.role == MAIN and isinstance(stimulus, Exited):
             self.last_status = stimulus.status
-            self.own_exits += 1
+            self.own_exits += not self.state.alone
         self.handle(stimulus)
         self._look()
 

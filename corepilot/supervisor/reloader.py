@@ -43,17 +43,8 @@ class Supervised(Protocol):
     jobs: Any
     reaper: Any
     reserve: Any
+    control: Any
     shutdown: Any
-
-    def bind_control(self, configuration: Configuration) -> "ControlSocket | None":
-        """Bind the control socket of a configuration; None if it stays where it is.
-
-        Raises:
-            CorepilotError: it cannot be had.
-        """
-
-    def move_control(self, control_socket: "ControlSocket") -> None:
-        """Answer there from now on."""
 
     def ready(self) -> None:
         """Everything is up: tell the guard the stop's budget."""
@@ -225,7 +216,7 @@ class Reloader:
                 except OSError as error:
                     why = f"{_place(new, 'logging.output')}: cannot open the log file: {error.strerror or error}"
                     raise ControlError(f"cannot use {why}; name a file that can be written") from None
-            prepared.control = app.bind_control(new)
+            prepared.control = app.control.bind(new.control)
             plugins = self._plugins() if new.catalogs or (new.telemetry and new.telemetry.sinks) else None
             prepared.telemetry = app.exposition.prepare(new.telemetry, plugins, _place(new, "telemetry"))
             prepared.catalog = app.discovery.prepare(new, plugins)
@@ -267,7 +258,7 @@ class Reloader:
         if prepared.log is not None:
             app.log.commit(prepared.log)
         if prepared.control is not None:
-            app.move_control(prepared.control)
+            app.control.move(prepared.control)
         app.environment.advertise(addresses_of(new))
         app.metrics.declare(new.telemetry.metrics if new.telemetry else ())
         app.exposition.commit(prepared.telemetry)

@@ -120,6 +120,11 @@ class Shutdown:
             self.stop("the guard has died")
             gevent.spawn_later(LOST_GUARD_S, self.kill_now)
 
+    def quit(self, name: str) -> None:
+        """Stop because of SIGQUIT."""
+        self.reasons = self.reasons.changed(quit=True)
+        self.stop(name)
+
     def give_up(self, status: int, message: str) -> None:
         """Stop because a start cannot go on."""
         self.reasons = self.reasons.changed(refused=status)

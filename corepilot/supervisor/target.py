@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from corepilot import _version
-from corepilot.errors import ControlError, CorepilotError
+from corepilot.errors import ControlError, CorepilotError, UnknownJobError
 from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import Order
 from corepilot.model.event import GLOBAL, Event
@@ -60,7 +60,7 @@ class Target:
             "pid": os.getpid(),
             "uptime_s": round(time.monotonic() - app.started_at, 3),
             "config": app.configuration.location,
-            "socket": app.control_path,
+            "socket": app.control.path,
             "stopping": app.shutdown.begun,
             "maintenance": app.jobs.maintenance,
             "dropped_output_bytes": app.log.dropped_bytes,
@@ -131,7 +131,7 @@ class Target:
                 if action == "start" and was_running:
                     operation.add(**_line(runner, "already"))
                     continue
-                up = self._operations.wait_until(lambda runner=runner, starts=starts: _settled(runner, starts))  # type: ignore[misc]
+                up = self._operations.wait_until(lambda runner=runner, starts=starts: _has_started(runner, starts))  # type: ignore[misc]
                 if not up or not _is_up(runner):
                     failed.append(str(runner.key))
                 operation.add(**_line(runner, _DONE[action]))
@@ -274,7 +274,7 @@ class Target:
 
     def _report(self, operation: Operation, difference: Difference, *, everything: bool) -> None:
         by_name = {str(runner.key): runner for runner in self._runners}
-        self._operations.wait_until(lambda: all(_settled(runner, 0) for runner in by_name.values()))
+        self._operations.wait_until(lambda: all(map(_is_decided, by_name.values())))
         failed = []
         for change in difference.changes:
             kind = "restarted" if everything and change.kind in {"unchanged", "updated"} else change.kind
@@ -298,20 +298,19 @@ class Target:
         return mark_of(client_pid).decode("ascii", "replace") if client_pid else ""
 
 
-class UnknownJobError(ControlError):
-    """A job that is not there."""
-
-    code = "unknown-job"
-
-
-def _settled(runner: Runner, starts: int) -> bool:
-    """Whether it is known if a job that was started has come up."""
+def _is_decided(runner: Runner) -> bool:
+    """Whether it is known if a job has come up: it is not being stopped, and has run for a while or not at all."""
     state = runner.state
-    if runner.starts <= starts or state.stop.stage in {"hooked", "terminating"}:
-        return starts == 0 and state.process.stage == "none"
-    if state.process.stage != "running" or runner.started_at is None:
+    if state.stop.stage in {"hooked", "terminating"} or state.phase == "terminating":
+        return False
+    if state.process.stage != "running" or runner.plan.job.command is None or runner.started_at is None:
         return True
     return time.monotonic() - runner.started_at >= UP_S
+
+
+def _has_started(runner: Runner, starts: int) -> bool:
+    """Whether a job has been started since it had been so often, and it is known whether it has come up."""
+    return (runner.starts > starts or runner.plan.job.command is None) and _is_decided(runner)
 
 
 def _is_up(runner: Runner) -> bool:

@@ -4,12 +4,14 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import gevent
 import pytest
 from controlling import DONE, Outcome, Running, change, job
 
+from corepilot.control.operations import MOST_WAITING
 from corepilot.errors import ControlError
 from corepilot.http.message import Response
 
@@ -111,6 +113,29 @@ def test_a_client_that_goes_leaves_the_operation_alone(running: Running) -> None
     running.supervisor.operations[0].ended.set()
     assert running.errors == []
     assert found(running.ask("GET", "/v1/requests/1"))["finished"] is True  # type: ignore[index]  # an object
+
+
+def test_clients_that_wait_leave_room_for_others(running: Running) -> None:
+    running.supervisor.endless = True
+    with ExitStack() as stack, gevent.Timeout(60):
+        for _ in range(MOST_WAITING):
+            stream = stack.enter_context(
+                running.client.stream("POST", "/v1/jobs/web/stop?wait=1", deadline_s=30, idle_s=30)
+            )
+            next(iter(stream))
+        calls = list(running.supervisor.calls)
+        for path in ("/v1/jobs/web/start?wait=1", "/v1/reload?wait=1"):
+            response = post(running, path)
+            assert response.status == 409
+            assert error(response).startswith("cannot wait: 32 clients wait already, and nothing was done")
+        assert running.supervisor.calls == calls
+        assert running.ask("GET", "/v1/ping").status == 200
+        assert post(running, "/v1/jobs/web/start").status == 202
+    with gevent.Timeout(30):
+        while running.server.connections:
+            gevent.sleep(0.01)
+    running.supervisor.endless = False
+    assert lines(post(running, "/v1/reload?wait=1"))[-1] == DONE
 
 
 def test_several_jobs_at_once(running: Running) -> None:

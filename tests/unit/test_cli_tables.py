@@ -15,7 +15,9 @@ def printed(command: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, capsys: 
     for module in (commands, status):
         monkeypatch.setattr(module, "ask", lambda *_words, **_more: answer)
         monkeypatch.setattr(module, "client_of", lambda _arguments: None)
-    arguments = argparse.Namespace(socket="/no", output=None, positionals=["web"])
+    arguments = argparse.Namespace(
+        socket="/no", output=None, positionals=["web"] if command is commands.instances else []
+    )
     assert command(arguments) == 0
     return capsys.readouterr().out
 
