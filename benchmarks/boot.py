@@ -1,10 +1,12 @@
 """Start to first exec, and memory: corepilot with the embedded catalog and with Consul, and supervisord, in one run.
 
-    python benchmarks/boot.py [--runs 10] [--consul ADDRESS]
+    python benchmarks/boot.py [--runs 10] [--consul ADDRESS] [--against COREPILOT]
 
-Prints medians. `--consul` is the address of a Consul agent that runs already; without it an address nobody listens on
-is used: the backend is loaded and retries, and memory is much the same. supervisord comes from PyPI into an environment
-of its own (`--supervisord PATH` names one that is there).
+Prints medians; memory is the guard's and the supervisor's together. `--against` is the `corepilot` of another
+environment, such as one with an older version, which is measured in turns with this one. `--consul` is the address of a
+Consul agent that runs already; without it an address nobody listens on is used: the backend is loaded and retries, and
+memory is much the same. supervisord comes from PyPI into an environment of its own (`--supervisord PATH` names one that
+is there).
 """
 
 import argparse
@@ -20,8 +22,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from measuring import COREPILOT, children, footprint
+
 SETTLE_S = 1.0
-COREPILOT = [str(Path(sys.executable).parent / "corepilot")]
+Measured = tuple[float, float, float]
+"""Milliseconds to the first exec, RSS and USS in MB."""
 
 CONFIG = """{
   discovery: %s,
@@ -32,6 +37,13 @@ CONFIG = """{
     health: {interval: 1, ttl: 5, exec: "true"},
   }],
   watches: [{name: "other", interval: 1}],
+}"""
+
+ONE_JOB = """{
+  consul: false,
+  control: {socket: "%s/control.socket"},
+  logging: {level: "error"},
+  jobs: [{name: "app", exec: ["/bin/sh", "%s/stamp"]}],
 }"""
 
 
@@ -47,18 +59,7 @@ def folder() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def resident_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Rss:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"no Rss of {pid}")
-
-
-def children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def measure(path: Path, argv: list[str], supervisor: Callable[[int], int]) -> tuple[float, float]:
+def measure(path: Path, argv: list[str]) -> Measured:
     (path / "stamped").unlink(missing_ok=True)
     started = time.time_ns()
     process = subprocess.Popen(argv, cwd=path, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
@@ -70,25 +71,33 @@ def measure(path: Path, argv: list[str], supervisor: Callable[[int], int]) -> tu
             time.sleep(0.002)
         first = (int((path / "stamped").read_text()) - started) / 1e6
         time.sleep(SETTLE_S)
-        return first, resident_mb(supervisor(process.pid))
+        own = [pid for pid in children(process.pid) if "corepilot" in Path(f"/proc/{pid}/cmdline").read_text()]
+        sizes = [footprint(pid) for pid in (process.pid, *own)]
+        return first, sum(size.rss_kib for size in sizes) / 1024, sum(size.uss_kib for size in sizes) / 1024
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
 
 
-def corepilot(path: Path, discovery: str) -> tuple[float, float]:
+def corepilot(path: Path, discovery: str, program: str = COREPILOT[0]) -> Measured:
     config = path / "corepilot.json5"
     config.write_text(CONFIG % (discovery, path, path))
-    return measure(path, [*COREPILOT, "run", "-c", str(config)], lambda pid: children(pid)[0])
+    return measure(path, [program, "run", "-c", str(config)])
 
 
-def supervisord(path: Path, program: str) -> tuple[float, float]:
+def one_job(path: Path, program: str = COREPILOT[0]) -> Measured:
+    config = path / "corepilot.json5"
+    config.write_text(ONE_JOB % (path, path))
+    return measure(path, [program, "run", "-c", str(config)])
+
+
+def supervisord(path: Path, program: str) -> Measured:
     config = path / "supervisord.conf"
     config.write_text(
         f"[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile={path}/pid\n"
         f"user={os.getuid()}\n[program:app]\ncommand=/bin/sh {path}/stamp\n"
     )
-    return measure(path, [program, "-c", str(config)], lambda pid: pid)
+    return measure(path, [program, "-c", str(config)])
 
 
 def install_supervisord() -> str:
@@ -105,23 +114,37 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--consul", default="127.0.0.1:1", metavar="ADDRESS")
     parser.add_argument("--supervisord", default="", metavar="PATH")
+    parser.add_argument("--against", default="", metavar="COREPILOT")
     arguments = parser.parse_args()
     program = arguments.supervisord or install_supervisord()
     consul = f'{{backend: "consul", address: "{arguments.consul}"}}'
-    ways: dict[str, Callable[[Path], tuple[float, float]]] = {
-        "corepilot, embedded catalog": lambda path: corepilot(path, f'{{backend: "embedded", path: "{path}/catalog"}}'),
-        "corepilot, Consul": lambda path: corepilot(path, consul),
-        "supervisord": lambda path: supervisord(path, program),
+
+    def embedded(path: Path) -> str:
+        return f'{{backend: "embedded", path: "{path}/catalog"}}'
+
+    ways: dict[str, Callable[[Path], Measured]] = {
+        "one job, no catalog": one_job,
+        "embedded catalog": lambda path: corepilot(path, embedded(path)),
+        "Consul": lambda path: corepilot(path, consul),
     }
-    results: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    if arguments.against:
+        other = arguments.against
+        ways |= {
+            "one job, no catalog, the other": lambda path: one_job(path, other),
+            "embedded catalog, the other": lambda path: corepilot(path, embedded(path), other),
+            "Consul, the other": lambda path: corepilot(path, consul, other),
+        }
+    ways["supervisord"] = lambda path: supervisord(path, program)
+    results: dict[str, list[Measured]] = {name: [] for name in ways}
     for _ in range(arguments.runs):  # interleaved: a busy moment of the machine hits all of them
         for name, way in ways.items():
             with folder() as path:
                 results[name].append(way(path))
-    print(f"{'':<30}{'first exec, ms':>16}{'least':>8}{'supervisor RSS, MB':>22}")
+    print(f"{'':<34}{'first exec, ms':>16}{'least':>8}{'RSS, MB':>10}{'USS, MB':>10}")
     for name, rows in results.items():
-        first, memory = zip(*rows, strict=True)
-        print(f"{name:<30}{statistics.median(first):>16.0f}{min(first):>8.0f}{statistics.median(memory):>22.1f}")
+        first, rss, uss = zip(*rows, strict=True)
+        middle = statistics.median
+        print(f"{name:<34}{middle(first):>16.0f}{min(first):>8.0f}{middle(rss):>10.1f}{middle(uss):>10.1f}")
 
 
 if __name__ == "__main__":

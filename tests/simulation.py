@@ -136,7 +136,7 @@ class Simulated(Actor):
             if self.running.get(role) != token:
                 return
             del self.running[role]
-            self.own_exits += role == MAIN
+            self.own_exits += role == MAIN and not self.state.alone
             rest_s = self.behaviour(role).rest_s
             remains = rest_s != 0.0 and status != 137
             if remains:

@@ -57,26 +57,32 @@ def compare_jobs(
         new: What is to run.
         restart_all: Every job that stays is restarted.
     """
-    matched = _match(old, new)
-    known = dict(old)
+    candidates: dict[str, list[tuple[JobKey, Job]]] = {}
+    for one in old:
+        candidates.setdefault(one[0].name, []).append(one)
+    same = [_take_equal(candidates.get(key.name, []), job) for key, job in new]
     changes = []
-    for key, job in new:
-        before = matched.get(key)
+    for (key, job), equal in zip(new, same, strict=True):
+        left = candidates.get(key.name)
+        before = equal or (left.pop(0) if left else None)
         if before is None:
-            changes.append(JobChange("added", None, key))
+            changes.append(JobChange("added", None, key, ()))
             continue
-        settings = differences(known[before], job)
+        settings = differences(before[1], job) if equal is None else ()
         kind = _kind({name for name, _, _ in settings})
         if restart_all and kind != "renewed":
             kind = "restarted"
-        changes.append(JobChange(kind, before, key, settings))
-    kept = set(matched.values())
-    changes += [JobChange("removed", key, None) for key, _ in old if key not in kept]
+        changes.append(JobChange(kind, before[0], key, settings))
+    # What is left has no successor; the order is that of the old configuration.
+    removed = {id(one) for left in candidates.values() for one in left}
+    changes += [JobChange("removed", one[0], None, ()) for one in old if id(one) in removed]
     return tuple(changes)
 
 
 def differences(old: Value, new: Value) -> tuple[tuple[str, object, object], ...]:
     """The fields that differ between two values of one class, with their old and new contents."""
+    if old == new:
+        return ()
     names: tuple[str, ...] = type(old).__match_args__
     pairs = zip(names, old, new, strict=True)
     return tuple([(name, one, other) for name, one, other in pairs if name not in old.ignored and one != other])
@@ -90,18 +96,9 @@ def _kind(settings: set[str]) -> Kind:
     return "restarted" if "command" in settings else "updated"
 
 
-def _match(old: Sequence[tuple[JobKey, Job]], new: Sequence[tuple[JobKey, Job]]) -> dict[JobKey, JobKey]:
-    """For each new key the old one that it continues."""
-    candidates: dict[str, list[tuple[JobKey, Job]]] = {}
-    for key, job in old:
-        candidates.setdefault(key.name, []).append((key, job))
-    matched: dict[JobKey, JobKey] = {}
-    for key, job in new:
-        found = next((one for one in candidates.get(key.name, ()) if one[1] == job), None)
-        if found is not None:
-            candidates[key.name].remove(found)
-            matched[key] = found[0]
-    for key, _ in new:
-        if key not in matched and candidates.get(key.name):
-            matched[key] = candidates[key.name].pop(0)[0]
-    return matched
+def _take_equal(candidates: list[tuple[JobKey, Job]], job: Job) -> tuple[JobKey, Job] | None:
+    """The first candidate that equals a job, taken out of them."""
+    for index, one in enumerate(candidates):
+        if one[1] == job:
+            return candidates.pop(index)
+    return None

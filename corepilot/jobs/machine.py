@@ -150,7 +150,7 @@ def _start(plan: Plan, state: State, now: float) -> Step:
 
 # --------------------------------------------------------------------------------------------------------------- runs
 def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
-    process_, actions = process.exited(plan, state.process, exited, now)
+    process_, actions = process.exited(plan, state.process, exited, now, alone=state.alone)
     state = state.changed(process=process_)
     if state.stop.stage == "terminating":
         state, more = stopping.ended(plan, state)

@@ -36,6 +36,9 @@ SUCCESS_PERIOD_S = 0.1
 SHORTAGE_S = 1.0
 """Seconds until a start is tried again that failed for want of descriptors, processes or memory."""
 
+ALONE = "alone"
+"""Detail of an exit event that is no business of other jobs of the same name."""
+
 RESTART = Timer("restart")
 TIMEOUT = Timer("timeout")
 KILL = Timer("kill")
@@ -72,11 +75,19 @@ def unstarted(plan: Plan, process: ProcessState) -> Result:
     return process.changed(stage="backoff", runs=process.runs - 1), tuple(actions)
 
 
-def exited(plan: Plan, process: ProcessState, exit_: Exited, now: float) -> Result:
-    """The main process has ended, or could not be started."""
+def exited(plan: Plan, process: ProcessState, exit_: Exited, now: float, *, alone: bool) -> Result:
+    """The main process has ended, or could not be started.
+
+    Args:
+        plan: The job's.
+        process: The state so far.
+        exit_: How it ended.
+        now: When.
+        alone: Whether a person or a reload stops this job: others of its name take no notice then.
+    """
     name = plan.job.name
     code = "exitFailed" if exit_.status else "exitSuccess"
-    actions: list[Action] = [Publish(Event(code, name))]
+    actions: list[Action] = [Publish(Event(code, name, ALONE if alone else ""))]
     if plan.job.timeout_s is not None:
         actions.append(ClearTimer(TIMEOUT))
     if exit_.status:

@@ -159,6 +159,11 @@ class State(Value):
         return self.stop.stage in {"hooked", "terminating", "done"}
 
     @property
+    def alone(self) -> bool:
+        """Whether a person or a reload stops this job, and not its own end or that of everything."""
+        return self.stop.outcome in {"stopped", "again", "removed"}
+
+    @property
     def lingering(self) -> bool:
         """Whether it goes on only until others have stopped."""
         return self.stop.stage == "lingering"

@@ -140,5 +140,5 @@ def keyed(jobs: tuple[Job, ...]) -> tuple[tuple[JobKey, Job], ...]:
     found = []
     for job in jobs:
         counts[job.name] = counts.get(job.name, 0) + 1
-        found.append((JobKey(job.name, counts[job.name]), job))
+        found.append((JobKey(job.name, counts[job.name], 0), job))
     return tuple(found)

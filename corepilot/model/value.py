@@ -7,9 +7,12 @@ done in C, and nobody can change it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any, ClassVar, Self, dataclass_transform
+
+SLICE = 64
+"""Elements of a long tuple that are decoded at once: jobs, half a millisecond."""
 
 _CLASSES: dict[str, type[Value]] = {}
 _NONE = object()
@@ -30,6 +33,11 @@ class ValueType(type):
             namespace[one] = property(itemgetter(index))
         in_order = tuple([defaults.get(one, _NONE) for one in names])
         namespace.update(__slots__=(), __match_args__=names, _names=names, _defaults=defaults, _in_order=in_order)
+        ignored = namespace.get("ignored", ())
+        if ignored:
+            namespace["_compared"] = itemgetter(*[index for index, one in enumerate(names) if one not in ignored])
+        else:
+            namespace["__hash__"] = tuple.__hash__
         made = super().__new__(mcs, name, bases, namespace)
         _CLASSES[name] = made  # type: ignore[assignment]  # every class of this metaclass is a Value
         return made
@@ -49,6 +57,7 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
     _names: ClassVar[tuple[str, ...]]
     _defaults: ClassVar[dict[str, Any]]
     _in_order: ClassVar[tuple[Any, ...]]
+    _compared: ClassVar[itemgetter[Any] | None] = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a value from its fields, in order or by name.
@@ -83,24 +92,22 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
         return made
 
     def __eq__(self, other: object) -> bool:
+        if other is self:
+            return True
         if type(other) is not type(self):
             return False
-        if not self.ignored:
-            return tuple.__eq__(self, other)
-        return self._compared() == other._compared()
+        compared = self._compared
+        return tuple.__eq__(self, other) if compared is None else compared(self) == compared(other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(self._compared()) if self.ignored else tuple.__hash__(self)
+        return tuple.__hash__(self) if self._compared is None else hash(self._compared(self))
 
     def __repr__(self) -> str:
         shown = ", ".join([f"{name}={value!r}" for name, value in zip(self._names, self, strict=True)])
         return f"{type(self).__name__}({shown})"
-
-    def _compared(self) -> tuple[Any, ...]:
-        return tuple([value for name, value in zip(self._names, self, strict=True) if name not in self.ignored])
 
 
 def names_of(kind: type[Value]) -> tuple[str, ...]:
@@ -157,6 +164,27 @@ def decode(plain: Any) -> Any:
     if len(fields) < len(defaults):
         fields += defaults[len(fields) :]
     return tuple.__new__(made, fields)
+
+
+def decode_in_slices(plain: Any, pause: Callable[[], object]) -> Any:
+    """As `decode`, for an answer that may be long: `pause` is called after every `SLICE` elements of its tuples.
+
+    Raises:
+        KeyError: a class has not been imported here.
+    """
+    if type(plain) is not list:
+        return decode(plain)
+    fields = []
+    for one in plain:
+        if type(one) is not tuple or len(one) <= SLICE:
+            fields.append(one)
+            continue
+        made: list[Any] = []
+        for start in range(0, len(one), SLICE):
+            made += decode(one[start : start + SLICE])
+            pause()
+        fields.append(tuple(made))
+    return decode(fields)  # what is decoded already stays as it is
 
 
 _NESTED = (list, tuple)

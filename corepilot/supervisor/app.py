@@ -130,10 +130,7 @@ class App:
 
     def _start_jobs(self) -> None:
         """Have the telemetry address, then start the jobs, in this order (contract, section 5)."""
-        if self.log.debugging:
-            from corepilot.config.diagnostics.shown import shown
-
-            self.log("debug", f"loaded config: {shown(self.configuration, self.environment.current())}")
+        self.show_configuration()
         telemetry = self.configuration.telemetry
         self.metrics.declare(telemetry.metrics if telemetry else ())
         self.environment.advertise(addresses_of(self.configuration))
@@ -172,6 +169,13 @@ class App:
         )
         for warning in (*configuration.warnings, *self.control.warnings):
             self.log("warning", warning)
+
+    def show_configuration(self) -> None:
+        """Write the configuration to the debug log (contract, section 6), without its secrets."""
+        if self.log.debugging:
+            from corepilot.config.diagnostics.shown import shown
+
+            self.log("debug", f"loaded config: {shown(self.configuration, self.environment.current())}")
 
     def ready(self) -> None:
         """Everything is up: tell the guard the stop's budget."""

@@ -16,6 +16,8 @@ from corepilot.model.plugin import Options, PluginReference
 from corepilot.model.value import Value
 from corepilot.supervisor.desired import TELEMETRY_JOB, jobs_of
 
+_TELEMETRY = JobKey(TELEMETRY_JOB)
+
 
 class Change(Value):
     """One line of a plan.
@@ -61,7 +63,7 @@ def compare(old: Configuration, new: Configuration, *, restart_all: bool = False
         restart_all: Every job that stays is restarted.
     """
     jobs = compare_jobs(jobs_of(old), jobs_of(new), restart_all=restart_all)
-    changes = [_job_change(change) for change in jobs if change.old != JobKey(TELEMETRY_JOB) or change.settings]
+    changes = [_job_change(change) for change in jobs if change.settings or change.old != _TELEMETRY]
     changes += _watch_changes(old.watches, new.watches)
     changes += _section("catalog", old.catalog(), new.catalog(), "services are registered there anew")
     changes += _section("logging", old.logging, new.logging, "the log changes at once")

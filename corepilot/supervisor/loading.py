@@ -10,6 +10,7 @@ from gevent.os import nb_read, nb_write
 
 from corepilot.config.loading import loader
 from corepilot.errors import InternalError
+from corepilot.http.time_slice import TimeSlice, full_turn
 from corepilot.system.process import Reaper, SpawnError, signal_group, spawn_with_pipes
 from corepilot.system.programs import DEFAULT_PATH
 from corepilot.system.python import own_python
@@ -49,7 +50,9 @@ def load(request: loader.LoadRequest, reaper: Reaper, deadline_s: float) -> load
         os.close(from_child)
         if not exited.ready():
             signal_group(pid, signal.SIGKILL)
-    return loader.decode_result(answer, request, status)
+    result = loader.decode_result(answer, request, status, TimeSlice().check)
+    full_turn()  # what comes next may take long as well
+    return result
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -46,6 +46,9 @@ class Supervised(Protocol):
     control: Any
     shutdown: Any
 
+    def show_configuration(self) -> None:
+        """Write the configuration to the debug log."""
+
     def ready(self) -> None:
         """Everything is up: tell the guard the stop's budget."""
 
@@ -257,6 +260,7 @@ class Reloader:
         app.configuration = new
         if prepared.log is not None:
             app.log.commit(prepared.log)
+        app.show_configuration()
         if prepared.control is not None:
             app.control.move(prepared.control)
         app.environment.advertise(addresses_of(new))

@@ -4,12 +4,14 @@ import fnmatch
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from corepilot import _version
 from corepilot.control.target import PlanOutcome, ReloadOutcome
 from corepilot.errors import ControlError, CorepilotError, UnknownJobError
 from corepilot.events import EventBus
+from corepilot.http.time_slice import TimeSlice
 from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.runner import Runner
@@ -136,13 +138,13 @@ class SupervisorTarget:
             failed = []
             for runner, starts, was_ended, was_running in before:
                 if action == "stop":
-                    self._operations.wait_until(lambda runner=runner: runner.state.ended)  # type: ignore[misc]
+                    self._operations.wait_until(operation, partial(_has_ended, runner))
                     operation.add(**_line(runner, "already" if was_ended else "stopped"))
                     continue
                 if action == "start" and was_running:
                     operation.add(**_line(runner, "already"))
                     continue
-                up = self._operations.wait_until(lambda runner=runner, starts=starts: _settled(runner, starts))  # type: ignore[misc]
+                up = self._operations.wait_until(operation, partial(_has_started, runner, starts))
                 if not up or not _is_up(runner):
                     failed.append(str(runner.key))
                 operation.add(**_line(runner, _DONE[action]))
@@ -181,13 +183,13 @@ class SupervisorTarget:
 
         def work(operation: Operation) -> None:
             for runner in runners:
-                if not self._operations.wait_until(lambda runner=runner: reached(runner)) and not reached(runner):  # type: ignore[misc]
+                if not self._operations.wait_until(operation, partial(reached, runner)) and not reached(runner):
                     operation.finish("refused", f"corepilot is stopping ({self._app.shutdown.reason})")
                     return
                 operation.add(**_line(runner, condition))
             operation.finish("done")
 
-        return self._operations.begin("wait", work)
+        return self._operations.begin("wait", work, of_reader=True)
 
     # ------------------------------------------------------------------------------------------------------ reloads
     def reload(self, mode: Mode, client_pid: int | None) -> Operation:
@@ -272,7 +274,9 @@ class SupervisorTarget:
             return runners
         chosen: set[int] = set()
         unknown = []
+        time_slice = TimeSlice()
         for pattern in patterns:
+            time_slice.check()
             found = [runner for runner in runners if pattern == str(runner.key)]
             found = found or [runner for runner in runners if fnmatch.fnmatchcase(str(runner.key), pattern)]
             chosen |= {id(runner) for runner in found}
@@ -285,7 +289,7 @@ class SupervisorTarget:
 
     def _report(self, operation: Operation, difference: Difference, *, everything: bool) -> None:
         by_name = {str(runner.key): runner for runner in self._runners}
-        self._operations.wait_until(lambda: all(_settled(runner, 0) for runner in by_name.values()))
+        self._operations.wait_until(operation, lambda: all(map(_is_decided, by_name.values())))
         failed = []
         for change in difference.changes:
             kind = "restarted" if everything and change.kind in {"unchanged", "updated"} else change.kind
@@ -309,14 +313,23 @@ class SupervisorTarget:
         return mark_of(client_pid).decode("ascii", "replace") if client_pid else ""
 
 
-def _settled(runner: Runner, starts: int) -> bool:
-    """Whether it is known if a job that was started has come up."""
+def _is_decided(runner: Runner) -> bool:
+    """Whether it is known if a job has come up: it is not being stopped, and has run for a while or not at all."""
     state = runner.state
-    if runner.starts <= starts or state.stop.stage in {"hooked", "terminating"}:
-        return starts == 0 and state.process.stage == "none"
-    if state.process.stage != "running" or runner.started_at is None:
+    if state.stop.stage in {"hooked", "terminating"} or state.phase == "terminating":
+        return False
+    if state.process.stage != "running" or runner.plan.job.command is None or runner.started_at is None:
         return True
     return time.monotonic() - runner.started_at >= UP_S
+
+
+def _has_ended(runner: Runner) -> bool:
+    return runner.state.ended
+
+
+def _has_started(runner: Runner, starts: int) -> bool:
+    """Whether a job has been started since it had been so often, and it is known whether it has come up."""
+    return (runner.starts > starts or runner.plan.job.command is None) and _is_decided(runner)
 
 
 def _is_up(runner: Runner) -> bool:

@@ -61,8 +61,9 @@ def test_what_a_check_leaves_behind_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_job_and_what_has_left_its_group_have_one_deadline(tmp_path: Path) -> None:
-    script = "trap '' TERM; setsid sh -c \\\"trap '' TERM; while :; do sleep 0.02; done\\\" & note up; while :; do sleep 0.02; done"
-    jobs = f'{{name: "a", exec: {shell(script.replace(chr(92) + chr(34), chr(34)))}}}'
+    loop = "trap '' TERM; while :; do sleep 0.02; done"
+    (tmp_path / "loop.sh").write_text(loop)
+    jobs = f'{{name: "a", exec: {shell(f"setsid sh %(dir)s/loop.sh & note up; {loop}")}}}'
     with Corepilot(config(jobs, "stopTimeout: 2,"), tmp_path) as corepilot:
         Record(corepilot).until("up")
         corepilot.until_ready()

@@ -7,11 +7,12 @@ An answer begins with one letter for each stage that was reached, so that the de
 """
 
 import marshal
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from corepilot.config.diagnostics.problems import Problem
 from corepilot.model.configuration import Configuration
-from corepilot.model.value import decode, encode
+from corepilot.model.value import decode_in_slices, encode
 
 CPU_S = 2
 """Seconds of CPU time that a load may take, imports not counted."""
@@ -93,19 +94,22 @@ def encode_result(result: LoadResult) -> bytes:
     return _ANSWER + marshal.dumps((encode(result.config), [one.to_json() for one in result.problems], result.rendered))
 
 
-def decode_result(answer: bytes, request: LoadRequest, status: int | None = None) -> LoadResult:
+def decode_result(
+    answer: bytes, request: LoadRequest, status: int | None = None, pause: Callable[[], object] = bool
+) -> LoadResult:
     """What a loader answered. A loader that died without an answer makes a result with one error.
 
     Args:
         answer: All that it wrote.
         request: What it was asked.
         status: Its exit status, 128+n for a signal; None if it is not known.
+        pause: Called every now and then while a long answer is decoded: lets others have their turn.
     """
     stages, found, body = answer.partition(_ANSWER)
     if found:
         try:
             config, problems, rendered = marshal.loads(body)  # noqa: S302  - our own child wrote it
-            return LoadResult(decode(config), [Problem.from_json(one) for one in problems], rendered)
+            return LoadResult(decode_in_slices(config, pause), [Problem.from_json(one) for one in problems], rendered)
         except (EOFError, ValueError, TypeError, KeyError):
             pass  # it died while it wrote
     return unanswered(request, stages, status)
