@@ -183,7 +183,7 @@ DIFFERENCES = (
     Difference(
         "reload-refused", ("1.4", "4.11"),
         "a reload with a bad file ends everything with status 0",
-        "it changes nothing, and the client is told what is wrong",
+        "it changes nothing, and the client gets the errors",
     ),
     Difference(
         "reload-prepared", ("4.11",),
@@ -238,7 +238,7 @@ DIFFERENCES = (
     Difference(
         "socket-in-use", ("9.1",),
         "any file at the control socket's path is deleted at start, also the socket of a ContainerPilot that runs, "
-        "which nobody can reach any more then",
+        "which can then no longer be reached",
         "a socket on which somebody listens is never taken: where control.socket names it corepilot does not start and "
         "says which process it is, else it uses the next default place",
     ),
