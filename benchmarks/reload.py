@@ -13,7 +13,6 @@ import os
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -31,7 +30,9 @@ def configuration(count: int, changed: int) -> str:
         f'  {{name: "job-{number}", exec: ["sleep", "{1000 + (changed if number == count // 2 else 0)}"]}}'
         for number in range(count)
     )
-    return f'{{consul: false, control: {{socket: "DIR/control.socket"}}, logging: {{level: "error"}}, jobs: [\n{jobs}\n]}}'
+    return (
+        f'{{consul: false, control: {{socket: "DIR/control.socket"}}, logging: {{level: "error"}}, jobs: [\n{jobs}\n]}}'
+    )
 
 
 def timed(command: list[str]) -> float:
@@ -131,7 +132,11 @@ def supervisord(count: int, runs: int, program: str) -> float:
             )
 
         write(0)
-        control = [program.replace("supervisord", "supervisorctl") if False else str(Path(program).with_name("supervisorctl")), "-c", str(config)]
+        control = [
+            program.replace("supervisord", "supervisorctl") if False else str(Path(program).with_name("supervisorctl")),
+            "-c",
+            str(config),
+        ]
         process = subprocess.Popen([program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + 120
@@ -162,7 +167,9 @@ def main() -> None:
     if not arguments.no_supervisord:
         program = install_supervisord()
         peer = lambda count: supervisord(count, arguments.runs, program)  # noqa: E731
-    print(f"{'jobs':>6}{'check, ms':>11}{'reload, ms':>12}{'ratio':>7}{'pids kept':>11}{'gap, ms':>9}{'worst':>7}{'supervisorctl update, ms':>26}")
+    print(
+        f"{'jobs':>6}{'check, ms':>11}{'reload, ms':>12}{'ratio':>7}{'pids kept':>11}{'gap, ms':>9}{'worst':>7}{'supervisorctl update, ms':>26}"
+    )
     for count in arguments.jobs:
         row = corepilot(count, arguments.runs)
         print(

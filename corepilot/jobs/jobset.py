@@ -227,6 +227,9 @@ class JobSet:
             self._bus.after(lambda: self._again(actor))  # everybody hears that it has stopped before
         elif outcome == "complete":
             self._completed(actor)
+        elif actor.successor is not None:  # a person has stopped it in the middle of a reload
+            plan, actor.successor = actor.successor[0], None
+            actor.go_on(plan)
         self._observer.job_ended(actor, outcome)
         self._settle()
 

@@ -144,6 +144,7 @@ class App:
     def _start_rest(self) -> None:
         """Import and start what the first jobs did not need. A plugin's failure is logged."""
         from corepilot.supervisor.reloader import Reloader
+        from corepilot.supervisor.target import SupervisorTarget
 
         self.reloader = self.progress.reloader = Reloader(self, self._plugins)
         self.target = SupervisorTarget(self)
