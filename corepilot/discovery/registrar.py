@@ -279,7 +279,7 @@ class Registrar:
         if error is None:
             desired.succeeded(step)
             if step.kind != "register":
-                self._said.recovered(subject, f"{subject}: the catalog does as it is told again")
+                self._said.recovered(subject, f"{subject}: the catalog accepts updates again")
                 self._said.forget(f"lost {subject}")
         elif isinstance(error, UnknownInstanceError):
             desired.unknown(step, now, str(error))

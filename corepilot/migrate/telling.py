@@ -67,7 +67,7 @@ def compared_text(one: Outcome) -> str:
         head = f"loads, with {counted(len(one.found), 'difference')} from ContainerPilot"
         decide = sum(difference.decide and bool(places) for difference, places in one.found)
         if decide:
-            head += f"; {counted(decide, 'wants a decision', 'want a decision')} (exit status {UNDECIDED})"
+            head += f"; {counted(decide, 'needs a decision', 'need a decision')} (exit status {UNDECIDED})"
     lines = [f"{file}: {head}"]
     for difference, places in one.found:
         where = ", ".join(_place(place) for place in places if place.path)

@@ -142,9 +142,7 @@ def _logging(data: dict[str, Any], verdict: Verdict, host: Host) -> Logging:
 def _judge_duplicates(document: Document, verdict: Verdict) -> None:
     for duplicate in document.duplicates:
         first, second = verdict.source_map.line_of(duplicate.first), verdict.source_map.line_of(duplicate.second)
-        message = (
-            f"the key {duplicate.key} stands twice in one object, in lines {first} and {second}: the last one counts"
-        )
+        message = f"duplicate key {duplicate.key}, in lines {first} and {second}: the last value is used"
         verdict.add(
             verdict.source_map.in_rendered(
                 "duplicate-key",

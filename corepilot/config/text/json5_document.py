@@ -73,9 +73,9 @@ class Member:
 
 
 class Duplicate:
-    """A key that stands twice in one object: `first` and `second` are where the two keys start. The second counts.
+    """A duplicate key of one object: `first` and `second` are where the two keys start. The second value is used.
 
-    A key that stands three times makes two of these: first and second, second and third.
+    A key that is there three times makes two of these: first and second, second and third.
     """
 
     __slots__ = ("first", "key", "second")
@@ -87,7 +87,7 @@ class Duplicate:
 
 
 class Document:
-    """A whole text: its value, of any kind, and the keys that stand twice, in the order of the text."""
+    """A whole text: its value, of any kind, and the duplicate keys, in the order of the text."""
 
     __slots__ = ("duplicates", "root")
 
