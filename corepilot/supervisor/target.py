@@ -4,6 +4,7 @@ import fnmatch
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from corepilot import _version
@@ -39,6 +40,10 @@ class PlanOutcome(NamedTuple):
     ok: bool
     text: str
     changes: list[dict[str, object]]
+
+
+_BEGINS = frozenset({"restarted", "renewed", "added"})
+"""The changes of a job after which it comes up, or does not."""
 
 
 class Target:
@@ -274,18 +279,20 @@ class Target:
 
     def _report(self, operation: Operation, difference: Difference, *, everything: bool) -> None:
         by_name = {str(runner.key): runner for runner in self._runners}
-        self._operations.wait_until(lambda: all(map(_is_decided, by_name.values())))
+        for change in difference.changes:
+            if change.name in by_name and (everything or change.kind in _BEGINS):
+                runner = by_name[change.name]
+                # One that ends and runs again all the time has come up, though it is never seen to run for long.
+                self._operations.wait_until(partial(_has_begun, runner, runner.starts))
         failed = []
         for change in difference.changes:
             kind = "restarted" if everything and change.kind in {"unchanged", "updated"} else change.kind
             if kind == "unchanged" or (everything and change.what == "watch"):
                 continue
-            runner = by_name.get(change.name) if change.what == "job" else None
-            if runner is not None and kind in {"restarted", "renewed", "added"} and not _is_up(runner):
+            one = by_name.get(change.name) if change.what == "job" else None
+            if one is not None and kind in _BEGINS and not _is_up(one):
                 failed.append(change.name)
-            line = (
-                _line(runner, kind) if runner is not None else {"what": change.what, "name": change.name, "kind": kind}
-            )
+            line = _line(one, kind) if one is not None else {"what": change.what, "name": change.name, "kind": kind}
             operation.add(**line)
         _conclude(operation, failed)
 
@@ -306,6 +313,10 @@ def _is_decided(runner: Runner) -> bool:
     if state.process.stage != "running" or runner.plan.job.command is None or runner.started_at is None:
         return True
     return time.monotonic() - runner.started_at >= UP_S
+
+
+def _has_begun(runner: Runner, starts: int) -> bool:
+    return runner.starts > starts or _is_decided(runner)
 
 
 def _has_started(runner: Runner, starts: int) -> bool:
