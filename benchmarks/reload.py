@@ -4,7 +4,8 @@
 
 Times are medians over the runs: of `corepilot check` of the file, and of `corepilot reload`, which ends when the
 changed job has come up again; that alone takes 100 ms, during which it is seen to run. The gap is how much longer than
-usual the slowest ping took during a reload: pings are sent one after the other, each on a connection of its own.
+usual the slowest ping took during a reload: pings are sent one after the other, each on a connection of its own; "at
+rest" is the same without a reload: what the machine's other work adds. The processor's time is the supervisor's own.
 supervisord's `supervisorctl update` does the same with as many programs; it returns when the changed one is spawned.
 """
 
@@ -42,8 +43,13 @@ def timed(command: list[str]) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
+def processor_ms(pid: int) -> float:
+    """What a process's main thread has used of a processor so far."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+
+
 class Pings:
-    """Asks all the time, in a thread; `slowest_ms` and `usual_ms` are of the pings since `clear`."""
+    """Asks all the time, in a thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
@@ -60,6 +66,7 @@ class Pings:
         self._thread.join()
 
     def clear(self) -> None:
+        """Forget the pings so far."""
         self._times.clear()
 
     @property
@@ -85,7 +92,7 @@ def pids(one: Running) -> dict[str, object]:
 
 
 def corepilot(count: int, runs: int) -> dict[str, float]:
-    checks, reloads, gaps = [], [], []
+    checks, reloads, gaps, rests, used = [], [], [], [], []
     kept = count
     with running(configuration(count, 0)) as one:
         one.until(lambda: all(pids(one).values()))
@@ -94,19 +101,25 @@ def corepilot(count: int, runs: int) -> dict[str, float]:
             one.config.write_text(configuration(count, run).replace("DIR", str(one.path)))
             before = pids(one)
             checks.append(timed([*COREPILOT, "check", "-c", str(one.config)]))
+            begun_ms = processor_ms(one.supervisor)
             reloads.append(timed([*COREPILOT, "reload", *where]))
+            used.append(processor_ms(one.supervisor) - begun_ms)
             after = pids(one)
             kept = min(kept, sum(after[name] == pid for name, pid in before.items()))
         for run in range(runs + 1, 2 * runs + 1):  # apart from the times: pings take the processor as well
             one.config.write_text(configuration(count, run).replace("DIR", str(one.path)))
             with Pings(one.path / "control.socket") as pings:
-                time.sleep(0.2)
+                time.sleep(0.3)
+                rests.append(pings.gap_ms)
+                pings.clear()
                 timed([*COREPILOT, "reload", *where])
                 gaps.append(pings.gap_ms)
     return {
         "check": statistics.median(checks),
         "reload": statistics.median(reloads),
         "kept": kept,
+        "processor": statistics.median(used),
+        "rest": statistics.median(rests),
         "gap": statistics.median(gaps),
         "worst gap": max(gaps),
     }
@@ -161,6 +174,7 @@ def main() -> None:
     program = "" if arguments.no_supervisord else install_supervisord()
     print(
         f"{'jobs':>6}{'check, ms':>11}{'reload, ms':>12}{'ratio':>7}{'pids kept':>11}{'gap, ms':>9}{'worst':>7}"
+        f"{'at rest':>9}{'processor, ms':>15}"
         f"{'supervisorctl update, ms':>26}"
     )
     for count in arguments.jobs:
@@ -169,6 +183,7 @@ def main() -> None:
         print(
             f"{count:>6}{row['check']:>11.0f}{row['reload']:>12.0f}{row['reload'] / row['check']:>7.2f}"
             f"{row['kept']:>11.0f}{row['gap']:>9.1f}{row['worst gap']:>7.1f}"
+            f"{row['rest']:>9.1f}{row['processor']:>15.0f}"
             f"{peer:>26}",
             flush=True,
         )
