@@ -21,6 +21,9 @@ Condition = Literal["running", "healthy", "complete", "stopped"]
 
 _DONE = {"start": "started", "stop": "stopped", "restart": "restarted"}
 
+_BEGINS = frozenset(("restarted", "renewed", "added"))
+"""The changes of a job after which it comes up, or does not."""
+
 NOT_WAITING = "not waiting: this request stops the job it comes from"
 
 
@@ -118,19 +121,23 @@ class JobsByHand:
     def report(self, operation: Operation, difference: Difference, *, everything: bool) -> None:
         """Say what a reload has done with each job, once it is known whether those that were started came up."""
         by_name = {str(runner.key): runner for runner in self._runners}
-        self._operations.wait_until(operation, lambda: all(map(_is_decided, by_name.values())))
+        for change in difference.changes:
+            runner = by_name.get(change.name) if change.what == "job" else None
+            if runner is not None and (everything or change.kind in _BEGINS):
+                # One that ends and runs again all the time has come up, though it is never seen to run for long.
+                self._operations.wait_until(operation, partial(_has_begun, runner, runner.starts))
         failed = []
         for change in difference.changes:
             kind = "restarted" if everything and change.kind in {"unchanged", "updated"} else change.kind
             if kind == "unchanged" or (everything and change.what == "watch"):
                 continue
             runner = by_name.get(change.name) if change.what == "job" else None
-            if runner is not None and kind in {"restarted", "renewed", "added"} and not _is_up(runner):
+            if runner is None:
+                operation.add(what=change.what, name=change.name, kind=kind)
+                continue
+            if kind in _BEGINS and not _is_up(runner):
                 failed.append(change.name)
-            line = (
-                _line(runner, kind) if runner is not None else {"what": change.what, "name": change.name, "kind": kind}
-            )
-            operation.add(**line)
+            operation.add(**_line(runner, kind))
         _conclude(operation, failed)
 
     @property
@@ -175,6 +182,10 @@ def _is_decided(runner: Runner) -> bool:
     if state.process.stage != "running" or runner.plan.job.command is None or runner.started_at is None:
         return True
     return time.monotonic() - runner.started_at >= UP_S
+
+
+def _has_begun(runner: Runner, starts: int) -> bool:
+    return runner.starts > starts or _is_decided(runner)
 
 
 def _has_ended(runner: Runner) -> bool:
