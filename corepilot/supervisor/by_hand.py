@@ -56,6 +56,8 @@ class JobsByHand:
         runners = self._match(jobs)
         if self._shutdown.begun:
             raise ControlError(f"cannot {action} jobs: corepilot is stopping ({self._shutdown.reason})")
+        if self._jobs.stopping:
+            raise ControlError(f"cannot {action} jobs: everything is being stopped for a reload; try again later")
         before = [(runner, runner.starts, runner.state.ended, runner.pid is not None) for runner in runners]
         inside = action != "start" and self._inside(client_pid, runners)
 
@@ -100,20 +102,29 @@ class JobsByHand:
         Raises:
             ControlError: a name is not known.
         """
-        runners = self._match(jobs)
-        reached: Callable[[Runner], bool] = {
+        names = [str(runner.key) for runner in self._match(jobs)]
+        holds: Callable[[Runner], bool] = {
             "running": lambda runner: runner.state.process.stage == "running" and not runner.state.ended,
             "healthy": lambda runner: runner.state.health == "healthy",
             "complete": lambda runner: runner.state.phase == "complete",
             "stopped": lambda runner: runner.state.ended,
         }[condition]
 
+        def reached(name: str) -> bool:  # by its name: a reload may bring another job, or none
+            runner = self._find(name)
+            return runner is None or holds(runner)
+
         def work(operation: Operation) -> None:
-            for runner in runners:
-                if not self._operations.wait_until(operation, partial(reached, runner)) and not reached(runner):
+            for name in names:
+                in_time = self._operations.wait_until(operation, partial(reached, name))
+                runner = self._find(name)
+                if runner is None:
+                    operation.finish("refused", f"there is no job {name} any more: a reload has removed it")
+                    return
+                if not in_time and not holds(runner):
                     operation.finish("refused", f"corepilot is stopping ({self._shutdown.reason})")
                     return
-                operation.add(**_line(runner, condition))
+                operation.add(**_line(runner, ""))
             operation.finish("done")
 
         return self._operations.begin("wait", work, of_reader=True)
@@ -143,6 +154,9 @@ class JobsByHand:
     @property
     def _runners(self) -> list[Runner]:
         return [actor for actor in self._jobs.actors if isinstance(actor, Runner)]
+
+    def _find(self, name: str) -> Runner | None:
+        return next((runner for runner in self._runners if str(runner.key) == name), None)
 
     def _match(self, patterns: Sequence[str]) -> list[Runner]:
         """The jobs that names and globs mean, in the order of the configuration. An exact name wins over a glob."""
@@ -177,6 +191,8 @@ def mark_of_client(client_pid: int | None) -> str:
 def _is_decided(runner: Runner) -> bool:
     """Whether it is known if a job has come up: it is not being stopped, and has run for a while or not at all."""
     state = runner.state
+    if state.stop.shutdown:
+        return True  # everything stops: it will not come up
     if state.stop.stage in {"hooked", "terminating"} or state.phase == "terminating":
         return False
     if state.process.stage != "running" or runner.plan.job.command is None or runner.started_at is None:
@@ -194,7 +210,8 @@ def _has_ended(runner: Runner) -> bool:
 
 def _has_started(runner: Runner, starts: int) -> bool:
     """Whether a job has been started since it had been so often, and it is known whether it has come up."""
-    return (runner.starts > starts or runner.plan.job.command is None) and _is_decided(runner)
+    waits = runner.starts <= starts and runner.plan.job.command is not None and not runner.state.stop.shutdown
+    return not waits and _is_decided(runner)
 
 
 def _is_up(runner: Runner) -> bool:
