@@ -54,8 +54,8 @@ class JobsByHand:
             ControlError: a name is not known, and nothing is done; or everything stops.
         """
         runners = self._match(jobs)
-        if self._shutdown.begun:
-            raise ControlError(f"cannot {action} jobs: corepilot is stopping ({self._shutdown.reason})")
+        if self._shutdown.ending:
+            raise ControlError(f"cannot {action} jobs: corepilot is stopping ({self._shutdown.ending})")
         if self._jobs.stopping:
             raise ControlError(f"cannot {action} jobs: everything is being stopped for a reload; try again later")
         before = [(runner, runner.starts, runner.state.ended, runner.pid is not None) for runner in runners]

@@ -73,6 +73,11 @@ class Shutdown:
         """Whether everything stops."""
         return bool(self.reason)
 
+    @property
+    def ending(self) -> str:
+        """Why corepilot ends; "" as long as it does not."""
+        return self.reason or ("every job has ended" if self.finished.is_set() else "")
+
     def stop(self, reason: str, *, asked: bool = True) -> None:
         """Begin to stop; asked again, wait for nothing any more (contract, section 4.8; our decision).
 

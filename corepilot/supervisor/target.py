@@ -51,7 +51,7 @@ class SupervisorTarget:
 
     def __init__(self, app: Controlled) -> None:
         self._app = app
-        self._operations = Operations(lambda: app.shutdown.reason)
+        self._operations = Operations(lambda: app.shutdown.ending)
         self._by_hand = JobsByHand(app.jobs, self._operations, app.shutdown)
         self.config = absolute_path(app.arguments.location)
 
