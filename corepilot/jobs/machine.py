@@ -24,6 +24,7 @@ from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import (
     MAIN,
     Action,
+    Began,
     CheckState,
     Due,
     Emptied,
@@ -31,8 +32,8 @@ from corepilot.jobs.state import (
     Happened,
     KillNow,
     Order,
+    Outcome,
     Publish,
-    Rearm,
     SetTimer,
     SiblingExited,
     State,
@@ -80,8 +81,8 @@ def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
             return _sibling_exited(plan, state, now)
         case Order():
             return _ordered(plan, state, stimulus, now)
-        case Rearm():
-            return _rearm(plan, state)
+        case Began(name):
+            return _other_began(plan, state, name)
         case KillNow():
             return stopping.kill_now(plan, state)
 
@@ -194,9 +195,10 @@ def _is_last(plan: Plan, state: State) -> bool:
         return False
     if state.trigger.pending or (process.restarts_left(plan, state.process) and not state.stop.shutdown):
         return False
-    # A job stops once: what hooks its `stopping` has nothing more to wait for, and the job waits for it.
+    # A job stops once: what hooks its `stopping` has nothing more to wait for when it has run, and the job waits for it.
+    has_run = plan.hooks_stopping and state.stop.bounded
     again = state.trigger.starts_left and not state.stop.shutdown
-    return not again or state.stop.source_done or plan.hooks_stopping
+    return not again or state.stop.source_done or has_run
 
 
 def _next(plan: Plan, state: State, now: float) -> Step:
@@ -362,10 +364,10 @@ def _maintain(plan: Plan, state: State, *, entering: bool) -> Step:
 
 # ------------------------------------------------------------------------------------------------- people and reloads
 def _ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
-    if order.wanted == "remove":
-        return _remove(plan, state)
+    if order.wanted in {"replace", "remove"}:
+        return _leave(plan, state, "again" if order.wanted == "replace" else "removed")
     if state.stop.shutdown:
-        return state, ()  # whoever asks is told that everything stops
+        return state, ()  # whoever asks is told that it stops with others
     if order.wanted == "stop":
         if state.stopping:
             by_hand = state.stop.outcome == "again"
@@ -379,31 +381,41 @@ def _ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
         return stopping.stop(plan, state, "again")
     if state.process.stage in {"running", "emptying"}:
         return state, ()
-    state = state.changed(trigger=trigger.used(state.trigger))
-    return _start(plan, state, now)
+    return _start(plan, _by_hand(plan, state), now)
 
 
 def _anew(plan: Plan, now: float) -> Step:
     """As at its beginning, and run, whatever its `when` says."""
     state, actions = begin(plan)
-    state, more = _start(plan, state.changed(trigger=trigger.used(state.trigger)), now)
+    state, more = _start(plan, _by_hand(plan, state), now)
     return state, (*actions, *more)
 
 
-def _remove(plan: Plan, state: State) -> Step:
+def _by_hand(plan: Plan, state: State) -> State:
+    """A start by hand is one of those that count; a hook stays armed, for the stop that it is there for."""
+    return state if plan.is_hook else state.changed(trigger=trigger.used(state.trigger))
+
+
+def _leave(plan: Plan, state: State, outcome: Outcome) -> Step:
+    """Stop together with others, in order (contract, section 4.8)."""
     if state.ended:
-        return stopping.ended(plan, state.changed(stop=state.stop.changed(outcome="removed")))
+        return stopping.ended(plan, state.changed(stop=state.stop.changed(outcome=outcome)))
     if state.stopping or state.lingering:
-        return state.changed(stop=state.stop.changed(outcome="removed", shutdown=True)), ()
-    return stopping.shutdown(plan, state, "removed")
+        return state.changed(stop=state.stop.changed(outcome=outcome, shutdown=True)), ()
+    return stopping.shutdown(plan, state, outcome)
 
 
-def _rearm(plan: Plan, state: State) -> Step:
-    if not plan.is_hook or state.phase == "stopped" or state.stop.shutdown:
+def _other_began(plan: Plan, state: State, name: str) -> Step:
+    """What was over is not any more: what hooks its stop is armed again, and a stop waits for it again."""
+    stop_ = state.stop.changed(gone=state.stop.gone - {name})
+    if name == plan.awaited_hook:
+        stop_ = stop_.changed(hook_done=False)
+    state = state.changed(stop=stop_)
+    if plan.job.hook is None or plan.job.hook.source != name or state.phase == "stopped" or state.stop.shutdown:
         return state, ()
     if state.ended:
         return begin(plan)
     if state.stopping:
         return state.changed(stop=state.stop.changed(outcome="again")), ()
     armed = state.trigger.changed(starts_left=plan.starts)
-    return state.changed(trigger=armed, stop=StopState(bounded=state.stop.bounded)), ()
+    return state.changed(trigger=armed, stop=StopState(bounded=state.stop.bounded, gone=state.stop.gone)), ()

@@ -36,9 +36,6 @@ SUCCESS_PERIOD_S = 0.1
 SHORTAGE_S = 1.0
 """Seconds until a start is tried again that failed for want of descriptors, processes or memory."""
 
-ALONE = "alone"
-"""Detail of an exit event that is no business of other jobs of the same name."""
-
 RESTART = Timer("restart")
 TIMEOUT = Timer("timeout")
 KILL = Timer("kill")
@@ -83,14 +80,14 @@ def exited(plan: Plan, process: ProcessState, exit_: Exited, now: float, *, alon
         process: The state so far.
         exit_: How it ended.
         now: When.
-        alone: Whether a person or a reload stops this job: others of its name take no notice then.
+        alone: Whether a person or a reload stops this job: it has neither succeeded nor failed then, and only
+            `stopping` and `stopped` are published (our decision).
     """
     name = plan.job.name
-    code = "exitFailed" if exit_.status else "exitSuccess"
-    actions: list[Action] = [Publish(Event(code, name, ALONE if alone else ""))]
+    actions: list[Action] = [] if alone else [Publish(Event("exitFailed" if exit_.status else "exitSuccess", name))]
     if plan.job.timeout_s is not None:
         actions.append(ClearTimer(TIMEOUT))
-    if exit_.status:
+    if exit_.status and not alone:
         actions.append(Publish(Event("error", name, exit_.reason)))
     stage = "emptying" if exit_.remains else "none"
     return process.changed(stage=stage, ended_at=now, status=exit_.status), tuple(actions)

@@ -124,6 +124,7 @@ class Runner(Actor):
         self._told: set[int] = set()
         self.last_status: int | None = None
         self.started_at: float | None = None
+        self.trouble = ""
         self.killed: list[str] = []
 
     @property
@@ -204,6 +205,8 @@ class Runner(Actor):
                 check=role != MAIN,
             )
         except SpawnError as error:
+            if role == MAIN:
+                self.trouble = str(error)
             if error.shortage:
                 self._around.shortages.failed("spawn", f"{self._name(role)}: {error}; it is started later")
             else:
@@ -222,6 +225,9 @@ class Runner(Actor):
         if stimulus.role == MAIN and isinstance(stimulus, Exited):
             self.last_status = stimulus.status
             self.own_exits += not self.state.alone
+            self.trouble = stimulus.reason if stimulus.status else ""
+        elif stimulus.role == MAIN:
+            self.starts -= 1
         self.handle(stimulus)
         self._look()
 

@@ -92,7 +92,7 @@ class StopState(Value):
         outcome: What it is for; None while the job is not being stopped.
         stage: "lingering": the job goes on until those have stopped that it stops after. "hooked": a job that hooks its
             `stopping` runs. "terminating": its processes have been told to end. "done": nothing of it is left.
-        shutdown: Whether everything is to stop.
+        shutdown: Whether it stops together with others, and is not started again before all of it is over.
         failed: Exit status (128+n for a signal) of the run after which it ended by itself, or None.
         hook_done: Whether the hook that is waited for has stopped.
         source_done: Whether the job that this hook waits for has stopped.
@@ -224,21 +224,24 @@ class Order(Value):
     """What a person or a reload wants.
 
     Attributes:
-        wanted: "start": run now. "stop": stop, and stay so. "restart": stop, then begin anew. "remove": stop for good.
+        wanted: "start": run now. "stop": stop, and stay so. "restart": stop, then begin anew. "replace": stop in order
+            with the others that stop now, then begin anew. "remove": the same, for good.
     """
 
-    wanted: Literal["start", "stop", "restart", "remove"]
+    wanted: Literal["start", "stop", "restart", "replace", "remove"]
 
 
-class Rearm(Value):
-    """The job whose stop this hook waits for has started again."""
+class Began(Value):
+    """Another job that had stopped, or a hook that had run, is there again."""
+
+    name: str
 
 
 class KillNow(Value):
     """The stop has been asked for again: wait for nothing."""
 
 
-Stimulus = Happened | Exited | Unstarted | Emptied | Swept | SiblingExited | Due | Order | Rearm | KillNow
+Stimulus = Happened | Exited | Unstarted | Emptied | Swept | SiblingExited | Due | Order | Began | KillNow
 
 
 # ------------------------------------------------------------------------------------------------------------ actions

@@ -1,0 +1,225 @@
+"""Jobs from one configuration to the next, and what people do with them, in virtual time."""
+
+import pytest
+from building import CHECK, SERVICE, job, when
+from simulation import Behaviour, World
+
+from corepilot.jobs.state import Order
+from corepilot.model.job import UNLIMITED, Job
+from corepilot.model.service import Registration, Service
+
+FOREVER = Behaviour(runs=((None, 0),))
+MOVED = Service(Registration("app-host", "app", "127.0.0.1", 81))
+
+
+def phases(world: World) -> dict[str, str]:
+    return {str(actor.key): actor.state.phase for actor in world.actors}
+
+
+# ------------------------------------------------------------------------------------------------------------- reloads
+def test_an_unchanged_job_keeps_its_process_its_counts_and_its_used_once() -> None:
+    jobs = [job("a", restarts=2), job("b", when=when("once", "exitSuccess", "a"))]
+    world = World(jobs, {"a": Behaviour(((1.0, 0),)), "b": Behaviour(((0.5, 0),))}).run(1.7)
+    before = {actor.name: actor.state for actor in world.actors}
+    world.reload([*jobs, job("c")])
+    assert {actor.name: actor.state for actor in world.actors if actor.name != "c"} == before
+    world.run(10)
+    assert (len(world.starts("a")), len(world.starts("b")), len(world.starts("c"))) == (3, 1, 1)
+
+
+def test_a_changed_job_is_stopped_and_run_again_whatever_started_it() -> None:
+    old, new = (
+        job("a", when=when("once", "healthy", "watch.db")),
+        job("a", exec=("x",), when=when("once", "healthy", "watch.db")),
+    )
+    world = World([old], {"a": Behaviour(((None, 0),), term_s=2.0)})
+    world.publish("healthy", "watch.db")
+    world.run(1).reload([new])
+    assert phases(world) == {"a": "terminating"}
+    assert world.run(3).starts("a") == pytest.approx([0, 3])
+    assert world.told[-1] == "settled"
+
+
+def test_a_changed_job_that_waits_begins_as_new() -> None:
+    def waiting(program: str) -> Job:
+        return job("a", exec=(program,), when=when("once", "healthy", "watch.db"))
+
+    world = World([waiting("x")])
+    world.reload([waiting("y")])
+    assert world.run(1).starts("a") == []
+    world.publish("healthy", "watch.db")
+    assert len(world.run(1).starts("a")) == 1
+
+
+def test_a_job_whose_when_changed_begins_as_new_and_hears_what_holds() -> None:
+    world = World([job("a"), job("b", when=when("never"))], {"a": Behaviour(((0.5, 0),)), "b": FOREVER}).run(2)
+    world.reload([job("a"), job("b", when=when("each", "exitSuccess", "a"))])
+    assert len(world.run(1).starts("b")) == 1
+
+
+def test_new_jobs_wait_until_removed_ones_have_stopped_and_restarted_ones_do_not() -> None:
+    slow = Behaviour(((None, 0),), term_s=3.0)
+    world = World([job("gone"), job("web")], {"gone": slow, "web": FOREVER, "new": FOREVER}).run(1)
+    world.reload([job("web", exec=("x",)), job("new")])
+    assert world.run(0.1).starts("web") == pytest.approx([0, 1])
+    assert world.starts("new") == []
+    assert world.run(3).starts("new") == pytest.approx([4])
+    assert phases(world) == {"web": "running", "new": "running"}
+
+
+def test_removed_jobs_stop_in_order_with_their_hooks() -> None:
+    jobs = [
+        job("app"),
+        job("pre", when=when("once", "stopping", "app")),
+        job("agent", stop_after=("app",)),
+        job("keep"),
+    ]
+    world = World(jobs, dict.fromkeys(("app", "agent", "keep"), FOREVER)).run(1)
+    world.reload([job("keep")])
+    world.run(10)
+    stops = [text for _, text in world.log if text in {"start pre", "event stopped app", "event stopped agent"}]
+    assert stops == ["start pre", "event stopped app", "event stopped agent"]
+    assert phases(world) == {"keep": "running"}
+
+
+def test_a_service_that_changed_is_told_to_the_catalog_and_the_job_goes_on() -> None:
+    world = World([job(health=CHECK, service=SERVICE)], {"app": FOREVER}).run(1.5)
+    world.reload([job(health=CHECK, service=MOVED)])
+    assert world.catalog[-1][1:] == ("advertise", "passing")
+    assert world.registered["app-host"] == MOVED.registration
+    world.reload([job(health=CHECK)])
+    assert world.catalog[-1][1] == "withdraw"
+    assert len(world.starts("app")) == 1
+
+
+def test_a_check_that_is_taken_away_is_killed_and_another_one_takes_its_place() -> None:
+    world = World([job(health=CHECK.changed(timeout_s=None))], {"app": FOREVER, "check.app": FOREVER}).run(1.5)
+    world.reload([job(health=CHECK.changed(interval_s=2))])
+    assert world.actor("app").killed == [0]
+    assert len(world.run(2.5).starts("check.app")) == 2
+    world.reload([job()])
+    checks = len(world.starts("check.app"))
+    assert len(world.run(10).starts("check.app")) == checks
+    assert world.actor("app").state.health == "unknown"
+
+
+def test_a_stop_in_the_middle_of_a_reload_ends_everything() -> None:
+    slow = Behaviour(((None, 0),), term_s=3.0)
+    world = World([job("gone"), job("web")], {"gone": slow, "web": slow}).run(1)
+    world.reload([job("web", exec=("x",)), job("new")])
+    world.run(1).publish("shutdown")
+    world.run(3)
+    assert world.over
+    assert world.starts("new") == []
+    assert world.starts("web") == [0]
+
+
+# -------------------------------------------------------------------------------------------------------------- by hand
+def test_a_job_stopped_by_hand_ignores_everything_until_it_is_started() -> None:
+    world = World([job("a", when=when("each", "changed", "watch.db"), restarts=UNLIMITED)], {"a": FOREVER})
+    world.publish("changed", "watch.db")
+    world.run(1).order("stop", "a")
+    world.run(0.1)
+    assert phases(world) == {"a": "stopped"}
+    world.publish("changed", "watch.db")
+    assert len(world.run(5).starts("a")) == 1
+    world.order("start", "a")
+    assert len(world.run(1).starts("a")) == 2
+    assert not world.ends
+
+
+def test_the_end_of_everything_is_considered_only_when_a_job_ends_by_itself() -> None:
+    world = World([job("a"), job("b")], {"a": FOREVER, "b": FOREVER}).run(1)
+    world.order("stop", "a")
+    world.order("stop", "b")
+    world.run(10)
+    assert not world.ends
+    world.publish("shutdown")
+    assert world.over
+
+
+def test_a_restart_by_hand_does_not_end_the_job_and_starts_its_counts_afresh() -> None:
+    world = World([job("a", restarts=1)], {"a": Behaviour(((5.0, 0), (5.0, 0), (5.0, 0), (5.0, 0)))}).run(6)
+    world.order("restart", "a")
+    world.run(20)
+    assert len(world.starts("a")) == 4  # two by itself; by hand two more
+    assert world.complete == ["a"]
+
+
+def test_others_of_a_name_take_no_notice_of_a_stop_by_hand() -> None:
+    world = World([job("w"), job("w")], {"w": FOREVER}).run(1)
+    world.jobs.order(world.actors[1], Order("restart"))
+    world.run(1)
+    assert [len(actor.started_at) for actor in world.actors] == [1, 2]  # type: ignore[attr-defined]
+    assert phases(world) == {"w": "running", "w@2": "running"}
+
+
+def test_maintenance_takes_effect_while_a_hook_of_the_job_runs() -> None:
+    jobs = [job(health=CHECK, service=SERVICE), job("hook", when=when("once", "stopping", "app"))]
+    world = World(jobs, {"app": FOREVER, "hook": Behaviour(((4.0, 0),))}).run(1.5)
+    world.publish("shutdown")
+    world.publish("enterMaintenance")
+    assert world.actor("app").state.phase == "hooked"
+    assert world.catalog[-1][1] == "withdraw"
+
+
+def test_a_person_may_start_a_job_that_a_reload_lets_wait() -> None:
+    slow = Behaviour(((None, 0),), term_s=3.0)
+    world = World([job("gone")], {"gone": slow, "new": FOREVER}).run(1)
+    world.reload([job("new")])
+    world.order("start", "new")
+    assert world.run(0.1).starts("new") == pytest.approx([1])
+    world.run(5)
+    assert len(world.starts("new")) == 1
+    assert world.told[-1] == "settled"
+
+
+def test_a_job_stopped_by_hand_in_the_middle_of_a_reload_stays_stopped_under_its_new_plan() -> None:
+    world = World([job("a")], {"a": Behaviour(((None, 0),), term_s=3.0)}).run(1)
+    world.reload([job("a", exec=("x",))])
+    world.order("stop", "a")
+    world.run(5)
+    assert phases(world) == {"a": "stopped"}
+    assert world.jobs.settled
+    world.order("start", "a")
+    assert world.actor("a").plan.job == job("a", exec=("x",))
+
+
+# ------------------------------------------------------------------------------------------------- waiting in vain
+@pytest.mark.parametrize(
+    ("jobs", "vain"),
+    [
+        ([job("m"), job("a", when=when("once", "exitFailed", "m"))], ["a"]),
+        ([job("m"), job("a", when=when("once", "healthy", "m"))], ["a"]),
+        (
+            [
+                job("m"),
+                job("a", when=when("each", "exitSuccess", "b")),
+                job("b", when=when("once", "exitSuccess", "a")),
+            ],
+            ["a", "b"],
+        ),
+        ([job("m"), job("a", when=when("once", "exitSuccess", "nobody"))], ["a"]),
+        ([job("m"), job("a", when=when("never"))], ["a"]),
+    ],
+)
+def test_waits_that_can_never_come_true_are_told_once_and_count_as_ends(jobs: list[Job], vain: list[str]) -> None:
+    world = World(jobs).run(10)
+    assert sorted(text for text in world.told if text.startswith("in vain")) == [f"in vain {name}" for name in vain]
+    assert world.ends
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        when("once", "healthy", "watch.db"),
+        when("once", "enterMaintenance"),
+        when("signal", source="SIGHUP"),
+        when("interval", every_s=1.0),
+        when("each", "exitSuccess", "long"),
+    ],
+)
+def test_what_can_still_come_is_waited_for(waits: object) -> None:
+    world = World([job("m"), job("a", when=waits), job("long")], {"long": FOREVER, "a": Behaviour(((0.1, 0),))}).run(10)
+    assert not [text for text in world.told if text.startswith("in vain")]
+    assert not world.ends
