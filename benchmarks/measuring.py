@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -23,10 +23,19 @@ DEADLINE_S = 120.0
 
 
 class Footprint(NamedTuple):
-    """What one process takes: memory in KiB, open descriptors, native threads."""
+    """What one process takes.
+
+    Attributes:
+        rss_kib: All memory that is resident.
+        uss_kib: What of it no other process shares, which changes with what else runs.
+        anonymous_kib: What of it is no file's: what the process itself has allocated and written.
+        descriptors: How many are open.
+        threads: Native ones.
+    """
 
     rss_kib: int
     uss_kib: int
+    anonymous_kib: int
     descriptors: int
     threads: int
 
@@ -99,25 +108,25 @@ class Running:
 
 
 @contextmanager
-def running(text: str, arguments: Sequence[str] = (), environment: dict[str, str] | None = None) -> Iterator[Running]:
-    """Run a configuration, in which DIR stands for the directory, until every job of it is known.
+def running(text: str, files: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """Run a configuration, in which DIR stands for the directory; it answers when this yields, and is gone afterwards.
 
     Args:
         text: The configuration.
-        arguments: More words for the command line.
-        environment: More variables.
+        files: The texts of more files in the directory, by name.
     """
     path = Path(tempfile.mkdtemp(prefix="corepilot-bench-"))
     config = path / "corepilot.json5"
     config.write_text(text.replace("DIR", str(path)))
+    for name, content in (files or {}).items():
+        (path / name).write_text(content)
     with (path / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*COREPILOT, "run", "-c", str(config), *arguments],
+            [*COREPILOT, "run", "-c", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=path,
-            env={**os.environ, **(environment or {})},
         )
     one = Running(path, config, process)
     try:
@@ -132,6 +141,13 @@ def running(text: str, arguments: Sequence[str] = (), environment: dict[str, str
         shutil.rmtree(path, ignore_errors=True)
 
 
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def children(pid: int) -> list[int]:
     """The children of a process's main thread."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -139,14 +155,16 @@ def children(pid: int) -> list[int]:
 
 def footprint(pid: int) -> Footprint:
     """What a process takes at this moment."""
-    rss = uss = 0
+    rss = uss = anonymous = 0
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         name, _, rest = line.partition(":")
         if name == "Rss":
             rss = int(rest.split()[0])
         elif name.startswith("Private_"):
             uss += int(rest.split()[0])
-    return Footprint(rss, uss, len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task")))
+        elif name == "Anonymous":
+            anonymous = int(rest.split()[0])
+    return Footprint(rss, uss, anonymous, len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task")))
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

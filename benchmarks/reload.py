@@ -2,10 +2,11 @@
 
     python benchmarks/reload.py [--jobs 10 1000] [--runs 7] [--no-supervisord]
 
-Three times are medians over the runs, which are taken in turns: `corepilot check` of the file; `corepilot reload --no-wait`
-followed by nothing, which is what a client costs; and `corepilot reload`, which ends when the changed job runs again. The
-gap is how much longer than usual the control socket took to answer the slowest ping during a reload: pings are sent one
-after the other, each on a connection of its own. supervisord's `supervisorctl update` does the same with the same number of programs.
+Times are medians over the runs: of `corepilot check` of the file, and of `corepilot reload`, which ends when the
+changed job has come up again; that alone takes 100 ms, during which it is seen to run. The gap is how much longer than
+usual the slowest ping took during a reload: pings are sent one after the other, each on a connection of its own; "at
+rest" is the same without a reload: what the machine's other work adds. The processor's time is the supervisor's own.
+supervisord's `supervisorctl update` does the same with as many programs; it returns when the changed one is spawned.
 """
 
 import argparse
@@ -16,8 +17,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from boot import install_supervisord
 from measuring import COREPILOT, Running, running
@@ -30,9 +31,8 @@ def configuration(count: int, changed: int) -> str:
         f'  {{name: "job-{number}", exec: ["sleep", "{1000 + (changed if number == count // 2 else 0)}"]}}'
         for number in range(count)
     )
-    return (
-        f'{{consul: false, control: {{socket: "DIR/control.socket"}}, logging: {{level: "error"}}, jobs: [\n{jobs}\n]}}'
-    )
+    head = 'consul: false, control: {socket: "DIR/control.socket"}, logging: {level: "error"}'
+    return f"{{{head}, jobs: [\n{jobs}\n]}}"
 
 
 def timed(command: list[str]) -> float:
@@ -43,8 +43,13 @@ def timed(command: list[str]) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
+def processor_ms(pid: int) -> float:
+    """What a process's main thread has used of a processor so far."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+
+
 class Pings:
-    """Asks all the time, in a thread; `slowest_ms` and `usual_ms` are of the pings since `clear`."""
+    """Asks all the time, in a thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
@@ -52,7 +57,7 @@ class Pings:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._ask)
 
-    def __enter__(self) -> "Pings":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -61,6 +66,7 @@ class Pings:
         self._thread.join()
 
     def clear(self) -> None:
+        """Forget the pings so far."""
         self._times.clear()
 
     @property
@@ -86,7 +92,7 @@ def pids(one: Running) -> dict[str, object]:
 
 
 def corepilot(count: int, runs: int) -> dict[str, float]:
-    checks, reloads, gaps = [], [], []
+    checks, reloads, gaps, rests, used = [], [], [], [], []
     kept = count
     with running(configuration(count, 0)) as one:
         one.until(lambda: all(pids(one).values()))
@@ -95,19 +101,25 @@ def corepilot(count: int, runs: int) -> dict[str, float]:
             one.config.write_text(configuration(count, run).replace("DIR", str(one.path)))
             before = pids(one)
             checks.append(timed([*COREPILOT, "check", "-c", str(one.config)]))
+            begun_ms = processor_ms(one.supervisor)
             reloads.append(timed([*COREPILOT, "reload", *where]))
+            used.append(processor_ms(one.supervisor) - begun_ms)
             after = pids(one)
             kept = min(kept, sum(after[name] == pid for name, pid in before.items()))
         for run in range(runs + 1, 2 * runs + 1):  # apart from the times: pings take the processor as well
             one.config.write_text(configuration(count, run).replace("DIR", str(one.path)))
             with Pings(one.path / "control.socket") as pings:
-                time.sleep(0.2)
+                time.sleep(0.3)
+                rests.append(pings.gap_ms)
+                pings.clear()
                 timed([*COREPILOT, "reload", *where])
                 gaps.append(pings.gap_ms)
     return {
         "check": statistics.median(checks),
         "reload": statistics.median(reloads),
         "kept": kept,
+        "processor": statistics.median(used),
+        "rest": statistics.median(rests),
         "gap": statistics.median(gaps),
         "worst gap": max(gaps),
     }
@@ -132,11 +144,7 @@ def supervisord(count: int, runs: int, program: str) -> float:
             )
 
         write(0)
-        control = [
-            program.replace("supervisord", "supervisorctl") if False else str(Path(program).with_name("supervisorctl")),
-            "-c",
-            str(config),
-        ]
+        control = [str(Path(program).with_name("supervisorctl")), "-c", str(config)]
         process = subprocess.Popen([program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + 120
@@ -163,19 +171,20 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--no-supervisord", action="store_true")
     arguments = parser.parse_args()
-    peer: Callable[[int], float] | None = None
-    if not arguments.no_supervisord:
-        program = install_supervisord()
-        peer = lambda count: supervisord(count, arguments.runs, program)  # noqa: E731
+    program = "" if arguments.no_supervisord else install_supervisord()
     print(
-        f"{'jobs':>6}{'check, ms':>11}{'reload, ms':>12}{'ratio':>7}{'pids kept':>11}{'gap, ms':>9}{'worst':>7}{'supervisorctl update, ms':>26}"
+        f"{'jobs':>6}{'check, ms':>11}{'reload, ms':>12}{'ratio':>7}{'pids kept':>11}{'gap, ms':>9}{'worst':>7}"
+        f"{'at rest':>9}{'processor, ms':>15}"
+        f"{'supervisorctl update, ms':>26}"
     )
     for count in arguments.jobs:
         row = corepilot(count, arguments.runs)
+        peer = f"{supervisord(count, arguments.runs, program):.0f}" if program else ""
         print(
             f"{count:>6}{row['check']:>11.0f}{row['reload']:>12.0f}{row['reload'] / row['check']:>7.2f}"
             f"{row['kept']:>11.0f}{row['gap']:>9.1f}{row['worst gap']:>7.1f}"
-            f"{f'{peer(count):.0f}' if peer else '':>26}",
+            f"{row['rest']:>9.1f}{row['processor']:>15.0f}"
+            f"{peer:>26}",
             flush=True,
         )
 

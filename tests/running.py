@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -162,6 +163,15 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def descriptors(pid: int) -> int:
+    """How many descriptors a process has open, besides those of /dev/null: its reserve, which a reload may have."""
+    count = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):
+            count += os.readlink(f"/proc/{pid}/fd/{name}") != "/dev/null"
+    return count
 
 
 def _children(pid: int) -> list[int]:

@@ -21,6 +21,9 @@ Condition = Literal["running", "healthy", "complete", "stopped"]
 
 _DONE = {"start": "started", "stop": "stopped", "restart": "restarted"}
 
+_BEGINS = frozenset(("restarted", "renewed", "added"))
+"""The changes of a job after which it comes up, or does not."""
+
 NOT_WAITING = "not waiting: this request stops the job it comes from"
 
 
@@ -53,6 +56,8 @@ class JobsByHand:
         runners = self._match(jobs)
         if self._shutdown.begun:
             raise ControlError(f"cannot {action} jobs: corepilot is stopping ({self._shutdown.reason})")
+        if self._jobs.stopping:
+            raise ControlError(f"cannot {action} jobs: everything is being stopped for a reload; try again later")
         before = [(runner, runner.starts, runner.state.ended, runner.pid is not None) for runner in runners]
         inside = action != "start" and self._inside(client_pid, runners)
 
@@ -97,20 +102,29 @@ class JobsByHand:
         Raises:
             ControlError: a name is not known.
         """
-        runners = self._match(jobs)
-        reached: Callable[[Runner], bool] = {
+        names = [str(runner.key) for runner in self._match(jobs)]
+        holds: Callable[[Runner], bool] = {
             "running": lambda runner: runner.state.process.stage == "running" and not runner.state.ended,
             "healthy": lambda runner: runner.state.health == "healthy",
             "complete": lambda runner: runner.state.phase == "complete",
             "stopped": lambda runner: runner.state.ended,
         }[condition]
 
+        def reached(name: str) -> bool:  # by its name: a reload may bring another job, or none
+            runner = self._find(name)
+            return runner is None or holds(runner)
+
         def work(operation: Operation) -> None:
-            for runner in runners:
-                if not self._operations.wait_until(operation, partial(reached, runner)) and not reached(runner):
+            for name in names:
+                in_time = self._operations.wait_until(operation, partial(reached, name))
+                runner = self._find(name)
+                if runner is None:
+                    operation.finish("refused", f"there is no job {name} any more: a reload has removed it")
+                    return
+                if not in_time and not holds(runner):
                     operation.finish("refused", f"corepilot is stopping ({self._shutdown.reason})")
                     return
-                operation.add(**_line(runner, condition))
+                operation.add(**_line(runner, ""))
             operation.finish("done")
 
         return self._operations.begin("wait", work, of_reader=True)
@@ -118,24 +132,31 @@ class JobsByHand:
     def report(self, operation: Operation, difference: Difference, *, everything: bool) -> None:
         """Say what a reload has done with each job, once it is known whether those that were started came up."""
         by_name = {str(runner.key): runner for runner in self._runners}
-        self._operations.wait_until(operation, lambda: all(map(_is_decided, by_name.values())))
+        for change in difference.changes:
+            runner = by_name.get(change.name) if change.what == "job" else None
+            if runner is not None and (everything or change.kind in _BEGINS):
+                # One that ends and runs again all the time has come up, though it is never seen to run for long.
+                self._operations.wait_until(operation, partial(_has_begun, runner, runner.starts))
         failed = []
         for change in difference.changes:
             kind = "restarted" if everything and change.kind in {"unchanged", "updated"} else change.kind
             if kind == "unchanged" or (everything and change.what == "watch"):
                 continue
             runner = by_name.get(change.name) if change.what == "job" else None
-            if runner is not None and kind in {"restarted", "renewed", "added"} and not _is_up(runner):
+            if runner is None:
+                operation.add(what=change.what, name=change.name, kind=kind)
+                continue
+            if kind in _BEGINS and not _is_up(runner):
                 failed.append(change.name)
-            line = (
-                _line(runner, kind) if runner is not None else {"what": change.what, "name": change.name, "kind": kind}
-            )
-            operation.add(**line)
+            operation.add(**_line(runner, kind))
         _conclude(operation, failed)
 
     @property
     def _runners(self) -> list[Runner]:
         return [actor for actor in self._jobs.actors if isinstance(actor, Runner)]
+
+    def _find(self, name: str) -> Runner | None:
+        return next((runner for runner in self._runners if str(runner.key) == name), None)
 
     def _match(self, patterns: Sequence[str]) -> list[Runner]:
         """The jobs that names and globs mean, in the order of the configuration. An exact name wins over a glob."""
@@ -170,11 +191,17 @@ def mark_of_client(client_pid: int | None) -> str:
 def _is_decided(runner: Runner) -> bool:
     """Whether it is known if a job has come up: it is not being stopped, and has run for a while or not at all."""
     state = runner.state
+    if state.stop.shutdown:
+        return True  # everything stops: it will not come up
     if state.stop.stage in {"hooked", "terminating"} or state.phase == "terminating":
         return False
     if state.process.stage != "running" or runner.plan.job.command is None or runner.started_at is None:
         return True
     return time.monotonic() - runner.started_at >= UP_S
+
+
+def _has_begun(runner: Runner, starts: int) -> bool:
+    return runner.starts > starts or _is_decided(runner)
 
 
 def _has_ended(runner: Runner) -> bool:
@@ -183,7 +210,8 @@ def _has_ended(runner: Runner) -> bool:
 
 def _has_started(runner: Runner, starts: int) -> bool:
     """Whether a job has been started since it had been so often, and it is known whether it has come up."""
-    return (runner.starts > starts or runner.plan.job.command is None) and _is_decided(runner)
+    waits = runner.starts <= starts and runner.plan.job.command is not None and not runner.state.stop.shutdown
+    return not waits and _is_decided(runner)
 
 
 def _is_up(runner: Runner) -> bool:

@@ -72,9 +72,9 @@ def compare(old: Configuration, new: Configuration, *, restart_all: bool = False
         "telemetry", old.telemetry, new.telemetry, "telemetry changes, metrics that stay keep their values"
     )
     whole = [
-        (name, str(one), str(other))
-        for name, one, other in differences(old, new)
-        if name in {"stop_timeout_s", "exit_status", "report_failing"}
+        (name, str(getattr(old, name)), str(getattr(new, name)))
+        for name in ("stop_timeout_s", "exit_status", "report_failing")
+        if getattr(old, name) != getattr(new, name)
     ]
     if whole:
         changes.append(Change("settings", "", "changed", tuple(whole), "they hold at once"))

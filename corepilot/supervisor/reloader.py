@@ -12,6 +12,7 @@ from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 
 from corepilot.errors import ControlError, CorepilotError
+from corepilot.http.time_slice import full_turn
 from corepilot.model.configuration import Configuration
 from corepilot.output.log import Log, PreparedLog
 from corepilot.supervisor.arguments import LOAD_DEADLINE_S, RunArguments
@@ -180,12 +181,14 @@ class Reloader:
                          "".join(problem.text() + "\n" for problem in result.problems))  # fmt: skip
             return
         new = result.config
+        difference = compare(app.configuration, new, restart_all=reload.mode == "all")
+        full_turn()  # a thousand jobs take a while to compare, and to commit
+        self._require_running()
         try:
             prepared = self._prepare(new)
         except CorepilotError as error:
             self._refuse(reload, [str(error)], f"{error}\n")
             return
-        difference = compare(app.configuration, new, restart_all=reload.mode == "all")
         reload.judged.set("")
         if reload.mode == "everything":
             self._begin_anew(new, prepared)
