@@ -13,7 +13,7 @@ from corepilot.errors import ControlError
 STATUSES = {"done": 0, "refused": REFUSED, "incomplete": INCOMPLETE, "late": LATE}
 """The exit status of each result."""
 
-_PATIENCE_S = 5.0
+_GRACE_S = 5.0
 """Seconds that corepilot may be late to say that something is late."""
 
 _OK = 200
@@ -50,7 +50,7 @@ def follow(arguments: Any, path: str, body: object = None, *, look: str) -> int:
     if wait:
         path += ("&" if "?" in path else "?") + "wait=1" + ("" if timeout_s is None else f"&timeout_s={timeout_s:f}")
     data = None if body is None else json.dumps(body).encode()
-    deadline_s = (timeout_s or 0.0) + _PATIENCE_S if timeout_s is not None or not wait else None
+    deadline_s = (timeout_s or 0.0) + _GRACE_S if timeout_s is not None or not wait else None
     client = client_of(arguments)
     request = ""
     try:
@@ -59,7 +59,7 @@ def follow(arguments: Any, path: str, body: object = None, *, look: str) -> int:
             options = FollowOptions(arguments.output == "json", look)
             if stream.status == _OK:
                 return _follow(stream, request, options)
-            return _say_begun(decoded(stream.status, stream.read()), options)
+            return _print_begun(decoded(stream.status, stream.read()), options)
     except KeyboardInterrupt:
         what = f"request {request} goes on" if request else "what was asked for may go on"
         complain(f"interrupted: {what}; {look} shows how far it is")
@@ -83,7 +83,7 @@ def _waiting(arguments: Any) -> tuple[bool, float | None]:
     return wait, timeout_s
 
 
-def _say_begun(answer: dict[str, Any], options: FollowOptions) -> int:
+def _print_begun(answer: dict[str, Any], options: FollowOptions) -> int:
     if options.as_json:
         sys.stdout.write(json.dumps(answer) + "\n")
     else:

@@ -80,7 +80,7 @@ class Registrar:
         self.report_failing = report_failing
         self._expires = expires
         self._call_s = call_s
-        self._said = Repeat(log, clock=clock)
+        self._repeats = Repeat(log, clock=clock)
         self._connection = Connection(call_s)
         self._free = BoundedSemaphore(_AT_ONCE)
         self._slots: dict[str, _Slot] = {}
@@ -267,10 +267,10 @@ class Registrar:
             if self._draining and step.kind == "deregister" and not desired.done:
                 desired.abandon()  # it cannot be reached, and this was our last word (contract, section 7.3)
                 self._abandoned += 1
-            self._said.failed("line", f"{error}; trying again")
+            self._repeats.failed("line", f"{error}; trying again")
             return
         if self._connection.up():
-            self._said.recovered("line", f"the catalog {self._backend.address} answers again")
+            self._repeats.recovered("line", f"the catalog {self._backend.address} answers again")
             self._wake_all()
         self._answered(desired, step, error, now)
 
@@ -279,14 +279,14 @@ class Registrar:
         if error is None:
             desired.succeeded(step)
             if step.kind != "register":
-                self._said.recovered(subject, f"{subject}: the catalog accepts updates again")
-                self._said.forget(f"lost {subject}")
+                self._repeats.recovered(subject, f"{subject}: the catalog accepts updates again")
+                self._repeats.forget(f"lost {subject}")
         elif isinstance(error, UnknownInstanceError):
             desired.unknown(step, now, str(error))
-            self._said.failed(f"lost {subject}", f"{subject} is not in the catalog any more; registering it again")
+            self._repeats.failed(f"lost {subject}", f"{subject} is not in the catalog any more; registering it again")
         else:
             desired.failed(step, now, str(error))
-            self._said.failed(subject, str(error), "warning" if isinstance(error, BackendError) else "error")
+            self._repeats.failed(subject, str(error), "warning" if isinstance(error, BackendError) else "error")
 
     def _wake_all(self) -> None:
         for slot in self._slots.values():

@@ -68,7 +68,7 @@ class Watcher:
         self._backend = backend
         self._source = f"watch.{watch.name}"
         self._publish = publish
-        self._said = Repeat(log)
+        self._repeats = Repeat(log)
         self._first_s = first_s
         self._reopen_s = reopen_s
         self._backoff = backoff or Backoff()
@@ -123,7 +123,7 @@ class Watcher:
                 continue
             self._connected = False
             self.last_error = str(error)
-            self._said.failed("stream", f"{self._source}: {error}; trying again, what is known stays")
+            self._repeats.failed("stream", f"{self._source}: {error}; trying again, what is known stays")
             if time.monotonic() - opened_at > STEADY_S:
                 self._backoff.reset()
             gevent.sleep(self._backoff.next_s())
@@ -154,7 +154,7 @@ class Watcher:
         if not self._connected:
             self._connected = True
             self.last_error = ""
-            self._said.recovered("stream", f"{self._source}: the catalog answers again")
+            self._repeats.recovered("stream", f"{self._source}: the catalog answers again")
         self.instances = snapshot
         passing = [(one.address, one.port) for one in sorted(snapshot) if one.status == "passing"]
         if passing != self._passing:

@@ -93,7 +93,7 @@ def adopt_orphans(say: Callable[[str], None]) -> None:
         say(f"{error.strerror}; processes that lose their parent will not be ended with the others")
 
 
-def be_told_of_parents_death(number: int, say: Callable[[str], None]) -> None:
+def watch_parent(number: int, say: Callable[[str], None]) -> None:
     """Have the kernel send a signal when the parent dies; where it refuses, say so and go on without."""
     try:
         kernel.set_parent_death_signal(number)
@@ -106,7 +106,7 @@ def _supervisor(main: Callable[[Channel], int], channel: Channel, say: Callable[
         kernel.reset_dispositions(to_run_python=True)
         os.setsid()
         adopt_orphans(say)
-        be_told_of_parents_death(signal.SIGTERM, say)
+        watch_parent(signal.SIGTERM, say)
         kernel.close_on_exec()
         # Not getppid(): it is 0 for a parent in another PID namespace. The kernel closes a dying process's
         # descriptors before it sends parent-death signals, so a guard that is too dead for one is seen here.

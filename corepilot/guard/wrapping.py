@@ -12,7 +12,7 @@ import errno
 import os
 
 from corepilot.guard.messages import speaker
-from corepilot.guard.supervising import adopt_orphans, be_told_of_parents_death
+from corepilot.guard.supervising import adopt_orphans, watch_parent
 from corepilot.guard.terminal import Terminal
 from corepilot.guard.tree import LEFTOVER_GRACE_S, end_tree, reap, send, wait_for
 from corepilot.system import kernel
@@ -71,14 +71,14 @@ def wrap(argv: Sequence[str], *, environment: Mapping[bytes, bytes] | Mapping[st
     terminal = Terminal()
     guard = os.getpid()
     try:
-        reason, told = os.pipe()  # close-on-exec, both: silence means that the command runs
+        reason, failure_fd = os.pipe()  # close-on-exec, both: silence means that the command runs
         pid = os.fork()
     except OSError as error:
         say(f"cannot run '{argv[0]}': {error.strerror}; is a limit on processes or descriptors reached?")
         return NOT_EXECUTABLE
     if pid == 0:
-        _become(argv, environment, told, terminal, guard=guard, say=say)
-    os.close(told)
+        _become(argv, environment, failure_fd, terminal, guard=guard, say=say)
+    os.close(failure_fd)
     code = os.waitstatus_to_exitcode(_serve(pid, terminal))
     if terminal.hands_over:
         terminal.take_back(pid)
@@ -107,7 +107,7 @@ def _serve(command: int, terminal: Terminal) -> int:
 def _become(
     argv: Sequence[str],
     environment: Mapping[bytes, bytes] | Mapping[str, str],
-    told: int,
+    failure_fd: int,
     terminal: Terminal,
     *,
     guard: int,
@@ -120,14 +120,14 @@ def _become(
             terminal.give_to(os.getpid())
         kernel.reset_dispositions(to_run_python=False)
         if guard != 1:
-            be_told_of_parents_death(signal.SIGTERM, say)
+            watch_parent(signal.SIGTERM, say)
             if os.getppid() not in {guard, 0}:  # dead already, so no signal will come; 0 is another PID namespace
                 os._exit(NOT_EXECUTABLE)
         kernel.unblock_signals()
         status, cause = _execute(list(argv), _encoded(environment))
-        os.write(told, f"cannot run '{argv[0]}': {cause}".encode("utf-8", "replace")[:2048])
+        os.write(failure_fd, f"cannot run '{argv[0]}': {cause}".encode("utf-8", "replace")[:2048])
     except BaseException as error:  # noqa: BLE001  - whatever it is, the guard's code must not run twice
-        os.write(told, f"cannot run '{argv[0]}': {error}".encode("utf-8", "replace")[:2048])
+        os.write(failure_fd, f"cannot run '{argv[0]}': {error}".encode("utf-8", "replace")[:2048])
     finally:
         os._exit(status)
 

@@ -55,10 +55,10 @@ def _may_come(trigger: Trigger, hopeful: Mapping[str, Sequence[Actor]]) -> bool:
                 return True
             if code in EXITS and source.startswith("check.") and source not in hopeful:
                 return any(_checks(one) for one in hopeful.get(source.removeprefix("check."), ()))
-            return any(_may_tell(one, code) for one in hopeful.get(source, ()))
+            return any(_may_publish(one, code) for one in hopeful.get(source, ()))
 
 
-def _may_tell(actor: Actor, code: str) -> bool:
+def _may_publish(actor: Actor, code: str) -> bool:
     if code in {"healthy", "unhealthy"}:
         return _checks(actor)
     if code == "timerExpired":

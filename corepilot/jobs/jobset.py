@@ -73,7 +73,7 @@ class JobSet:
         self._interested: dict[tuple[str, str], list[Actor]] = {}
         self._siblings: dict[str, list[Actor]] = {}
         self._handled: frozenset[str] = frozenset()
-        self._told: set[Actor] = set()
+        self._reported: set[Actor] = set()
         self.failure: tuple[str, int] | None = None
         self.ended_by: int | None = None
         self.stopping = False
@@ -86,7 +86,7 @@ class JobSet:
         """Begin with a configuration, where there was none, and publish `startup`."""
         self.failure = self.ended_by = None
         self.stopping = self.maintenance = False
-        self._told.clear()
+        self._reported.clear()
         new_plans = plans(jobs)
         self.actors = [self._make(plan) for plan in new_plans]
         self._index(new_plans)
@@ -257,18 +257,18 @@ class JobSet:
         actor.begin(plan)
         if run:
             actor.handle(Order("start"))
-            self._tell_facts(actor, starting=False)
+            self._replay_facts(actor, starting=False)
         self._began(actor)
 
     def _began(self, actor: Actor) -> None:
         """Hooks on its stop are armed again; what it waits for at its own stop may have stopped before."""
-        self._told.discard(actor)
+        self._reported.discard(actor)
         for other in self.actors:
             if other is not actor and other.plan.job.hook is not None and other.plan.job.hook.source == actor.name:
                 other.handle(Rearm())
-                self._told.discard(other)
+                self._reported.discard(other)
 
-    def _tell_facts(self, actor: Actor, *, starting: bool) -> None:
+    def _replay_facts(self, actor: Actor, *, starting: bool) -> None:
         """Let a job that begins hear what holds, once each: also what starts it, or only the rest."""
         interests = actor.plan.interests()
         starts = frozenset(keys(actor.plan.trigger))
@@ -313,8 +313,8 @@ class JobSet:
             return
         in_vain = waiting_in_vain(self.actors) if left else ()
         for actor in in_vain:
-            if actor not in self._told:
-                self._told.add(actor)
+            if actor not in self._reported:
+                self._reported.add(actor)
                 self._observer.waits_in_vain(actor)
         if by_itself and len(in_vain) == len(left) and self.actors:
             self._observer.all_ended()
@@ -340,7 +340,7 @@ class JobSet:
         """Tell jobs that have begun what holds, a few at a time: that starts most of them."""
         few, self._newcomers = self._newcomers[:AT_ONCE], self._newcomers[AT_ONCE:]
         for actor in few:
-            self._tell_facts(actor, starting=True)
+            self._replay_facts(actor, starting=True)
         if self._newcomers and not self.stopping:
             self._bus.after(self._introduce)
         else:

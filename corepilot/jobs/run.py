@@ -52,7 +52,7 @@ class Run:
         self._exited = exited
         self._name = name
         self.alive = True
-        self.told = False
+        self.terminated = False
         self.forced = False
         self.pipe: OutputPipe | None = None
         try:
@@ -83,8 +83,8 @@ class Run:
 
     def end(self) -> None:
         """Tell the group to end, once: to many programs a second SIGTERM means not to clean up."""
-        if not self.told:
-            self.told = True
+        if not self.terminated:
+            self.terminated = True
             signal_group(self.pid, signal.SIGTERM)
             signal_group(self.pid, signal.SIGCONT)  # a stopped process sees the signal only when it goes on
 

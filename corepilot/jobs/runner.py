@@ -121,7 +121,7 @@ class Runner(Actor):
         self._held: list[OutputPipe] = []
         self._poll: Any = None
         self._sweep: Sweep | None = None
-        self._told: set[int] = set()
+        self._named_strays: set[int] = set()
         self.last_status: int | None = None
         self.started_at: float | None = None
         self.trouble = ""
@@ -229,7 +229,7 @@ class Runner(Actor):
         elif stimulus.role == MAIN:
             self.starts -= 1
         self.handle(stimulus)
-        self._look()
+        self._poll_leaving()
 
     def _exited(self, role: int, run: Run, status: int) -> None:
         self._trace(role, "end")
@@ -256,14 +256,14 @@ class Runner(Actor):
         run = self._runs.get(role)
         if run is None:
             return
-        self._tell(role, run, force=force, why=why)
+        self._signal_run(role, run, force=force, why=why)
         self._trace(role, "kill" if force else "term")
         if force:
             run.kill()
         else:
             run.end()
 
-    def _tell(self, role: int, run: Run, *, force: bool, why: str) -> None:
+    def _signal_run(self, role: int, run: Run, *, force: bool, why: str) -> None:
         if not why:
             return
         what = f"{'killing' if force else 'ending'} the {'job' if role == MAIN else 'check'}"
@@ -283,7 +283,7 @@ class Runner(Actor):
             self._kill(MAIN, force=sweep.force, why=sweep.why)
         self._end_strays(strays)
         if first:
-            self._around.loop.run_callback(self._look)
+            self._around.loop.run_callback(self._poll_leaving)
 
     def _strays(self) -> set[int]:
         groups = {run.pid for run in self._runs.values()}
@@ -298,12 +298,12 @@ class Runner(Actor):
             for pid in strays:
                 _send(pid, signal.SIGKILL)
             return
-        for pid in strays - self._told:
-            self._told.add(pid)
+        for pid in strays - self._named_strays:
+            self._named_strays.add(pid)
             _send(pid, signal.SIGTERM)
             _send(pid, signal.SIGCONT)
 
-    def _look(self) -> None:
+    def _poll_leaving(self) -> None:
         """What the kernel does not tell: groups that have become empty, strays that have ended."""
         for role, run in list(self._runs.items()):
             if not run.alive and not run.remains:
@@ -314,7 +314,7 @@ class Runner(Actor):
             self._end_strays(strays)
             if not strays:
                 self._sweep = None
-                self._told.clear()
+                self._named_strays.clear()
                 self.handle(Swept())
         if self._sweep is not None or any(not run.alive for run in self._runs.values()):
             self._start_polling()
@@ -324,7 +324,7 @@ class Runner(Actor):
     def _start_polling(self) -> None:
         if self._poll is None:
             self._poll = self._around.loop.timer(POLL_S, POLL_S)
-            self._poll.start(self._look, update=True)
+            self._poll.start(self._poll_leaving, update=True)
 
     def _stop_polling(self) -> None:
         if self._poll is not None:

@@ -10,7 +10,7 @@ from corepilot.cli.arguments import UsageError
 from corepilot.cli.check import environment_of
 from corepilot.migrate.errors import MigrationError
 from corepilot.migrate.outcome import UNUSABLE, Outcome, outcome
-from corepilot.migrate.telling import compared_text, plain, turned_text
+from corepilot.migrate.reporting import compared_text, plain, turned_text
 
 
 class MigrateArguments(Protocol):

@@ -263,5 +263,3 @@ DIFFERENCES = (
         "it is rejected",
     ),
 )  # fmt: skip
-
-BY_ID = {one.id: one for one in DIFFERENCES}

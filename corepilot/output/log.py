@@ -124,14 +124,6 @@ class Log:
         if lines:
             self._writer.write(self._format(level, lines, fields, time.time_ns()))
 
-    def job_lines(self, lines: list[bytes], fields: Fields) -> None:
-        """Publish lines of a job's or check's output, read just now; the log writes them as records of level info.
-
-        Bytes that are not UTF-8 pass through unchanged in the default and text formats, and are escaped in JSON.
-        """
-        if lines:
-            self.output.publish(Records.now(lines, fields))
-
     def reopen(self) -> None:
         """Open the log file again, if the output is a file."""
         self._writer.reopen()

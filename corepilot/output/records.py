@@ -67,7 +67,7 @@ class Output:
     """
 
     def __init__(self, log: Callable[[str, str], None]) -> None:
-        self._said = Repeat(log)
+        self._repeats = Repeat(log)
         self._subscriptions: tuple[Subscription, ...] = ()
 
     def subscribe(self, name: str, take: Take) -> Subscription:
@@ -95,4 +95,4 @@ class Output:
             except Exception as error:  # noqa: BLE001  - one subscriber's bug must not cost the others their records
                 subscription.failures += 1
                 name = subscription.name
-                self._said.failed(name, f"a bug: {name} failed to take output: {one_line_traceback(error)}", "error")
+                self._repeats.failed(name, f"a bug: {name} failed to take output: {one_line_traceback(error)}", "error")

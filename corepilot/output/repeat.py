@@ -7,10 +7,10 @@ _MOST_CAUSES = 256
 
 
 class _Trouble:
-    __slots__ = ("kept_back", "message", "said_at", "times")
+    __slots__ = ("kept_back", "logged_at", "message", "times")
 
-    def __init__(self, said_at: float) -> None:
-        self.said_at = said_at
+    def __init__(self, logged_at: float) -> None:
+        self.logged_at = logged_at
         self.times = 0
         self.kept_back = 0
         self.message = ""
@@ -50,12 +50,12 @@ class Repeat:
             if len(self._troubles) >= _MOST_CAUSES:
                 del self._troubles[next(iter(self._troubles))]
             trouble = self._troubles[cause] = _Trouble(now)
-        elif now - trouble.said_at < self._every_s:
+        elif now - trouble.logged_at < self._every_s:
             trouble.times += 1
             trouble.kept_back += 1
             return
         trouble.times += 1
-        trouble.said_at = now
+        trouble.logged_at = now
         kept_back, trouble.kept_back = trouble.kept_back, 0
         self._log(level, f"{message} ({kept_back} more like this)" if kept_back else message)
 

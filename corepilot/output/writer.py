@@ -174,7 +174,7 @@ class Writer:
             self._running.release()
 
     def _run(self) -> None:
-        self._look()
+        self._check_readers()
         while not self._is_over():
             item: bytes | _Mark | None = self._queue.get()
             blocks, size = [], 0
@@ -185,7 +185,7 @@ class Writer:
             if blocks:
                 self._put(b"".join(blocks))
                 self._taken_bytes += size
-                self._tell_dropped()
+                self._write_dropped()
             if item is _Mark.MOVE:
                 self._go_on_there()
             elif item is _Mark.REOPEN:
@@ -221,7 +221,7 @@ class Writer:
                 self._complain(error)
                 return
 
-    def _tell_dropped(self) -> None:
+    def _write_dropped(self) -> None:
         if self._dropped_bytes > self._told_bytes:
             self._put(self._dropped_line(self._dropped_bytes - self._told_bytes))
             self._told_bytes = self._dropped_bytes
@@ -231,7 +231,7 @@ class Writer:
         if path is None or time.monotonic() - self._complained_at < COMPLAIN_EVERY_S:
             return
         self._complained_at = time.monotonic()
-        _tell(f"cannot write to the log file {path}: {error.strerror}; {self._lost_bytes} bytes lost so far")
+        _warn(f"cannot write to the log file {path}: {error.strerror}; {self._lost_bytes} bytes lost so far")
 
     def _go_on_there(self) -> None:
         with self._lock:
@@ -267,14 +267,14 @@ class Writer:
     def _leave(self, left: Destination | None) -> None:
         if left is not None:
             left.close()
-        self._look()
+        self._check_readers()
 
-    def _look(self) -> None:
+    def _check_readers(self) -> None:
         if self._now.unread:
-            _tell(f"nobody reads the log yet, the fifo {self._now.path}; what it cannot hold is dropped and counted")
+            _warn(f"nobody reads the log yet, the fifo {self._now.path}; what it cannot hold is dropped and counted")
 
 
-def _tell(message: str) -> None:
+def _warn(message: str) -> None:
     from corepilot.wording.escaping import escaped
 
     room = select.poll()

@@ -78,7 +78,7 @@ class Discovery:
         from corepilot.discovery.backend import BackendContext
 
         loaded = plugins.load(plugin)
-        context = BackendContext(self._teller(plugin.name), self._environment, _version.__version__)
+        context = BackendContext(self._logger(plugin.name), self._environment, _version.__version__)
         return PreparedCatalog(plugin, loaded.implementation(loaded.options, context), "expiry" in loaded.capabilities)
 
     def commit(self, configuration: Configuration, prepared: PreparedCatalog | None, *, anew: bool = False) -> None:
@@ -144,7 +144,7 @@ class Discovery:
 
             self.registrar = Registrar(
                 prepared.backend,
-                log=self._teller(prepared.plugin.name),
+                log=self._logger(prepared.plugin.name),
                 report_failing=configuration.report_failing,
                 expires=prepared.expires,
             )
@@ -163,7 +163,7 @@ class Discovery:
 
         assert self.backend is not None  # noqa: S101  - watches are made where there is one
         name = self._plugin.name if self._plugin else ""
-        return Watcher(self.backend, watch, self._publish, log=self._teller(name))
+        return Watcher(self.backend, watch, self._publish, log=self._logger(name))
 
     def _count_instances(self) -> None:
         gauge = self._metrics.family("corepilot_watch_instances", "gauge", "passing instances", ("service",))
@@ -171,5 +171,5 @@ class Discovery:
             passing = sum(one.status == "passing" for one in watcher.instances)
             gauge.record(passing, (watcher.watch.name,))
 
-    def _teller(self, name: str) -> Callable[[str, str], None]:
+    def _logger(self, name: str) -> Callable[[str, str], None]:
         return lambda level, message: self._log(level, f"{name}: {message}")

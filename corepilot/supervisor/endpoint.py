@@ -117,18 +117,18 @@ class ControlEndpoint:
 
     def _keep(self, server: "ControlServer", refill: Callable[[], object]) -> None:
         """Listen again where somebody has removed the socket's file."""
-        told = ""
+        logged = ""
         while self._server is server:
             gevent.sleep(LOOK_EVERY_S)
             refill()
             try:
                 if server.restore():
                     self._log("warning", f"the control socket {escaped(self.path)} was removed; it is there again")
-                told = ""
+                logged = ""
             except CorepilotError as error:
-                if str(error) != told:
-                    told = str(error)
-                    self._log("error", told)
+                if str(error) != logged:
+                    logged = str(error)
+                    self._log("error", logged)
 
     def _security_event(self, event: dict[str, object]) -> None:
         facts = ", ".join(f"{name} {value}" for name, value in event.items())

@@ -29,7 +29,7 @@ def end_orphans(reaper: Reaper, timeout_s: float, at_once: Callable[[], bool]) -
     Returns:
         Each process that had to be killed: its pid and its name.
     """
-    told: set[int] = set()
+    signalled: set[int] = set()
     killed: dict[int, str] = {}
     deadline = time.monotonic() + max(timeout_s, 0.0)
     while left := children() - reaper.alive:
@@ -41,10 +41,10 @@ def end_orphans(reaper: Reaper, timeout_s: float, at_once: Callable[[], bool]) -
                 killed.setdefault(pid, f"pid {pid} ({name_of(pid)})")
                 _signal(pid, signal.SIGKILL)
         else:
-            for pid in left - told:
+            for pid in left - signalled:
                 _signal(pid, signal.SIGTERM)
                 _signal(pid, signal.SIGCONT)
-        told |= left
+        signalled |= left
         gevent.sleep(POLL_S)
     return list(killed.values())
 

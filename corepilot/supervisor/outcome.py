@@ -85,8 +85,8 @@ def _duration(account: Account) -> str:
     if account.stop_s <= WORTH_TELLING_S:
         return ""
     parts = sorted(account.parts, key=lambda part: -part[1])[:PARTS_MAX]
-    told = ", ".join([f"{what} {seconds:.1f} s" for what, seconds in parts if seconds >= 0.1])
-    return f"; the stop took {account.stop_s:.1f} s" + (f": {told}" if told else "")
+    shown = ", ".join([f"{what} {seconds:.1f} s" for what, seconds in parts if seconds >= 0.1])
+    return f"; the stop took {account.stop_s:.1f} s" + (f": {shown}" if shown else "")
 
 
 def killed_orphans(count: int) -> str:

@@ -75,7 +75,7 @@ def set_parent_death_signal(number: int) -> None:
     Raises:
         OSError: no such signal, or the kernel refuses; nothing has changed.
     """
-    _prctl(_PR_SET_PDEATHSIG, number, "be told of the parent's death")
+    _prctl(_PR_SET_PDEATHSIG, number, "watch for the parent's death")
 
 
 def close_on_exec(keep: Iterable[int] = ()) -> None:

@@ -263,7 +263,7 @@ def test_a_kernel_that_tells_of_no_parents_death_is_survived() -> None:
     with Running(program("refused", *words)) as run:
         assert run.status() == 7
         assert run.stderr() == (
-            "corepilot: cannot be told of the parent's death: prctl(1): Operation not permitted; "
+            "corepilot: cannot watch for the parent's death: prctl(1): Operation not permitted; "
             "nothing ends this process when its parent is killed\n"
         )
 

@@ -61,12 +61,12 @@ def shown(view: View) -> dict[str, tuple[int, str]]:
 def test_a_stamp_lapses(directory: Directory) -> None:
     held = directory.hold("web-a")
     view = directory.view()
-    assert view.next_look_s() == 10
+    assert view.next_inspection_s() == 10
     directory.clock.now += 9.9
     assert shown(view) == {"web-a": (80, "passing")}
     directory.clock.now += 0.1
     assert shown(view) == {"web-a": (80, "critical")}
-    assert view.next_look_s() is None
+    assert view.next_inspection_s() is None
     held.rewrite(replace(held.record, until=directory.clock() + 10, sequence=1))
     assert view.read_all() == {Path(held.path).name}
     assert shown(view) == {"web-a": (80, "passing")}
@@ -102,12 +102,12 @@ def test_a_close_that_came_before_the_lock_was_free_is_looked_at_again(directory
     view = directory.view()
     view.read({Path(held.path).name: 0x8}, 0x8)
     assert shown(view) == {"web-a": (80, "passing")}
-    assert view.next_look_s() == pytest.approx(0.002)
+    assert view.next_inspection_s() == pytest.approx(0.002)
     held.release()
     directory.clock.now += 0.002
     view.read_unclear()
     assert shown(view) == {}
-    assert view.next_look_s() is None
+    assert view.next_inspection_s() is None
 
 
 def test_a_holder_that_lives_is_not_looked_at_for_ever(directory: Directory) -> None:

@@ -57,7 +57,7 @@ try:
 except OSError as error:
     print(error.errno, error.strerror)
 """
-    assert run(script) == "22 cannot be told of the parent's death: prctl(1): Invalid argument"
+    assert run(script) == "22 cannot watch for the parent's death: prctl(1): Invalid argument"
 
 
 def test_blocked_signals_wait_and_faults_are_not_blocked() -> None:

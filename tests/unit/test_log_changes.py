@@ -14,6 +14,7 @@ from eventually import eventually
 
 from corepilot.model.configuration import Logging
 from corepilot.output.log import Log
+from corepilot.output.records import Records
 from corepilot.output.writers import MOST_DRAINING
 
 
@@ -59,7 +60,7 @@ def fifo(path: Path) -> Path:
 
 def fill(log: Log) -> None:
     """More than a pipe holds."""
-    log.job_lines([b"x" * 1000] * 200, ())
+    log.output.publish(Records.now([b"x" * 1000] * 200, ()))
 
 
 def release(path: Path) -> None:
@@ -198,7 +199,7 @@ def test_standard_output_keeps_its_thread_and_its_lines_whole_while_nobody_reads
         assert threads() == before + 1
         lines = [b"%06d " % number + b"x" * 200 for number in range(1000)]
         for number in range(60):
-            log.job_lines(lines[:100], (("job", "app"),))
+            log.output.publish(Records.now(lines[:100], (("job", "app"),)))
             change(log, logging("stderr" if number % 2 else "stdout", "text" if number % 3 else "default", "warning"))
         assert threads() == before + 1  # stdout and stderr are one pipe
         received = bytearray()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from corepilot.migrate.differences import BY_ID, DIFFERENCES
+from corepilot.migrate.differences import DIFFERENCES
 from corepilot.migrate.facts import Facts
 from corepilot.migrate.rules import RULES
 
@@ -156,8 +156,9 @@ def test_a_place_has_its_line() -> None:
 
 
 def test_rules_are_for_differences_and_decisions_can_be_seen() -> None:
-    assert RULES.keys() <= BY_ID.keys()
-    assert len(BY_ID) == len(DIFFERENCES)
+    ids = {one.id for one in DIFFERENCES}
+    assert RULES.keys() <= ids
+    assert len(ids) == len(DIFFERENCES)
     assert {one.id for one in DIFFERENCES if one.decide} <= RULES.keys()
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from corepilot.model.configuration import Logging
 from corepilot.output.lines import LineSplitter
 from corepilot.output.log import Log
+from corepilot.output.records import Records
 from corepilot.output.target import Destination, open_file
 from corepilot.output.writer import BURST_MAX_BYTES, QUEUE_MAX_BYTES, Writer
 
@@ -75,8 +76,8 @@ def written(path: Path, form: Any, level: Any = "info") -> str:
     log = Log(Logging(level=level, format=form, output=str(path)))
     log("debug", "hidden")
     log("info", 'say "it"')
-    log.job_lines([b"plain", b"two words", b"", b"\xff"], (("job", "app"), ("pid", 7)))
-    log.job_lines([b"fine"], (("check", "check.app"),))
+    log.output.publish(Records.now([b"plain", b"two words", b"", b"\xff"], (("job", "app"), ("pid", 7))))
+    log.output.publish(Records.now([b"fine"], (("check", "check.app"),)))
     assert log.close(5)
     return path.read_text("utf-8", "surrogateescape")
 
@@ -154,7 +155,7 @@ def test_a_message_is_one_record_whatever_it_and_its_fields_hold(message: str, n
         log = Log(Logging(format=form, output=str(path)))
         log("info", message, (("job", name), ("pid", 7)))
         log.lines("info", ["first", message])
-        log.job_lines([b"a line", b"\x1b another"], (("job", name), ("pid", 7)))
+        log.output.publish(Records.now([b"a line", b"\x1b another"], (("job", name), ("pid", 7))))
         assert log.close(5)
         lines = path.read_text("utf-8").split("\n")
     assert len(lines) == 6
@@ -232,7 +233,7 @@ def test_a_fifo_with_a_reader_is_written_and_waited_for(tmp_path: Path, capfd: p
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     log = Log(Logging(output=str(path)))
     os.set_blocking(reader, True)
-    log.job_lines([b"x" * 200_000], ())
+    log.output.publish(Records.now([b"x" * 200_000], ()))
     log.reopen()
     log("info", "last")
     received = b""

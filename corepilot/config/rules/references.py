@@ -66,7 +66,7 @@ def _judge_names(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
         named.setdefault(job.name, []).append(index)
     services = {index for index, job in jobs if job.service}
     for first, *others in named.values():
-        if others and not services >= {first, *others}:  # else they have one id, which is told
+        if others and not services >= {first, *others}:  # else they have one id, which is reported
             which = f"jobs[{first}] has" if len(others) == 1 else f"{len(others)} jobs have"
             rule = f"{which} this name too, so each receives the others' exit events"
             verdict.warn(("jobs", others[0], "name"), "same-name", rule, "give each a name of its own")
@@ -133,13 +133,13 @@ def _judge_blockage(blockage: Blockage, jobs: Sequence[Job], path: Path, verdict
         verdict.warn(where, "when-never", rule, hint)
         return
     names = [one.name for one in (first, *others)]
-    told = ", ".join([f"{shown(one)} waits for {shown(other)}" for one, other in pairwise(names)])
+    waits = ", ".join([f"{shown(one)} waits for {shown(other)}" for one, other in pairwise(names)])
     if blockage.circle:
-        rule = f"{told}, so none of them ever starts"
+        rule = f"{waits}, so none of them ever starts"
         verdict.warn(where, "when-circle", rule, "let one of them start without the others")
     else:
         hint = f"let {shown(names[-1])} start, or wait for something else"
-        verdict.warn(where, "when-never", f"{told}, and {shown(names[-1])} never starts", hint)
+        verdict.warn(where, "when-never", f"{waits}, and {shown(names[-1])} never starts", hint)
 
 
 def _kind(job: Job) -> str:

@@ -47,7 +47,7 @@ class EmbeddedBackend(Backend):
         root = options.path or default_path(context.environment)
         self._directories = Directories(os.path.normpath(root), shared=options.shared)
         self._clock = BootClock()
-        self._said = Repeat(context.log)
+        self._repeats = Repeat(context.log)
         self._held: dict[str, HeldInstance] = {}
         self._streams: set[InstanceStream] = set()
         self._swept_at: dict[str, float] = {}
@@ -143,7 +143,7 @@ class EmbeddedBackend(Backend):
                 "leave dc out"
             )
         self._require_open(f"watch {query.service}")
-        stream = InstanceStream(query, self._directories, self._clock, self._shared_inotify, self._said.once)
+        stream = InstanceStream(query, self._directories, self._clock, self._shared_inotify, self._repeats.once)
         self._streams.add(stream)
         try:
             yield from stream.snapshots()
@@ -182,13 +182,13 @@ class EmbeddedBackend(Backend):
             try:
                 self._inotify = Inotify()
             except OSError as error:
-                self._said.once(
+                self._repeats.once(
                     "inotify",
                     f"cannot use inotify: {error.strerror} (fs.inotify.max_user_instances); looking every {POLL_S:g} s "
                     "instead; raise the limit with sysctl, or end what uses it up",
                 )
                 return None
-            self._said.recovered("inotify", "inotify works again")
+            self._repeats.recovered("inotify", "inotify works again")
         return self._inotify
 
     def _require_open(self, action: str) -> None:

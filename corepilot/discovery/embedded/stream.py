@@ -33,7 +33,7 @@ class InstanceStream:
         directories: Where.
         clock: Of the stamps.
         inotify: Gives the process's inotify instance, or None when there is none to be had; called by the stream.
-        tell: Logs a warning once: cause, message.
+        warn: Logs a warning once: cause, message.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class InstanceStream:
         directories: Directories,
         clock: BootClock,
         inotify: Callable[[], Inotify | None],
-        tell: Callable[[str, str], None],
+        warn: Callable[[str, str], None],
     ) -> None:
         self.polling = False
         self._query = query
         self._directories = directories
         self._clock = clock
         self._get_inotify = inotify
-        self._tell = tell
+        self._warn = warn
         self._path = directories.of(query.service)
         self._inode = (0, 0)
         self._subscription = Subscription()
@@ -120,7 +120,7 @@ class InstanceStream:
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.ENOMEM}:
                 raise
-            self._tell(
+            self._warn(
                 "inotify watches",
                 f"cannot watch {self._path} with inotify: {error.strerror} (fs.inotify.max_user_watches); "
                 f"looking every {POLL_S:g} s instead; raise the limit with sysctl",
@@ -141,7 +141,7 @@ class InstanceStream:
 
     def _pause_s(self, view: View) -> float:
         pause = max(0.0, self._reread_at - time.monotonic())
-        due = view.next_look_s()
+        due = view.next_inspection_s()
         return pause if due is None else min(pause, due)
 
     def _settle(self, view: View) -> None:
@@ -178,7 +178,7 @@ class InstanceStream:
         if changed - news.names.keys() and not (news.overflow or news.lost or news.closed):
             self._unsubscribe()
             self.polling = True
-            self._tell(
+            self._warn(
                 f"unseen {self._path}",
                 f"changes in {self._path} are not announced (an overlay, or a network file system): "
                 f"looking every {POLL_S:g} s instead",
@@ -195,4 +195,4 @@ class InstanceStream:
             )
 
     def _ignored(self, path: str, reason: str) -> None:
-        self._tell(f"ignored {path}", f"ignoring {path}: {reason}")
+        self._warn(f"ignored {path}", f"ignoring {path}: {reason}")

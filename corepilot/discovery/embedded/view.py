@@ -52,7 +52,7 @@ class View:
         with os.scandir(self._directory) as found:
             names = {entry.name for entry in found if not entry.name.startswith(".")}
         names |= self._entries.keys()
-        return {name for name in names if self._look(name)}
+        return {name for name in names if self._inspect(name)}
 
     def read(self, names: Mapping[str, int], closed: int) -> None:
         """Look at the files that something happened to.
@@ -62,7 +62,7 @@ class View:
             closed: The bit that says: somebody who could write it has closed it.
         """
         for name, events in names.items():
-            self._look(name)
+            self._inspect(name)
             if events & closed and name in self._entries and name not in self._again:
                 # The kernel tells of the close just before it releases the lock: look again when it has.
                 self._again[name] = (self._clock() + _AGAIN_S[0], 0)
@@ -73,9 +73,9 @@ class View:
         for name, (due_at, attempt) in list(self._again.items()):
             if due_at <= now:
                 known = self._entries.get(name)
-                self._look(name, attempt + 1)
+                self._inspect(name, attempt + 1)
                 if name not in self._again and known is not None and known is self._entries.get(name):
-                    self._look_later(name, attempt + 1)
+                    self._inspect_later(name, attempt + 1)
 
     def snapshot(self) -> Snapshot:
         """The instances that the query asks for, by their present status. Of two with one id, the later registered."""
@@ -96,7 +96,7 @@ class View:
             ]
         )
 
-    def next_look_s(self) -> float | None:
+    def next_inspection_s(self) -> float | None:
         """Seconds until something lapses, or has to be looked at again, unless there is news before; None for never."""
         now = self._clock()
         moments = [due_at for due_at, _ in self._again.values()]
@@ -109,14 +109,14 @@ class View:
         by_us = entry.seen_at + record.valid_for_s
         return min(record.until, by_us) if record.boot == self._clock.boot else by_us
 
-    def _look(self, name: str, attempt: int = 0) -> bool:
+    def _inspect(self, name: str, attempt: int = 0) -> bool:
         """Look at a file and remember; returns whether it was not as we knew it."""
         path = os.path.join(self._directory, name)
         found = inspect(path)
         before = self._entries.get(name)
         if found.state is RecordState.TORN:
             if attempt < len(_AGAIN_S):
-                self._look_later(name, attempt)
+                self._inspect_later(name, attempt)
                 return False
             self._ignore(path, found.reason)  # it is not being written: it is broken
         self._again.pop(name, None)
@@ -130,7 +130,7 @@ class View:
         remove(path, found, self._clock)
         return self._entries.pop(name, None) is not None
 
-    def _look_later(self, name: str, attempt: int) -> None:
+    def _inspect_later(self, name: str, attempt: int) -> None:
         if attempt < len(_AGAIN_S):
             self._again[name] = (self._clock() + _AGAIN_S[attempt], attempt)
         else:
