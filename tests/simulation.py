@@ -14,6 +14,7 @@ from corepilot.jobs.state import (
     MAIN,
     Action,
     Advertise,
+    Began,
     ClearTimer,
     Due,
     Emptied,
@@ -23,7 +24,6 @@ from corepilot.jobs.state import (
     Order,
     Outcome,
     Publish,
-    Rearm,
     Report,
     SetTimer,
     Start,
@@ -72,7 +72,7 @@ class Simulated(Actor):
         before, acted = self.state, self.acted
         self.history.append(f"{self.world.now:g} {before.phase}: {stimulus}")
         super().handle(stimulus)
-        if before.phase == "complete" and not isinstance(stimulus, Order | Rearm):
+        if before.phase == "complete" and not isinstance(stimulus, Order | Began):
             assert self.acted == acted, (before, stimulus, self.state)
 
     def reset(self) -> None:
@@ -286,6 +286,9 @@ class World:
 
     def waits_in_vain(self, actor: Actor) -> None:
         self.told.append(f"in vain {actor.key}")
+
+    def nothing_runs(self, stopped: Sequence[Actor]) -> None:
+        self.told.append(f"only {', '.join(str(actor.key) for actor in stopped)}")
 
     def settled(self) -> None:
         self.told.append("settled")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from corepilot.jobs import machine
+from corepilot.jobs import machine, starting
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.replan import replan
 from corepilot.jobs.state import Action, Start, State, Stimulus
@@ -51,7 +51,7 @@ class Actor(ABC):
         self.reset()
         self.plan = plan or self.plan
         self.successor = None
-        self.state, actions = machine.begin(self.plan)
+        self.state, actions = starting.begin(self.plan)
         self._perform(actions)
 
     def handle(self, stimulus: Stimulus) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from corepilot.jobs.actor import Actor
 from corepilot.model.event import EXITS, GLOBAL
 from corepilot.model.trigger import AllOf, AnyOf, Never, OnEvent, OnInterval, OnSignal, Trigger
 
 
-def waiting_in_vain(actors: Iterable[Actor]) -> tuple[Actor, ...]:
+def waiting_in_vain(actors: Iterable[Actor], watched: Collection[str] | None = None) -> tuple[Actor, ...]:
     """Jobs that wait for an event which nothing can bring about any more, but a person or a reload.
 
     What comes from outside can always come: watches, signals, maintenance, clocks. An event of a job can come as long
     as that job runs, or can still be started. A job that was stopped by hand can be started by hand.
+
+    Args:
+        actors: All jobs.
+        watched: The names of the watches; None if they are not known.
     """
     hopeful: dict[str, list[Actor]] = {}  # those that run, or may, by name
     undecided = []
@@ -26,7 +30,7 @@ def waiting_in_vain(actors: Iterable[Actor]) -> tuple[Actor, ...]:
         else:
             undecided.append(actor)
     while True:
-        found = [actor for actor in undecided if _may_start(actor, hopeful)]
+        found = [actor for actor in undecided if _may_start(actor, hopeful, watched)]
         if not found:
             return tuple(undecided)
         for actor in found:
@@ -34,25 +38,27 @@ def waiting_in_vain(actors: Iterable[Actor]) -> tuple[Actor, ...]:
             undecided.remove(actor)
 
 
-def _may_start(actor: Actor, hopeful: Mapping[str, Sequence[Actor]]) -> bool:
+def _may_start(actor: Actor, hopeful: Mapping[str, Sequence[Actor]], watched: Collection[str] | None) -> bool:
     if actor.plan.job.when.timeout_s and not actor.state.process.runs:
         return True  # it gives up by itself
-    return bool(actor.state.trigger.starts_left) and _may_come(actor.plan.trigger, hopeful)
+    return bool(actor.state.trigger.starts_left) and _may_come(actor.plan.trigger, hopeful, watched)
 
 
-def _may_come(trigger: Trigger, hopeful: Mapping[str, Sequence[Actor]]) -> bool:
+def _may_come(trigger: Trigger, hopeful: Mapping[str, Sequence[Actor]], watched: Collection[str] | None) -> bool:
     match trigger:
         case Never():
             return False
         case OnSignal() | OnInterval():
             return True
         case AnyOf(triggers):
-            return any(_may_come(one, hopeful) for one in triggers)
+            return any(_may_come(one, hopeful, watched) for one in triggers)
         case AllOf(triggers):
-            return all(_may_come(one, hopeful) for one in triggers)
+            return all(_may_come(one, hopeful, watched) for one in triggers)
         case OnEvent(code, source):
-            if source == GLOBAL or source.startswith("watch.") or code == "error":
+            if source == GLOBAL or code == "error":
                 return True
+            if source.startswith("watch.") and source not in hopeful:
+                return watched is None or source.removeprefix("watch.") in watched
             if code in EXITS and source.startswith("check.") and source not in hopeful:
                 return any(_checks(one) for one in hopeful.get(source.removeprefix("check."), ()))
             return any(_may_publish(one, code) for one in hopeful.get(source, ()))

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from corepilot.events import EventBus
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.compare import JobChange
 from corepilot.jobs.future import waiting_in_vain
+from corepilot.jobs.handover import handovers, old_plan, stopping_names
 from corepilot.jobs.plan import Plan, plans
-from corepilot.jobs.process import ALONE
-from corepilot.jobs.state import Happened, KillNow, Order, Outcome, Rearm, SiblingExited, Withdraw
+from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, SiblingExited, Withdraw
 from corepilot.model.event import EXITS, GLOBAL, Event
 from corepilot.model.job import Job, JobKey
 from corepilot.model.trigger import OnEvent, keys
 
 STARTUP = Event("startup", GLOBAL)
 SHUTDOWN = Event("shutdown", GLOBAL)
-
-RUNS = frozenset(("restarts", "timeout_s"))
-"""Settings that say how often, and how long, a job runs."""
 
 AT_ONCE = 16
 """How many new jobs are started at once: spawning one takes a third of a millisecond."""
@@ -41,6 +38,9 @@ class Observer(Protocol):
     def waits_in_vain(self, actor: Actor) -> None:
         """It has become certain that nothing starts a job any more. Told once for each."""
 
+    def nothing_runs(self, stopped: Sequence[Actor]) -> None:
+        """All that is left has been stopped by hand, or waits in vain: everything stays up for those."""
+
     def settled(self) -> None:
         """Everything that a reload had to stop has stopped, and what it added has begun."""
 
@@ -53,6 +53,7 @@ class JobSet:
         make: Makes the actor of a plan; it tells `ended` of each `Ended`.
         observer: See `Observer`.
         facts: The events that hold now besides those of jobs: a new job hears them.
+        watched: The names of the watches; None if they are not known.
     """
 
     def __init__(
@@ -61,15 +62,20 @@ class JobSet:
         make: Callable[[Plan], Actor],
         observer: Observer,
         facts: Callable[[], Iterable[Event]] = tuple,
+        watched: Callable[[], Collection[str] | None] = lambda: None,
     ) -> None:
         self._bus = bus
         self._make = make
         self._observer = observer
         self._facts = facts
+        self._watched = watched
         self.actors: list[Actor] = []
         self._leaving: list[Actor] = []
         self._arriving: dict[Actor, None] = {}  # in order
         self._newcomers: list[Actor] = []
+        self._replacing: set[Actor] = set()
+        self._incomplete: set[Actor] = set()
+        self._concerned: dict[str, list[Actor]] = {}
         self._interested: dict[tuple[str, str], list[Actor]] = {}
         self._siblings: dict[str, list[Actor]] = {}
         self._handled: frozenset[str] = frozenset()
@@ -79,6 +85,8 @@ class JobSet:
         self.stopping = False
         self.maintenance = False
         self._changing = False
+        self._considering = False
+        self._by_itself = False
         bus.subscribe(self._hear)
 
     # ---------------------------------------------------------------------------------------------- configurations
@@ -89,6 +97,7 @@ class JobSet:
         self._reported.clear()
         new_plans = plans(jobs)
         self.actors = [self._make(plan) for plan in new_plans]
+        self._incomplete = set(self.actors)
         self._index(new_plans)
         for actor in self.actors:
             actor.begin()
@@ -102,49 +111,39 @@ class JobSet:
             changes: From `compare_jobs`.
         """
         self._changing = True
-        by_key = {actor.key: actor for actor in self.actors}
         new_plans = plans(jobs)
-        by_new = {change.new: change for change in changes if change.new is not None}
-        removed = [by_key[change.old] for change in changes if change.old is not None and change.kind == "removed"]
+        moves = handovers({actor.key: actor for actor in self.actors}, new_plans, changes)
+        stopping = stopping_names(moves)
         self.actors = []
-        for plan in new_plans:
-            old = by_new[plan.key].old
-            if old is None:
-                actor = self._make(plan)
-                self._arriving[actor] = None
-            else:
-                actor = by_key[old]
+        for move, actor, plan, run in moves:
+            if move == "make" and plan is not None:
+                made = self._make(plan)
+                self._arriving[made] = None
+                self._incomplete.add(made)
+                self.actors.append(made)
+                continue
+            assert actor is not None  # noqa: S101  - all others are there
+            if plan is None:
+                self._leaving.append(actor)
+                self._incomplete.discard(actor)
+                actor.plan = old_plan(actor, stopping)
+                continue
             self.actors.append(actor)
-        self._leaving += removed
-        self._index(new_plans)
-        stopped: list[Actor] = []
-        for actor, plan in zip(self.actors, new_plans, strict=True):
-            change = by_new[plan.key]
-            kind = change.kind
-            if kind == "updated" and actor.state.phase == "complete" and change.concerns(RUNS):
-                kind = "renewed"  # it would not have ended, or not so
-            if actor in self._arriving:
-                actor.plan = plan
-            elif kind in {"unchanged", "updated"} or actor.state.phase == "stopped":
-                actor.go_on(plan)
+            if move == "keep":
+                continue
+            actor.successor = (plan, run)
+            if move == "renew":
+                self._arrive(actor)
             else:
-                runs = actor.state.process.stage in {"running", "emptying"}
-                actor.successor = (plan, kind == "restarted" and runs)
-                if actor.state.ended or not actor.state.process.runs:
-                    self._arrive(actor)
-                else:
-                    stopped.append(actor)
-        going = {actor.name for actor in (*stopped, *removed) if not actor.state.ended}
-        for actor in removed:
-            hook = actor.plan.job.hook
-            actor.plan = actor.plan.changed(
-                startable=actor.plan.startable and hook is not None and hook.source in going,
-                stops_after=actor.plan.stops_after & going,
-            )
-        for actor in stopped:
-            actor.handle(Order("restart"))
-        for actor in removed:
-            actor.handle(Order("remove"))
+                self._replacing.add(actor)
+                actor.plan = old_plan(actor, stopping)
+        self._index(new_plans)
+        for move, actor, plan, _ in moves:
+            if move == "keep" and actor is not None and plan is not None:
+                actor.go_on(plan)
+        for move, actor, _, _ in moves:
+            if move in {"replace", "remove"} and actor is not None:
+                actor.handle(Order("replace" if move == "replace" else "remove"))
         self._settle()
 
     def stop(self) -> None:
@@ -152,8 +151,10 @@ class JobSet:
         if not self.stopping:
             self.stopping = True
             self.actors = [actor for actor in self.actors if actor not in self._arriving]
+            self._incomplete.difference_update(self._arriving)
             self._arriving.clear()
             self._newcomers.clear()
+            self._replacing.clear()
             self._bus.publish(SHUTDOWN)
         self._consider_end()
 
@@ -171,13 +172,14 @@ class JobSet:
     # ------------------------------------------------------------------------------------------------------- people
     def order(self, actor: Actor, order: Order) -> None:
         """Do what a person wants with one job."""
-        if actor in self._arriving:  # a person need not wait until all that has to stop has stopped
-            del self._arriving[actor]
+        if actor in self._arriving or (actor.successor is not None and actor.state.ended):
+            self._arriving.pop(actor, None)  # a person need not wait until all that has to stop has stopped
             self._renew(actor, run=False)
         was_ended = actor.state.ended
         actor.handle(order)
         if was_ended and not actor.state.ended:
             self._began(actor)
+        self._settle()
 
     @property
     def all_actors(self) -> list[Actor]:
@@ -187,14 +189,12 @@ class JobSet:
     @property
     def settled(self) -> bool:
         """Whether nothing is left to do of the last reload."""
-        return not (self._leaving or self._arriving or self._newcomers) and all(
-            one.successor is None for one in self.actors
-        )
+        return not (self._leaving or self._arriving or self._newcomers or self._replacing)
 
     @property
     def done(self) -> bool:
         """Whether every job is complete."""
-        return all(actor.state.phase == "complete" for actor in self.actors) and not self._leaving
+        return not self._incomplete and not self._leaving
 
     # ------------------------------------------------------------------------------------------------------- events
     def _hear(self, event: Event) -> Iterator[None]:
@@ -208,17 +208,19 @@ class JobSet:
         for actor in list(self._leaving):
             if event.key in actor.plan.interests() or event == SHUTDOWN:
                 actor.handle(Happened(event))
-        if event.code in EXITS and event.detail != ALONE:
+        if event.code in EXITS:
             for actor in self._siblings.get(event.subject, ()):
                 if actor.own_exits:
                     actor.own_exits -= 1
                 elif actor not in self._arriving:
                     actor.handle(SiblingExited())
         if event == STARTUP:
-            self._consider_end(by_itself=False)
+            self._consider_soon(by_itself=True)
 
     def ended(self, actor: Actor, outcome: Outcome) -> None:
         """A stop of a job is over: to be told by its actor, as the last thing of a step."""
+        if actor.state.phase == "complete":
+            self._incomplete.discard(actor)
         if actor in self._leaving:
             self._leaving.remove(actor)
         elif self.stopping:
@@ -229,6 +231,7 @@ class JobSet:
             self._completed(actor)
         elif actor.successor is not None:  # a person has stopped it in the middle of a reload
             plan, actor.successor = actor.successor[0], None
+            self._replacing.discard(actor)
             actor.go_on(plan)
         self._observer.job_ended(actor, outcome)
         self._settle()
@@ -239,6 +242,7 @@ class JobSet:
         if actor.successor is None or actor.successor[1]:
             self._renew(actor, run=True)
         else:
+            self._replacing.discard(actor)
             self._arrive(actor)
         self._settle()
 
@@ -254,19 +258,24 @@ class JobSet:
             new = plan.job.service
             if new is None or new.registration.id != old.registration.id:
                 actor.perform(Withdraw(old.registration))
+        self._replacing.discard(actor)
+        self._incomplete.add(actor)
         actor.begin(plan)
+        self._began(actor)
         if run:
             actor.handle(Order("start"))
             self._replay_facts(actor, starting=False)
-        self._began(actor)
 
     def _began(self, actor: Actor) -> None:
-        """Hooks on its stop are armed again; what it waits for at its own stop may have stopped before."""
+        """What was over is not any more: hooks on its stop are armed again, and others wait for it again at a stop."""
         self._reported.discard(actor)
-        for other in self.actors:
-            if other is not actor and other.plan.job.hook is not None and other.plan.job.hook.source == actor.name:
-                other.handle(Rearm())
-                self._reported.discard(other)
+        self._incomplete.add(actor)
+        for other in self._concerned.get(actor.name, ()):
+            was_ended = other.state.ended
+            other.handle(Began(actor.name))
+            self._reported.discard(other)
+            if was_ended and not other.state.ended:
+                self._began(other)
 
     def _replay_facts(self, actor: Actor, *, starting: bool) -> None:
         """Let a job that begins hear what holds, once each: also what starts it, or only the rest."""
@@ -301,26 +310,39 @@ class JobSet:
         if exit_on == "end" or (exit_on == "failure" and status):
             self.ended_by = actor.state.process.status or 0
             self._observer.ends_with(f"job {name} has ended with status {self.ended_by}")
-        self._bus.after(self._consider_end)  # what it has said at its end may start others
+        self._consider_soon(by_itself=True)  # what it has said at its end may start others
 
-    def _consider_end(self, *, by_itself: bool = True) -> None:
+    def _consider_soon(self, *, by_itself: bool) -> None:
+        """Consider the end when all events have been heard, once for all jobs that end until then."""
+        self._by_itself = self._by_itself or by_itself
+        if not self._considering:
+            self._considering = True
+            self._bus.after(self._consider_end)
+
+    def _consider_end(self) -> None:
+        by_itself, self._by_itself, self._considering = self._by_itself, False, False
         if self._leaving or self._arriving or self._newcomers:
             return
-        left = [actor for actor in self.actors if actor.state.phase != "complete"]
         if self.stopping:
-            if not left:
+            if not self._incomplete:
                 self._observer.all_ended()
             return
-        in_vain = waiting_in_vain(self.actors) if left else ()
+        left = [actor for actor in self.actors if actor in self._incomplete]
+        in_vain = waiting_in_vain(self.actors, self._watched()) if left else ()
         for actor in in_vain:
             if actor not in self._reported:
                 self._reported.add(actor)
                 self._observer.waits_in_vain(actor)
-        if by_itself and len(in_vain) == len(left) and self.actors:
+        by_hand = [actor for actor in left if actor.state.phase == "stopped"]
+        if not by_itself or not self.actors or len(in_vain) + len(by_hand) < len(left):
+            return
+        if by_hand:
+            self._observer.nothing_runs(by_hand)
+        else:
             self._observer.all_ended()
 
     def _settle(self) -> None:
-        if self._leaving or any(one.successor is not None and one not in self._arriving for one in self.actors):
+        if not self._changing or self._leaving or self._replacing:
             return
         if self._arriving:
             self._bus.after(self._begin_arriving)
@@ -350,14 +372,20 @@ class JobSet:
         if self._changing and self.settled:
             self._changing = False
             self._observer.settled()
-            self._consider_end(by_itself=False)
+            self._consider_soon(by_itself=False)
 
     def _index(self, new_plans: Sequence[Plan]) -> None:
         self._interested = {}
         named: dict[str, list[Actor]] = {}
+        self._concerned = {}
         for actor, plan in zip(self.actors, new_plans, strict=True):
-            for event in plan.interests():
+            # One that is being replaced still acts by its old plan.
+            before = actor.plan.interests() if actor in self._replacing else frozenset[tuple[str, str]]()
+            for event in plan.interests() | before:
                 self._interested.setdefault(event, []).append(actor)
+            hook = plan.job.hook
+            for name in {*plan.stops_after, plan.awaited_hook, hook.source if hook else ""} - {"", plan.key.name}:
+                self._concerned.setdefault(name, []).append(actor)
             named.setdefault(plan.key.name, []).append(actor)
         self._siblings = {name: actors for name, actors in named.items() if len(actors) > 1}
         triggers = [plan.job.when.trigger for plan in new_plans]

@@ -19,7 +19,7 @@ order and without a queue.
 
 from __future__ import annotations
 
-from corepilot.jobs import check, process, registration, stopping, trigger
+from corepilot.jobs import check, orders, process, registration, starting, stopping, trigger
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import (
     MAIN,
@@ -32,14 +32,12 @@ from corepilot.jobs.state import (
     Happened,
     KillNow,
     Order,
-    Outcome,
     Publish,
     SetTimer,
     SiblingExited,
     State,
     Step,
     Stimulus,
-    StopState,
     Swept,
     Timer,
     Unstarted,
@@ -47,15 +45,6 @@ from corepilot.jobs.state import (
 from corepilot.model.event import GLOBAL, Event
 
 _MAINTENANCE = {"enterMaintenance": True, "exitMaintenance": False}
-
-
-def begin(plan: Plan) -> Step:
-    """The state of a job before anything happened, and the actions to begin with (contract, section 4.1)."""
-    advertised, announced = registration.begin(plan.job.service)
-    trigger_, clocks = trigger.begin(plan)
-    checks = tuple([CheckState() for _ in plan.job.checks])
-    state = State(advertised=advertised, trigger=trigger_, checks=checks)
-    return state, (*announced, *check.begin(plan.job.checks), *clocks)
 
 
 def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
@@ -80,9 +69,9 @@ def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
         case SiblingExited():
             return _sibling_exited(plan, state, now)
         case Order():
-            return _ordered(plan, state, stimulus, now)
+            return orders.ordered(plan, state, stimulus, now)
         case Began(name):
-            return _other_began(plan, state, name)
+            return orders.other_began(plan, state, name)
         case KillNow():
             return stopping.kill_now(plan, state)
 
@@ -130,23 +119,8 @@ def _fire(plan: Plan, state: State, now: float) -> Step:
     limit: tuple[Action, ...] = ()
     if plan.job.command is not None and (plan.hooks_stopping or state.stop.shutdown):
         state, limit = stopping.bound(plan, state)
-    state, actions = _run(plan, state, now)
+    state, actions = starting.run(plan, state, now)
     return state, (*actions, *limit)
-
-
-def _run(plan: Plan, state: State, now: float) -> Step:
-    """Start, or wait until the run that goes on has ended: one at a time (contract, section 4.2)."""
-    if state.process.stage == "backoff" or process.busy(plan, state.process):
-        return state.changed(trigger=trigger.wait(state.trigger)), ()
-    return _start(plan, state, now)
-
-
-def _start(plan: Plan, state: State, now: float) -> Step:
-    process_, actions = process.run(plan, state.process, now)
-    health = "maintenance" if state.health == "maintenance" else "unknown"
-    checks = tuple([one.changed(passed=None) for one in state.checks])
-    state = state.changed(process=process_, health=health, checks=checks)
-    return state, (*trigger.started(plan), *actions)
 
 
 # --------------------------------------------------------------------------------------------------------------- runs
@@ -195,7 +169,7 @@ def _is_last(plan: Plan, state: State) -> bool:
         return False
     if state.trigger.pending or (process.restarts_left(plan, state.process) and not state.stop.shutdown):
         return False
-    # A job stops once: what hooks its `stopping` has nothing more to wait for when it has run, and the job waits for it.
+    # A job stops once: what hooks its `stopping` waits for nothing more when it has run, and the job waits for it.
     has_run = plan.hooks_stopping and state.stop.bounded
     again = state.trigger.starts_left and not state.stop.shutdown
     return not again or state.stop.source_done or has_run
@@ -206,15 +180,15 @@ def _next(plan: Plan, state: State, now: float) -> Step:
     if plan.periodic and not state.stop.shutdown:
         if not state.trigger.pending:
             return state, ()
-        return _start(plan, state.changed(trigger=state.trigger.changed(pending=0)), now)
+        return starting.start(plan, state.changed(trigger=state.trigger.changed(pending=0)), now)
     if process.restarts_left(plan, state.process) and not state.stop.shutdown:
         process_, delay_s = process.restart(state.process, now)
         if delay_s <= 0:
-            return _start(plan, state.changed(process=process_), now)
+            return starting.start(plan, state.changed(process=process_), now)
         return state.changed(process=process_.changed(stage="backoff")), (SetTimer(process.RESTART, delay_s),)
     if state.trigger.pending:
         pending = state.trigger.pending - 1
-        return _start(plan, state.changed(trigger=state.trigger.changed(pending=pending)), now)
+        return starting.start(plan, state.changed(trigger=state.trigger.changed(pending=pending)), now)
     if _is_last(plan, state):
         state = state.changed(stop=state.stop.changed(failed=state.process.status or None))
         return stopping.stop(plan, state, state.stop.outcome or "complete")
@@ -247,7 +221,7 @@ def _sibling_exited(plan: Plan, state: State, now: float) -> Step:
         return state, ()
     if process.restarts_left(plan, state.process) and not state.stop.shutdown:
         used = state.process.changed(restarts=state.process.restarts + 1)
-        return _run(plan, state.changed(process=used), now)
+        return starting.run(plan, state.changed(process=used), now)
     return (state, ()) if state.trigger.starts_left else stopping.stop(plan, state, "complete")
 
 
@@ -329,7 +303,7 @@ def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
     if name == "check":
         return _tick_check(plan, state, index, now)
     if name == "restart" and state.process.stage == "backoff":
-        return _start(plan, state, now)
+        return starting.start(plan, state, now)
     if name == "when" and not state.process.runs:
         expired = Publish(Event("timerExpired", plan.job.name))
         if plan.is_hook and plan.job.command is not None:
@@ -345,7 +319,7 @@ def _tick(plan: Plan, state: State, now: float) -> Step:
     if not process.restarts_left(plan, state.process):
         return stopping.stop(plan, state, "complete")
     state = state.changed(process=state.process.changed(restarts=state.process.restarts + 1))
-    return _run(plan, state, now)
+    return starting.run(plan, state, now)
 
 
 def _maintain(plan: Plan, state: State, *, entering: bool) -> Step:
@@ -360,62 +334,3 @@ def _maintain(plan: Plan, state: State, *, entering: bool) -> Step:
     checks = tuple([one.changed(passed=None) for one in state.checks])
     health = "unknown" if state.process.runs else "idle"
     return state.changed(health=health, advertised=advertised, checks=checks), actions
-
-
-# ------------------------------------------------------------------------------------------------- people and reloads
-def _ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
-    if order.wanted in {"replace", "remove"}:
-        return _leave(plan, state, "again" if order.wanted == "replace" else "removed")
-    if state.stop.shutdown:
-        return state, ()  # whoever asks is told that it stops with others
-    if order.wanted == "stop":
-        if state.stopping:
-            by_hand = state.stop.outcome == "again"
-            return (state.changed(stop=state.stop.changed(outcome="stopped")) if by_hand else state), ()
-        return stopping.stop(plan, state, "stopped")
-    if state.ended or (order.wanted == "restart" and not state.process.runs):
-        return _anew(plan, now)
-    if state.stopping:
-        return state.changed(stop=state.stop.changed(outcome="again")), ()
-    if order.wanted == "restart":
-        return stopping.stop(plan, state, "again")
-    if state.process.stage in {"running", "emptying"}:
-        return state, ()
-    return _start(plan, _by_hand(plan, state), now)
-
-
-def _anew(plan: Plan, now: float) -> Step:
-    """As at its beginning, and run, whatever its `when` says."""
-    state, actions = begin(plan)
-    state, more = _start(plan, _by_hand(plan, state), now)
-    return state, (*actions, *more)
-
-
-def _by_hand(plan: Plan, state: State) -> State:
-    """A start by hand is one of those that count; a hook stays armed, for the stop that it is there for."""
-    return state if plan.is_hook else state.changed(trigger=trigger.used(state.trigger))
-
-
-def _leave(plan: Plan, state: State, outcome: Outcome) -> Step:
-    """Stop together with others, in order (contract, section 4.8)."""
-    if state.ended:
-        return stopping.ended(plan, state.changed(stop=state.stop.changed(outcome=outcome)))
-    if state.stopping or state.lingering:
-        return state.changed(stop=state.stop.changed(outcome=outcome, shutdown=True)), ()
-    return stopping.shutdown(plan, state, outcome)
-
-
-def _other_began(plan: Plan, state: State, name: str) -> Step:
-    """What was over is not any more: what hooks its stop is armed again, and a stop waits for it again."""
-    stop_ = state.stop.changed(gone=state.stop.gone - {name})
-    if name == plan.awaited_hook:
-        stop_ = stop_.changed(hook_done=False)
-    state = state.changed(stop=stop_)
-    if plan.job.hook is None or plan.job.hook.source != name or state.phase == "stopped" or state.stop.shutdown:
-        return state, ()
-    if state.ended:
-        return begin(plan)
-    if state.stopping:
-        return state.changed(stop=state.stop.changed(outcome="again")), ()
-    armed = state.trigger.changed(starts_left=plan.starts)
-    return state.changed(trigger=armed, stop=StopState(bounded=state.stop.bounded, gone=state.stop.gone)), ()

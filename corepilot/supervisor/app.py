@@ -115,7 +115,13 @@ class App:
             self.bus.publish,
             lambda seconds: self.shutdown.extend(seconds),  # noqa: PLW0108  - it is made below
         )
-        self.jobs = JobSet(self.bus, lambda plan: Runner(plan, supervision), self.progress, self.discovery.facts)
+        self.jobs = JobSet(
+            self.bus,
+            lambda plan: Runner(plan, supervision),
+            self.progress,
+            self.discovery.facts,
+            lambda: {watch.name for watch in self.configuration.watches},
+        )
         supervision.ended = self.jobs.ended
         self.shutdown = Shutdown(
             lambda: self.configuration,

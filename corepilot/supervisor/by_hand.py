@@ -68,19 +68,16 @@ class JobsByHand:
                 self._jobs.order(runner, Order(action))
             failed = []
             for runner, starts, was_ended, was_running in before:
-                if action == "stop":
-                    self._operations.wait_until(operation, partial(_has_ended, runner))
-                    operation.add(**_line(runner, "already" if was_ended else "stopped"))
-                    continue
                 if action == "start" and was_running:
                     operation.add(**_line(runner, "already"))
                     continue
-                up = self._operations.wait_until(operation, partial(_has_started, runner, starts))
-                if not up or not _is_up(runner):
-                    failed.append(str(runner.key))
-                operation.add(**_line(runner, _DONE[action]))
-            if self._shutdown.begun and action != "stop":
-                operation.finish("refused", f"corepilot is stopping ({self._shutdown.reason})")
+                reached = partial(_has_ended, runner) if action == "stop" else partial(_has_started, runner, starts)
+                if not self._operations.wait_until(operation, reached):
+                    operation.finish("refused", f"corepilot is stopping ({self._shutdown.ending})")
+                    return
+                if action != "stop" and not _is_up(runner):
+                    failed.append(runner)
+                operation.add(**_line(runner, "already" if action == "stop" and was_ended else _DONE[action]))
             _conclude(operation, failed)
 
         return self._operations.begin(action, work)
@@ -100,9 +97,12 @@ class JobsByHand:
         """Wait until jobs are in a state.
 
         Raises:
-            ControlError: a name is not known.
+            ControlError: a name is not known, or the state cannot come.
         """
-        names = [str(runner.key) for runner in self._match(jobs)]
+        runners = self._match(jobs)
+        names = [str(runner.key) for runner in runners]
+        for runner in runners:
+            _require_possible(runner, condition)
         holds: Callable[[Runner], bool] = {
             "running": lambda runner: runner.state.process.stage == "running" and not runner.state.ended,
             "healthy": lambda runner: runner.state.health == "healthy",
@@ -136,7 +136,9 @@ class JobsByHand:
             runner = by_name.get(change.name) if change.what == "job" else None
             if runner is not None and (everything or change.kind in _BEGINS):
                 # One that ends and runs again all the time has come up, though it is never seen to run for long.
-                self._operations.wait_until(operation, partial(_has_begun, runner, runner.starts))
+                if not self._operations.wait_until(operation, partial(_has_begun, runner, runner.starts)):
+                    operation.finish("refused", f"corepilot is stopping ({self._shutdown.ending})")
+                    return
         failed = []
         for change in difference.changes:
             kind = "restarted" if everything and change.kind in {"unchanged", "updated"} else change.kind
@@ -147,7 +149,7 @@ class JobsByHand:
                 operation.add(what=change.what, name=change.name, kind=kind)
                 continue
             if kind in _BEGINS and not _is_up(runner):
-                failed.append(change.name)
+                failed.append(runner)
             operation.add(**_line(runner, kind))
         _conclude(operation, failed)
 
@@ -168,7 +170,7 @@ class JobsByHand:
         time_slice = TimeSlice()
         for pattern in patterns:
             time_slice.check()
-            found = [runner for runner in runners if pattern == str(runner.key)]
+            found = _named(runners, pattern)
             found = found or [runner for runner in runners if fnmatch.fnmatchcase(str(runner.key), pattern)]
             chosen |= {id(runner) for runner in found}
             if not found:
@@ -186,6 +188,30 @@ class JobsByHand:
 def mark_of_client(client_pid: int | None) -> str:
     """Which job's run a client belongs to; "" for one from elsewhere."""
     return mark_of(client_pid).decode("ascii", "replace") if client_pid else ""
+
+
+def _require_possible(runner: Runner, condition: Condition) -> None:
+    """Refuse to wait for what cannot come.
+
+    Raises:
+        ControlError: it cannot.
+    """
+    job = runner.plan.job
+    if condition == "healthy" and not any(check.command for check in job.checks):
+        raise ControlError(f"cannot wait for {runner.key} to be healthy: it has no check with a command")
+    if condition == "complete" and job.command is None:
+        raise ControlError(f"cannot wait for {runner.key} to be complete: it has no exec, and runs until it is stopped")
+    if condition in {"running", "healthy"} and runner.state.phase == "complete":
+        raise ControlError(f"cannot wait for {runner.key} to be {condition}: it is complete; start it first")
+
+
+def _named(runners: Sequence[Runner], pattern: str) -> list[Runner]:
+    """The job of a name: one that is called so, else the `name@2` of several that share one."""
+    found = [runner for runner in runners if runner.name == pattern and runner.key.number == 1]
+    if found:
+        return found
+    name, _, number = pattern.rpartition("@")
+    return [runner for runner in runners if runner.name == name and str(runner.key.number) == number]
 
 
 def _is_decided(runner: Runner) -> bool:
@@ -210,8 +236,9 @@ def _has_ended(runner: Runner) -> bool:
 
 def _has_started(runner: Runner, starts: int) -> bool:
     """Whether a job has been started since it had been so often, and it is known whether it has come up."""
-    waits = runner.starts <= starts and runner.plan.job.command is not None and not runner.state.stop.shutdown
-    return not waits and _is_decided(runner)
+    state = runner.state
+    begun = runner.starts > starts or runner.plan.job.command is None or state.phase == "backoff" or state.stop.shutdown
+    return begun and _is_decided(runner)
 
 
 def _is_up(runner: Runner) -> bool:
@@ -221,9 +248,10 @@ def _is_up(runner: Runner) -> bool:
     return state.phase != "complete" or not state.process.status
 
 
-def _conclude(operation: Operation, failed: Sequence[str]) -> None:
+def _conclude(operation: Operation, failed: Sequence[Runner]) -> None:
     if failed:
-        operation.finish("incomplete", f"did not come up: {', '.join(failed)}; see the log")
+        told = [f"{runner.key} ({runner.trouble})" if runner.trouble else str(runner.key) for runner in failed]
+        operation.finish("incomplete", f"did not come up: {', '.join(told)}")
     operation.finish("done")
 
 

@@ -1,5 +1,6 @@
 """Who is told what becomes of jobs and events: the counters, the debug log, the stop, and the reload under way."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from corepilot.jobs.actor import Actor
@@ -74,6 +75,15 @@ class Progress:
             "warning", f"cannot start any more: {what}; start it by hand with: corepilot start {actor.key}",
             (("job", actor.name),),
         )  # fmt: skip
+
+    def nothing_runs(self, stopped: Sequence[Actor]) -> None:
+        """Jobs that were stopped by hand are all that is left."""
+        names = " ".join(str(actor.key) for actor in stopped)
+        self._supervisor.log(
+            "warning",
+            f"nothing runs any more: {names} was stopped by hand and keeps corepilot up; "
+            f"corepilot start {names}, or corepilot shutdown",
+        )
 
     def settled(self) -> None:
         """Everything that a reload had to stop has stopped, and what it added has begun."""

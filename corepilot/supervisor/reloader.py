@@ -73,14 +73,38 @@ class Reload:
 
     def __init__(self, mode: Mode) -> None:
         self.mode: Mode = mode
-        self.judged: AsyncResult[str] = AsyncResult()
-        self.done: AsyncResult[Difference | None] = AsyncResult()
+        self.judged: AsyncResult[str | CorepilotError] = AsyncResult()
+        self.done: AsyncResult[Difference | CorepilotError | None] = AsyncResult()
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: CorepilotError) -> None:
         """It cannot be carried out."""
-        for result in (self.judged, self.done):
-            if not result.ready():
-                result.set_exception(error)
+        # As a value: an AsyncResult's exception carries a copy of its traceback, which takes imports to make.
+        if not self.judged.ready():
+            self.judged.set(error)
+        if not self.done.ready():
+            self.done.set(error)
+
+    def await_judged(self) -> str:
+        """Wait for the report; "" if the configuration was accepted. Switches greenlets.
+
+        Raises:
+            CorepilotError: the reload could not be carried out.
+        """
+        found = self.judged.get() or ""
+        if isinstance(found, CorepilotError):
+            raise found
+        return found
+
+    def await_done(self) -> Difference | None:
+        """Wait until everything has been stopped and begun; None if the reload was refused. Switches greenlets.
+
+        Raises:
+            CorepilotError: the reload could not be carried out.
+        """
+        found = self.done.get()
+        if isinstance(found, CorepilotError):
+            raise found
+        return found
 
 
 class _Prepared:
@@ -156,27 +180,35 @@ class Reloader:
         Raises:
             CorepilotError: the loader broke.
         """
-        result = self._load(location)
-        if result.config is None:
-            return result, None
-        return result, compare(self._app.configuration, result.config)
+        self._app.reserve.release()
+        try:
+            result = self._load(location)
+            if result.config is None:
+                return result, None
+            return result, compare(self._app.configuration, result.config)
+        except _SHORTAGES as error:
+            raise _out_of("plan", error) from error
+        finally:
+            self._app.reserve.refill()
 
     def _work(self) -> None:
-        while self._waiting is not None:
-            reload, self._waiting = self._waiting, None
-            self._app.reserve.release()
-            try:
-                self._carry_out(reload)
-            except CorepilotError as error:
-                self._app.log("error", str(error))
-                reload.fail(error)
-            except Exception as error:
-                reload.fail(error)
-                self._running = None
-                raise
-            finally:
-                self._app.reserve.refill()
-        self._running = None
+        try:
+            while self._waiting is not None:
+                reload, self._waiting = self._waiting, None
+                self._app.reserve.release()
+                try:
+                    self._carry_out(reload)
+                except CorepilotError as error:
+                    self._app.log("error", str(error))
+                    reload.fail(error)
+                except _SHORTAGES as error:
+                    reload.fail(_out_of("reload", error))
+                    self._app.log("error", str(_out_of("reload", error)))
+                finally:
+                    reload.fail(ControlError("cannot reload: a bug in corepilot; see its log"))
+                    self._app.reserve.refill()
+        finally:
+            self._running = None
 
     def _carry_out(self, reload: Reload) -> None:
         app = self._app
@@ -229,7 +261,10 @@ class Reloader:
                 except OSError as error:
                     why = f"{_place(new, 'logging.output')}: cannot open the log file: {error.strerror or error}"
                     raise ControlError(f"cannot use {why}; name a file that can be written") from None
-            prepared.control = app.control.bind(new.control)
+            try:
+                prepared.control = app.control.bind(new.control)
+            except CorepilotError as error:
+                raise ControlError(f"cannot use {_place(new, 'control.socket')}: {error}") from error
             plugins = self._plugins() if new.catalogs or (new.telemetry and new.telemetry.sinks) else None
             prepared.telemetry = app.exposition.prepare(new.telemetry, plugins, _place(new, "telemetry"))
             prepared.catalog = app.discovery.prepare(new, plugins)
@@ -283,6 +318,16 @@ class Reloader:
     def _require_running(self) -> None:
         if self._app.shutdown.ending:
             raise ControlError(f"cannot reload: corepilot is stopping ({self._app.shutdown.ending})")
+
+
+_SHORTAGES = (OSError, ImportError, MemoryError)
+"""What is raised where descriptors, threads or memory have run out, by imports too."""
+
+
+def _out_of(what: str, error: BaseException) -> ControlError:
+    return ControlError(
+        f"cannot {what} now: {getattr(error, 'strerror', None) or error}; raise the limit, or try again later"
+    )
 
 
 def _place(configuration: Configuration, path: str) -> str:

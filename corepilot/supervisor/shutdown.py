@@ -23,6 +23,9 @@ GUARD_SLACK_S = 3.0
 LOST_GUARD_S = 1.0
 """Seconds the jobs get when the guard has died: nobody but us can end them now."""
 
+EXTEND_EVERY_S = 0.25
+"""A stop that makes progress may take longer; it is announced this often at most."""
+
 NAMED_MAX = 20
 """How many killed processes are named in the log."""
 
@@ -63,6 +66,7 @@ class Shutdown:
         self._kill_now = False
         self._deadline = 0.0
         self._begun_at = 0.0
+        self._extended_at = 0.0
         self._jobs_deadline = 0.0
         self._parts: dict[str, float] = {}
         self._killed: list[str] = []
@@ -78,13 +82,16 @@ class Shutdown:
         """Why corepilot ends; "" as long as it does not."""
         return self.reason or ("every job has ended" if self.finished.is_set() else "")
 
-    def stop(self, reason: str, *, asked: bool = True) -> None:
+    def stop(self, reason: str, *, asked: bool = True, impatient: bool = True) -> None:
         """Begin to stop; asked again, wait for nothing any more (contract, section 4.8; our decision).
 
         Args:
             reason: Why, for the log.
             asked: Whether somebody outside wants it, and not a job with whose end everything ends.
+            impatient: Whether a second request means "now", as a second signal does.
         """
+        if self.begun and not impatient:
+            return
         again, self._asked = self._asked, self._asked or asked
         under_way = self.begun
         if not under_way:
@@ -138,6 +145,10 @@ class Shutdown:
     def job_ended(self, actor: Runner, outcome: Outcome) -> None:
         """Take note of what the stop waited for."""
         del outcome
+        now = time.monotonic()
+        if self.begun and now - self._extended_at > EXTEND_EVERY_S:
+            self._extended_at = now
+            self.extend(0.0)  # many jobs on a slow machine: it goes on, so the guard has to wait
         if self.begun:
             self._parts[str(actor.key)] = time.monotonic() - self._begun_at
         self._killed += [name for name in actor.killed if name not in self._killed]

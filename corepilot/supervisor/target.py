@@ -130,13 +130,13 @@ class SupervisorTarget:
 
         def work(operation: Operation) -> None:
             try:
-                text = reload.judged.get()
+                text = reload.await_judged()
                 if text:
                     operation.finish("refused", text)
                     return
                 if marked and reload.mode == "everything":
                     operation.finish("done", NOT_WAITING)
-                difference = reload.done.get()
+                difference = reload.await_done()
             except CorepilotError as error:
                 operation.finish("refused", str(error))
                 return
@@ -152,7 +152,7 @@ class SupervisorTarget:
             ControlError: everything stops.
         """
         del client_pid
-        text = self._app.reloader.ask(mode).judged.get() or ""
+        text = self._app.reloader.ask(mode).await_judged()
         return ReloadOutcome(ok=not text, text=text)
 
     def plan(self, location: str | None) -> PlanOutcome:
@@ -185,8 +185,8 @@ class SupervisorTarget:
         self._app.bus.publish(MAINTENANCE[enable])
 
     def shutdown(self) -> None:
-        """Begin to stop, as SIGTERM does."""
-        self._app.shutdown.stop("a shutdown request")
+        """Begin to stop, as SIGTERM does. A hook may ask for it as well: a second request changes nothing."""
+        self._app.shutdown.stop("a shutdown request", impatient=False)
 
 
 def _planned(change: Change) -> dict[str, object]:

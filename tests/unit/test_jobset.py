@@ -5,7 +5,7 @@ from building import CHECK, SERVICE, job, when
 from simulation import Behaviour, World
 
 from corepilot.jobs.state import Order
-from corepilot.model.job import UNLIMITED, Job
+from corepilot.model.job import UNLIMITED, Command, Job
 from corepilot.model.service import Registration, Service
 
 FOREVER = Behaviour(runs=((None, 0),))
@@ -134,6 +134,10 @@ def test_the_end_of_everything_is_considered_only_when_a_job_ends_by_itself() ->
     world.order("stop", "b")
     world.run(10)
     assert not world.ends
+    world.reload([job("a"), job("b"), job("c")])
+    world.run(10)
+    assert not world.ends, "two are stopped by hand"
+    assert world.told[-1] == "only a, b"
     world.publish("shutdown")
     assert world.over
 
@@ -185,6 +189,76 @@ def test_a_job_stopped_by_hand_in_the_middle_of_a_reload_stays_stopped_under_its
     assert world.actor("a").plan.job == job("a", exec=("x",))
 
 
+# ----------------------------------------------------------------------------------- hooks and order, again and again
+HOOKED = [
+    job("app"),
+    job("pre", when=when("once", "stopping", "app")),
+    job("post", when=when("once", "stopped", "app")),
+]
+LONG = {"app": FOREVER, "pre": Behaviour(((2.0, 0),)), "post": Behaviour(((0.5, 0),))}
+
+
+def moments(world: World, *texts: str) -> list[float]:
+    return [at for at, text in world.log if text in texts]
+
+
+@pytest.mark.parametrize("again", ["restart", "reload", "reload all"])
+def test_every_stop_of_a_job_waits_for_its_hook(again: str) -> None:
+    world = World(HOOKED, dict(LONG)).run(1)
+    for _ in range(2):
+        if again == "restart":
+            world.order("restart", "app")
+        else:
+            changed = [job("app", exec=(f"x{world.now}",)), *HOOKED[1:]]
+            world.reload(changed if again == "reload" else HOOKED, restart_all=again != "reload")
+        world.run(10)
+    world.publish("shutdown")
+    world.run(10)
+    assert world.over
+    stops = moments(world, "event stopping app")
+    assert len(stops) == 3
+    assert moments(world, "event stopped app") == pytest.approx([at + 2 for at in stops])
+    assert [len(world.starts(name)) for name in ("app", "pre", "post")] == [3, 3, 3]
+
+
+def test_a_hook_that_changes_with_its_job_runs_as_it_was_for_the_stop_of_the_old_one() -> None:
+    world = World(HOOKED, dict(LONG)).run(1)
+    world.reload([job("app", exec=("x",)), job("pre", exec=("y",), when=HOOKED[1].when), HOOKED[2]])
+    world.run(10)
+    assert moments(world, "event stopping app", "event stopped app") == pytest.approx([1, 3])
+    assert world.told[-1] == "settled"
+    assert world.actor("pre").plan.job.command == Command(("y",))
+    assert world.actor("pre").state.phase == "idle"
+
+
+def test_a_hook_run_by_hand_is_still_there_for_the_stop() -> None:
+    world = World(HOOKED, dict(LONG)).run(1)
+    world.order("start", "pre")
+    world.run(5).publish("shutdown")
+    world.run(10)
+    assert len(world.starts("pre")) == 2
+    assert moments(world, "event stopped app") == pytest.approx([8])
+
+
+@pytest.mark.parametrize("again", ["restart", "reload all", "other"])
+def test_stop_after_is_kept_after_restarts(again: str) -> None:
+    jobs = [job("main"), job("s", stop_after=("main",))]
+    world = World(jobs, {"main": Behaviour(((None, 0),), term_s=1.0), "s": FOREVER}).run(1)
+    if again == "restart":
+        world.order("restart", "main")
+    elif again == "other":
+        world.order("stop", "main")
+        world.run(2).order("restart", "s")
+        world.run(2).order("start", "main")
+    else:
+        world.reload(jobs, restart_all=True)
+    world.run(5)
+    at = world.now
+    world.publish("shutdown")
+    world.run(5)
+    assert moments(world, "event stopping s")[-1] == pytest.approx(at + 1)
+
+
 # ------------------------------------------------------------------------------------------------- waiting in vain
 @pytest.mark.parametrize(
     ("jobs", "vain"),
@@ -201,6 +275,10 @@ def test_a_job_stopped_by_hand_in_the_middle_of_a_reload_stays_stopped_under_its
         ),
         ([job("m"), job("a", when=when("once", "exitSuccess", "nobody"))], ["a"]),
         ([job("m"), job("a", when=when("never"))], ["a"]),
+        (
+            [job("a", when=when("once", "exitSuccess", "b")), job("b", when=when("once", "exitSuccess", "a"))],
+            ["a", "b"],
+        ),
     ],
 )
 def test_waits_that_can_never_come_true_are_told_once_and_count_as_ends(jobs: list[Job], vain: list[str]) -> None:

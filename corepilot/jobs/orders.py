@@ -1,0 +1,65 @@
+"""What people and reloads want of a job: start, stop, restart, make room for another plan, go. Pure."""
+
+from __future__ import annotations
+
+from corepilot.jobs import starting, stopping, trigger
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.state import Order, Outcome, State, Step, StopState
+
+
+def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
+    """What a job does about an order."""
+    if order.wanted in {"replace", "remove"}:
+        return _leave(plan, state, "again" if order.wanted == "replace" else "removed")
+    if order.wanted == "stop" and state.stop.outcome == "again":
+        return state.changed(stop=state.stop.changed(outcome="stopped")), ()
+    if state.stop.shutdown:
+        return state, ()  # whoever asks is told that it stops with others
+    if order.wanted == "stop":
+        return (state, ()) if state.stopping else stopping.stop(plan, state, "stopped")
+    if state.ended or (order.wanted == "restart" and not state.process.runs):
+        return _anew(plan, now)
+    if state.stopping:
+        return state.changed(stop=state.stop.changed(outcome="again")), ()
+    if order.wanted == "restart":
+        return stopping.stop(plan, state, "again")
+    if state.process.stage in {"running", "emptying"}:
+        return state, ()
+    return starting.start(plan, _by_hand(plan, state), now)
+
+
+def _anew(plan: Plan, now: float) -> Step:
+    """As at its beginning, and run, whatever its `when` says."""
+    state, actions = starting.begin(plan)
+    state, more = starting.start(plan, _by_hand(plan, state), now)
+    return state, (*actions, *more)
+
+
+def _by_hand(plan: Plan, state: State) -> State:
+    """A start by hand is one of those that count; a hook stays armed, for the stop that it is there for."""
+    return state if plan.is_hook else state.changed(trigger=trigger.used(state.trigger))
+
+
+def _leave(plan: Plan, state: State, outcome: Outcome) -> Step:
+    """Stop together with others, in order (contract, section 4.8)."""
+    if state.ended:
+        return stopping.ended(plan, state.changed(stop=state.stop.changed(outcome=outcome)))
+    if state.stopping or state.lingering:
+        return state.changed(stop=state.stop.changed(outcome=outcome, shutdown=True)), ()
+    return stopping.shutdown(plan, state, outcome)
+
+
+def other_began(plan: Plan, state: State, name: str) -> Step:
+    """What was over is not any more: what hooks its stop is armed again, and a stop waits for it again."""
+    stop_ = state.stop.changed(gone=state.stop.gone - {name})
+    if name == plan.awaited_hook:
+        stop_ = stop_.changed(hook_done=False)
+    state = state.changed(stop=stop_)
+    if plan.job.hook is None or plan.job.hook.source != name or state.phase == "stopped" or state.stop.shutdown:
+        return state, ()
+    if state.ended:
+        return starting.begin(plan)
+    if state.stopping:
+        return state.changed(stop=state.stop.changed(outcome="again")), ()
+    armed = state.trigger.changed(starts_left=plan.starts)
+    return state.changed(trigger=armed, stop=StopState(bounded=state.stop.bounded, gone=state.stop.gone)), ()

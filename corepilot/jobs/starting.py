@@ -1,0 +1,32 @@
+"""The beginning of a job, and the start of its runs: what several of its machines do together. Pure."""
+
+from __future__ import annotations
+
+from corepilot.jobs import check, process, registration, trigger
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.state import CheckState, State, Step
+
+
+def begin(plan: Plan) -> Step:
+    """The state of a job before anything happened, and the actions to begin with (contract, section 4.1)."""
+    advertised, announced = registration.begin(plan.job.service)
+    trigger_, clocks = trigger.begin(plan)
+    checks = tuple([CheckState() for _ in plan.job.checks])
+    state = State(advertised=advertised, trigger=trigger_, checks=checks)
+    return state, (*announced, *check.begin(plan.job.checks), *clocks)
+
+
+def run(plan: Plan, state: State, now: float) -> Step:
+    """Start, or wait until the run that goes on has ended: one at a time (contract, section 4.2)."""
+    if state.process.stage == "backoff" or process.busy(plan, state.process):
+        return state.changed(trigger=trigger.wait(state.trigger)), ()
+    return start(plan, state, now)
+
+
+def start(plan: Plan, state: State, now: float) -> Step:
+    """Begin a run; none is under way."""
+    process_, actions = process.run(plan, state.process, now)
+    health = "maintenance" if state.health == "maintenance" else "unknown"
+    checks = tuple([one.changed(passed=None) for one in state.checks])
+    state = state.changed(process=process_, health=health, checks=checks)
+    return state, (*trigger.started(plan), *actions)
