@@ -140,7 +140,7 @@ def change_line(change: dict[str, Any]) -> str:
     kind, state, pid = change["kind"], change.get("state") or "", change.get("pid")
     if kind == "already":
         kind, state = f"already {state}", ""
-    elif kind and state == "running":
+    elif kind and state in {"running", kind}:
         state = ""
     parts = (kind, state, f"pid {pid}" if pid else "", change.get("message") or "")
     return f"{subject(change)}: {', '.join(filter(None, parts))}"

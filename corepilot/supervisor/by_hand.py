@@ -131,14 +131,18 @@ class JobsByHand:
 
     def report(self, operation: Operation, difference: Difference, *, everything: bool) -> None:
         """Say what a reload has done with each job, once it is known whether those that were started came up."""
+        if difference.nothing and not everything:
+            operation.finish("done", "nothing has changed")
+            return
         by_name = {str(runner.key): runner for runner in self._runners}
         for change in difference.changes:
             runner = by_name.get(change.name) if change.what == "job" else None
-            if runner is not None and (everything or change.kind in _BEGINS):
-                # One that ends and runs again all the time has come up, though it is never seen to run for long.
-                if not self._operations.wait_until(operation, partial(_has_begun, runner, runner.starts)):
-                    operation.finish("refused", f"corepilot is stopping ({self._shutdown.ending})")
-                    return
+            if runner is None or not (everything or change.kind in _BEGINS):
+                continue
+            # One that ends and runs again all the time has come up, though it is never seen to run for long.
+            if not self._operations.wait_until(operation, partial(_has_begun, runner, runner.starts)):
+                operation.finish("refused", f"corepilot is stopping ({self._shutdown.ending})")
+                return
         failed = []
         for change in difference.changes:
             kind = "restarted" if everything and change.kind in {"unchanged", "updated"} else change.kind

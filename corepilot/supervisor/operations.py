@@ -92,10 +92,7 @@ class Operation:
                 return
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
-                yield {
-                    "result": "late",
-                    "message": f"not finished within {timeout_s:g} s; it goes on, as request {self.id}",
-                }
+                yield {"result": "late", "message": f"not finished within {timeout_s:g} s"}
                 return
             news.wait(left)
 

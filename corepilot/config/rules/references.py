@@ -48,7 +48,7 @@ def judge_references(
     known: dict[str, frozenset[str]] = {GLOBAL: OF_ALL}
     known.update({f"watch.{name}": OF_A_WATCH for name in watches})
     known.update({f"check.{job.name}": EXITS for _, job in jobs if any(check.command for check in job.checks)})
-    known.update(dict.fromkeys(names, _OF_A_JOB))
+    known.update(dict.fromkeys(sorted(names), _OF_A_JOB))
     # Of a job that is refused not everything is known, such as whether it has a command.
     blocked = {} if verdict.refused else never_starting(every, watches)
     for place, (index, job) in enumerate(jobs):
@@ -155,4 +155,4 @@ def _source_hint(code: str) -> str:
 def _watch_hint(source: str, known: dict[str, frozenset[str]]) -> str:
     if f"watch.{source}" in known:
         return f'did you mean "watch.{source}"?'
-    return "known: " + ", ".join(list(known)[:20])
+    return "known: " + ", ".join(sorted(known)[:20])
