@@ -1,10 +1,12 @@
 """Variables and metrics that a request brings, for both APIs."""
 
 from corepilot.control.api import Api
-from corepilot.control.payload import parse_environ, sensitive_names
+from corepilot.control.payload import clipped, parse_environ, sensitive_names
 from corepilot.http.time_slice import TimeSlice
+from corepilot.wording.escaping import escaped
 
 _METRICS_AT_ONCE = 256
+_LONGEST_SENTENCE = 300
 _MOST_SAID = 20
 
 
@@ -31,7 +33,7 @@ def put_metric(api: Api, values: dict[str, object]) -> list[str]:
     for start in range(0, len(names), _METRICS_AT_ONCE):
         found = api.target.put_metric({name: values[name] for name in names[start : start + _METRICS_AT_ONCE]})
         room = _MOST_SAID - len(rejected)
-        rejected += found[:room]
+        rejected += [escaped(clipped(sentence, _LONGEST_SENTENCE)) for sentence in found[:room]]
         unsaid += len(found[room:])
         time_slice.check()
     return [*rejected, f"{unsaid} more values were not recorded"] if unsaid else rejected

@@ -22,6 +22,11 @@ EXITS = frozenset(("exitSuccess", "exitFailed"))
 _STATUS = {"healthy": "StatusHealthy", "unhealthy": "StatusUnhealthy", "changed": "StatusChanged"}
 
 
+def spelled(code: str) -> str:
+    """A code as ContainerPilot's log and metrics spell it, such as "ExitSuccess" (contract, section 5)."""
+    return _STATUS.get(code, code[:1].upper() + code[1:])
+
+
 class Event(Value):
     """Something that happened.
 
@@ -46,4 +51,4 @@ class Event(Value):
     def __str__(self) -> str:
         """As ContainerPilot's debug log spells it, such as "ExitSuccess app" (contract, section 5)."""
         source = f"{self.subject}|{self.detail}" if self.code == "metric" else self.key[1]
-        return f"{_STATUS.get(self.code, self.code[:1].upper() + self.code[1:])} {source}"
+        return f"{spelled(self.code)} {source}"

@@ -57,7 +57,7 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
     _names: ClassVar[tuple[str, ...]]
     _defaults: ClassVar[dict[str, Any]]
     _in_order: ClassVar[tuple[Any, ...]]
-    _compared: ClassVar[Callable[[Any], Any] | None] = None
+    _compared: ClassVar[Any] = None  # gives the fields that are compared; None: all of them are
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a value from its fields, in order or by name.

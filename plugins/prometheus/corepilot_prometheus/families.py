@@ -13,7 +13,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from corepilot.model.event import Event
+from corepilot.model.event import spelled
 from corepilot.telemetry.metrics import BUCKETS, Family, Metrics
 
 CONTAINERPILOT = {
@@ -98,7 +98,7 @@ def _containerpilot(family: Family) -> Metric:
     for labels, series in family.series.items():
         values = dict(zip(family.labels, labels, strict=True))
         if family.name == "corepilot_events":
-            values["code"] = str(Event(values["code"], "")).rstrip()  # ContainerPilot's spelling
+            values["code"] = spelled(values["code"])
         plain.add_sample(name, values, series.value)
     return plain
 
