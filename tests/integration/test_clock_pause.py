@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from eventually import eventually
@@ -19,7 +20,7 @@ reaper = Reaper(loop)
 loop.timer(60).start(os._exit, 9)
 from gevent.event import AsyncResult
 ended = AsyncResult()
-pid = spawn(["sleep", sys.argv[1]], dict(os.environ), reaper, ended.set)
+pid = spawn(["sh", "-c", "while [ ! -e '" + sys.argv[1] + "' ]; do sleep 0.02; done"], dict(os.environ), reaper, ended.set)
 def kill():
     signal_group(pid, signal.SIGKILL)
 if sys.argv[2] == "allowing":
@@ -32,30 +33,42 @@ print(ended.get(), flush=True)
 """
 
 
-def paused(sleeps_s: str, timer: str) -> str:
-    """What becomes of the check, when it and the process that waits for it are stopped for three seconds."""
+def paused(until: Path, timer: str, *, ends: bool) -> str:
+    """What becomes of the check, when it and the process that waits for it are stopped for three seconds.
+
+    Args:
+        until: The file whose existence ends the check.
+        timer: What limits the check.
+        ends: Whether the check may end, as soon as both go on.
+    """
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, sleeps_s, timer], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM, str(until), timer], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         pids = (int(process.stdout.readline()), process.pid)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         eventually(lambda: [state(pid) for pid in pids] == ["T", "T"])
-        until = time.monotonic() + 3
-        eventually(lambda: time.monotonic() >= until)  # the pause itself
+        resume_at = time.monotonic() + 3
+        eventually(lambda: time.monotonic() >= resume_at)  # the pause itself
+        if ends:
+            until.touch()
         for pid in reversed(pids):
             os.kill(pid, signal.SIGCONT)
         return process.stdout.readline().strip()
 
 
 @pytest.mark.slow
-def test_a_check_gets_the_time_of_a_pause_again() -> None:
-    assert paused("1000", "allowing") == "137"  # it is killed all the same, later
+def test_a_check_gets_the_time_of_a_pause_again(tmp_path: Path) -> None:
+    assert paused(tmp_path / "end", "allowing", ends=False) == "137"  # it is killed all the same, later
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("timer", "status"), [("allowing", "0"), ("plain", "137")])
-def test_a_check_is_not_killed_for_a_pause(timer: str, status: str) -> None:
-    """With the control: a timer of the loop's kills it, before it runs again."""
-    assert paused("3.4", timer) == status
+def test_a_check_is_not_killed_for_a_pause(tmp_path: Path) -> None:
+    assert paused(tmp_path / "end", "allowing", ends=True) == "0"
+
+
+@pytest.mark.slow
+def test_a_timer_of_the_loop_kills_a_check_for_a_pause(tmp_path: Path) -> None:
+    """The control: without the allowance the same check is killed before it runs again."""
+    assert paused(tmp_path / "end", "plain", ends=False) == "137"
