@@ -4,14 +4,13 @@ import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
 
 import gevent
 import gevent.event
 
 from corepilot.control.paths import bind_control_socket
 from corepilot.control.server import ControlServer
-from corepilot.control.target import Action, Condition, ReloadMode
+from corepilot.control.target import Action, Condition, PlanOutcome, ReloadMode, ReloadOutcome
 from corepilot.errors import UnknownJobError
 from corepilot.http.client import Client
 from corepilot.http.message import Response
@@ -21,10 +20,8 @@ Line = dict[str, object]
 DONE: Line = {"result": "done", "message": ""}
 
 
-class Outcome(NamedTuple):
-    ok: bool
-    text: str = ""
-    changes: list[Line] = []  # noqa: RUF012  - never changed
+def outcome(*, ok: bool, text: str = "", changes: Sequence[Line] = ()) -> PlanOutcome:
+    return PlanOutcome(ok, text, list(changes))
 
 
 class FakeOperation:
@@ -77,7 +74,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.calls: list[object] = []
-        self.outcome = Outcome(ok=True)
+        self.outcome = outcome(ok=True)
         self.rejects: list[str] = []
         self.failure: Exception | None = None
         self.pids: dict[str, int | None] = {"web": 123, "web-2": 124, "db": None, "a/start": 125}
@@ -116,11 +113,11 @@ class Supervisor:
     def reload(self, mode: ReloadMode, client_pid: int | None) -> FakeOperation:
         return self._begin(("reload", mode), client_pid)
 
-    def reload_judged(self, mode: ReloadMode, client_pid: int | None) -> Outcome:
+    def reload_judged(self, mode: ReloadMode, client_pid: int | None) -> ReloadOutcome:
         self._checked(("reload judged", mode), client_pid)
-        return self.outcome
+        return ReloadOutcome(self.outcome.ok, self.outcome.text)
 
-    def plan(self, location: str | None) -> Outcome:
+    def plan(self, location: str | None) -> PlanOutcome:
         self.calls.append(("plan", location))
         return self.outcome
 

@@ -6,14 +6,14 @@ from typing import Any
 from corepilot.config.text.json5 import parse
 from corepilot.gotemplate import render
 from corepilot.migrate.conversion import convert, is_version_2
-from corepilot.migrate.reading import Old
+from corepilot.migrate.reading import Version2File
 
 SERVICE = {"name": "app", "port": 80, "poll": 5, "ttl": 15, "health": "check it"}
 
 
 def text_of(version_2: dict[str, Any] | str, *program: str) -> str:
     text = version_2 if isinstance(version_2, str) else json.dumps({"consul": "consul:8500", **version_2})
-    old = Old(text)
+    old = Version2File(text)
     assert is_version_2(old)
     return convert(old, program)
 

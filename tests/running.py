@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -116,6 +117,14 @@ class Corepilot(Written):
 
     def client(self, *words: str) -> "subprocess.CompletedProcess[str]":
         return cli(*words, "--socket", str(self.socket), environment=self.environment, cwd=self.directory)
+
+    def reload_everything(self) -> None:
+        """What ContainerPilot's reload does; returns when the configuration has been accepted."""
+        with socket.socket(socket.AF_UNIX) as connected:
+            connected.settimeout(60)
+            connected.connect(str(self.socket))
+            connected.sendall(b"POST /v3/reload HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
+            assert b" 200 " in connected.recv(100)
 
     def status(self) -> dict[str, Any]:
         answer = self.client("status", "-o", "json")

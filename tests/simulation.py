@@ -231,7 +231,7 @@ class World:
         self.now = end
         return self
 
-    def hurry(self) -> None:
+    def kill_now(self) -> None:
         self.jobs.kill_now()
         self._drain()
 

@@ -66,7 +66,7 @@ class Command(NamedTuple):
     advice: str = ""
 
 
-class Arguments:
+class ParsedCommand:
     """The values of a command line: one attribute for each option, `positionals`, and the given environment.
 
     `program` is the part of the positionals that stands behind `--`.
@@ -87,7 +87,7 @@ class Arguments:
         raise AttributeError(name)
 
 
-def parse(command: Command, words: Sequence[str]) -> Arguments:
+def parse(command: Command, words: Sequence[str]) -> ParsedCommand:
     """The values of one command.
 
     Args:
@@ -97,7 +97,7 @@ def parse(command: Command, words: Sequence[str]) -> Arguments:
     Raises:
         UsageError: something is unknown, missing, or too much; says what is nearest.
     """
-    found = Arguments(command)
+    found = ParsedCommand(command)
     known = {name: option for option in command.options for name in option.names}
     rest = list(words)
     while rest:

@@ -18,7 +18,7 @@ DEADLINE_S = 10.0
 _MOST_PROGRAMS = 20
 
 
-class Arguments(Protocol):
+class CheckArguments(Protocol):
     """What the two commands look at. `render` has no need of `output`, `here`, `strict` and `discovery`.
 
     Attributes:
@@ -44,7 +44,7 @@ class Arguments(Protocol):
     environment: Mapping[str, str]
 
 
-def check(arguments: Arguments) -> int:
+def check(arguments: CheckArguments) -> int:
     """Say of each file whether it is good; returns 0 if all are, else 1.
 
     Raises:
@@ -77,7 +77,7 @@ def check(arguments: Arguments) -> int:
     return 0 if all(result.config is not None for _, result in reports) else 1
 
 
-def render(arguments: Arguments) -> int:
+def render(arguments: CheckArguments) -> int:
     """Print what the template of one file makes, exactly; returns 0, or 1 if it cannot be carried out.
 
     Raises:
@@ -95,7 +95,7 @@ def render(arguments: Arguments) -> int:
     return 0
 
 
-def environment_of(arguments: Arguments) -> dict[str, str]:
+def environment_of(arguments: CheckArguments) -> dict[str, str]:
     """The given environment with what `--env-file` and `-e` set, in this order.
 
     Raises:
@@ -116,7 +116,7 @@ def environment_of(arguments: Arguments) -> dict[str, str]:
     return environment
 
 
-def _files(arguments: Arguments, environment: Mapping[str, str]) -> list[str]:
+def _files(arguments: CheckArguments, environment: Mapping[str, str]) -> list[str]:
     given = [arguments.config] if arguments.config else []
     files = [*given, *arguments.positionals]
     if files:

@@ -25,7 +25,7 @@ _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._
 
 
 def client_of(arguments: "Any") -> ControlClient:
-    """The corepilot that is meant. One that `-c` names by its configuration is that one, or nobody."""
+    """A client of the running corepilot: with `-c`, of the one that runs this configuration, and of no other."""
     if arguments.socket:
         return ControlClient(arguments.socket)
     from corepilot.cli.files import locate

@@ -21,7 +21,7 @@ _LINES = ({"result", "message"}, {"what", "name", "kind"})
 """What the last line has, and what the others have."""
 
 
-class Told(NamedTuple):
+class FollowOptions(NamedTuple):
     """How to tell of an operation.
 
     Attributes:
@@ -56,10 +56,10 @@ def follow(arguments: Any, path: str, body: object = None, *, look: str) -> int:
     try:
         with client.stream("POST", path, data, deadline_s) as stream:
             request = stream.fields.get(b"corepilot-request", b"").decode("ascii", "replace")
-            told = Told(arguments.output == "json", look)
+            options = FollowOptions(arguments.output == "json", look)
             if stream.status == _OK:
-                return _follow(stream, request, told)
-            return _say_begun(decoded(stream.status, stream.read()), told)
+                return _follow(stream, request, options)
+            return _say_begun(decoded(stream.status, stream.read()), options)
     except KeyboardInterrupt:
         what = f"request {request} goes on" if request else "what was asked for may go on"
         complain(f"interrupted: {what}; {look} shows how far it is")
@@ -83,25 +83,25 @@ def _waiting(arguments: Any) -> tuple[bool, float | None]:
     return wait, timeout_s
 
 
-def _say_begun(answer: dict[str, Any], told: Told) -> int:
-    if told.as_json:
+def _say_begun(answer: dict[str, Any], options: FollowOptions) -> int:
+    if options.as_json:
         sys.stdout.write(json.dumps(answer) + "\n")
     else:
-        say(f"request {answer['request']} has begun; {told.look} shows how far it is")
+        say(f"request {answer['request']} has begun; {options.look} shows how far it is")
     return 0
 
 
-def _follow(stream: AnswerStream, request: str, told: Told) -> int:
+def _follow(stream: AnswerStream, request: str, options: FollowOptions) -> int:
     unchanged: dict[str, int] = {}
     for line in stream:
         found = _parsed(line)
-        if told.as_json:
+        if options.as_json:
             sys.stdout.write(line.decode("utf-8", "replace") + "\n")
         if "result" in found:
-            if not told.as_json and unchanged:
+            if not options.as_json and unchanged:
                 say(unchanged_line(unchanged))
-            return _end(found, request, told)
-        if not told.as_json:
+            return _end(found, request, options)
+        if not options.as_json:
             if found["kind"] == "unchanged":
                 unchanged[found["what"]] = unchanged.get(found["what"], 0) + 1
             elif found["what"] == "problem":
@@ -109,7 +109,7 @@ def _follow(stream: AnswerStream, request: str, told: Told) -> int:
             else:
                 say(change_line(found))
         sys.stdout.flush()  # who reads a pipe wants to know now
-    raise ControlError(f"cannot tell what became of request {request}: the answer has no end; {told.look} shows it")
+    raise ControlError(f"cannot tell what became of request {request}: the answer has no end; {options.look} shows it")
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -122,12 +122,12 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return found
 
 
-def _end(found: dict[str, Any], request: str, told: Told) -> int:
+def _end(found: dict[str, Any], request: str, options: FollowOptions) -> int:
     result, message = found["result"], found["message"]
     if result == "late":
-        message = f"{message or 'not done in time'}; request {request} goes on, {told.look} shows how far it is"
+        message = f"{message or 'not done in time'}; request {request} goes on, {options.look} shows how far it is"
     if message and result == "done":
-        if not told.as_json:
+        if not options.as_json:
             say(message)
     elif message:
         sys.stdout.flush()

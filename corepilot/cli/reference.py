@@ -15,17 +15,17 @@ The statuses they end with are on [a page of their own](exit-status.md).
 Clients find the running corepilot through `--socket PATH`, or through the `control.socket` of the configuration
 (`-c FILE`, else the places where `run` looks for one; whatever else is wrong with that file does not matter), or at the
 default places: `/var/run/containerpilot.socket`, `$XDG_RUNTIME_DIR/corepilot/control.socket`,
-`/tmp/corepilot-UID/control.socket`. With `-c FILE` that is the corepilot that runs FILE, or nobody: one that runs
-another configuration is named in the error, and not asked. Where several answer at the default places, it is the one
+`/tmp/corepilot-UID/control.socket`. `-c FILE` means the corepilot that runs FILE and no other: if the one that answers
+runs another configuration, the command fails and names it. Where several answer at the default places, it is the one
 that runs the configuration that `run` would find here; if none does, name one.
 
 `start`, `stop`, `restart` and `reload` wait until they are done, and print a line for each change. Ctrl-C and
-`--timeout` end the wait, not what was asked for; `--no-wait` does not wait at all. A command that is run by a job and
-has to stop that job does not wait either. With `-o json` each change is one JSON object on one line, as it comes, and
+`--timeout` end the wait, not the request; `--no-wait` does not wait at all. A command that runs inside a job
+which it has to stop does not wait either. With `-o json` each change is one JSON object on one line, as it comes, and
 the last one has the `result`; [the control API](control-api.md) describes them.
 
-JOB is a job's name, `NAME@2` where several jobs share one, or a pattern such as `'web-*'`. With one name that is not
-known nothing is done. [Control one job](../how-to/control-one-job.md) has examples.
+JOB is a job's name, `NAME@2` where several jobs share one, or a pattern such as `'web-*'`. If one name is
+unknown, nothing is done. [Control one job](../how-to/control-one-job.md) has examples.
 """
 
 

@@ -3,7 +3,7 @@
 from corepilot.cli.arguments import Command, Option
 
 CONFIG = Option(("-c", "--config"), "config", "FILE", "the configuration (else $COREPILOT, $CONTAINERPILOT, /etc/…)")
-SOCKET = Option(("--socket",), "socket", "PATH", "the control socket of the corepilot that is meant")
+SOCKET = Option(("--socket",), "socket", "PATH", "the control socket of a running corepilot")
 OUTPUT = Option(("-o", "--output"), "output", "FORMAT", "text or json", choices=("text", "json"))
 DISCOVERY = Option(("--discovery",), "discovery", "NAME[:KEY=VALUE]", "use this catalog instead of the file's, or none")
 ENV_FILE = Option(("--env-file",), "env_file", "FILE", "set variables from a file of NAME=VALUE lines", repeated=True)
@@ -62,7 +62,7 @@ COMMANDS = {
             "corepilot.cli.status:status",
         ),
         Command(
-            "start", "run jobs now, whatever starts them otherwise", "JOB…", 1, MOST_JOBS, WAITING,
+            "start", "run jobs now, whatever their `when` says", "JOB…", 1, MOST_JOBS, WAITING,
             "corepilot.cli.jobs:start",
         ),
         Command(

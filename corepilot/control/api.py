@@ -22,7 +22,7 @@ class ForbiddenError(Exception):
     """The configuration has switched off what a request asks for."""
 
 
-class Asked(Value):
+class RoutedRequest(Value):
     """A request that has a route.
 
     Attributes:

@@ -8,7 +8,15 @@ import time
 from collections.abc import Mapping
 
 from corepilot.control.locations import socket_locations
-from corepilot.control.wire import TURNED_AWAY_WAIT_S, Exchange, ForeignError, explained, miss, quoted, turned_away
+from corepilot.control.wire import (
+    TURNED_AWAY_WAIT_S,
+    Exchange,
+    ForeignProcessError,
+    explained,
+    miss,
+    quoted,
+    turned_away,
+)
 from corepilot.errors import ControlError
 from corepilot.wording.escaping import escaped
 
@@ -133,7 +141,7 @@ def find(
         try:
             with Exchange(place.path, time.monotonic() + _PROBE_S) as exchange:
                 if not place.configured and exchange.uid not in {0, os.geteuid()}:
-                    raise ForeignError(exchange.uid)
+                    raise ForeignProcessError(exchange.uid)
                 found.append(ControlClient(place.path, exchange.pid))
         except TimeoutError:
             # Its backlog is full: somebody is there.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from corepilot.control.api import Api, Asked, as_json, failed
+from corepilot.control.api import Api, RoutedRequest, as_json, failed
 from corepilot.control.payload import PayloadError, encode, parse_object
 from corepilot.control.query import Waiting, one_of, parse_waiting
 from corepilot.control.signals import signal_number
@@ -53,17 +53,17 @@ class JobCommand(Value):
     condition: Condition | None
 
 
-def jobs(api: Api, asked: Asked) -> Response:
+def jobs(api: Api, asked: RoutedRequest) -> Response:
     """The status of all jobs, or of those that are named."""
     return as_json(200, api.target.jobs(_checked_patterns(asked.parameters.get("job", []))))
 
 
-def job(api: Api, asked: Asked) -> Response:
+def job(api: Api, asked: RoutedRequest) -> Response:
     """The status of one job, or of those that match."""
     return as_json(200, api.target.jobs((asked.name,)))
 
 
-def on_jobs(api: Api, asked: Asked) -> Answer:
+def on_jobs(api: Api, asked: RoutedRequest) -> Answer:
     """One action on several jobs: on all of them, or, with one unknown name, on none."""
     values = parse_object(asked.request.body)
     action = values.pop("action", None)
@@ -75,39 +75,39 @@ def on_jobs(api: Api, asked: Asked) -> Answer:
     return _carry_out(api, asked, str(action), _checked_patterns(named), values)
 
 
-def start(api: Api, asked: Asked) -> Answer:
+def start(api: Api, asked: RoutedRequest) -> Answer:
     """Run a job now."""
     return _on_one(api, asked, "start")
 
 
-def stop(api: Api, asked: Asked) -> Answer:
+def stop(api: Api, asked: RoutedRequest) -> Answer:
     """Stop a job."""
     return _on_one(api, asked, "stop")
 
 
-def restart(api: Api, asked: Asked) -> Answer:
+def restart(api: Api, asked: RoutedRequest) -> Answer:
     """Stop a job and run it again."""
     return _on_one(api, asked, "restart")
 
 
-def signal(api: Api, asked: Asked) -> Answer:
+def signal(api: Api, asked: RoutedRequest) -> Answer:
     """Send a signal to a job."""
     return _on_one(api, asked, "signal")
 
 
-def wait(api: Api, asked: Asked) -> Answer:
+def wait(api: Api, asked: RoutedRequest) -> Answer:
     """Wait until a job is in a state."""
     return _on_one(api, asked, "wait")
 
 
-def reload(api: Api, asked: Asked) -> Answer:
+def reload(api: Api, asked: RoutedRequest) -> Answer:
     """Take the configuration into use as it is now."""
     mode = cast("ReloadMode", one_of(asked.parameters, "mode", MODES, "changed"))
     waiting = _checked_waiting(api, asked)
     return _begun(api, api.target.reload(mode, asked.client_pid), waiting)
 
 
-def request(api: Api, asked: Asked) -> Response:
+def request(api: Api, asked: RoutedRequest) -> Response:
     """What became of an operation."""
     digits = asked.name
     valid = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
@@ -117,12 +117,14 @@ def request(api: Api, asked: Asked) -> Response:
     return as_json(200, operation.state())
 
 
-def _on_one(api: Api, asked: Asked, action: Literal["start", "stop", "restart", "signal", "wait"]) -> Answer:
+def _on_one(api: Api, asked: RoutedRequest, action: Literal["start", "stop", "restart", "signal", "wait"]) -> Answer:
     body = asked.request.body
     return _carry_out(api, asked, action, (asked.name,), parse_object(body) if body else {})
 
 
-def _carry_out(api: Api, asked: Asked, action: str, patterns: tuple[str, ...], values: dict[str, object]) -> Answer:
+def _carry_out(
+    api: Api, asked: RoutedRequest, action: str, patterns: tuple[str, ...], values: dict[str, object]
+) -> Answer:
     api.require(action)
     waiting = _checked_waiting(api, asked)
     command = _parse_command(action, patterns, values)
@@ -163,7 +165,7 @@ def _checked_patterns(patterns: list[str]) -> tuple[str, ...]:
     return tuple(patterns)
 
 
-def _checked_waiting(api: Api, asked: Asked) -> Waiting:
+def _checked_waiting(api: Api, asked: RoutedRequest) -> Waiting:
     waiting = parse_waiting(asked.parameters)
     if waiting.wait and api.waiting >= MOST_WAITING:
         raise ControlError(

@@ -138,7 +138,7 @@ def bind_control_socket(
     retry_s: float = 10.0,
     strict: bool = False,
     on_wait: Callable[[str], object] = lambda _: None,
-    give_up: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], object] = time.sleep,
 ) -> ControlSocket:
     """Bind and listen at the first place that can be had: a default place that is taken leads to the next one.
@@ -154,7 +154,7 @@ def bind_control_socket(
             that is not ours alone a plain file, which ContainerPilot deletes (contract, section 9.1). The mode of the
             socket then is 0600 there too, and not by the umask.
         on_wait: Told once, before the wait, what is missing.
-        give_up: Asked ten times a second during the wait; true ends it.
+        cancelled: Asked ten times a second during the wait; true ends it.
         sleep: How to wait, in seconds: for the directory, and at most a second for another start in it. Nothing else
             here blocks.
 
@@ -169,7 +169,7 @@ def bind_control_socket(
     """
     places = socket_locations(configured, environment)
     if configured:
-        _await_directory(os.path.dirname(places[0].path), retry_s, on_wait, give_up, sleep)
+        _await_directory(os.path.dirname(places[0].path), retry_s, on_wait, cancelled, sleep)
     reasons = []
     for place in places:
         try:
@@ -189,14 +189,14 @@ def _await_directory(
     path: str,
     retry_s: float,
     on_wait: Callable[[str], object],
-    give_up: Callable[[], bool],
+    cancelled: Callable[[], bool],
     sleep: Callable[[float], object],
 ) -> None:
     if os.path.isdir(path) or retry_s <= 0:
         return
     on_wait(f"the directory of the control socket, {escaped(path)}, does not exist yet: waiting {retry_s:g} s for it")
     until = time.monotonic() + retry_s
-    while not os.path.isdir(path) and time.monotonic() < until and not give_up():
+    while not os.path.isdir(path) and time.monotonic() < until and not cancelled():
         sleep(_RETRY_EVERY_S)
 
 

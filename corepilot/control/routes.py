@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from corepilot.control.api import Api, Asked
+    from corepilot.control.api import Api, RoutedRequest
     from corepilot.http.message import Answer
 
 NAMES = ("NAME", "ID")
@@ -41,7 +41,7 @@ class Route(Value):
     method: str
     path: str
     verb: str
-    answer: Callable[[Api, Asked], Answer]
+    answer: Callable[[Api, RoutedRequest], Answer]
     summary: str
     answers: Mapping[int, str]
     parameters: tuple[str, ...] = ()

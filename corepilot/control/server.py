@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from gevent import sleep
 
-from corepilot.control.api import Api, Asked, ForbiddenError, failed, plain
+from corepilot.control.api import Api, ForbiddenError, RoutedRequest, failed, plain
 from corepilot.control.paths import ControlSocket
 from corepilot.control.payload import PayloadError
 from corepilot.control.query import parse_query
@@ -183,7 +183,7 @@ class ControlServer:
             # ContainerPilot ignores a query.
             ignored = endpoint.label.startswith("/v3/")
             parameters = {} if ignored else parse_query(request.query, route.parameters)
-            return route.answer(self._api, Asked(request, endpoint.name, parameters))
+            return route.answer(self._api, RoutedRequest(request, endpoint.name, parameters))
         except ForbiddenError as error:
             return _refused(request, 403, str(error))
         except PayloadError as error:

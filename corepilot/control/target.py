@@ -1,7 +1,7 @@
 """What the control server asks of the supervisor. Types only: nothing here is imported at run time."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Action = Literal["start", "stop", "restart"]
 Condition = Literal["running", "healthy", "complete", "stopped"]
@@ -39,41 +39,31 @@ class Operation(Protocol):
         ...
 
 
-class ReloadOutcome(Protocol):
-    """How a new configuration was judged."""
+class ReloadOutcome(NamedTuple):
+    """How a new configuration was judged.
 
-    @property
-    def ok(self) -> bool:
-        """It has been validated and prepared, and is being taken into use. Otherwise the old one goes on."""
-        ...
+    Attributes:
+        ok: It has been validated and prepared, and is being taken into use. Otherwise the old one goes on.
+        text: If it is not: the error report as `corepilot check` prints it, every error with its place.
+    """
 
-    @property
-    def text(self) -> str:
-        """If it is not: the error report as `corepilot check` prints it, every error with its place."""
-        ...
+    ok: bool
+    text: str
 
 
-class PlanOutcome(Protocol):
-    """What a reload would do."""
+class PlanOutcome(NamedTuple):
+    """What a reload would do.
 
-    @property
-    def ok(self) -> bool:
-        """The configuration is valid: a reload would not be refused for it."""
-        ...
+    Attributes:
+        ok: The configuration is valid: a reload would not be refused for it.
+        text: If it is not: the error report as `corepilot check` prints it.
+        changes: One object for each job, watch and section: `what`, `name` and `kind` as in an operation's lines;
+            `settings`, a list of name, old and new value in words with secrets masked; and `consequence`, in words.
+    """
 
-    @property
-    def text(self) -> str:
-        """If it is not: the error report as `corepilot check` prints it."""
-        ...
-
-    @property
-    def changes(self) -> list[dict[str, object]]:
-        """One object for each job, watch and section.
-
-        `what`, `name` and `kind` as in an operation's lines; `settings`, a list of name, old and new value in words
-        with secrets masked; and `consequence`, in words.
-        """
-        ...
+    ok: bool
+    text: str
+    changes: list[dict[str, object]]
 
 
 class ControlTarget(Protocol):

@@ -3,23 +3,23 @@
 import os
 
 from corepilot._version import __version__
-from corepilot.control.api import Api, Asked, as_json, failed
+from corepilot.control.api import Api, RoutedRequest, as_json, failed
 from corepilot.control.payload import PayloadError, parse_object
 from corepilot.control.values import put_environ, put_metric
 from corepilot.http.message import Response
 
 
-def ping(api: Api, _: Asked) -> Response:
+def ping(api: Api, _: RoutedRequest) -> Response:
     """Which corepilot this is."""
     return as_json(200, {"pid": os.getpid(), "version": __version__, "config": api.target.config})
 
 
-def status(api: Api, _: Asked) -> Response:
+def status(api: Api, _: RoutedRequest) -> Response:
     """What `corepilot status` shows."""
     return as_json(200, api.target.status())
 
 
-def instances(api: Api, asked: Asked) -> Response:
+def instances(api: Api, asked: RoutedRequest) -> Response:
     """The instances of a watched service."""
     found = api.target.instances(asked.name)
     if found is None:
@@ -29,7 +29,7 @@ def instances(api: Api, asked: Asked) -> Response:
     return as_json(200, found)
 
 
-def environ(api: Api, asked: Asked) -> Response:
+def environ(api: Api, asked: RoutedRequest) -> Response:
     """Set variables for the jobs started from now on."""
     try:
         values, skipped = put_environ(api, asked.request.body)
@@ -38,7 +38,7 @@ def environ(api: Api, asked: Asked) -> Response:
     return as_json(200, {"set": sorted(values), "skipped": sorted(skipped)})
 
 
-def metric(api: Api, asked: Asked) -> Response:
+def metric(api: Api, asked: RoutedRequest) -> Response:
     """Record values of metrics."""
     try:
         values = parse_object(asked.request.body)
@@ -50,19 +50,19 @@ def metric(api: Api, asked: Asked) -> Response:
     return as_json(200, {"recorded": len(values)})
 
 
-def enable_maintenance(api: Api, _: Asked) -> Response:
+def enable_maintenance(api: Api, _: RoutedRequest) -> Response:
     """Leave the catalog."""
     api.target.maintenance(enable=True)
     return as_json(200, {"maintenance": True})
 
 
-def disable_maintenance(api: Api, _: Asked) -> Response:
+def disable_maintenance(api: Api, _: RoutedRequest) -> Response:
     """Come back."""
     api.target.maintenance(enable=False)
     return as_json(200, {"maintenance": False})
 
 
-def plan(api: Api, asked: Asked) -> Response:
+def plan(api: Api, asked: RoutedRequest) -> Response:
     """What a reload would do."""
     try:
         values = parse_object(asked.request.body) if asked.request.body else {}
@@ -75,7 +75,7 @@ def plan(api: Api, asked: Asked) -> Response:
     return as_json(200, {"changes": outcome.changes}) if outcome.ok else failed(422, outcome.text)
 
 
-def shutdown(api: Api, _: Asked) -> Response:
+def shutdown(api: Api, _: RoutedRequest) -> Response:
     """Stop everything, as SIGTERM does."""
     api.target.shutdown()
     return as_json(200, {"stopping": True})

@@ -25,7 +25,7 @@ _UNAVAILABLE = 503
 _UNRESERVED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 
 
-class ForeignError(OSError):
+class ForeignProcessError(OSError):
     """The process at a default place is neither ours nor root's. The argument is its user id."""
 
 
@@ -207,7 +207,7 @@ def miss(path: str, error: OSError) -> tuple[str, str, str]:
         return "absent", "no socket at", f"is it running? if so, {name_it}"
     if isinstance(error, PermissionError):
         return "denied", "no permission to use", f"run this as the user corepilot runs as{_owner(path)}, or as root"
-    if isinstance(error, ForeignError):
+    if isinstance(error, ForeignProcessError):
         return "foreign", f"a process of another user (uid {error.args[0]}) listens at", name_it
     if isinstance(error, ConnectionRefusedError):
         return "stale", "nobody listens at", f"corepilot has ended there, or it is another file; {name_it}"

@@ -3,7 +3,7 @@
 import gevent
 
 from corepilot.discovery.backend import Backend
-from corepilot.discovery.desired import Step
+from corepilot.discovery.desired_instance import CatalogCall
 from corepilot.errors import BackendError, BackendTimeoutError
 from corepilot.wording.failures import one_line_traceback
 
@@ -11,11 +11,11 @@ OUTPUT_BYTES = 4096
 """What is kept of a check's output, in UTF-8 (Consul keeps 4 KiB as well)."""
 
 
-class Cut(gevent.Timeout):
+class CallCancelled(gevent.Timeout):
     """Raised in a call that is not worth waiting for any more. Backends let it pass, as every Timeout."""
 
 
-def make_call(backend: Backend, step: Step, deadline_s: float) -> Exception | Cut | None:
+def make_call(backend: Backend, step: CatalogCall, deadline_s: float) -> Exception | CallCancelled | None:
     """Make the call, from a greenlet that may be kept waiting.
 
     Args:
@@ -24,7 +24,7 @@ def make_call(backend: Backend, step: Step, deadline_s: float) -> Exception | Cu
         deadline_s: Seconds that it may take.
 
     Returns:
-        None when the catalog did as it was told; BackendTimeoutError when it took too long; Cut when that was raised
+        None when the catalog accepted it; BackendTimeoutError when it took too long; CallCancelled when that was raised
         here; another BackendError as the backend raised it; a RuntimeError with the traceback for a bug in the backend.
     """
     registration = step.registration
@@ -36,8 +36,8 @@ def make_call(backend: Backend, step: Step, deadline_s: float) -> Exception | Cu
                 backend.report(registration.id, step.status, step.output, step.valid_for_s)
             else:
                 backend.deregister(registration.id)
-    except Cut as cut:
-        return cut
+    except CallCancelled as cancelled:
+        return cancelled
     except gevent.Timeout:
         where = f"the catalog {backend.address}"
         return BackendTimeoutError(

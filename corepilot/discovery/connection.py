@@ -1,6 +1,6 @@
 """Whether the catalog answers at all: one for all instances, so that a hundred of them do not knock at a closed door.
 
-While the catalog does not answer, one call at a time is made, to find out; all others wait. Pure, like `Desired`.
+While the catalog does not answer, one call at a time is made, to find out; all others wait. Pure.
 """
 
 from collections.abc import Callable
@@ -79,6 +79,6 @@ class Connection:
         """There is something new to say: try sooner."""
         self._try_at = min(self._try_at, max(now, self._tried_at + HASTE_S))
 
-    def hurry(self, now: float) -> None:
+    def retry_now(self, now: float) -> None:
         """There is little time left: try now."""
         self._try_at = min(self._try_at, now)

@@ -22,9 +22,9 @@ from gevent.event import Event
 
 from corepilot.discovery.backend import Backend
 from corepilot.discovery.backoff import Backoff
-from corepilot.discovery.calls import Cut, clip, make_call
+from corepilot.discovery.calls import CallCancelled, clip, make_call
 from corepilot.discovery.connection import Connection
-from corepilot.discovery.desired import Desired, Step
+from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Registration, Status
 from corepilot.output.repeat import Repeat
@@ -43,10 +43,10 @@ class _Slot:
 
     __slots__ = ("desired", "greenlet", "step", "wake")
 
-    def __init__(self, desired: Desired) -> None:
+    def __init__(self, desired: DesiredInstance) -> None:
         self.desired = desired
         self.wake = Event()
-        self.step: Step | None = None
+        self.step: CatalogCall | None = None
         self.greenlet: gevent.Greenlet[[_Slot], None] | None = None
 
 
@@ -173,17 +173,17 @@ class Registrar:
         end = self._clock() + deadline_s
         self._draining = True
         self._call_s = min(LAST_CALL_S, max(deadline_s, 0.0))
-        self._hurry()
+        self._retry_now()
         self._wait_until(self._clock() + deadline_s / 2)
         for slot in self._leaving():
             if slot.step is not None and slot.step.kind != "deregister" and slot.greenlet is not None:
                 # A call that hangs has had its time: what matters now is the next one. Raised in the call.
-                slot.greenlet.kill(Cut(), block=False)
-        self._hurry()
+                slot.greenlet.kill(CallCancelled(), block=False)
+        self._retry_now()
         self._wait_until(end)
         return not self._leaving() and not self._abandoned
 
-    def give_up(self) -> None:
+    def stop_waiting(self) -> None:
         """Do not wait in `drain` any more."""
         self._given_up = True
         self._ended.set()
@@ -197,7 +197,7 @@ class Registrar:
                 slot.greenlet.kill(block=False)
 
     def _open(self, registration: Registration) -> _Slot:
-        slot = self._slots[registration.id] = _Slot(Desired(registration, Backoff(), lapses=not self._expires))
+        slot = self._slots[registration.id] = _Slot(DesiredInstance(registration, Backoff(), lapses=not self._expires))
         slot.greenlet = gevent.spawn(self._work, slot)
         return slot
 
@@ -205,11 +205,11 @@ class Registrar:
         self._connection.hasten(self._clock())
         slot.wake.set()
 
-    def _hurry(self) -> None:
+    def _retry_now(self) -> None:
         now = self._clock()
-        self._connection.hurry(now)
+        self._connection.retry_now(now)
         for slot in self._leaving():
-            slot.desired.hurry(now)
+            slot.desired.retry_now(now)
             slot.wake.set()
 
     def _leaving(self) -> list[_Slot]:
@@ -257,9 +257,9 @@ class Registrar:
         error = make_call(self._backend, step, self._call_s)
         slot.step = None
         now = self._clock()
-        if isinstance(error, Cut):
+        if isinstance(error, CallCancelled):
             desired.failed(step, now, f"cannot {step.kind} {step.registration.id}: it was to be withdrawn meanwhile")
-            desired.hurry(now)
+            desired.retry_now(now)
             return
         if isinstance(error, (BackendUnavailableError, BackendTimeoutError)):
             desired.failed(step, now, str(error))
@@ -274,12 +274,12 @@ class Registrar:
             self._wake_all()
         self._answered(desired, step, error, now)
 
-    def _answered(self, desired: Desired, step: Step, error: Exception | None, now: float) -> None:
+    def _answered(self, desired: DesiredInstance, step: CatalogCall, error: Exception | None, now: float) -> None:
         subject = step.registration.id
         if error is None:
             desired.succeeded(step)
             if step.kind != "register":
-                self._said.recovered(subject, f"{subject}: the catalog does as it is told again")
+                self._said.recovered(subject, f"{subject}: the catalog accepts updates again")
                 self._said.forget(f"lost {subject}")
         elif isinstance(error, UnknownInstanceError):
             desired.unknown(step, now, str(error))

@@ -53,6 +53,10 @@ class Channel:
         """
         self._send(f"READY {_seconds(stop_budget_s, 'stop budget')}")
 
+    def listening(self) -> None:
+        """Say that signal handlers are installed: from now on a stop that is not acknowledged is a fault."""
+        self._send("LISTENING")
+
     def heard(self, begins_within_s: float) -> None:
         """Say that a SIGTERM or SIGINT has arrived, and how soon the stop is announced at the latest.
 
@@ -126,6 +130,7 @@ class Announcements:
 
     Attributes:
         stop_budget_s: as in the last READY, 5 s without one.
+        listening: whether the supervisor has said anything yet.
         heard: the first HEARD, on the monotonic clock; None without one.
         stop: the last STOPPING as (deadline on the monotonic clock, exit status); None without one.
         leaving: the status of LEAVING; None without one.
@@ -133,6 +138,7 @@ class Announcements:
 
     def __init__(self, line: socket.socket, page: mmap.mmap) -> None:
         self.stop_budget_s = DEFAULT_STOP_BUDGET_S
+        self.listening = False
         self.heard: float | None = None
         self.stop: tuple[float, int] | None = None
         self.leaving: int | None = None
@@ -162,6 +168,7 @@ class Announcements:
         self._line.close()
 
     def _take(self, message: bytes) -> None:
+        self.listening = True
         try:
             match message.split():
                 case [b"READY", budget]:

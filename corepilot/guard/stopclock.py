@@ -1,6 +1,7 @@
 """How long the supervisor has, once a stop was asked for. Pure: it is told the time, and does nothing.
 
-Three deadlines, one after the other. From the first SIGTERM or SIGINT on, the supervisor has 1 s to announce its stop.
+Three deadlines, one after the other. From the first SIGTERM or SIGINT on, the supervisor has 1 s to announce its stop,
+and 5 s while it starts: it may have been forked, and not have run yet.
 One that runs, but is too busy to begin, says that it has heard, and until when it begins: on a starved machine that
 takes seconds. From the announcement on, the announced deadline counts.
 
@@ -14,6 +15,7 @@ TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without
 if TYPE_CHECKING:
     from typing import Literal
 
+STARTING_S = 5.0  # our decision: until the supervisor has said anything, it may not have its handlers yet
 ACKNOWLEDGE_S = 1.0  # our decision: P03 of the fault table, a blocked supervisor costs a stop no more than this
 SLACK_S = 0.5  # S08 of the fault table: the whole stop, the announced budget and half a second
 LATE_S = 0.25
@@ -29,10 +31,15 @@ class StopClock:
         self._heard: float | None = None
         self._allowances = ALLOWANCES
 
-    def asked(self, now: float) -> None:
-        """A SIGTERM or SIGINT was passed on. Only the first starts the clock."""
+    def asked(self, now: float, *, starting: bool = False) -> None:
+        """A SIGTERM or SIGINT was passed on. Only the first starts the clock.
+
+        Args:
+            now: The time.
+            starting: Whether the supervisor has not said yet that it listens.
+        """
         if self.due is None:
-            self.due = now + ACKNOWLEDGE_S
+            self.due = now + (STARTING_S if starting else ACKNOWLEDGE_S)
 
     def heard(self, deadline: float) -> None:
         """The supervisor has heard, and will announce its stop by `deadline`. Said once it counts, and not after that.

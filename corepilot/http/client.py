@@ -15,7 +15,7 @@ from corepilot.http.call import Call
 from corepilot.http.connection import Connection, Outgoing, connect
 from corepilot.http.message import Response
 from corepilot.http.origin import parse_origin
-from corepilot.http.stream import Stream
+from corepilot.http.stream import BodyStream
 from corepilot.http.tls import TlsContexts, TlsOptions
 from corepilot.system.semaphore import BoundedSemaphore
 
@@ -134,7 +134,7 @@ class Client:
         *,
         deadline_s: float,
         idle_s: float,
-    ) -> Stream:
+    ) -> BodyStream:
         """Send a request whose answer goes on and on, on a connection of its own. Switches to the hub.
 
         Args:
@@ -167,7 +167,7 @@ class Client:
                 self._free.release()
                 raise
         where = (self.origin, method, path_and_query)
-        return Stream(connection, status, fields, where=where, idle_s=idle_s, released=self._free.release)
+        return BodyStream(connection, status, fields, where=where, idle_s=idle_s, released=self._free.release)
 
     def close(self) -> None:
         """Close the idle connections, and the others as soon as their requests have ended. Streams are not touched."""

@@ -9,7 +9,7 @@ from corepilot.http.connection import Connection
 from corepilot.http.message import Headers
 
 
-class Stream:
+class BodyStream:
     """The body of an answer, as an iterator of bytes. Made by `Client.stream`.
 
     Pieces are not empty and at most 64 KiB long; where they are cut means nothing. The iterator ends when the server

@@ -37,6 +37,7 @@ from corepilot.model.event import Event
 from corepilot.model.service import Registration, Status
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
+from corepilot.output.repeat import Repeat
 from corepilot.system.clock import Timers
 from corepilot.system.groups import Orphans, descendants, group_of, members
 from corepilot.system.process import SpawnError, describe_status
@@ -86,6 +87,7 @@ class Supervision(Spawner):
         ended: Told of each job whose stop is over.
         orphans: Processes that have lost their parents.
         timers: Give the time of a pause again.
+        shortages: Says now and then that starts fail for want of descriptors, processes or memory.
         clock: Monotonic seconds.
     """
 
@@ -102,6 +104,7 @@ class Supervision(Spawner):
         self.ended: Callable[[Actor, Outcome], None] = lambda _actor, _outcome: None
         self.orphans = Orphans()
         self.timers = Timers(spawner.loop)
+        self.shortages = Repeat(spawner.log)
         self.made = 0
 
 
@@ -201,8 +204,10 @@ class Runner(Actor):
                 check=role != MAIN,
             )
         except SpawnError as error:
-            what = "; trying again" if error.shortage else ""
-            self._around.log("error", f"{error}{what}", self._fields(role, None))
+            if error.shortage:
+                self._around.shortages.failed("spawn", f"{self._name(role)}: {error}; it is started later")
+            else:
+                self._around.log("error", str(error), self._fields(role, None))
             self._trace(role, "end")
             failed = Unstarted(role) if error.shortage else Exited(role, error.status, str(error))
             # Not at once: the machine's other actions of this step come first.

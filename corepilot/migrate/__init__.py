@@ -1,4 +1,4 @@
-"""`corepilot migrate`: what corepilot does otherwise with a file of version 3, and version 2 turned into version 3.
+"""`corepilot migrate`: how corepilot differs for a file of version 3, and version 2 turned into version 3.
 
 Read in this order: `command` (what is typed and printed); for version 3 `differences` (the list) and `rules` (which of
 them a file has to do with); for version 2 `masking`, `outline` and `reading` (the file, templates and all),

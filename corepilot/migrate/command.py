@@ -13,7 +13,7 @@ from corepilot.migrate.outcome import UNUSABLE, Outcome, outcome
 from corepilot.migrate.telling import compared_text, plain, turned_text
 
 
-class Arguments(Protocol):
+class MigrateArguments(Protocol):
     """What is typed.
 
     Attributes:
@@ -37,7 +37,7 @@ class Arguments(Protocol):
     environment: Mapping[str, str]
 
 
-def migrate(arguments: Arguments) -> int:
+def migrate(arguments: MigrateArguments) -> int:
     """`corepilot migrate FILE… [-- COMMAND ARGS…]`: see docs/how-to/replace-containerpilot.md.
 
     Raises:
@@ -65,7 +65,7 @@ def migrate(arguments: Arguments) -> int:
     return UNUSABLE if UNUSABLE in statuses else max(statuses)
 
 
-def _judge_usage(arguments: Arguments, reports: Sequence[Outcome], target: str | None) -> None:
+def _judge_usage(arguments: MigrateArguments, reports: Sequence[Outcome], target: str | None) -> None:
     made = [report.file for report in reports if report.text is not None]
     as_json = arguments.json or arguments.output == "json"
     if made and len(reports) > 1 and not as_json:

@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from corepilot.migrate.masking import Masked
-from corepilot.migrate.outline import Value
+from corepilot.migrate.outline import OutlineNode
 
 
-class Slip(NamedTuple):
+class CommaMistake(NamedTuple):
     """A comma that is mended: where, as an index into the text, and what is wrong there."""
 
     offset: int
     text: str
 
 
-def slips(masked: Masked, root: Value) -> list[Slip]:
+def comma_mistakes(masked: Masked, root: OutlineNode) -> list[CommaMistake]:
     """What is wrong with the commas of a file, in its order."""
     return sorted(_inside(masked, root))
 
 
-def _inside(masked: Masked, value: Value) -> Iterator[Slip]:
+def _inside(masked: Masked, value: OutlineNode) -> Iterator[CommaMistake]:
     if value.kind not in {"object", "array"}:
         return
     parts = [member for _, member in value.members] + value.items
@@ -34,11 +34,11 @@ def _inside(masked: Masked, value: Value) -> Iterator[Slip]:
     yield from _between(masked, end, value.end - 1, 0)
 
 
-def _between(masked: Masked, start: int, end: int, wanted: int) -> Iterator[Slip]:
+def _between(masked: Masked, start: int, end: int, wanted: int) -> Iterator[CommaMistake]:
     if masked.has_action(start, end):
         return
     commas = masked.text.count(",", start, end)
     if commas < wanted:
-        yield Slip(start, "a comma is missing behind this; the new file has it")
+        yield CommaMistake(start, "a comma is missing behind this; the new file has it")
     elif commas > wanted:
-        yield Slip(masked.text.rfind(",", start, end), "this comma is one too many; the new file does not have it")
+        yield CommaMistake(masked.text.rfind(",", start, end), "this comma is one too many; the new file leaves it out")

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from corepilot.config.rules.version2 import KEYS
-from corepilot.config.text.json5 import position
+from corepilot.config.text.json5_document import position
 from corepilot.migrate import lifecycle, periodic
 from corepilot.migrate.draft import Draft
 from corepilot.migrate.layout import DECIDE, Piece, decide, member, nested, note
-from corepilot.migrate.outline import Value
-from corepilot.migrate.reading import SHARED, Old, fold
+from corepilot.migrate.outline import OutlineNode
+from corepilot.migrate.reading import SHARED, Version2File, fold
 
 _HEAD = """
 Made by `corepilot migrate` from a file of ContainerPilot 2. What a person has to decide is marked with DECIDE. What
@@ -27,7 +27,7 @@ class Decision(NamedTuple):
     text: str
 
 
-def is_version_2(old: Old) -> bool:
+def is_version_2(old: Version2File) -> bool:
     """Whether a file is one of version 2, and cannot be one of version 3."""
     keys = {fold(key) for key, _ in old.root.members}
     if "jobs" in keys:
@@ -36,7 +36,7 @@ def is_version_2(old: Old) -> bool:
     return not keys.isdisjoint(map(fold, KEYS)) or sensors
 
 
-def convert(old: Old, program: Sequence[str]) -> str:
+def convert(old: Version2File, program: Sequence[str]) -> str:
     """The text of an equivalent file of version 3.
 
     Args:
@@ -78,7 +78,7 @@ def _head(draft: Draft) -> list[str]:
         verb = "is" if len(draft.own) == 1 else "are"
         paragraphs.append(f"ContainerPilot 3 refuses this file: {own} {verb} known to corepilot only.")
     source = draft.old.masked.source
-    lines = sorted({position(source, slip.offset)[0] for slip in draft.old.slips})
+    lines = sorted({position(source, mistake.offset)[0] for mistake in draft.old.comma_mistakes})
     if lines:
         where = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"
         paragraphs.append(f"Commas were missing, or too many, in {where} of the old file: mended here.")
@@ -99,11 +99,11 @@ def decisions(text: str) -> list[Decision]:
     return found
 
 
-def _copies(old: Old, key: str) -> list[Piece]:
+def _copies(old: Version2File, key: str) -> list[Piece]:
     return [Piece(old.conditions(value), member(key, old.text(value))) for value in old.top(key)]
 
 
-def _catalog(old: Old) -> list[Piece]:
+def _catalog(old: Version2File) -> list[Piece]:
     pieces = _copies(old, "consul")
     remark = (
         "version 2 kept services in etcd through its interface of version 2; corepilot keeps them under other keys, so "
@@ -120,7 +120,7 @@ def _catalog(old: Old) -> list[Piece]:
     return pieces
 
 
-def _telemetry(draft: Draft, value: Value) -> list[str]:
+def _telemetry(draft: Draft, value: OutlineNode) -> list[str]:
     old = draft.old
     conditions = old.conditions(value)
     metrics = periodic.sensors(draft, value)

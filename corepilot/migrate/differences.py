@@ -1,4 +1,4 @@
-"""What corepilot does otherwise than ContainerPilot 3: every FIX line of the contract, each with an id that stays.
+"""How corepilot differs from ContainerPilot 3, every FIX line of the contract included: each with an id that stays.
 
 docs/reference/differences.md is this list as a table. What is not in it is as in ContainerPilot.
 """
@@ -63,7 +63,7 @@ DIFFERENCES = (
     ),
     Difference(
         "not-an-array", ("3.2",),
-        "jobs and watches that are not arrays are ignored without a word, and so are null elements",
+        "jobs and watches that are not arrays are ignored silently, and so are null elements",
         "the file is refused; null elements are skipped with a warning",
     ),
     Difference(
@@ -93,14 +93,43 @@ DIFFERENCES = (
         "a job has ended when its own process has",
     ),
     Difference(
+        "run-group", ("4.2", "4.8"),
+        "what is left of a run's process group gets SIGTERM when its main process exits, and the next run starts "
+        "beside it",
+        "the next run waits until the group is empty; what is left after stopTimeout is killed and named in the log",
+    ),
+    Difference(
+        "left-group", ("4.2", "4.11"),
+        "a process that has left its job's process group is never signalled: it outlives the job, a reload and, "
+        "unless that is PID 1, ContainerPilot",
+        "it survives automatic restarts; it is ended when a person or a reload stops or restarts its job, and when "
+        "corepilot ends",
+    ),
+    Difference(
         "restart-delay", ("4.2",),
         "restarts follow at once, thousands a second",
         "from the fourth in a row on they wait: 0.25 s, then twice as long each time up to 30 s; after a run that "
         "succeeded only until 0.1 s have passed since its start",
     ),
     Difference(
+        "check-group", ("4.4",),
+        "what is left of a check's process group gets SIGTERM when the check exits, and may run on",
+        "the next check waits until the group is empty; what is left after stopTimeout is killed and named in the log",
+    ),
+    Difference(
+        "check-ticks", ("4.4",),
+        "the tick at which a check is killed by its timeout starts no check",
+        "the next check starts as soon as the one that was killed is gone",
+    ),
+    Difference(
+        "waits-in-vain", ("4.1", "4.8"),
+        "a job that waits for an event that can no longer come keeps the container alive, and so does when: {}",
+        "the log says which jobs wait in vain, they count as ended, and corepilot ends when no other job is left",
+        restore='a job that goes on, such as exec: ["sleep", "infinity"]', decide=True,
+    ),
+    Difference(
         "report-failing", ("4.4",),
-        "a check that fails is not reported: the catalog hears of it when the TTL runs out",
+        "a check that fails is not reported: the catalog learns of it when the TTL runs out",
         "the service is critical at once",
         restore="reportFailing: false", decide=True,
     ),
@@ -109,6 +138,11 @@ DIFFERENCES = (
         "after maintenance a service never comes back; a restart ends maintenance for that job; jobs that had not "
         "started are checked from then on",
         "services come back; a restart changes nothing; jobs are checked when they have started",
+    ),
+    Difference(
+        "maintenance-in-a-hook", ("4.5", "4.6"),
+        "maintenance that begins while a stopping hook runs takes the service out of the catalog after the hook",
+        "the service leaves the catalog at once",
     ),
     Difference(
         "hook-never-started", ("4.6",),
@@ -144,22 +178,32 @@ DIFFERENCES = (
     Difference(
         "reload-waits", ("4.11",),
         "at a reload old processes get SIGTERM only, and may run on beside their successors",
-        "they are waited for, and killed after stopTimeout",
+        "corepilot waits for them, and kills them after stopTimeout",
     ),
     Difference(
         "reload-refused", ("1.4", "4.11"),
         "a reload with a bad file ends everything with status 0",
-        "it changes nothing, and the client is told what is wrong",
+        "it changes nothing, and the client gets the errors",
+    ),
+    Difference(
+        "reload-prepared", ("4.11",),
+        "a reload stops everything first, and ends ContainerPilot when the new log file, port or socket cannot be had",
+        "log file, port, socket and plugins are acquired first; if one cannot be had, the reload is refused",
     ),
     Difference(
         "reload-often", ("4.11",),
         "reloads in quick succession crash it and leave processes behind",
-        "each is carried out, one after the other",
+        "they run one at a time; those that wait are merged into one",
     ),
     Difference(
         "reload-watches-only", ("4.11",),
         "a reload with watches and no jobs hangs for ever",
         "it is carried out",
+    ),
+    Difference(
+        "process-limits", ("4.2",),
+        "jobs have its own limits and its own oom_score_adj",
+        "jobs have the limits that corepilot was given, and an oom_score_adj 100 above corepilot's",
     ),
     Difference(
         "output-lines", ("6",),
@@ -184,7 +228,7 @@ DIFFERENCES = (
     Difference(
         "watch-push", ("7.4",),
         "a watch asks the catalog at its interval, for the first time after one interval",
-        "it looks after one interval as well (atStart: at once), and from then on it is told of changes at once",
+        "it looks after one interval as well (atStart: at once), and from then on it sees changes at once",
     ),
     Difference(
         "interface-names", ("8",),
@@ -194,7 +238,7 @@ DIFFERENCES = (
     Difference(
         "socket-in-use", ("9.1",),
         "any file at the control socket's path is deleted at start, also the socket of a ContainerPilot that runs, "
-        "which nobody can reach any more then",
+        "which can then no longer be reached",
         "a socket on which somebody listens is never taken: where control.socket names it corepilot does not start and "
         "says which process it is, else it uses the next default place",
     ),
@@ -207,6 +251,11 @@ DIFFERENCES = (
         "metric-names", ("9.2",),
         "a metric without namespace or subsystem gets no values under its public name",
         "it gets them under its public name, and under the one with the empty parts",
+    ),
+    Difference(
+        "metric-events", ("5", "9.2"),
+        "every value that is recorded is an event on the bus",
+        "it is one only while somebody receives it: the log at level debug, or a plugin that observes events",
     ),
     Difference(
         "counter-negative", ("9.2",),

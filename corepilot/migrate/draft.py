@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from corepilot.migrate.layout import Piece, nested
 from corepilot.migrate.masking import Condition
 from corepilot.migrate.names import Names, service_name
-from corepilot.migrate.outline import Value
-from corepilot.migrate.reading import Old
+from corepilot.migrate.outline import OutlineNode
+from corepilot.migrate.reading import Version2File
 from corepilot.migrate.services import is_plain
 
 RAW = ["logging: { raw: true },"]
@@ -29,7 +29,7 @@ class Draft:
         own: Keys in the new file that ContainerPilot 3 does not know.
     """
 
-    def __init__(self, old: Old, program: Sequence[str]) -> None:
+    def __init__(self, old: Version2File, program: Sequence[str]) -> None:
         self.old = old
         self.program = program
         self.jobs: list[Piece] = []
@@ -78,7 +78,7 @@ class Draft:
         names = [Piece(conditions, [f"{main},"]), *(Piece(one, [f"{hook},"]) for one in around)]
         return [Piece(conditions, nested("stopAfter: ", names, "[]", len(conditions)))]
 
-    def elements(self, key: str) -> list[Value]:
+    def elements(self, key: str) -> list[OutlineNode]:
         """The objects in an array of the top level."""
         return list(self.old.elements(key))
 

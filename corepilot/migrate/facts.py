@@ -7,12 +7,13 @@ from typing import Any
 from corepilot.config.diagnostics.source_map import Path, SourceMap, path_text
 from corepilot.config.schema.sections import load
 from corepilot.config.schema.settings import RootSection
-from corepilot.config.text.json5 import Json5Error, parse
+from corepilot.config.text.json5 import parse
+from corepilot.config.text.json5_document import Json5Error
 from corepilot.gotemplate import TemplateError, render
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a difference shows: `path` is "" for the whole file, `line` and `column` are 0 for it."""
 
     path: str
@@ -69,9 +70,9 @@ class Facts:
         """A setting of a job's `when`, or None."""
         return (job.get("when") or {}).get(key)
 
-    def place(self, path: Path) -> Place:
+    def place(self, path: Path) -> Location:
         """Where a key stands."""
         if self._places is None or not path:
-            return Place(path_text(path), 0, 0)
+            return Location(path_text(path), 0, 0)
         found = self._places.on(path, "source", "")
-        return Place(path_text(path), found.line, found.column)
+        return Location(path_text(path), found.line, found.column)

@@ -8,7 +8,7 @@ from corepilot.migrate.draft import RAW, Draft
 from corepilot.migrate.layout import Piece, command, decide, member, note
 from corepilot.migrate.masking import Condition
 from corepilot.migrate.names import service_name
-from corepilot.migrate.outline import Value
+from corepilot.migrate.outline import OutlineNode
 from corepilot.migrate.reading import through_shell
 from corepilot.migrate.services import advertised, is_plain
 
@@ -118,7 +118,7 @@ def _pid_variable(draft: Draft) -> str:
     return "" if part in {*others, "CHECK"} else f"CONTAINERPILOT_{part}_PID"
 
 
-def _while_it_runs(draft: Draft, value: Value, variable: str) -> str:
+def _while_it_runs(draft: Draft, value: OutlineNode, variable: str) -> str:
     """A command that does nothing unless a variable is set; as it is if there is no variable."""
     if not variable:
         return draft.old.text(value)

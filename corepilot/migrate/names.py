@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from corepilot.config.schema.settings import is_service_name
 from corepilot.migrate.errors import MigrationError
 from corepilot.migrate.layout import decide, note, quoted
-from corepilot.migrate.outline import Value
-from corepilot.migrate.reading import DYNAMIC, Old
+from corepilot.migrate.outline import OutlineNode
+from corepilot.migrate.reading import DYNAMIC, Version2File
 
 
 class Names:
@@ -30,7 +30,9 @@ class Names:
         self._taken.add(name)
         return name
 
-    def derived(self, old: Old, prefix: str, value: Value | None, otherwise: str) -> tuple[str, list[str]]:
+    def derived(
+        self, old: Version2File, prefix: str, value: OutlineNode | None, otherwise: str
+    ) -> tuple[str, list[str]]:
         """The text of a name that is made of another one, and a remark where that was taken.
 
         The text is in quotes, with the template that is in it.
@@ -51,7 +53,7 @@ class Names:
         return quoted(name), remarks if name != wanted else []
 
 
-def service_name(old: Old, element: Value, what: str) -> tuple[str, list[str]]:
+def service_name(old: Version2File, element: OutlineNode, what: str) -> tuple[str, list[str]]:
     """The name of a service without its quotes, and remarks where version 3 does not allow it.
 
     Args:

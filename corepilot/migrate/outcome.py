@@ -10,12 +10,12 @@ from corepilot.config.diagnostics.source_map import SourceMap
 from corepilot.config.loading import loader
 from corepilot.config.loading.exchange import LoadResult
 from corepilot.config.rules.version2 import judge_location, keys_in
-from corepilot.config.text.json5 import position
+from corepilot.config.text.json5_document import position
 from corepilot.migrate.conversion import Decision, convert, decisions, is_version_2
 from corepilot.migrate.differences import DIFFERENCES, Difference
 from corepilot.migrate.errors import CANNOT_READ, MigrationError
-from corepilot.migrate.facts import Facts, Place
-from corepilot.migrate.reading import Old
+from corepilot.migrate.facts import Facts, Location
+from corepilot.migrate.reading import Version2File
 from corepilot.migrate.rules import RULES
 from corepilot.sources.file import read
 from corepilot.sources.source import SourceError
@@ -33,7 +33,7 @@ class Found(NamedTuple):
     """A difference that a file has to do with, and where."""
 
     difference: Difference
-    places: tuple[Place, ...]
+    places: tuple[Location, ...]
 
 
 class Outcome(NamedTuple):
@@ -78,7 +78,7 @@ def outcome(
         return Outcome(file, 3, UNUSABLE, problems=(problem,))
     text = source.text
     try:
-        old = Old(text)
+        old = Version2File(text)
         # A file without a single key of version 2 may still be one, if it comes with a program.
         if is_version_2(old) or (program and not _has_jobs(old)):
             return _turned(file, old, program, environment, target or "the new file")
@@ -88,7 +88,7 @@ def outcome(
     return _compared(file, text, environment, every=every)
 
 
-def _has_jobs(old: Old) -> bool:
+def _has_jobs(old: Version2File) -> bool:
     return any(True for _ in old.top("jobs"))
 
 
@@ -125,11 +125,11 @@ def _at(file: str, text: str, environment: Mapping[str, str], offset: int, messa
     return places.in_source("version-2", message, *position(text, offset), hint)
 
 
-def _turned(file: str, old: Old, program: Sequence[str], environment: dict[str, str], target: str) -> Outcome:
+def _turned(file: str, old: Version2File, program: Sequence[str], environment: dict[str, str], target: str) -> Outcome:
     """A file of version 2. What was made of it is loaded, with the variables there are."""
     text = convert(old, program)
     problems = [problem for problem in _load(text, target, environment).problems if problem.is_error]
-    mended = [_at(file, old.masked.source, environment, slip.offset, slip.text) for slip in old.slips]
+    mended = [_at(file, old.masked.source, environment, mistake.offset, mistake.text) for mistake in old.comma_mistakes]
     for warning in mended:
         warning.severity = "warning"
     places = tuple(decisions(text))

@@ -17,7 +17,7 @@ _colon = re.compile(r"\s*:\s*").match
 _DEPTH = 64
 
 
-class Value:
+class OutlineNode:
     """One value: `text[start:end]`.
 
     Attributes:
@@ -34,15 +34,15 @@ class Value:
         self.start = start
         self.end = start
         self.key_start = start
-        self.members: list[tuple[str, Value]] = []
-        self.items: list[Value] = []
+        self.members: list[tuple[str, OutlineNode]] = []
+        self.items: list[OutlineNode] = []
 
-    def find(self, key: str) -> Iterator["Value"]:
+    def find(self, key: str) -> Iterator["OutlineNode"]:
         """The values of a key, which is compared without regard to case, as in all but the top level of version 2."""
         return (value for name, value in self.members if name.lower() == key.lower())
 
 
-def read(text: str) -> Value:
+def read(text: str) -> OutlineNode:
     """The value that fills a text.
 
     Raises:
@@ -60,14 +60,14 @@ def _after(text: str, position: int) -> int:
     return found.end() if found else position
 
 
-def _value(text: str, position: int, depth: int) -> tuple[Value, int]:
+def _value(text: str, position: int, depth: int) -> tuple[OutlineNode, int]:
     char = text[position : position + 1]
     if depth > _DEPTH:
         raise MigrationError(f"cannot read the configuration: more than {_DEPTH} brackets are open", position)
     if char == "{":
         return _object(text, position, depth)
     if char == "[":
-        value = Value("array", position)
+        value = OutlineNode("array", position)
         position = _after(text, position + 1)
         while text[position : position + 1] != "]":
             item, position = _value(text, position, depth + 1)
@@ -79,13 +79,13 @@ def _value(text: str, position: int, depth: int) -> tuple[Value, int]:
     if found is None:
         what = f"{char!r} is not a value" if char else "it ends too early"
         raise MigrationError(f"cannot read the configuration: {what}", position)
-    value = Value("string" if char == '"' else "bare", position)
+    value = OutlineNode("string" if char == '"' else "bare", position)
     value.end = found.end()
     return value, value.end
 
 
-def _object(text: str, start: int, depth: int) -> tuple[Value, int]:
-    value = Value("object", start)
+def _object(text: str, start: int, depth: int) -> tuple[OutlineNode, int]:
+    value = OutlineNode("object", start)
     position = _after(text, start + 1)
     while text[position : position + 1] != "}":
         found = _string(text, position) or _bare(text, position)

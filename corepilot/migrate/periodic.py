@@ -3,7 +3,7 @@
 from corepilot.migrate.draft import Draft
 from corepilot.migrate.layout import Piece, decide, member, nested, note, quoted, short
 from corepilot.migrate.names import service_name
-from corepilot.migrate.outline import Value
+from corepilot.migrate.outline import OutlineNode
 from corepilot.migrate.reading import DYNAMIC, through_shell
 from corepilot.migrate.services import limit
 
@@ -63,7 +63,7 @@ def tasks(draft: Draft) -> None:
         draft.job(conditions, keys, [*remarks, *decide(_EARLIER)])
 
 
-def sensors(draft: Draft, telemetry: Value) -> list[Piece]:
+def sensors(draft: Draft, telemetry: OutlineNode) -> list[Piece]:
     """The jobs of the sensors; returns their metrics."""
     old = draft.old
     metrics: list[Piece] = []

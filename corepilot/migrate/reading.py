@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from corepilot.migrate.commas import slips
+from corepilot.migrate.commas import comma_mistakes
 from corepilot.migrate.errors import MigrationError
 from corepilot.migrate.layout import Piece, decide, member
 from corepilot.migrate.masking import Condition, Masked
-from corepilot.migrate.outline import Value, read
+from corepilot.migrate.outline import OutlineNode, read
 
 DYNAMIC = object()
 """What a value means that the template makes."""
@@ -22,14 +22,14 @@ def fold(key: str) -> str:
     return key.replace("_", "").lower()
 
 
-class Old:
+class Version2File:
     """A file of version 2.
 
     Args:
         text: Its text.
 
     Attributes:
-        slips: What is wrong with its commas.
+        comma_mistakes: What is wrong with its commas.
 
     Raises:
         MigrationError: it cannot be read, or is not an object.
@@ -38,37 +38,37 @@ class Old:
     def __init__(self, text: str) -> None:
         self.masked = Masked(text)
         self.root = read(self.masked.text)
-        self.slips = slips(self.masked, self.root)
+        self.comma_mistakes = comma_mistakes(self.masked, self.root)
         if self.root.kind != "object":
             raise MigrationError("cannot read the configuration: it is not an object", self.root.start)
         self._judge(self.root)
 
-    def _judge(self, value: Value) -> None:
+    def _judge(self, value: OutlineNode) -> None:
         """Raise for what is no JSON, and would be copied into the new file."""
         self.meaning(value)
         for inner in (*(one for _, one in value.members), *value.items):
             self._judge(inner)
 
-    def top(self, key: str) -> list[Value]:
+    def top(self, key: str) -> list[OutlineNode]:
         """The values of a key of the top level: several if branches of the template have it. Nulls are left out."""
         folded = fold(key)
         return [value for name, value in self.root.members if fold(name) == folded and not self.is_null(value)]
 
-    def elements(self, key: str, inside: Value | None = None) -> Iterator[Value]:
+    def elements(self, key: str, inside: OutlineNode | None = None) -> Iterator[OutlineNode]:
         """The objects in the arrays of a key."""
         for array in self.top(key) if inside is None else inside.find(key):
             yield from (item for item in array.items if item.kind == "object")
 
-    def text(self, value: Value) -> str:
+    def text(self, value: OutlineNode) -> str:
         """A value as it is written."""
         return self.masked.source[value.start : value.end]
 
-    def inner(self, value: Value) -> str:
+    def inner(self, value: OutlineNode) -> str:
         """The same without the quotes of a string."""
         text = self.text(value)
         return text[1:-1] if value.kind == "string" else text
 
-    def meaning(self, value: Value) -> Any:
+    def meaning(self, value: OutlineNode) -> Any:
         """What a string or a word means, or DYNAMIC."""
         if value.kind in {"object", "array"} or self.masked.has_action(value.start, value.end):
             return DYNAMIC
@@ -77,20 +77,20 @@ class Old:
         except ValueError:
             raise MigrationError("cannot read the configuration: this is not JSON", value.start) from None
 
-    def is_null(self, value: Value) -> bool:
+    def is_null(self, value: OutlineNode) -> bool:
         """Whether it is null, which counts as not there."""
         return value.kind == "bare" and self.text(value) == "null"
 
-    def conditions(self, value: Value) -> tuple[Condition, ...]:
+    def conditions(self, value: OutlineNode) -> tuple[Condition, ...]:
         """The blocks of the template around a value and its key."""
         return self.masked.conditions(value.key_start)
 
-    def one(self, element: Value, key: str) -> Value | None:
+    def one(self, element: OutlineNode, key: str) -> OutlineNode | None:
         """The value of a key, the last one if there are several, or None."""
         found = [value for value in element.find(key) if not self.is_null(value)]
         return found[-1] if found else None
 
-    def copies(self, element: Value, key: str, new: str = "", *, listed: bool = False) -> list[Piece]:
+    def copies(self, element: OutlineNode, key: str, new: str = "", *, listed: bool = False) -> list[Piece]:
         """A key with its value as it is written, for each branch that has it.
 
         Args:
@@ -109,7 +109,7 @@ class Old:
             pieces.append(Piece(self.conditions(value), member(new or key, text)))
         return pieces
 
-    def missing(self, element: Value, *wanted: str) -> list[Piece]:
+    def missing(self, element: OutlineNode, *wanted: str) -> list[Piece]:
         """A remark for each key that version 2 demands, and that no branch of the template has.
 
         Args:
@@ -123,7 +123,7 @@ class Old:
                 pieces.append(Piece(self.conditions(element), decide(text)))
         return pieces
 
-    def strangers(self, element: Value, known: tuple[str, ...]) -> list[Piece]:
+    def strangers(self, element: OutlineNode, known: tuple[str, ...]) -> list[Piece]:
         """A remark for each key that version 2 does not know either."""
         folded = {fold(key) for key in known}
         names = sorted({name for name, _ in element.members if fold(name) not in folded})
@@ -132,7 +132,7 @@ class Old:
             for name in names
         ]
 
-    def program(self, element: Value, key: str) -> str:
+    def program(self, element: OutlineNode, key: str) -> str:
         """The base name of the program in a command, or "" where the template decides it."""
         value = self.one(element, key)
         if value is not None and value.kind == "array":
@@ -141,7 +141,7 @@ class Old:
         return words.strip().partition(" ")[0].rpartition("/")[2] if isinstance(words, str) else ""
 
 
-def through_shell(old: Old, value: Value, name: str, script: str) -> str:
+def through_shell(old: Version2File, value: OutlineNode, name: str, script: str) -> str:
     """A command that a shell runs, as an array.
 
     Args:

@@ -12,7 +12,7 @@ from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.jobs.process import QUICK_RESTARTS
 from corepilot.migrate.facts import Facts
 from corepilot.migrate.own import own_settings
-from corepilot.model.event import SIGNALS
+from corepilot.model.event import EXITS, SIGNALS
 from corepilot.model.job import HOOK_TIMEOUT_S, UNLIMITED
 
 Rule = Callable[[Facts], Iterable[Path]]
@@ -255,6 +255,22 @@ def _short_metrics(facts: Facts) -> Iterable[Path]:
     ]
 
 
+def _waiting_in_vain(facts: Facts) -> Iterable[Path]:
+    """Jobs whose `when` names no event, and those that wait for an exit or the health of jobs that have none."""
+    found: list[Path] = []
+    for index, job in facts.jobs:
+        when, code = job.get("when"), facts.when(job, "once") or facts.when(job, "each")
+        if when is None or when.get("interval") is not None:
+            continue
+        sources = [one for _, one in facts.jobs if one.get("name") == when.get("source")]
+        needed = "exec" if code in EXITS else "health" if code in {"healthy", "unhealthy"} else ""
+        if (not code and when.get("source") not in SIGNALS) or (
+            needed and sources and not any(one.get(needed) for one in sources)
+        ):
+            found.append(("jobs", index, "when"))
+    return found
+
+
 RULES: dict[str, Rule] = {
     "own-settings": own_settings,
     "client-status": _clients,
@@ -268,6 +284,7 @@ RULES: dict[str, Rule] = {
     "restart-delay": _restarted,
     "report-failing": _checked,
     "maintenance": _maintained,
+    "waits-in-vain": _waiting_in_vain,
     "hook-never-started": _lost_hooks,
     "hook-deadline": _hooked,
     "stop-deadline": _stop_timeout,

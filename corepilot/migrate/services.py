@@ -2,14 +2,14 @@
 
 from corepilot.migrate.layout import Piece, nested
 from corepilot.migrate.names import service_name
-from corepilot.migrate.outline import Value
-from corepilot.migrate.reading import Old
+from corepilot.migrate.outline import OutlineNode
+from corepilot.migrate.reading import Version2File
 
 KNOWN = ("name", "port", "health", "interfaces", "poll", "ttl", "tags", "timeout", "consul")
 _NO_LIMIT = frozenset(("", "0", "0s", "0ms", 0))
 
 
-def limit(old: Old, element: Value) -> list[Piece]:
+def limit(old: Version2File, element: OutlineNode) -> list[Piece]:
     """The key `timeout` of a command, where version 2 has a limit: it takes none, an empty one and zero as no limit."""
     value = old.one(element, "timeout")
     if value is None or old.meaning(value) in _NO_LIMIT:
@@ -17,7 +17,7 @@ def limit(old: Old, element: Value) -> list[Piece]:
     return old.copies(element, "timeout")
 
 
-def advertised(old: Old, element: Value) -> list[Piece]:
+def advertised(old: Version2File, element: OutlineNode) -> list[Piece]:
     """The keys of a job for a service: name, port, health and the rest."""
     conditions = old.conditions(element)
     level = len(conditions)
@@ -43,7 +43,7 @@ def advertised(old: Old, element: Value) -> list[Piece]:
     ]
 
 
-def is_plain(old: Old, element: Value) -> bool:
+def is_plain(old: Version2File, element: OutlineNode) -> bool:
     """Whether a service is there whatever the template does, so that the main program's job can be it."""
     name = old.one(element, "name")
     return not old.conditions(element) and name is not None and not old.conditions(name)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from corepilot.migrate.conversion import Decision
-from corepilot.migrate.facts import Place
+from corepilot.migrate.facts import Location
 from corepilot.migrate.layout import DECIDE
 from corepilot.migrate.outcome import UNDECIDED, UNUSABLE, Outcome
 from corepilot.wording.counting import counted
@@ -67,7 +67,7 @@ def compared_text(one: Outcome) -> str:
         head = f"loads, with {counted(len(one.found), 'difference')} from ContainerPilot"
         decide = sum(difference.decide and bool(places) for difference, places in one.found)
         if decide:
-            head += f"; {counted(decide, 'wants a decision', 'want a decision')} (exit status {UNDECIDED})"
+            head += f"; {counted(decide, 'needs a decision', 'need a decision')} (exit status {UNDECIDED})"
     lines = [f"{file}: {head}"]
     for difference, places in one.found:
         where = ", ".join(_place(place) for place in places if place.path)
@@ -80,7 +80,7 @@ def compared_text(one: Outcome) -> str:
     return said + "\n".join(lines) + "\n"
 
 
-def _place(place: Place) -> str:
+def _place(place: Location) -> str:
     return f"{place.path} (line {place.line})" if place.line else place.path
 
 

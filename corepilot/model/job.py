@@ -102,7 +102,7 @@ class Job(Value):
     """One of `jobs`.
 
     Attributes:
-        name: Not unique: jobs of one name react to each other's exits.
+        name: Not unique: jobs with the same name receive each other's exit events.
         command: What it runs, or None for a job that only registers a service.
         when: What starts it.
         restarts: See `RestartPolicy`.

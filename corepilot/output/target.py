@@ -7,7 +7,7 @@ from typing import NamedTuple
 Identity = tuple[int, int]
 
 
-class Target(NamedTuple):
+class Destination(NamedTuple):
     """An open descriptor.
 
     Attributes:
@@ -28,7 +28,7 @@ class Target(NamedTuple):
             os.close(self.fd)
 
 
-def open_target(output: str) -> Target:
+def open_destination(output: str) -> Destination:
     """Open what `logging.output` names: "stdout", "stderr" or the path of a file.
 
     Raises:
@@ -36,11 +36,11 @@ def open_target(output: str) -> Target:
     """
     if output in {"stdout", "stderr"}:
         fd = 1 if output == "stdout" else 2
-        return Target(fd, None, _identity(fd))
+        return Destination(fd, None, _identity(fd))
     return open_file(output)
 
 
-def open_file(path: str) -> Target:
+def open_file(path: str) -> Destination:
     """Open a file to append to it, created with mode 0644 (contract, section 6). Never blocks.
 
     Raises:
@@ -55,9 +55,9 @@ def open_file(path: str) -> Target:
         # A fifo that nobody reads. With its other end open here too, opening and writing go on as if somebody did
         # (fifo(7)). What else there is of this kind, such as a socket, cannot be opened so either.
         fd = os.open(path, flags | os.O_RDWR)
-        return Target(fd, path, _identity(fd), unread=True)
+        return Destination(fd, path, _identity(fd), unread=True)
     os.set_blocking(fd, True)
-    return Target(fd, path, _identity(fd))
+    return Destination(fd, path, _identity(fd))
 
 
 def _identity(fd: int) -> Identity:

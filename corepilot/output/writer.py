@@ -18,7 +18,7 @@ from collections.abc import Callable
 from enum import Enum
 from errno import EAGAIN
 
-from corepilot.output.target import Target, open_file
+from corepilot.output.target import Destination, open_file
 
 QUEUE_MAX_BYTES = 1024 * 1024
 BURST_MAX_BYTES = 8 * QUEUE_MAX_BYTES
@@ -52,13 +52,13 @@ class Writer:
         OSError: no thread can be started; the target is still the caller's.
     """
 
-    def __init__(self, target: Target, dropped_line: Callable[[int], bytes]) -> None:
+    def __init__(self, target: Destination, dropped_line: Callable[[int], bytes]) -> None:
         self.target = target
         self._now = target  # written by the writer's thread only
         self._dropped_line = dropped_line
         self._queue: SimpleQueue[bytes | _Mark] = SimpleQueue()
         self._lock = allocate_lock()  # for what both threads change; held for microseconds
-        self._next_target: Target | None = None
+        self._next_target: Destination | None = None
         self._reopening = False
         self._retired = False
         self._woken = False
@@ -101,7 +101,7 @@ class Writer:
         """Whether its thread is gone."""
         return self._ended
 
-    def writes_to(self, target: Target) -> bool:
+    def writes_to(self, target: Destination) -> bool:
         """Whether this is the writer for that target: one thread only may write to a file or pipe at any time."""
         same_name = target.path is not None and target.path == self.target.path
         return same_name or target.identity in {self.target.identity, self._now.identity}
@@ -115,7 +115,7 @@ class Writer:
         self._put_bytes += len(block)
         self._queue.put(block)
 
-    def move(self, target: Target) -> None:
+    def move(self, target: Destination) -> None:
         """Write what comes from now on to another target, which is then this writer's to close.
 
         While the writer is stuck the last one counts: those before it are closed, and nothing was written to them.
@@ -251,7 +251,7 @@ class Writer:
             left = self._switch(target)
         self._leave(left)
 
-    def _switch(self, target: Target | None) -> Target | None:
+    def _switch(self, target: Destination | None) -> Destination | None:
         """Write there from now on; returns what is to be closed."""
         before = self._now
         if target is None:
@@ -264,7 +264,7 @@ class Writer:
         self._now = target
         return before
 
-    def _leave(self, left: Target | None) -> None:
+    def _leave(self, left: Destination | None) -> None:
         if left is not None:
             left.close()
         self._look()

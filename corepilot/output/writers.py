@@ -11,7 +11,7 @@ from collections.abc import Callable
 from errno import EBUSY
 from typing import NamedTuple
 
-from corepilot.output.target import Target, open_target
+from corepilot.output.target import Destination, open_destination
 from corepilot.output.writer import Writer
 from corepilot.wording.counting import counted
 
@@ -30,7 +30,7 @@ class Prepared(NamedTuple):
     """
 
     writer: Writer
-    target: Target
+    target: Destination
     is_new: bool
     was_retired: bool
 
@@ -63,13 +63,13 @@ class Writers:
         """Do all that can fail before something else becomes the log. Never blocks.
 
         Args:
-            output: See `open_target`.
+            output: See `open_destination`.
 
         Raises:
             OSError: it cannot be opened, no thread can be started, or too many former log files are still being
                 written. Nothing has changed then.
         """
-        target = open_target(output)
+        target = open_destination(output)
         try:
             return self._writer_for(target)
         except OSError:
@@ -101,7 +101,7 @@ class Writers:
         in_order = sorted(self._writers, key=lambda writer: writer is not self._current)
         return all(writer.close(until - time.monotonic()) for writer in in_order)
 
-    def _writer_for(self, target: Target) -> Prepared:
+    def _writer_for(self, target: Destination) -> Prepared:
         self._forget_ended()
         for writer in self._writers:
             if writer.writes_to(target):

@@ -33,7 +33,7 @@ CONTRACTS = {
 """For each kind: the hook that gives the class, and the module and name of the contract that the class fulfils."""
 
 
-class Light(NamedTuple):
+class LightModule(NamedTuple):
     """The light part of a plugin, checked.
 
     Attributes:
@@ -116,7 +116,7 @@ class Plugins:
         implementation = self.implementation(light, kind, config.name, where, before)
         return Loaded(config.name, kind, implementation, options, light.capabilities)
 
-    def implementation(self, light: Light, kind: str, name: str, where: str, before: Footprint) -> type[Any]:
+    def implementation(self, light: LightModule, kind: str, name: str, where: str, before: Footprint) -> type[Any]:
         """Register a plugin's hooks and get its class: `load` without the options, which need a configuration.
 
         Args:
@@ -185,7 +185,7 @@ class Plugins:
             raise PluginError(f"{where}: a {kind} must implement {hook}; it implements {has}")
 
 
-def import_light(module: str, attribute: str, where: str, distribution: str = "") -> Light:
+def import_light(module: str, attribute: str, where: str, distribution: str = "") -> LightModule:
     """Import the light module of a plugin and check what it declares. Calls no hook.
 
     Args:
@@ -246,7 +246,7 @@ def _require_unchanged(before: Footprint, where: str) -> None:
         raise PluginError(f"{where}: loading it changed {' and '.join(changed)}; tell its author")
 
 
-def _declared(found: Any, where: str) -> Light:
+def _declared(found: Any, where: str) -> LightModule:
     api = getattr(found, "API", None)
     if api != API_VERSION:
         made_for = (
@@ -265,10 +265,10 @@ def _declared(found: Any, where: str) -> Light:
             tuple(fields_of(options))
         except (TypeError, NameError) as error:
             raise PluginError(f"{where}: {error}") from error
-    return Light(found, options, capabilities, api)
+    return LightModule(found, options, capabilities, api)
 
 
-def _options(light: Light, plain: Mapping[str, Any], where: str) -> Any:
+def _options(light: LightModule, plain: Mapping[str, Any], where: str) -> Any:
     if light.options is None:
         if plain:
             raise PluginError(f"{where}: it has no options, and was given {', '.join(sorted(plain))}")

@@ -1,1 +1,1 @@
-"""The supervisor process: boot, one generation per configuration, reload, stop."""
+"""The supervisor process: boot, one running system over all its configurations, reload, stop."""

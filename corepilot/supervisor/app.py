@@ -37,7 +37,7 @@ from corepilot.wording.failures import one_line_traceback
 if TYPE_CHECKING:
     from corepilot.plugin.manager import Plugins
     from corepilot.supervisor.reloader import Reloader
-    from corepilot.supervisor.target import Target
+    from corepilot.supervisor.target import SupervisorTarget
 
 RESERVED = 16
 """Descriptors that are kept for imports, reloads, the control socket and the stop, when jobs have taken all others."""
@@ -57,7 +57,7 @@ class App:
     control: ControlEndpoint
     shutdown: Shutdown
     reloader: "Reloader"
-    target: "Target"
+    target: "SupervisorTarget"
 
     def __init__(
         self, configuration: Configuration, arguments: RunArguments, channel: Channel, signals: Signals
@@ -130,27 +130,24 @@ class App:
 
     def _start_jobs(self) -> None:
         """Have the telemetry address, then start the jobs, in this order (contract, section 5)."""
-        if self.log.debugging:
-            from corepilot.config.diagnostics.shown import shown
-
-            self.log("debug", f"loaded config: {shown(self.configuration, self.environment.current())}")
+        self.show_configuration()
         telemetry = self.configuration.telemetry
         self.metrics.declare(telemetry.metrics if telemetry else ())
         self.environment.advertise(addresses_of(self.configuration))
         try:
             self.exposition.listen(telemetry, lambda: self.shutdown.begun)
         except OSError as error:
-            self.shutdown.give_up(REFUSED, f"the telemetry address cannot be had: {error.strerror}")
+            self.shutdown.refuse_start(REFUSED, f"the telemetry address cannot be had: {error.strerror}")
         if not self.shutdown.begun:
             self.jobs.start(jobs_of(self.configuration))
 
     def _start_rest(self) -> None:
         """Import and start what the first jobs did not need. A plugin's failure is logged."""
         from corepilot.supervisor.reloader import Reloader
-        from corepilot.supervisor.target import Target
+        from corepilot.supervisor.target import SupervisorTarget
 
         self.reloader = self.progress.reloader = Reloader(self, self._plugins)
-        self.target = Target(self)
+        self.target = SupervisorTarget(self)
         self.control.serve(self.target, self.progress.requests, self.reserve.refill)
         configuration = self.configuration
         if configuration.catalogs or (configuration.telemetry and configuration.telemetry.sinks):
@@ -173,6 +170,13 @@ class App:
         )
         for warning in (*configuration.warnings, *self.control.warnings):
             self.log("warning", warning)
+
+    def show_configuration(self) -> None:
+        """Write the configuration to the debug log (contract, section 6), without its secrets."""
+        if self.log.debugging:
+            from corepilot.config.diagnostics.shown import shown
+
+            self.log("debug", f"loaded config: {shown(self.configuration, self.environment.current())}")
 
     def ready(self) -> None:
         """Everything is up: tell the guard the stop's budget."""

@@ -39,6 +39,7 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     preloaded = preload.fork()
     faulthandler.enable()
     signals = Signals(lambda: channel.heard(BUSY_S))
+    channel.listening()
     kernel.unblock_signals()
     try:
         arguments = prepare()

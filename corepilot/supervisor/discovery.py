@@ -7,7 +7,7 @@ import gevent
 
 from corepilot import _version
 from corepilot.discovery.registrations import Registrations
-from corepilot.model.configuration import Configuration
+from corepilot.model.configuration import Configuration, Watch
 from corepilot.model.event import Event
 from corepilot.model.plugin import PluginReference
 from corepilot.output.log import Log
@@ -124,10 +124,10 @@ class Discovery:
         self.stop_watching()
         self._let_go(self.registrar, self.backend)
 
-    def give_up(self) -> None:
+    def stop_waiting(self) -> None:
         """Do not wait for the catalog any more."""
         if self.registrar is not None:
-            self.registrar.give_up()
+            self.registrar.stop_waiting()
 
     def _change_backend(self, configuration: Configuration, prepared: PreparedCatalog) -> None:
         registrar, backend = self.registrar, self.backend
@@ -158,12 +158,12 @@ class Discovery:
         if backend is not None:
             backend.close()
 
-    def _watcher(self, watch: object) -> "Watcher":
+    def _watcher(self, watch: Watch) -> "Watcher":
         from corepilot.discovery.watcher import Watcher
 
         assert self.backend is not None  # noqa: S101  - watches are made where there is one
         name = self._plugin.name if self._plugin else ""
-        return Watcher(self.backend, watch, self._publish, log=self._teller(name))  # type: ignore[arg-type]
+        return Watcher(self.backend, watch, self._publish, log=self._teller(name))
 
     def _count_instances(self) -> None:
         gauge = self._metrics.family("corepilot_watch_instances", "gauge", "passing instances", ("service",))

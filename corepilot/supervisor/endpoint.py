@@ -28,13 +28,15 @@ class ControlEndpoint:
         control: `control` of the first configuration.
         environment: What corepilot was given.
         log: The log.
-        give_up: Whether to stop waiting for the socket's directory.
+        cancelled: Whether to stop waiting for the socket's directory.
 
     Raises:
         CorepilotError: no place can be had.
     """
 
-    def __init__(self, control: Control, environment: Mapping[str, str], log: Log, give_up: Callable[[], bool]) -> None:
+    def __init__(
+        self, control: Control, environment: Mapping[str, str], log: Log, cancelled: Callable[[], bool]
+    ) -> None:
         self._environment, self._log = environment, log
         self._server: ControlServer | None = None
         self._socket = bind_control_socket(
@@ -42,7 +44,7 @@ class ControlEndpoint:
             environment,
             strict=control.strict,
             on_wait=lambda message: log("warning", message),
-            give_up=give_up,
+            cancelled=cancelled,
         )
 
     @property

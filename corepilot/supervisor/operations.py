@@ -8,11 +8,16 @@ from typing import Literal
 import gevent
 from gevent.event import Event as Flag
 
+from corepilot.errors import ControlError
+
 Line = dict[str, object]
 Result = Literal["done", "refused", "incomplete", "late"]
 
 KEPT_MAX = 64
 """How many operations are remembered."""
+
+UNDER_WAY_MAX = 256
+"""How many operations may be under way; one more is refused."""
 
 LINES_MAX = 10_000
 """How many changes of one operation are kept for those who read them late."""
@@ -30,11 +35,17 @@ class Operation:
     Attributes:
         id: A number, for `GET /v1/requests/ID`.
         kind: What was asked for.
+
+    Args:
+        number: The id.
+        kind: See above.
+        of_reader: Whether it is over when whoever waits for it goes away: it does nothing else.
     """
 
-    def __init__(self, number: int, kind: str) -> None:
+    def __init__(self, number: int, kind: str, *, of_reader: bool = False) -> None:
         self.id = number
         self.kind = kind
+        self.of_reader = of_reader
         self._lines: list[Line] = []
         self._result: Line | None = None
         self._news = Flag()
@@ -62,6 +73,13 @@ class Operation:
         Args:
             timeout_s: Seconds until the result is "late"; the operation goes on. None: as long as it takes.
         """
+        try:
+            yield from self._follow(timeout_s)
+        finally:
+            if self.of_reader:
+                self.finish("late", "nobody waits for it any more")
+
+    def _follow(self, timeout_s: float | None) -> Iterator[Line]:
         until = None if timeout_s is None else time.monotonic() + timeout_s
         read = 0
         while True:
@@ -109,11 +127,19 @@ class Operations:
         self._stopping = stopping
         self._known: OrderedDict[int, Operation] = OrderedDict()
         self._count = 0
+        self._under_way = 0
 
-    def begin(self, kind: str, work: Callable[[Operation], None]) -> Operation:
-        """Carry out something in a greenlet of its own; an exception ends it as refused, and passes on."""
+    def begin(self, kind: str, work: Callable[[Operation], None], *, of_reader: bool = False) -> Operation:
+        """Carry out something in a greenlet of its own; an exception ends it as refused, and passes on.
+
+        Raises:
+            ControlError: too much is under way.
+        """
+        if self._under_way >= UNDER_WAY_MAX:
+            raise ControlError(f"cannot {kind}: {UNDER_WAY_MAX} requests are under way; try again later")
         self._count += 1
-        operation = self._known[self._count] = Operation(self._count, kind)
+        self._under_way += 1
+        operation = self._known[self._count] = Operation(self._count, kind, of_reader=of_reader)
         if len(self._known) > KEPT_MAX:
             self._known.popitem(last=False)
         gevent.spawn(self._work, operation, work)
@@ -123,17 +149,17 @@ class Operations:
         """An operation by its id; None if it never was, or is forgotten."""
         return self._known.get(number)
 
-    def wait_until(self, reached: Callable[[], bool]) -> bool:
-        """Wait for something; False if everything stops before. Switches greenlets."""
+    def wait_until(self, operation: Operation, reached: Callable[[], bool]) -> bool:
+        """Wait for something; False if everything stops before, or nobody waits any more. Switches greenlets."""
         while not reached():
-            if self._stopping():
+            if self._stopping() or (operation.of_reader and operation.finished):
                 return False
             gevent.sleep(POLL_S)
         return True
 
-    @staticmethod
-    def _work(operation: Operation, work: Callable[[Operation], None]) -> None:
+    def _work(self, operation: Operation, work: Callable[[Operation], None]) -> None:
         try:
             work(operation)
         finally:
+            self._under_way -= 1
             operation.finish("refused", "corepilot could not carry it out; see its log")

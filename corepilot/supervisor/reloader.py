@@ -13,14 +13,21 @@ from gevent.event import Event as Flag
 
 from corepilot.errors import ControlError, CorepilotError
 from corepilot.http.time_slice import full_turn
+from corepilot.jobs.environment import ChildEnvironment
+from corepilot.jobs.jobset import JobSet
 from corepilot.model.configuration import Configuration
 from corepilot.output.log import Log, PreparedLog
 from corepilot.supervisor.arguments import LOAD_DEADLINE_S, RunArguments
 from corepilot.supervisor.desired import addresses_of, jobs_of
 from corepilot.supervisor.difference import Change, Difference, compare
 from corepilot.supervisor.discovery import Discovery, PreparedCatalog
+from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition, PreparedTelemetry
 from corepilot.supervisor.loading import load
+from corepilot.supervisor.shutdown import Shutdown
+from corepilot.system.process import Reaper
+from corepilot.system.reserve import DescriptorReserve
+from corepilot.telemetry.metrics import Metrics
 from corepilot.wording.counting import counted
 
 if TYPE_CHECKING:
@@ -39,13 +46,16 @@ class Supervised(Protocol):
     configuration: Configuration
     discovery: Discovery
     exposition: Exposition
-    environment: Any
-    metrics: Any
-    jobs: Any
-    reaper: Any
-    reserve: Any
-    control: Any
-    shutdown: Any
+    environment: ChildEnvironment
+    metrics: Metrics
+    jobs: JobSet
+    reaper: Reaper
+    reserve: DescriptorReserve
+    control: ControlEndpoint
+    shutdown: Shutdown
+
+    def show_configuration(self) -> None:
+        """Write the configuration to the debug log."""
 
     def ready(self) -> None:
         """Everything is up: tell the guard the stop's budget."""
@@ -260,6 +270,7 @@ class Reloader:
         app.configuration = new
         if prepared.log is not None:
             app.log.commit(prepared.log)
+        app.show_configuration()
         if prepared.control is not None:
             app.control.move(prepared.control)
         app.environment.advertise(addresses_of(new))
@@ -270,8 +281,8 @@ class Reloader:
             app.log("warning", warning)
 
     def _require_running(self) -> None:
-        if self._app.shutdown.begun:
-            raise ControlError(f"cannot reload: corepilot is stopping ({self._app.shutdown.reason})")
+        if self._app.shutdown.ending:
+            raise ControlError(f"cannot reload: corepilot is stopping ({self._app.shutdown.ending})")
 
 
 def _place(configuration: Configuration, path: str) -> str:

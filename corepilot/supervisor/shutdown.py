@@ -73,6 +73,11 @@ class Shutdown:
         """Whether everything stops."""
         return bool(self.reason)
 
+    @property
+    def ending(self) -> str:
+        """Why corepilot ends; "" as long as it does not."""
+        return self.reason or ("every job has ended" if self.finished.is_set() else "")
+
     def stop(self, reason: str, *, asked: bool = True) -> None:
         """Begin to stop; asked again, wait for nothing any more (contract, section 4.8; our decision).
 
@@ -102,7 +107,7 @@ class Shutdown:
     def kill_now(self) -> None:
         """Wait for nothing any more: every process is killed, the catalog is left as it is."""
         self._jobs.kill_now()
-        self._discovery.give_up()
+        self._discovery.stop_waiting()
 
     def extend(self, seconds: float) -> None:
         """Tell the guard how long the stop may still take. What was promised before is never taken back."""
@@ -125,7 +130,7 @@ class Shutdown:
         self.reasons = self.reasons.changed(quit=True)
         self.stop(name)
 
-    def give_up(self, status: int, message: str) -> None:
+    def refuse_start(self, status: int, message: str) -> None:
         """Stop because a start cannot go on."""
         self.reasons = self.reasons.changed(refused=status)
         self.stop(message)

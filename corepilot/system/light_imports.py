@@ -1,4 +1,4 @@
-"""Imports of the boot path, without what they import for features that nobody here uses.
+"""Imports of the boot path, without the modules that only their unused features need.
 
 gevent describes itself with zope.interface: 0.65 MB in every supervisor. Its interfaces then are plain empty classes;
 nobody asks them anything, they serve documentation and type registries. `dataclasses` imports `inspect` for classes

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from controlling import Outcome, Running
+from controlling import Running, outcome
 
 from corepilot.control.openapi import SCHEMAS, document, page
 from corepilot.control.routes import ROUTES
@@ -49,7 +49,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
     made = Running(tmp_path / "x.socket")
-    made.supervisor.outcome = Outcome(ok=True, changes=[CHANGE])
+    made.supervisor.outcome = outcome(ok=True, changes=[CHANGE])
     yield made
     made.server.stop()
 
@@ -143,7 +143,7 @@ def test_the_server_answers_as_the_document_says(running: Running, path: str, me
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_what_the_server_refuses_is_in_the_document(running: Running, path: str, method: str) -> None:
     operation = STORED["paths"][path][method]
-    running.supervisor.outcome = Outcome(ok=False, text="a.json5:1:1: wrong")
+    running.supervisor.outcome = outcome(ok=False, text="a.json5:1:1: wrong")
     running.supervisor.rejects = ["cannot record m: it is not declared"]
     real = re.sub(r"\{\w+\}", "nope", path)
     refused = set()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import gevent
 import pytest
-from controlling import DONE, Outcome, Running, change
+from controlling import DONE, Running, change, outcome
 
 from corepilot.cli.main import _carry_out
 from corepilot.errors import ControlError
@@ -241,7 +241,7 @@ PLAN: list[dict[str, object]] = [
 
 
 def test_plan_says_what_changes_and_why(running: Running, client: Client) -> None:
-    running.supervisor.outcome = Outcome(ok=True, changes=PLAN)
+    running.supervisor.outcome = outcome(ok=True, changes=PLAN)
     assert client("plan") == Answer(
         3,
         "db: restarted (is stopped and run again)\n  command: a -> b\\x1b\n  tags:  -> x\n"
@@ -249,9 +249,9 @@ def test_plan_says_what_changes_and_why(running: Running, client: Client) -> Non
     )
     answer = client("plan", "-o", "json")
     assert (answer.status, json.loads(answer.out)) == (3, {"changes": PLAN})
-    running.supervisor.outcome = Outcome(ok=True, changes=PLAN[:1])
+    running.supervisor.outcome = outcome(ok=True, changes=PLAN[:1])
     assert client("plan") == Answer(0, "nothing to do\nunchanged: 1 job\n")
-    running.supervisor.outcome = Outcome(ok=False, text="a.json5:1:1: wrong\na.json5:2:1: wrong\n")
+    running.supervisor.outcome = outcome(ok=False, text="a.json5:1:1: wrong\na.json5:2:1: wrong\n")
     assert client("plan") == Answer(1, "", "corepilot: a.json5:1:1: wrong\ncorepilot: a.json5:2:1: wrong\n")
 
 

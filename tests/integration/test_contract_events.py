@@ -76,7 +76,7 @@ def test_checks_maintenance_metrics_and_signals_in_events(tmp_path: Path) -> Non
         assert found == [
             "Startup global", "EnterMaintenance global", "Metric m|1.5", "Signal SIGHUP", "ExitMaintenance global",
         ]  # fmt: skip
-        assert corepilot.client("reload").returncode == 0
+        corepilot.reload_everything()
         eventually(lambda: events(corepilot).count("Startup global") == 2)
         assert "Shutdown global" in events(corepilot)
 

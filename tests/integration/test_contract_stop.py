@@ -191,7 +191,7 @@ def test_a_program_behind_a_shell_is_told_once_and_waited_for(tmp_path: Path) ->
     with Corepilot(config(jobs, "stopTimeout: 30,"), tmp_path) as corepilot:
         record = Record(corepilot)
         record.until("up")
-        corepilot.client("reload")
+        corepilot.reload_everything()
         record.until("up", 2)
         assert corepilot.stop(20) == 0
         assert record.words == ["up", "told", "cleaned", "post"] * 2
@@ -202,7 +202,10 @@ def test_what_is_left_of_a_job_is_killed_and_named_like_the_job(tmp_path: Path) 
     with Corepilot(config(f'{{name: "app", exec: {wrapped}}}', "stopTimeout: 1,"), tmp_path) as corepilot:
         Record(corepilot).until("up")
         assert corepilot.stop() == 0
-        assert "app: killing the job: still running 1 s after its stop signal; raise stopTimeout" in corepilot.output
+        assert (
+            "app: killing the job's processes sh: still running 1 s after its stop signal; raise stopTimeout"
+            in corepilot.output
+        )
         assert "killed: app" in corepilot.lines[-1]
 
 
@@ -239,7 +242,7 @@ def test_a_job_that_stops_after_others_is_there_until_they_have_ended(tmp_path: 
     with Corepilot(config(jobs), tmp_path) as corepilot:
         record = Record(corepilot)
         record.until("up", 2)
-        corepilot.client("reload")
+        corepilot.reload_everything()
         record.until("up", 4)
         assert corepilot.stop() == 0
         assert record.words == ["up", "up", "pre", "app", "post", "agent"] * 2

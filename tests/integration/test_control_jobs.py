@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gevent
 import pytest
-from controlling import DONE, Outcome, Running, change, job
+from controlling import DONE, Running, change, job, outcome
 
 from corepilot.control.operations import MOST_WAITING
 from corepilot.errors import ControlError
@@ -179,9 +179,9 @@ def test_plan(running: Running, body: object, location: str | None) -> None:
     changes: list[dict[str, object]] = [
         {"what": "job", "name": "x", "kind": "added", "settings": [], "consequence": "begins"}
     ]
-    running.supervisor.outcome = Outcome(ok=True, changes=changes)
+    running.supervisor.outcome = outcome(ok=True, changes=changes)
     assert found(post(running, "/v1/plan", body)) == {"changes": changes}
-    running.supervisor.outcome = Outcome(ok=False, text="3:5: wrong\n")
+    running.supervisor.outcome = outcome(ok=False, text="3:5: wrong\n")
     response = post(running, "/v1/plan", body)
     assert (response.status, error(response)) == (422, "3:5: wrong\n")
     assert running.supervisor.calls == [("plan", location)] * 2

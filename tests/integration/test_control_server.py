@@ -11,7 +11,7 @@ from pathlib import Path
 
 import gevent
 import pytest
-from controlling import Outcome, Running, Supervisor
+from controlling import Running, Supervisor, outcome
 
 from corepilot._version import __version__
 from corepilot.control.client import ControlClient
@@ -121,7 +121,7 @@ def test_v3_reload_tells_what_is_wrong(run: Run) -> None:
     response = running.ask("POST", "/v3/reload")
     assert (response.status, response.body) == (200, b"\n")
     assert running.supervisor.calls == [("reload judged", "everything")]
-    running.supervisor.outcome = Outcome(ok=False, text="app.json5:3:5: jobs[0].exec: cannot be a number\n")
+    running.supervisor.outcome = outcome(ok=False, text="app.json5:3:5: jobs[0].exec: cannot be a number\n")
     response = running.ask("POST", "/v3/reload")
     assert (response.status, response.body) == (422, b"app.json5:3:5: jobs[0].exec: cannot be a number\n")
     assert response.headers["content-type"].startswith("text/plain")

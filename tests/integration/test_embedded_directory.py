@@ -16,7 +16,7 @@ from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.embedded import inotify, plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
-from corepilot.discovery.embedded.look import State, look
+from corepilot.discovery.embedded.inspection import RecordState, inspect
 from corepilot.discovery.registrar import Registrar
 from corepilot.discovery.watcher import Watcher
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
@@ -332,13 +332,13 @@ def test_readers_never_see_half_a_record_nor_a_moment_without_the_instance(make:
         with at_most(DEADLINE_S):
             while len(outputs) < 500:
                 looks += 1
-                sight = look(str(file))
-                torn += sight.state is State.TORN
-                if sight.record is not None:
-                    assert len(set(sight.record.output)) <= 1
-                    outputs.add((sight.record.sequence, len(sight.record.output)))
+                found = inspect(str(file))
+                torn += found.state is RecordState.TORN
+                if found.record is not None:
+                    assert len(set(found.record.output)) <= 1
+                    outputs.add((found.record.sequence, len(found.record.output)))
                 else:
-                    assert sight.state is State.TORN
+                    assert found.state is RecordState.TORN
                 if looks % 50 == 0:
                     gevent.sleep(0)
         assert len(outputs) >= 500, f"{len(outputs)} different records, {torn} of {looks} torn"

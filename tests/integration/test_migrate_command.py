@@ -35,7 +35,7 @@ def test_a_difference_is_named_with_its_place_and_its_setting(tmp_path: Path) ->
     good, file = write(tmp_path, "a.json5", UNCHANGED), write(tmp_path, "b.json5", CHANGED)
     answer = cli("migrate", good, file)
     assert answer.returncode == 3
-    said = "loads, with 1 difference from ContainerPilot; 1 wants a decision (exit status 3)"
+    said = "loads, with 1 difference from ContainerPilot; 1 needs a decision (exit status 3)"
     assert f"{good}: loads unchanged\n{file}: {said}\n" in answer.stdout
     assert "  tls-verify (decide): consul (line 1)\n" in answer.stdout
     assert "    to restore:     consul: { tls: { verify: false } }" in answer.stdout

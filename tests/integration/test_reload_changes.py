@@ -106,18 +106,10 @@ def test_what_was_stopped_by_hand_and_maintenance_survive_all_but_a_reload_of_ev
         command = Path(f"/proc/{corepilot.job('a')['pid']}/cmdline").read_bytes()
         assert command == b"sleep\x001011\x00"  # under the configuration of now
         assert corepilot.client("stop", "a").returncode == 0
-        reload_everything(corepilot)
+        corepilot.reload_everything()
         eventually(lambda: corepilot.job("a")["state"] == "running")
         assert corepilot.job("a")["health"] == "unknown"
         assert corepilot.stop() == 0
-
-
-def reload_everything(corepilot: Corepilot) -> None:
-    with closing(socket.socket(socket.AF_UNIX)) as connected:
-        connected.settimeout(30)
-        connected.connect(str(corepilot.socket))
-        connected.sendall(b"POST /v3/reload HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
-        assert b" 200 " in connected.recv(100)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +217,7 @@ def test_a_stop_during_a_reload_takes_as_long_as_without_it(tmp_path: Path) -> N
         record = Record(corepilot)
         record.until("up")
         corepilot.until_ready()
-        reload_everything(corepilot)
+        corepilot.reload_everything()
         corepilot.until("reloading")
         assert corepilot.stop() == 0
         assert record.words == ["up", "pre", "term", "post"]

@@ -77,8 +77,8 @@ def test_a_bad_configuration_changes_nothing_and_is_reported_with_its_place(tmp_
         assert "exek" in answer.stderr
         assert corepilot.job("app")["pid"] == pid
         corepilot.configure(SLEEPER)
-        assert corepilot.client("reload").returncode == 0
-        eventually(lambda: corepilot.job("app")["pid"] not in {pid, None})
+        assert corepilot.client("reload", "--all").returncode == 0
+        assert corepilot.job("app")["pid"] not in {pid, None}
 
 
 @pytest.mark.slow
@@ -87,8 +87,8 @@ def test_many_reloads_leave_one_process_a_job_and_nothing_else(tmp_path: Path) -
     with Corepilot(config, tmp_path) as corepilot:
         corepilot.until_ready()
         before = len(os.listdir(f"/proc/{corepilot.supervisor}/fd"))
-        for _ in range(40):
-            assert corepilot.client("reload").returncode == 0
+        for _ in range(20):
+            assert corepilot.client("reload", "--all").returncode == 0
         eventually(lambda: [job["state"] for job in corepilot.status()["jobs"]] == ["running"] * 3)
         children = Path(f"/proc/{corepilot.supervisor}/task/{corepilot.supervisor}/children").read_text().split()
         assert len(children) == 3
@@ -102,7 +102,7 @@ def test_a_stop_during_a_reload_wins(tmp_path: Path) -> None:
     with Corepilot(config, tmp_path) as corepilot:
         corepilot.until("up")
         corepilot.until_ready()
-        assert corepilot.client("reload").returncode == 0
+        corepilot.reload_everything()
         corepilot.signal(signal.SIGTERM)
         assert corepilot.wait() == 0
         assert corepilot.output.count("up\n") == 1
@@ -128,7 +128,7 @@ def test_shutdown_is_a_stop_that_was_asked_for(tmp_path: Path) -> None:
         corepilot.until_ready()
         assert corepilot.client("shutdown").returncode == 0
         assert corepilot.wait() == 0
-        assert "a stop request" in corepilot.lines[-1]
+        assert "a shutdown request" in corepilot.lines[-1]
 
 
 @pytest.mark.parametrize("strict", ["", ', strict: "true"'])

@@ -71,4 +71,4 @@ def test_an_address_that_the_options_take_is_one_that_the_client_takes(address: 
         options = Options(address=address, scheme=scheme)
     except OptionError:
         return
-    parse_origin(options.endpoint().origin)
+    parse_origin(options.origin)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corepilot.discovery.backoff import Backoff
-from corepilot.discovery.desired import Desired, Step
+from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance
 from corepilot.model.service import Registration, Status
 
 BASE = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=10)
@@ -27,7 +27,7 @@ class Catalog:
 
     holds: tuple[Registration, Status] | None = None
 
-    def do(self, desired: Desired, step: Step, outcome: str, now: float) -> None:
+    def do(self, desired: DesiredInstance, step: CatalogCall, outcome: str, now: float) -> None:
         if outcome == "forgotten":
             self.holds = None
         if outcome == "refused":
@@ -48,7 +48,7 @@ class Catalog:
             desired.succeeded(step)
 
 
-def wish(desired: Desired, what: tuple[str, int, Status], now: float) -> float:
+def wish(desired: DesiredInstance, what: tuple[str, int, Status], now: float) -> float:
     kind, number, status = what
     if kind == "advertise":
         desired.advertise(BASE.changed(port=number), status, "", now)
@@ -64,7 +64,7 @@ def wish(desired: Desired, what: tuple[str, int, Status], now: float) -> float:
 def test_the_catalog_ends_up_as_wished(
     history: list[tuple[tuple[str, int, Status], list[tuple[str, int, Status]], str]],
 ) -> None:
-    desired, catalog, now = Desired(BASE, Backoff()), Catalog(), 0.0
+    desired, catalog, now = DesiredInstance(BASE, Backoff()), Catalog(), 0.0
     for before, during, outcome in history:
         now = wish(desired, before, now)
         step = desired.next_step(now)
@@ -96,7 +96,7 @@ def test_the_catalog_ends_up_as_wished(
 
 @given(st.lists(outcomes, max_size=20))
 def test_nothing_is_called_for_what_was_never_wanted(outcomes: list[str]) -> None:
-    desired = Desired(BASE, Backoff())
+    desired = DesiredInstance(BASE, Backoff())
     desired.report("passing", "", 0.0)
     desired.withdraw(1.0)
     assert desired.next_step(2.0) is None

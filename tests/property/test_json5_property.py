@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from corepilot.config.text.json5 import Json5Error, Node, parse, position
+from corepilot.config.text.json5 import parse
+from corepilot.config.text.json5_document import Json5Error, Node, position
 
 BLANKS = st.sampled_from(
     ["", "", "", " ", "\n", "\t ", "\r\n", "// c,]}'\n", "/* c */", "/**/", " /* \n* / */ ", "\u2028"]

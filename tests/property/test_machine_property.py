@@ -94,14 +94,14 @@ def test_a_stop_always_ends_and_no_job_has_two_processes(
     config: list[Job],
     how: list[Behaviour],
     events: list[tuple[str, Any]],
-    hurry: bool,  # noqa: FBT001
+    kill_now: bool,  # noqa: FBT001
 ) -> None:
     world = World(config, dict(zip(HOW, how, strict=True)))  # asserts on every step
     for what, detail in events:
         happen(world, what, detail)
     world.publish("shutdown")
-    if hurry:
-        world.hurry()
+    if kill_now:
+        world.kill_now()
         world.run(0.01)
     else:
         world.run((len(world.actors) + 4) * 2 * (30 + 5 + 11) + 60)

@@ -14,7 +14,7 @@ from corepilot.config.loading.pipeline import load
 from corepilot.migrate.conversion import convert, decisions
 from corepilot.migrate.errors import MigrationError
 from corepilot.migrate.masking import Masked
-from corepilot.migrate.reading import Old
+from corepilot.migrate.reading import Version2File
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{1,8}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="{}"), min_size=1, max_size=12)
@@ -69,7 +69,7 @@ def around(text: str, draw: st.DataObject) -> str:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(config=FILES, program=st.lists(WORDS, max_size=3), draw=st.data())
 def test_the_result_loads(tmp_path: Path, config: dict[str, Any], program: list[str], draw: st.DataObject) -> None:
-    text = convert(Old(around(json.dumps(config), draw)), program)
+    text = convert(Version2File(around(json.dumps(config), draw)), program)
     (tmp_path / "new").write_text(text)
     for variables in ({}, {key.upper(): "1" for key in config}):
         environment = {"PATH": os.defpath, **variables}
@@ -91,7 +91,7 @@ PARTS = st.sampled_from(
 def test_no_text_brings_it_down(text: str) -> None:
     try:
         assert len(Masked(text).text) == len(text)
-        convert(Old(text), ["app"])
+        convert(Version2File(text), ["app"])
     except MigrationError as error:
         assert error.offset <= len(text)  # noqa: PT017  - any other exception is the failure
 
@@ -99,6 +99,6 @@ def test_no_text_brings_it_down(text: str) -> None:
 @pytest.mark.parametrize("text", ['{"services": [{}]}', '{"services": [{"name": 1}], "preStart": {}}'])
 def test_odd_values(text: str) -> None:
     try:
-        convert(Old(text), [])
+        convert(Version2File(text), [])
     except MigrationError as error:
         assert str(error).startswith("cannot")  # noqa: PT017  - either is allowed, anything else is not

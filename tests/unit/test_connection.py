@@ -74,5 +74,5 @@ def test_hurry_allows_a_try_now() -> None:
     one = line()
     one.begun(0)
     one.down(0, 0)
-    one.hurry(0.1)
+    one.retry_now(0.1)
     assert one.wait_s(0.1) == 0

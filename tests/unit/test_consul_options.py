@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from corepilot_consul.plugin import CAPABILITIES, Options, Tls, is_token
+from corepilot_consul.plugin import CAPABILITIES, Options, Tls
 
 from corepilot.config.schema.options import judge
 from corepilot.http.origin import parse_origin
@@ -34,7 +34,7 @@ from corepilot.plugin.options import build, fields_of
 )
 def test_addresses(address: str, scheme: str, origin: str) -> None:
     options = Options(address=address, scheme=scheme)
-    assert options.endpoint().origin == origin
+    assert options.origin == origin
     parse_origin(origin)  # the client takes it
 
 
@@ -104,7 +104,7 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -
         Options(token=token)
     assert caught.value.name == "token"
     assert token not in str(caught.value)
-    assert not is_token(token)
+    assert not Options.accepts_token(token)
 
 
 def test_certificates_are_verified_unless_somebody_says_no() -> None:

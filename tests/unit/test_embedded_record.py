@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from corepilot.discovery.embedded import clock
 from corepilot.discovery.embedded.clock import BootClock
 from corepilot.discovery.embedded.names import directory_name, new_file_name
-from corepilot.discovery.embedded.record import LIMIT_BYTES, ForeignError, Record, TornError, decode, encode
+from corepilot.discovery.embedded.record import LIMIT_BYTES, ForeignRecordError, Record, TornError, decode, encode
 from corepilot.model.service import Registration
 
 RECORD = Record.of(
@@ -80,7 +80,7 @@ def test_half_of_one_and_half_of_another_is_neither(first: int, second: int, cut
 
 @given(st.binary(max_size=200))
 def test_other_bytes_are_foreign(data: bytes) -> None:
-    with pytest.raises(ForeignError):
+    with pytest.raises(ForeignRecordError):
         decode(data)
 
 
@@ -100,7 +100,7 @@ def test_other_bytes_are_foreign(data: bytes) -> None:
 def test_a_record_with_wrong_values_is_foreign(change: dict[str, object]) -> None:
     payload = json.dumps({**asdict(RECORD), **change}).encode()
     data = b"corepilot-instance 1 %08x %06d\n%s\n" % (crc32(payload), len(payload), payload)
-    with pytest.raises(ForeignError, match="its record is broken"):
+    with pytest.raises(ForeignRecordError, match="its record is broken"):
         decode(data)
 
 

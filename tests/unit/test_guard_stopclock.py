@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corepilot.guard.stopclock import ACKNOWLEDGE_S, ALLOWANCES, LATE_S, SLACK_S, StopClock
+from corepilot.guard.stopclock import ACKNOWLEDGE_S, ALLOWANCES, LATE_S, SLACK_S, STARTING_S, StopClock
 
 
 def test_nothing_is_due_before_a_stop_was_asked_for() -> None:
@@ -136,3 +136,14 @@ def test_no_verdict_comes_early_and_none_fails_to_come(steps: list[tuple[float, 
             if clock.verdict(clock.due + LATE_S / 2) is not None:
                 return
         raise AssertionError("judged on time, it must come to a verdict")
+
+
+def test_a_supervisor_that_has_not_said_anything_yet_has_longer() -> None:
+    clock = StopClock()
+    clock.asked(10.0, starting=True)
+    assert clock.verdict(10.0 + STARTING_S - 0.1) is None
+    assert clock.verdict(10.0 + STARTING_S) == "silent"
+    clock = StopClock()
+    clock.asked(10.0, starting=True)
+    clock.announced(12.0)
+    assert clock.verdict(12.5) == "overran"

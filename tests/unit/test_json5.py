@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from corepilot.config.text.json5 import MAX_CHARS, MAX_DEPTH, Json5Error, Node, parse, position
+from corepilot.config.text.json5 import MAX_CHARS, parse
+from corepilot.config.text.json5_document import MAX_DEPTH, Json5Error, Node, position
 
 DATA = Path(__file__).parents[1] / "data" / "json5" / "reference.jsonl"
 REFERENCE: list[dict[str, Any]] = [json.loads(line) for line in DATA.read_text("utf-8").splitlines()]

@@ -427,7 +427,7 @@ def test_asked_twice_nobody_waits_for_others() -> None:
     jobs = [job(), job("agent", stop_after=("app",))]
     world = World(jobs, {"app": Behaviour(((None, 0),), term_s=None), "agent": FOREVER}).run(1)
     world.publish("shutdown")
-    world.run(0.1).hurry()
+    world.run(0.1).kill_now()
     assert world.run(0.1).over
 
 
@@ -485,7 +485,7 @@ def test_a_second_stop_waits_for_nothing() -> None:
     world = World(jobs, {"app": Behaviour(((None, 0),), term_s=None), "hook": FOREVER}).run(1)
     world.publish("shutdown")
     world.run(0.5)
-    world.hurry()
+    world.kill_now()
     assert world.run(0.01).over
 
 

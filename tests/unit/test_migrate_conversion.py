@@ -11,7 +11,7 @@ from corepilot.config.loading.pipeline import load
 from corepilot.config.text.json5 import parse
 from corepilot.migrate.conversion import convert, decisions, is_version_2
 from corepilot.migrate.errors import MigrationError
-from corepilot.migrate.reading import Old
+from corepilot.migrate.reading import Version2File
 
 
 def test_the_main_program_is_the_first_service() -> None:
@@ -263,7 +263,7 @@ def test_a_service_that_may_not_be_there_is_not_the_main_program() -> None:
 @pytest.mark.parametrize("text", ['{"services": [{"port": 1}]}', '{"services": [{"name": tru}]}'])
 def test_what_cannot_be_converted(text: str) -> None:
     with pytest.raises(MigrationError):
-        convert(Old(text), ["app"])
+        convert(Version2File(text), ["app"])
 
 
 # -------------------------------------------------------------------------------------------------- what is not there
@@ -294,10 +294,10 @@ def test_keys_of_our_own_are_told_at_the_top() -> None:
 
 
 def test_versions_are_told_apart() -> None:
-    assert is_version_2(Old('{"services": []}'))
-    assert is_version_2(Old('{"telemetry": {"sensors": []}}'))
-    assert not is_version_2(Old('{"consul": "x", "jobs": [], "services": []}'))
-    assert not is_version_2(Old('{"consul": "x", "telemetry": {}}'))
+    assert is_version_2(Version2File('{"services": []}'))
+    assert is_version_2(Version2File('{"telemetry": {"sensors": []}}'))
+    assert not is_version_2(Version2File('{"consul": "x", "jobs": [], "services": []}'))
+    assert not is_version_2(Version2File('{"consul": "x", "telemetry": {}}'))
 
 
 def test_the_result_loads(tmp_path: Any) -> None:

@@ -8,11 +8,11 @@ import pytest
 from corepilot.migrate.errors import MigrationError
 from corepilot.migrate.layout import command, decide, member, quoted
 from corepilot.migrate.masking import Masked, scan, without_trim
-from corepilot.migrate.outline import Value, read
-from corepilot.migrate.reading import DYNAMIC, Old
+from corepilot.migrate.outline import OutlineNode, read
+from corepilot.migrate.reading import DYNAMIC, Version2File
 
 
-def plain(value: Value, source: str) -> object:
+def plain(value: OutlineNode, source: str) -> object:
     """Structure and texts; keys that stand twice become lists."""
     if value.kind == "object":
         return [(key, plain(one, source)) for key, one in value.members]
@@ -62,9 +62,9 @@ def test_what_is_around_a_place() -> None:
     ],
 )
 def test_commas_that_are_mended(source: str, found: list[tuple[int, str]]) -> None:
-    slips = Old(source).slips
-    assert [slip.offset for slip in slips] == [offset for offset, _ in found]
-    assert all(word in slip.text for slip, (_, word) in zip(slips, found, strict=True))
+    comma_mistakes = Version2File(source).comma_mistakes
+    assert [mistake.offset for mistake in comma_mistakes] == [offset for offset, _ in found]
+    assert all(word in mistake.text for mistake, (_, word) in zip(comma_mistakes, found, strict=True))
 
 
 def test_assignments_and_definitions_are_kept() -> None:
@@ -116,7 +116,7 @@ def test_what_is_no_json(text: str) -> None:
 
 
 def test_meanings() -> None:
-    old = Old('{"a": "x\\u0041", "b": 5, "c": null, "d": "{{ .D }}", "e": [1]}')
+    old = Version2File('{"a": "x\\u0041", "b": 5, "c": null, "d": "{{ .D }}", "e": [1]}')
     found = {key: old.meaning(value) for key, value in old.root.members}
     assert found == {"a": "xA", "b": 5, "c": None, "d": DYNAMIC, "e": DYNAMIC}
 

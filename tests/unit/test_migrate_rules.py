@@ -176,3 +176,20 @@ def test_the_setting_restores_the_old_way(rule: str) -> None:
     before, after = RESTORED[rule]
     assert found(before, rule)
     assert not found(after, rule)
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        (jobs('{name: "a", exec: "x", when: {}}'), ["jobs[0].when"]),
+        (jobs('{name: "a"}, {name: "b", exec: "x", when: {source: "a", once: "exitSuccess"}}'), ["jobs[1].when"]),
+        (
+            jobs('{name: "a", exec: "x"}, {name: "b", exec: "x", when: {source: "a", each: "healthy"}}'),
+            ["jobs[1].when"],
+        ),
+        (jobs('{name: "a", exec: "x"}, {name: "b", exec: "x", when: {source: "a", once: "exitFailed"}}'), []),
+        (jobs('{name: "a", exec: "x", when: {interval: 1}}, {name: "b", exec: "x", when: {source: "SIGHUP"}}'), []),
+    ],
+)
+def test_jobs_that_wait_in_vain(text: str, paths: list[str]) -> None:
+    assert found(text, "waits-in-vain") == paths

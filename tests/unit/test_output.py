@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from corepilot.model.configuration import Logging
 from corepilot.output.lines import LineSplitter
 from corepilot.output.log import Log
-from corepilot.output.target import Target, open_file
+from corepilot.output.target import Destination, open_file
 from corepilot.output.writer import BURST_MAX_BYTES, QUEUE_MAX_BYTES, Writer
 
 
@@ -253,7 +253,7 @@ def test_a_socket_is_no_log_file(tmp_path: Path) -> None:
 
 def test_a_reader_that_stopped_costs_bytes_not_time() -> None:
     read_end, write_end = os.pipe()
-    writer = Writer(Target(write_end, None, (0, 0)), lambda size: b"lost %d\n" % size)
+    writer = Writer(Destination(write_end, None, (0, 0)), lambda size: b"lost %d\n" % size)
     block = b"x" * 65535 + b"\n"
     for _ in range(3 * BURST_MAX_BYTES // len(block)):
         writer.write(block)
@@ -270,7 +270,7 @@ def test_a_reader_that_stopped_costs_bytes_not_time() -> None:
 
 def test_the_writer_is_congested_while_it_gets_on_and_not_when_it_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
     read_end, write_end = os.pipe()
-    writer = Writer(Target(write_end, None, (0, 0)), lambda size: b"lost %d\n" % size)
+    writer = Writer(Destination(write_end, None, (0, 0)), lambda size: b"lost %d\n" % size)
     block = b"x" * 65535 + b"\n"
 
     def congested() -> bool:
@@ -292,7 +292,7 @@ def test_the_writer_is_congested_while_it_gets_on_and_not_when_it_is_stuck(monke
 def test_a_writer_that_is_stuck_takes_no_burst(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("corepilot.output.writer.STUCK_S", 0.0)
     read_end, write_end = os.pipe()
-    writer = Writer(Target(write_end, None, (0, 0)), lambda size: b"lost %d\n" % size)
+    writer = Writer(Destination(write_end, None, (0, 0)), lambda size: b"lost %d\n" % size)
     block = b"x" * 65535 + b"\n"
     for _ in range(2 * BURST_MAX_BYTES // len(block)):
         writer.write(block)

@@ -14,8 +14,8 @@ from weakref import WeakSet
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.errors import UnknownInstanceError
 from corepilot.model.service import Query, Registration, Snapshot, Status
+from corepilot_consul.agent import Agent
 from corepilot_consul.light_consul import CB, Consul, ConsulException
-from corepilot_consul.plugin import Options
 from corepilot_consul.reading import snapshot_of
 from corepilot_consul.transport import Transport
 from corepilot_consul.watch import Watch
@@ -39,9 +39,9 @@ class _Client(Consul):  # type: ignore[misc]  # py-consul has no types
 class ConsulBackend(Backend):
     """One client of one Consul agent. See `corepilot.discovery.backend.Backend` for what the methods promise."""
 
-    options: Options
+    options: Agent
 
-    def __init__(self, options: Options, context: BackendContext) -> None:
+    def __init__(self, options: Agent, context: BackendContext) -> None:
         super().__init__(options, context)
         self._transport = Transport(options)
         self._client = _Client(self._transport)

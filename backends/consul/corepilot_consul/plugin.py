@@ -1,7 +1,7 @@
 """Registers and watches services through a Consul agent."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from corepilot.plugin import API_VERSION, OptionError, hookimpl, option
 
@@ -12,18 +12,6 @@ DEFAULT_ADDRESS = "127.0.0.1:8500"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # What Go's strconv.ParseBool takes, which reads CONSUL_HTTP_SSL for Consul's own programs.
 _SSL = {"1": "https", "true": "https", "t": "https", "0": "http", "false": "http", "f": "http"}
-
-
-class Endpoint(NamedTuple):
-    """Where the agent is.
-
-    Attributes:
-        scheme: "http", "https" or "unix".
-        origin: "http://host:port", "https://host:port" or "unix:///path".
-    """
-
-    scheme: str
-    origin: str
 
 
 @dataclass(frozen=True)
@@ -105,12 +93,20 @@ class Options:
     def __post_init__(self) -> None:
         if self.scheme.lower() not in {"", "http", "https"}:
             raise OptionError("scheme", "a scheme is http or https")
-        if not is_token(self.token):
+        if not self.accepts_token(self.token):
             raise OptionError("token", "a token has no spaces, line ends or other than ASCII characters")
-        self.endpoint()
+        _ = self.origin
 
-    def endpoint(self) -> Endpoint:
+    @staticmethod
+    def accepts_token(text: str) -> bool:
+        """Whether a text can be sent as a token: a header holds no line ends, and Consul makes no other tokens."""
+        return text.isascii() and text.isprintable() and " " not in text
+
+    @property
+    def origin(self) -> str:
         """Where the agent is, from `address` and `scheme` (ContainerPilot contract, section 3.4).
+
+        "http://host:port", "https://host:port" or "unix:///path".
 
         A prefix of the address beats `scheme`, as in Consul's own client. A port that is left out is 80 or 443.
 
@@ -126,15 +122,10 @@ class Options:
         if scheme == "unix":
             if not rest.startswith("/"):
                 raise OptionError("address", "a socket is given by its absolute path: unix:///run/consul.sock")
-            return Endpoint(scheme, f"unix://{rest}")
+            return f"unix://{rest}"
         if scheme not in _DEFAULT_PORTS:
             raise OptionError("address", "an address starts with http://, https://, unix:// or with the host")
-        return Endpoint(scheme, f"{scheme}://{_host_and_port(rest.removesuffix('/'), _DEFAULT_PORTS[scheme])}")
-
-
-def is_token(text: str) -> bool:
-    """Whether a text can be sent as a token: HTTP takes no line ends in a header, and Consul makes no other tokens."""
-    return text.isascii() and text.isprintable() and " " not in text
+        return f"{scheme}://{_host_and_port(rest.removesuffix('/'), _DEFAULT_PORTS[scheme])}"
 
 
 def _host_and_port(text: str, default_port: int) -> str:

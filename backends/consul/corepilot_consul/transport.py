@@ -21,10 +21,10 @@ from corepilot.http.client import Client, ClientLimits
 from corepilot.http.errors import HttpError, HttpTimeoutError
 from corepilot.http.message import Headers, Response
 from corepilot.http.tls import TlsOptions
+from corepilot_consul.agent import Agent
 from corepilot_consul.blocking import deadline_for
 from corepilot_consul.light_consul import HTTPClient
 from corepilot_consul.light_consul import Response as Parsable
-from corepilot_consul.plugin import Options, is_token
 
 CALL_DEADLINE_S = 10.0
 """For a request that does not block by design. The registrar's own deadlines are shorter."""
@@ -42,13 +42,13 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
     """What `consul.base.Consul` sends its requests through.
 
     Args:
-        options: Validated.
+        agent: Where the agent is, and with what to ask it.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, agent: Agent) -> None:
         super().__init__()
-        self._options = options
-        self._client = Client(options.endpoint().origin, tls=_tls(options), limits=_LIMITS)
+        self._agent = agent
+        self._client = Client(agent.origin, tls=_tls(agent), limits=_LIMITS)
         self._not_before = 0.0
 
     @property
@@ -189,28 +189,26 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
             self._not_before = monotonic() + min(int(text[:4]), _LONGEST_RETRY_AFTER_S)
 
     def _token(self) -> str:
-        options = self._options
-        if options.token or not options.token_file:
-            return options.token
+        agent = self._agent
+        if agent.token or not agent.token_file:
+            return agent.token
         # Read anew each time, so that a rotated token counts at once: a few bytes, as a rule from memory.
         try:
-            descriptor = os.open(options.token_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            descriptor = os.open(agent.token_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 text = os.read(descriptor, _LONGEST_TOKEN_BYTES)
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise BackendUnavailableError(
-                f"cannot read the token file {options.token_file}: {error.strerror}"
-            ) from error
+            raise BackendUnavailableError(f"cannot read the token file {agent.token_file}: {error.strerror}") from error
         token = text.decode("utf-8", "replace").strip()
-        if not is_token(token):
-            raise BackendRefusedError(f"cannot use the token file {options.token_file}: it holds more than a token")
+        if not agent.accepts_token(token):
+            raise BackendRefusedError(f"cannot use the token file {agent.token_file}: it holds more than a token")
         return token
 
 
-def _tls(options: Options) -> TlsOptions:
-    tls = options.tls
+def _tls(agent: Agent) -> TlsOptions:
+    tls = agent.tls
     both = tls.clientcert and tls.clientkey
     return TlsOptions(
         ca_file=tls.cafile,

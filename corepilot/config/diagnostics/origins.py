@@ -3,7 +3,7 @@
 from array import array
 
 from corepilot.config.diagnostics.source_map import key_text
-from corepilot.config.text.json5 import Node
+from corepilot.config.text.json5_document import Node
 from corepilot.gotemplate import Rendered
 from corepilot.model.origin import Origins
 

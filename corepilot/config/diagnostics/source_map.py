@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from corepilot.config.diagnostics.problems import Problem, Severity
-from corepilot.config.text.json5 import Node
+from corepilot.config.text.json5_document import Node
 from corepilot.gotemplate import Rendered
 
 Path = tuple[str | int, ...]

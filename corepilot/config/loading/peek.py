@@ -54,7 +54,8 @@ def control_socket(location: str, environment: Mapping[str, str]) -> str | None:
     Raises:
         ConfigError: there is no such file, or it cannot be read.
     """
-    from corepilot.config.text.json5 import Json5Error, parse
+    from corepilot.config.text.json5 import parse
+    from corepilot.config.text.json5_document import Json5Error
     from corepilot.errors import ConfigError
     from corepilot.gotemplate import TemplateError, render
     from corepilot.sources.file import read

@@ -9,7 +9,8 @@ from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.loading.exchange import JUDGING, PARSING, READING, RENDERING, LoadRequest, LoadResult
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.judge import judge
-from corepilot.config.text.json5 import Json5Error, parse
+from corepilot.config.text.json5 import parse
+from corepilot.config.text.json5_document import Json5Error
 from corepilot.gotemplate import TemplateError, render
 from corepilot.sources.file import read
 from corepilot.sources.source import SourceError

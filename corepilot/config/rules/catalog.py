@@ -7,7 +7,7 @@ from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.named_plugins import Named, plugin_of
+from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
 from corepilot.model.plugin import PluginReference
 
 GROUP = "corepilot.backends"
@@ -46,7 +46,7 @@ def catalog_of(data: Mapping[str, Any], override: str | None, verdict: Verdict, 
     if consul is not None and discovery is not None:
         rule = "consul is given as well, and it is the short form for discovery with the backend consul"
         verdict.complain(("discovery",), Complaint("two-catalogs", rule, "leave one of them out", key=True))
-    wanted: Named | None
+    wanted: NamedPlugin | None
     if override:
         wanted = _overriding(override, verdict)
     elif discovery is not None:
@@ -72,14 +72,14 @@ def consul_options(value: str) -> dict[str, Any]:
     return {"address": value, "scheme": "http"}
 
 
-def _consul(value: Any, verdict: Verdict) -> Named | None:
+def _consul(value: Any, verdict: Verdict) -> NamedPlugin | None:
     path: Path = ("consul",)
     if isinstance(value, str):
         options = _with_host(consul_options(value), path, verdict)
-        return Named("consul", options, path, path, spared=_spared(options))
+        return NamedPlugin("consul", options, path, path, spared=_spared(options))
     if isinstance(value, dict):
         options = _with_host(value, (*path, "address"), verdict)
-        return Named("consul", options, path, path, inside=True, spared=_spared(options))
+        return NamedPlugin("consul", options, path, path, inside=True, spared=_spared(options))
     if value is not None and value is not False:
         verdict.complain(path, Complaint("bad-discovery", f"{shown(value)} names no catalog", _CONSUL_FORM))
     return None
@@ -109,16 +109,16 @@ def _with_host(options: dict[str, Any], path: Path, verdict: Verdict) -> dict[st
     return {**options, key: meant}
 
 
-def _discovery(value: Any, verdict: Verdict) -> Named | None:
+def _discovery(value: Any, verdict: Verdict) -> NamedPlugin | None:
     path: Path = ("discovery",)
     if isinstance(value, str) and value:
-        return Named(value, {}, path, path)
+        return NamedPlugin(value, {}, path, path)
     if isinstance(value, dict):
         key = "backend" if "backend" in value else next((one for one in value if one.lower() == "backend"), "backend")
         options = {name: one for name, one in value.items() if name != key}
         name = value.get(key)
         if isinstance(name, str) and name:
-            return Named(name, options, (*path, "backend"), path, inside=True)
+            return NamedPlugin(name, options, (*path, "backend"), path, inside=True)
         if name is None:
             complaint = Complaint("missing-key", "it does not name a backend", 'add backend: "embedded"')
             verdict.complain(path, complaint)
@@ -130,7 +130,7 @@ def _discovery(value: Any, verdict: Verdict) -> Named | None:
     return None
 
 
-def _overriding(text: str, verdict: Verdict) -> Named | None:
+def _overriding(text: str, verdict: Verdict) -> NamedPlugin | None:
     """Read `NAME[:OPTION=VALUE[,OPTION=VALUE]]`. A part without `=` belongs to the value before it."""
     if text == "none":
         return None
@@ -159,4 +159,4 @@ def _overriding(text: str, verdict: Verdict) -> Named | None:
         hint = "write NAME, NAME:OPTION=VALUE,OPTION=VALUE, or none"
         verdict.add(verdict.source_map.nowhere("bad-discovery", message, hint))
         return None
-    return Named(name, options, None, None, texts=True)
+    return NamedPlugin(name, options, None, None, texts=True)

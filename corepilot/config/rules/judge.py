@@ -13,7 +13,7 @@ from corepilot.config.rules.version2 import judge_version
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.sections import load
 from corepilot.config.schema.settings import RootSection
-from corepilot.config.text.json5 import Document
+from corepilot.config.text.json5_document import Document
 from corepilot.model.configuration import DEFAULT_CATALOG, Configuration, Control, Logging, Watch
 from corepilot.model.job import Job
 
@@ -142,9 +142,7 @@ def _logging(data: dict[str, Any], verdict: Verdict, host: Host) -> Logging:
 def _judge_duplicates(document: Document, verdict: Verdict) -> None:
     for duplicate in document.duplicates:
         first, second = verdict.source_map.line_of(duplicate.first), verdict.source_map.line_of(duplicate.second)
-        message = (
-            f"the key {duplicate.key} stands twice in one object, in lines {first} and {second}: the last one counts"
-        )
+        message = f"duplicate key {duplicate.key}, in lines {first} and {second}: the last value is used"
         verdict.add(
             verdict.source_map.in_rendered(
                 "duplicate-key",

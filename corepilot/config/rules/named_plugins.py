@@ -18,7 +18,7 @@ from corepilot.plugin.installed import GROUPS, SHIPPED, InstalledPlugin, find, s
 from corepilot.wording.nearest import nearest
 
 
-class Named(NamedTuple):
+class NamedPlugin(NamedTuple):
     """A plugin as the configuration names it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Named(NamedTuple):
 class _Reporter:
     """SourceMap complaints about a plugin: in the file, or on the command line."""
 
-    def __init__(self, named: Named, verdict: Verdict) -> None:
+    def __init__(self, named: NamedPlugin, verdict: Verdict) -> None:
         self._named = named
         self._verdict = verdict
 
@@ -85,7 +85,7 @@ class _Reporter:
         self._verdict.add(problem)
 
 
-def plugin_of(group: str, named: Named, verdict: Verdict, host: Host) -> PluginReference | None:
+def plugin_of(group: str, named: NamedPlugin, verdict: Verdict, host: Host) -> PluginReference | None:
     """The plugin with its options, or None if it cannot be used.
 
     Args:
@@ -135,7 +135,7 @@ def plugin_of(group: str, named: Named, verdict: Verdict, host: Host) -> PluginR
     )
 
 
-def _not_found(group: str, named: Named, error: PluginError) -> Complaint:
+def _not_found(group: str, named: NamedPlugin, error: PluginError) -> Complaint:
     """The complaint about a plugin that cannot be found, or of which there are two."""
     names = {one.name for one in scan(group)}
     if named.name in names:

@@ -68,7 +68,7 @@ def _judge_names(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
     for first, *others in named.values():
         if others and not services >= {first, *others}:  # else they have one id, which is told
             which = f"jobs[{first}] has" if len(others) == 1 else f"{len(others)} jobs have"
-            rule = f"{which} this name too, so each reacts to the others' exits as to its own"
+            rule = f"{which} this name too, so each receives the others' exit events"
             verdict.warn(("jobs", others[0], "name"), "same-name", rule, "give each a name of its own")
 
 

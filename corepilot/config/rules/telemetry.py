@@ -7,7 +7,7 @@ from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import Settings, address_of, notes_for
-from corepilot.config.rules.named_plugins import Named, plugin_of
+from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.telemetry import public_name
 from corepilot.model.configuration import Metric, Telemetry
@@ -15,7 +15,7 @@ from corepilot.model.service import Registration, Service
 
 GROUP = "corepilot.sinks"
 SERVICE = "containerpilot"
-SINK = Named("prometheus", {}, ("telemetry",), ("telemetry",), extra="corepilot[containerpilot]")
+SINK = NamedPlugin("prometheus", {}, ("telemetry",), ("telemetry",), extra="corepilot[containerpilot]")
 """What serves the endpoint."""
 
 _TTL_S = 15

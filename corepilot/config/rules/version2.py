@@ -4,7 +4,7 @@ import sys
 
 from corepilot.config.diagnostics.problems import Problem
 from corepilot.config.diagnostics.source_map import SourceMap
-from corepilot.config.text.json5 import Node
+from corepilot.config.text.json5_document import Node
 
 KEYS = ("services", "backends", "preStart", "preStop", "postStop", "coprocesses", "tasks", "onStart", "etcd")
 """Keys of the top level that only version 2 has, in either spelling."""

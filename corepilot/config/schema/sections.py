@@ -47,7 +47,7 @@ class Section(Schema):
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def unknown_keys(self, _data: Any, original: Any, **_: Any) -> None:
-        """Complain of keys that are not defined, or that stand twice in different cases."""
+        """Complain of keys that are not defined, or that are duplicates in different cases."""
         strangers = self._folded(original)[1] if isinstance(original, dict) else ()
         if strangers:
             raise ValidationError({key: [self.unknown_key(key)] for key in strangers})

@@ -65,7 +65,7 @@ class LoggingSection(Section):
     """`logging`."""
 
     level = Choice(
-        "least level of the lines that are logged",
+        "lowest level that is logged",
         {
             **{word: word for word in ("debug", "info", "warn", "warning", "error", "fatal", "panic")},
             "warn": "warning",
@@ -94,7 +94,7 @@ class ControlSection(Section):
     )
     strict = Flag(
         "refuse a place that other users can tamper with, or where there is a file that is no socket, and give the "
-        "socket the mode 0600; if not, as ContainerPilot, such a file is deleted, with a warning",
+        "socket the mode 0600; if not, such a file is deleted, with a warning, as in ContainerPilot",
         default=False,
     )
 
@@ -158,10 +158,11 @@ class WhenSection(Section):
     once = EventName("start at the first such event", default="", derives=("trigger",))
     each = EventName("start at each such event", default="", derives=("trigger", "each"))
     interval = Duration(
-        "start at once and then each time this has passed", minimum=0.001, example="30s", derives=("trigger",)
+        "start at once, then every time this has passed", minimum=0.001, example="30s", derives=("trigger",)
     )
     timeout = Duration(
-        "publish `timerExpired` and give up if no start has come until then; not used beside `interval`", example="1m"
+        "publish `timerExpired` and give up if nothing has started it by then; not used beside `interval`",
+        example="1m",
     )
 
     @validates_schema(skip_on_field_errors=False)
@@ -198,7 +199,7 @@ class JobSection(Section):
     )
 
     name = Text(
-        "the job's name; jobs of one name react to each other's events",
+        "the job's name; jobs with the same name receive each other's events",
         required=True,
         allowed=f"with a port, {NAME_HINT}",
         example="app",
@@ -228,7 +229,7 @@ class JobSection(Section):
     )
     tags = Texts("tags of the service", braces=True, default=(), fills="service.registration.tags")
     instance = Text(
-        "tells this instance from others of the same service: its id is `<name>-<instance>`",
+        "distinguishes this instance from others of the same service: its id is `<name>-<instance>`",
         default="",
         default_text="`$COREPILOT_INSTANCE`, else the host name",
         derives=("service.registration.id",),
@@ -323,12 +324,12 @@ class WatchSection(Section):
 
     name = Text("name of the service that is watched", required=True, allowed=NAME_HINT, example="database")
     interval = Whole(
-        "when it is looked at first, and how old what is known about it may become",
+        "how long to wait before the first lookup, and the maximum age of cached results",
         unit="s",
         required=True,
         minimum=1,
     )
-    at_start = Flag("look at it at once at the start, not only after one interval", key="atStart", default=False)
+    at_start = Flag("look it up at the start too, not only after one interval", key="atStart", default=False)
     tag = Text("only instances with this tag", default="", default_text="all")
     dc = Text("Consul's datacenter", default="", default_text="the agent's own", fills="datacenter")
 
@@ -361,7 +362,7 @@ class RootSection(Section):
     )
     logging = Object("the log", LoggingSection)
     stop_timeout = Whole(
-        "time between a job's stop signal and its end by SIGKILL",
+        "time between a job's stop signal and SIGKILL",
         key="stopTimeout",
         unit="s",
         default=5,
@@ -370,13 +371,13 @@ class RootSection(Section):
     )
     control = Object("the control socket", ControlSection)
     exit_status = Choice(
-        "`job`: the status of the first job that failed for good; `zero`: always 0, as ContainerPilot",
+        "`job`: the status of the first job that failed for good; `zero`: always 0, as in ContainerPilot",
         {"job": "job", "zero": "zero"},
         key="exitStatus",
         default="job",
     )
     report_failing = Flag(
-        "report a failing check as critical at once; if not, as ContainerPilot, the TTL runs out",
+        "report a failing check as critical at once; if not, the TTL runs out, as in ContainerPilot",
         key="reportFailing",
         default=True,
     )

@@ -8,7 +8,7 @@ Keys are repeated in messages. Values are not, other than numbers and a few know
 
 import re
 
-from corepilot.config.text.json5 import MAX_DEPTH, Json5Error, Node, StuckError, position
+from corepilot.config.text.json5_document import MAX_DEPTH, Json5Error, Node, StuckError, position
 
 _SHOWN_CHARS = 40
 _CLOSERS = {"object": "}", "array": "]"}

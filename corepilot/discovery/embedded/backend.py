@@ -26,7 +26,7 @@ from corepilot.discovery.embedded.directories import Directories, default_path
 from corepilot.discovery.embedded.held import HeldInstance
 from corepilot.discovery.embedded.inotify import Inotify
 from corepilot.discovery.embedded.record import Record
-from corepilot.discovery.embedded.stream import POLL_S, Stream
+from corepilot.discovery.embedded.stream import POLL_S, InstanceStream
 from corepilot.discovery.embedded.tidy import sweep
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Query, Registration, Snapshot, Status
@@ -49,7 +49,7 @@ class EmbeddedBackend(Backend):
         self._clock = BootClock()
         self._said = Repeat(context.log)
         self._held: dict[str, HeldInstance] = {}
-        self._streams: set[Stream] = set()
+        self._streams: set[InstanceStream] = set()
         self._swept_at: dict[str, float] = {}
         self._inotify: Inotify | None = None
         self._closed = False
@@ -143,7 +143,7 @@ class EmbeddedBackend(Backend):
                 "leave dc out"
             )
         self._require_open(f"watch {query.service}")
-        stream = Stream(query, self._directories, self._clock, self._shared_inotify, self._said.once)
+        stream = InstanceStream(query, self._directories, self._clock, self._shared_inotify, self._said.once)
         self._streams.add(stream)
         try:
             yield from stream.snapshots()

@@ -27,7 +27,7 @@ class TornError(ValueError):
     """The bytes are half of one record and half of another: look again."""
 
 
-class ForeignError(ValueError):
+class ForeignRecordError(ValueError):
     """The bytes are not a record of this version: the reason is the message."""
 
 
@@ -118,19 +118,19 @@ def decode(data: bytes) -> Record:
 
     Raises:
         TornError: they were read while the holder wrote.
-        ForeignError: they are something else, or of another version.
+        ForeignRecordError: they are something else, or of another version.
     """
     header, newline, rest = data.partition(b"\n")
     fields = header.split(b" ")
     if fields[0] != _MAGIC or len(fields) < 2 or not newline or len(header) > _HEADER_BYTES:
-        raise ForeignError("it is not an instance of a catalog")
+        raise ForeignRecordError("it is not an instance of a catalog")
     if fields[1] != b"%d" % VERSION:
         version = fields[1].decode(errors="replace")
-        raise ForeignError(f"it has format version {version}, and this corepilot knows version {VERSION} only")
+        raise ForeignRecordError(f"it has format version {version}, and this corepilot knows version {VERSION} only")
     try:
         checksum, length = int(fields[2], 16), int(fields[3])
     except (ValueError, IndexError):
-        raise ForeignError("its first line is broken") from None
+        raise ForeignRecordError("its first line is broken") from None
     payload = rest[:length]
     if len(payload) < length or crc32(payload) != checksum:
         raise TornError("its checksum does not match")
@@ -150,7 +150,7 @@ def _record(payload: bytes) -> Record:
             and all(type(text) is str for text in texts)
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ForeignError(f"its record is broken: {error}") from None
+        raise ForeignRecordError(f"its record is broken: {error}") from None
     if not good:
-        raise ForeignError("its record is broken: a value has the wrong type")
+        raise ForeignRecordError("its record is broken: a value has the wrong type")
     return record

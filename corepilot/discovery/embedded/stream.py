@@ -25,7 +25,7 @@ _LONGEST_REREAD_S = 30.0
 _READ_ONLY = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
 
 
-class Stream:
+class InstanceStream:
     """One watch. Iterating over `snapshots()` runs it; `wake` and `close` reach it while it waits.
 
     Args:

@@ -5,13 +5,13 @@ from contextlib import suppress
 
 from corepilot.discovery.embedded.clock import BootClock
 from corepilot.discovery.embedded.held import STAGED
-from corepilot.discovery.embedded.look import Sight, State, look
+from corepilot.discovery.embedded.inspection import Inspection, RecordState, inspect
 
 _ABANDONED_S = 60.0
 """A staged file has its final name within milliseconds, and a write takes less; what is this old lost its maker."""
 
 
-def remove(path: str, sight: Sight, clock: BootClock) -> None:
+def remove(path: str, found: Inspection, clock: BootClock) -> None:
     """Remove what a dead holder has left, as far as we may: in a sticky directory, only its owner can.
 
     It waits until the stamp has lapsed too. Whoever looks through a file system that hides
@@ -20,11 +20,15 @@ def remove(path: str, sight: Sight, clock: BootClock) -> None:
 
     Args:
         path: The file.
-        sight: What a look at it has shown.
+        found: What a look at it has shown.
         clock: Of the stamps.
     """
-    record = sight.record
-    if sight.state is State.DEAD and record is not None and not (record.boot == clock.boot and clock() < record.until):
+    record = found.record
+    if (
+        found.state is RecordState.DEAD
+        and record is not None
+        and not (record.boot == clock.boot and clock() < record.until)
+    ):
         with suppress(OSError):
             os.unlink(path)
 
@@ -40,8 +44,8 @@ def sweep(directory: str, clock: BootClock, now: float) -> None:
     Raises:
         OSError: it cannot be listed.
     """
-    with os.scandir(directory) as found:
-        names = [entry.name for entry in found]
+    with os.scandir(directory) as entries:
+        names = [entry.name for entry in entries]
     for name in names:
         path = os.path.join(directory, name)
         with suppress(OSError):
@@ -49,7 +53,11 @@ def sweep(directory: str, clock: BootClock, now: float) -> None:
                 if name.endswith(STAGED) and now - os.lstat(path).st_mtime > _ABANDONED_S:
                     os.unlink(path)  # a maker that only slept finds it gone, and starts again
             else:
-                sight = look(path)
-                remove(path, sight, clock)
-                if sight.state is State.DEAD and sight.record is None and now - os.lstat(path).st_mtime > _ABANDONED_S:
+                found = inspect(path)
+                remove(path, found, clock)
+                if (
+                    found.state is RecordState.DEAD
+                    and found.record is None
+                    and now - os.lstat(path).st_mtime > _ABANDONED_S
+                ):
                     os.unlink(path)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from corepilot.discovery.embedded.clock import BootClock
-from corepilot.discovery.embedded.look import State, look
+from corepilot.discovery.embedded.inspection import RecordState, inspect
 from corepilot.discovery.embedded.record import Record
 from corepilot.discovery.embedded.tidy import remove
 from corepilot.model.service import Instance, Query, Snapshot
@@ -112,22 +112,22 @@ class View:
     def _look(self, name: str, attempt: int = 0) -> bool:
         """Look at a file and remember; returns whether it was not as we knew it."""
         path = os.path.join(self._directory, name)
-        sight = look(path)
+        found = inspect(path)
         before = self._entries.get(name)
-        if sight.state is State.TORN:
+        if found.state is RecordState.TORN:
             if attempt < len(_AGAIN_S):
                 self._look_later(name, attempt)
                 return False
-            self._ignore(path, sight.reason)  # it is not being written: it is broken
+            self._ignore(path, found.reason)  # it is not being written: it is broken
         self._again.pop(name, None)
-        if sight.state is State.ALIVE and sight.record is not None:
-            if before is None or before.record != sight.record:
-                self._entries[name] = _Entry(sight.record, self._clock(), sight.record.instance(lapsed=False))
+        if found.state is RecordState.ALIVE and found.record is not None:
+            if before is None or before.record != found.record:
+                self._entries[name] = _Entry(found.record, self._clock(), found.record.instance(lapsed=False))
                 return True
             return False
-        if sight.state is State.FOREIGN:
-            self._ignore(path, sight.reason)
-        remove(path, sight, self._clock)
+        if found.state is RecordState.FOREIGN:
+            self._ignore(path, found.reason)
+        remove(path, found, self._clock)
         return self._entries.pop(name, None) is not None
 
     def _look_later(self, name: str, attempt: int) -> None:

@@ -1,17 +1,17 @@
 """One instance's life, step by step, on a clock that the test turns."""
 
 from corepilot.discovery.backoff import Backoff
-from corepilot.discovery.desired import Desired, Step
+from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance
 from corepilot.model.service import Registration
 
 WEB = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=10)
 
 
-def make() -> Desired:
-    return Desired(WEB, Backoff(random=lambda: 0.0))
+def make() -> DesiredInstance:
+    return DesiredInstance(WEB, Backoff(random=lambda: 0.0))
 
 
-def do(desired: Desired, now: float) -> Step:
+def do(desired: DesiredInstance, now: float) -> CatalogCall:
     """The next call, which succeeds."""
     step = desired.next_step(now)
     assert step is not None
@@ -20,7 +20,7 @@ def do(desired: Desired, now: float) -> Step:
     return step
 
 
-def present(now: float = 0.0) -> Desired:
+def present(now: float = 0.0) -> DesiredInstance:
     desired = make()
     desired.advertise(WEB, "passing", "ok", now)
     assert do(desired, now).kind == "register"
@@ -32,7 +32,7 @@ def test_a_registration_says_it_all() -> None:
     desired = make()
     desired.advertise(WEB, "passing", "ok", 5)
     assert not desired.in_sync
-    assert do(desired, 5) == Step("register", WEB, "passing", "ok", 10.0)
+    assert do(desired, 5) == CatalogCall("register", WEB, "passing", "ok", 10.0)
     assert desired.next_step(5) is None
 
 
@@ -44,7 +44,7 @@ def test_a_report_during_the_registration_follows_it() -> None:
     desired.begun(step)
     desired.report("critical", "broken", 6)
     desired.succeeded(step)
-    assert do(desired, 6) == Step("report", WEB, "critical", "broken", 10.0)
+    assert do(desired, 6) == CatalogCall("report", WEB, "critical", "broken", 10.0)
     assert desired.next_step(6) is None
 
 
@@ -149,7 +149,7 @@ def test_a_changed_registration_is_stored() -> None:
     desired = present()
     moved = WEB.changed(address="10.0.0.2")
     desired.advertise(moved, "passing", "ok", 1)
-    assert do(desired, 1) == Step("register", moved, "passing", "ok", 10.0)
+    assert do(desired, 1) == CatalogCall("register", moved, "passing", "ok", 10.0)
 
 
 def test_advertising_the_same_again_is_a_heartbeat() -> None:
@@ -158,7 +158,7 @@ def test_advertising_the_same_again_is_a_heartbeat() -> None:
     assert do(desired, 1).kind == "report"
 
 
-def is_done(desired: Desired) -> bool:
+def is_done(desired: DesiredInstance) -> bool:
     return desired.done
 
 
@@ -189,6 +189,6 @@ def test_a_registration_that_may_have_happened_is_withdrawn() -> None:
     desired.withdraw(0)
     desired.failed(step, 0, "no answer")
     assert not is_done(desired)
-    desired.hurry(0.1)
+    desired.retry_now(0.1)
     assert do(desired, 0.1).kind == "deregister"
     assert is_done(desired)

@@ -7,12 +7,12 @@ from enum import Enum
 from fcntl import LOCK_NB, LOCK_SH, flock
 from typing import NamedTuple
 
-from corepilot.discovery.embedded.record import LIMIT_BYTES, ForeignError, Record, TornError, decode
+from corepilot.discovery.embedded.record import LIMIT_BYTES, ForeignRecordError, Record, TornError, decode
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # a FIFO somebody left here must not block us
 
 
-class State(Enum):
+class RecordState(Enum):
     """What there is under a name."""
 
     ALIVE = "alive"
@@ -22,7 +22,7 @@ class State(Enum):
     FOREIGN = "foreign"
 
 
-class Sight(NamedTuple):
+class Inspection(NamedTuple):
     """What a look has shown.
 
     Attributes:
@@ -31,15 +31,15 @@ class Sight(NamedTuple):
         reason: Why it is FOREIGN or TORN, as a sentence about "it".
     """
 
-    state: State
+    state: RecordState
     record: Record | None = None
     reason: str = ""
 
 
-_GONE = Sight(State.GONE)
+_GONE = Inspection(RecordState.GONE)
 
 
-def look(path: str) -> Sight:
+def inspect(path: str) -> Inspection:
     """Look at a file.
 
     The lock is asked for as a shared one, so that two who look at the same moment do not take each other for the
@@ -54,12 +54,12 @@ def look(path: str) -> Sight:
         return _GONE
     except OSError as error:
         if error.errno in {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO}:
-            return Sight(State.FOREIGN, None, f"it cannot be read: {error.strerror}")
+            return Inspection(RecordState.FOREIGN, None, f"it cannot be read: {error.strerror}")
         raise
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            return Sight(State.FOREIGN, None, "it is not a regular file")
+            return Inspection(RecordState.FOREIGN, None, "it is not a regular file")
         if not status.st_nlink:
             return _GONE
         try:
@@ -72,13 +72,13 @@ def look(path: str) -> Sight:
         os.close(descriptor)
 
 
-def _judge(data: bytes, *, held: bool) -> Sight:
+def _judge(data: bytes, *, held: bool) -> Inspection:
     if len(data) > LIMIT_BYTES:
-        return Sight(State.FOREIGN, None, f"it is longer than {LIMIT_BYTES} bytes")
+        return Inspection(RecordState.FOREIGN, None, f"it is longer than {LIMIT_BYTES} bytes")
     try:
         record = decode(data)
-    except ForeignError as error:
-        return Sight(State.FOREIGN, None, str(error))
+    except ForeignRecordError as error:
+        return Inspection(RecordState.FOREIGN, None, str(error))
     except TornError as error:
-        return Sight(State.TORN if held else State.DEAD, None, str(error))  # killed while it wrote
-    return Sight(State.ALIVE if held else State.DEAD, record)
+        return Inspection(RecordState.TORN if held else RecordState.DEAD, None, str(error))  # killed while it wrote
+    return Inspection(RecordState.ALIVE if held else RecordState.DEAD, record)

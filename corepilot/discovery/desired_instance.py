@@ -10,7 +10,7 @@ from corepilot.discovery.backoff import Backoff
 from corepilot.model.service import Registration, Status
 
 
-class Step(NamedTuple):
+class CatalogCall(NamedTuple):
     """A call to make.
 
     Attributes:
@@ -28,7 +28,7 @@ class Step(NamedTuple):
     valid_for_s: float
 
 
-class Desired:
+class DesiredInstance:
     """The wishes and the knowledge about one instance. All moments are seconds of one clock that never goes back.
 
     Args:
@@ -105,7 +105,7 @@ class Desired:
         """Give up taking it out: it expires in the catalog."""
         self._perhaps_stored = self._wanted
 
-    def next_step(self, now: float) -> Step | None:
+    def next_step(self, now: float) -> CatalogCall | None:
         """The call to make now, or None. Until it has been told how the call went, do not ask again."""
         self._lapse(now)
         if now < self._retry_at:
@@ -125,14 +125,14 @@ class Desired:
             moments.append(self._reported_at + self.registration.ttl_s)
         return max(0.0, min(moments) - now) if moments else None
 
-    def begun(self, step: Step) -> None:
+    def begun(self, step: CatalogCall) -> None:
         """The call is being made: what is reported from now on needs another one."""
         self._news = False
         if step.kind != "report":
             self._stored = None  # until the answer is there, nobody knows
             self._perhaps_stored = True
 
-    def succeeded(self, step: Step) -> None:
+    def succeeded(self, step: CatalogCall) -> None:
         """The catalog did as it was told."""
         if step.kind == "register":
             self._stored = step.registration
@@ -145,7 +145,7 @@ class Desired:
         if not self._forgetful:  # a catalog that forgets what it has just been told must not make us spin
             self._backoff.reset()
 
-    def unknown(self, step: Step, now: float, error: str) -> None:
+    def unknown(self, step: CatalogCall, now: float, error: str) -> None:
         """The catalog does not hold what was reported on: register it again, at once the first time."""
         at_once = not self._forgetful
         self.failed(step, now, error)
@@ -155,7 +155,7 @@ class Desired:
         if at_once:
             self._retry_at = now
 
-    def failed(self, step: Step, now: float, error: str) -> None:
+    def failed(self, step: CatalogCall, now: float, error: str) -> None:
         """The call failed, or was given up; whether the catalog has acted on it is not known."""
         self._failing = True
         self.last_error = error
@@ -165,7 +165,7 @@ class Desired:
         if self._courtesy and not self._wanted:
             self.abandon()
 
-    def hurry(self, now: float) -> None:
+    def retry_now(self, now: float) -> None:
         """Forget the pause after a failure."""
         self._retry_at = min(self._retry_at, now)
 
@@ -180,7 +180,7 @@ class Desired:
             self._output = f"nothing was reported for {ttl_s} s"
             self._news = True
 
-    def _step(self, kind: Literal["register", "report", "deregister"], now: float) -> Step:
+    def _step(self, kind: Literal["register", "report", "deregister"], now: float) -> CatalogCall:
         left = self.registration.ttl_s - max(0.0, now - self._reported_at)
         valid_for_s = float(self.registration.ttl_s) if self._lapsed else max(1.0, left)
-        return Step(kind, self.registration, self.status, self._output, valid_for_s)
+        return CatalogCall(kind, self.registration, self.status, self._output, valid_for_s)

@@ -1,0 +1,248 @@
+"""What people do with single jobs: find them by name, start, stop, restart and signal them, and wait for them."""
+
+import fnmatch
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
+
+from corepilot.errors import ControlError, UnknownJobError
+from corepilot.http.time_slice import TimeSlice
+from corepilot.jobs.jobset import JobSet
+from corepilot.jobs.runner import Runner
+from corepilot.jobs.state import Order
+from corepilot.supervisor.difference import Difference
+from corepilot.supervisor.operations import UP_S, Operation, Operations
+from corepilot.supervisor.shutdown import Shutdown
+from corepilot.system.groups import mark_of
+
+Action = Literal["start", "stop", "restart"]
+Condition = Literal["running", "healthy", "complete", "stopped"]
+
+_DONE = {"start": "started", "stop": "stopped", "restart": "restarted"}
+
+_BEGINS = frozenset(("restarted", "renewed", "added"))
+"""The changes of a job after which it comes up, or does not."""
+
+NOT_WAITING = "not waiting: this request stops the job it comes from"
+
+
+class JobsByHand:
+    """The jobs, as people see and order them.
+
+    Args:
+        jobs: All of them.
+        operations: Where what takes time is carried out.
+        shutdown: Whether everything stops.
+    """
+
+    def __init__(self, jobs: JobSet, operations: Operations, shutdown: Shutdown) -> None:
+        self._jobs, self._operations, self._shutdown = jobs, operations, shutdown
+
+    def status(self, patterns: Sequence[str]) -> list[dict[str, object]]:
+        """The status of jobs.
+
+        Raises:
+            ControlError: a name is not known.
+        """
+        return [_job(runner) for runner in self._match(patterns)]
+
+    def act(self, action: Action, jobs: Sequence[str], client_pid: int | None) -> Operation:
+        """Start, stop or restart jobs; the operation ends when they are there.
+
+        Raises:
+            ControlError: a name is not known, and nothing is done; or everything stops.
+        """
+        runners = self._match(jobs)
+        if self._shutdown.ending:
+            raise ControlError(f"cannot {action} jobs: corepilot is stopping ({self._shutdown.ending})")
+        if self._jobs.stopping:
+            raise ControlError(f"cannot {action} jobs: everything is being stopped for a reload; try again later")
+        before = [(runner, runner.starts, runner.state.ended, runner.pid is not None) for runner in runners]
+        inside = action != "start" and self._inside(client_pid, runners)
+
+        def work(operation: Operation) -> None:
+            if inside:
+                operation.finish("done", NOT_WAITING)
+            for runner in runners:
+                self._jobs.order(runner, Order(action))
+            failed = []
+            for runner, starts, was_ended, was_running in before:
+                if action == "stop":
+                    self._operations.wait_until(operation, partial(_has_ended, runner))
+                    operation.add(**_line(runner, "already" if was_ended else "stopped"))
+                    continue
+                if action == "start" and was_running:
+                    operation.add(**_line(runner, "already"))
+                    continue
+                up = self._operations.wait_until(operation, partial(_has_started, runner, starts))
+                if not up or not _is_up(runner):
+                    failed.append(str(runner.key))
+                operation.add(**_line(runner, _DONE[action]))
+            if self._shutdown.begun and action != "stop":
+                operation.finish("refused", f"corepilot is stopping ({self._shutdown.reason})")
+            _conclude(operation, failed)
+
+        return self._operations.begin(action, work)
+
+    def signal(self, number: int, jobs: Sequence[str], *, group: bool) -> list[dict[str, object]]:
+        """Send a signal to the main process of jobs, or to its group.
+
+        Raises:
+            ControlError: a name is not known, and nothing is sent.
+        """
+        return [
+            {"job": str(runner.key), "pid": runner.pid, "signalled": runner.signal(number, group=group)}
+            for runner in self._match(jobs)
+        ]
+
+    def wait_for(self, condition: Condition, jobs: Sequence[str]) -> Operation:
+        """Wait until jobs are in a state.
+
+        Raises:
+            ControlError: a name is not known.
+        """
+        names = [str(runner.key) for runner in self._match(jobs)]
+        holds: Callable[[Runner], bool] = {
+            "running": lambda runner: runner.state.process.stage == "running" and not runner.state.ended,
+            "healthy": lambda runner: runner.state.health == "healthy",
+            "complete": lambda runner: runner.state.phase == "complete",
+            "stopped": lambda runner: runner.state.ended,
+        }[condition]
+
+        def reached(name: str) -> bool:  # by its name: a reload may bring another job, or none
+            runner = self._find(name)
+            return runner is None or holds(runner)
+
+        def work(operation: Operation) -> None:
+            for name in names:
+                in_time = self._operations.wait_until(operation, partial(reached, name))
+                runner = self._find(name)
+                if runner is None:
+                    operation.finish("refused", f"there is no job {name} any more: a reload has removed it")
+                    return
+                if not in_time and not holds(runner):
+                    operation.finish("refused", f"corepilot is stopping ({self._shutdown.reason})")
+                    return
+                operation.add(**_line(runner, ""))
+            operation.finish("done")
+
+        return self._operations.begin("wait", work, of_reader=True)
+
+    def report(self, operation: Operation, difference: Difference, *, everything: bool) -> None:
+        """Say what a reload has done with each job, once it is known whether those that were started came up."""
+        by_name = {str(runner.key): runner for runner in self._runners}
+        for change in difference.changes:
+            runner = by_name.get(change.name) if change.what == "job" else None
+            if runner is not None and (everything or change.kind in _BEGINS):
+                # One that ends and runs again all the time has come up, though it is never seen to run for long.
+                self._operations.wait_until(operation, partial(_has_begun, runner, runner.starts))
+        failed = []
+        for change in difference.changes:
+            kind = "restarted" if everything and change.kind in {"unchanged", "updated"} else change.kind
+            if kind == "unchanged" or (everything and change.what == "watch"):
+                continue
+            runner = by_name.get(change.name) if change.what == "job" else None
+            if runner is None:
+                operation.add(what=change.what, name=change.name, kind=kind)
+                continue
+            if kind in _BEGINS and not _is_up(runner):
+                failed.append(change.name)
+            operation.add(**_line(runner, kind))
+        _conclude(operation, failed)
+
+    @property
+    def _runners(self) -> list[Runner]:
+        return [actor for actor in self._jobs.actors if isinstance(actor, Runner)]
+
+    def _find(self, name: str) -> Runner | None:
+        return next((runner for runner in self._runners if str(runner.key) == name), None)
+
+    def _match(self, patterns: Sequence[str]) -> list[Runner]:
+        """The jobs that names and globs mean, in the order of the configuration. An exact name wins over a glob."""
+        runners = self._runners
+        if not patterns:
+            return runners
+        chosen: set[int] = set()
+        unknown = []
+        time_slice = TimeSlice()
+        for pattern in patterns:
+            time_slice.check()
+            found = [runner for runner in runners if pattern == str(runner.key)]
+            found = found or [runner for runner in runners if fnmatch.fnmatchcase(str(runner.key), pattern)]
+            chosen |= {id(runner) for runner in found}
+            if not found:
+                unknown.append(pattern)
+        if unknown:
+            known = ", ".join(str(runner.key) for runner in runners) or "none"
+            raise UnknownJobError(f"cannot find a job called {', '.join(map(repr, unknown))}; jobs: {known}")
+        return [runner for runner in runners if id(runner) in chosen]
+
+    def _inside(self, client_pid: int | None, runners: Sequence[Runner]) -> bool:
+        mark = mark_of_client(client_pid)
+        return bool(mark) and any(runner.mark == mark for runner in runners)
+
+
+def mark_of_client(client_pid: int | None) -> str:
+    """Which job's run a client belongs to; "" for one from elsewhere."""
+    return mark_of(client_pid).decode("ascii", "replace") if client_pid else ""
+
+
+def _is_decided(runner: Runner) -> bool:
+    """Whether it is known if a job has come up: it is not being stopped, and has run for a while or not at all."""
+    state = runner.state
+    if state.stop.shutdown:
+        return True  # everything stops: it will not come up
+    if state.stop.stage in {"hooked", "terminating"} or state.phase == "terminating":
+        return False
+    if state.process.stage != "running" or runner.plan.job.command is None or runner.started_at is None:
+        return True
+    return time.monotonic() - runner.started_at >= UP_S
+
+
+def _has_begun(runner: Runner, starts: int) -> bool:
+    return runner.starts > starts or _is_decided(runner)
+
+
+def _has_ended(runner: Runner) -> bool:
+    return runner.state.ended
+
+
+def _has_started(runner: Runner, starts: int) -> bool:
+    """Whether a job has been started since it had been so often, and it is known whether it has come up."""
+    waits = runner.starts <= starts and runner.plan.job.command is not None and not runner.state.stop.shutdown
+    return not waits and _is_decided(runner)
+
+
+def _is_up(runner: Runner) -> bool:
+    state = runner.state
+    if state.phase == "backoff":
+        return False
+    return state.phase != "complete" or not state.process.status
+
+
+def _conclude(operation: Operation, failed: Sequence[str]) -> None:
+    if failed:
+        operation.finish("incomplete", f"did not come up: {', '.join(failed)}; see the log")
+    operation.finish("done")
+
+
+def _line(runner: Runner, kind: str) -> dict[str, Any]:
+    return {
+        "what": "job", "name": str(runner.key), "kind": kind, "state": runner.state.phase, "pid": runner.pid,
+    }  # fmt: skip
+
+
+def _job(runner: Runner) -> dict[str, object]:
+    state, job = runner.state, runner.plan.job
+    return {
+        "name": str(runner.key),
+        "state": state.phase,
+        "health": state.health,
+        "address": job.service.registration.address if job.service else "",
+        "port": job.service.registration.port if job.service else 0,
+        "pid": runner.pid,
+        "starts": runner.starts,
+        "last_status": runner.last_status,
+        "up_s": round(time.monotonic() - runner.started_at, 3) if runner.started_at and runner.pid else None,
+    }
