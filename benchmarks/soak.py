@@ -1,11 +1,11 @@
 """Does the supervisor grow: everything that goes on in a container for a long time, at once, for some minutes.
 
-    python benchmarks/soak.py [--minutes 12] [--settle 3]
+    python benchmarks/soak.py [--minutes 20] [--settle 8]
 
 60 jobs: 20 that end at once and are restarted, 20 with a check every second, 20 periodic ones. 11 watches over the
 embedded catalog, a scrape of the Prometheus endpoint twice a second, a status every second, and a reload every five
 seconds that changes one job. Prints memory, descriptors and threads of the supervisor every ten seconds, and at the end
-how fast memory grew after the first minutes. "Own" is memory that is no file's.
+how fast memory grew after the first minutes, in which what is bounded becomes full. "Own" is memory that is no file's.
 """
 
 import argparse
@@ -89,8 +89,8 @@ def exercise(one: Running, port: int, minutes: float, settle: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=12.0)
-    parser.add_argument("--settle", type=float, default=3.0, help="minutes that are left out of the slope")
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--settle", type=float, default=8.0, help="minutes that are left out of the slope")
     arguments = parser.parse_args()
     port = free_port()
     with running(configuration(port, 0)) as one:

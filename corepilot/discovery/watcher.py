@@ -146,6 +146,10 @@ class Watcher:
             return error
         except Exception as error:  # noqa: BLE001  - a bug in a plugin must not end the watch
             return RuntimeError(f"cannot watch {query.service}: a bug in the backend: {one_line_traceback(error)}")
+        finally:
+            # One that was raised holds this frame by its traceback: they would wait for the garbage collector together,
+            # and with them all that the stream has.
+            del first, reopen
         return RuntimeError(f"cannot watch {query.service}: a bug in the backend: its stream just ended")
 
     def _take(self, snapshot: Snapshot) -> None:

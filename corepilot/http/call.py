@@ -43,10 +43,12 @@ class Call:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timeout.close()
+        timeout = self._timeout
+        del self._timeout  # its traceback holds this call: both would wait for the garbage collector
+        timeout.close()
         if error is None or isinstance(error, HttpError):
             return
-        if error is self._timeout:
+        if error is timeout:
             raise self._timed_out() from None
         if isinstance(error, h11.LocalProtocolError):
             # h11 quotes the value, which may be a token: neither its text nor the chain goes on.

@@ -294,3 +294,4 @@ def _within(seconds: float, step: Callable[[], _T]) -> _T:
         raise TimeoutError(f"not done within {seconds:g} s") from None
     finally:
         timeout.close()
+        del timeout  # its traceback holds this frame: both would wait for the garbage collector

@@ -322,6 +322,7 @@ class HttpServer:
             return _failure()
         finally:
             timeout.close()
+            del timeout  # its traceback holds this frame: both would wait for the garbage collector
 
 
 class _Visitor:

@@ -1,5 +1,6 @@
 """Servers that are slow, dead, or talk nonsense (fault rows C06, C12, C14, C17)."""
 
+import gc
 import os
 import socket as native
 import threading
@@ -52,6 +53,22 @@ def test_the_deadline_is_for_the_whole_answer(talk: Talk) -> None:
         with pytest.raises(HttpError, match=r"no complete answer within 0.2 s|not HTTP"):
             client.request("GET", "/", deadline_s=0.2)
         assert client._idle == []
+
+
+def test_a_deadline_that_passed_leaves_nothing_to_the_garbage_collector() -> None:
+    with ScriptedServer(stay) as server:
+        client = Client(server.origin)
+        gc.collect()
+        gc.disable()
+        try:
+            with pytest.raises(HttpTimeoutError) as caught:
+                client.request("GET", "/", deadline_s=0.1)
+            del caught
+            gevent.sleep(0)  # the timer ends its own callback
+            left = [one for one in gc.get_objects() if isinstance(one, gevent.Timeout) and not one.pending]
+            assert left == []
+        finally:
+            gc.enable()
 
 
 def test_the_deadline_is_kept_when_the_server_never_reads(tmp_path: Path) -> None:

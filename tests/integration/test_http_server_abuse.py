@@ -1,5 +1,6 @@
 """Clients that are slow, greedy, hostile or gone (fault rows A01, A02, A03, A08, A10, R01, T02)."""
 
+import gc
 import random
 import socket as native
 import subprocess
@@ -185,6 +186,19 @@ def test_a_silent_connection_is_closed_without_a_word(serve: Serve) -> None:
     served = serve(limits=ServerLimits(header_s=0.05))
     with served.connect() as client:
         assert status_of(client) == 0
+
+
+def test_a_deadline_that_passed_leaves_nothing_to_the_garbage_collector(serve: Serve) -> None:
+    served = serve(limits=ServerLimits(header_s=0.05))
+    gc.collect()
+    gc.disable()
+    try:
+        with served.connect() as client:
+            assert status_of(client) == 0
+        eventually_switching(lambda: served.server.connections == 0)
+        assert [one for one in gc.get_objects() if isinstance(one, gevent.Timeout) and not one.pending] == []
+    finally:
+        gc.enable()
 
 
 def test_a_client_that_never_reads_is_dropped(serve: Serve) -> None:

@@ -1,5 +1,6 @@
 """From snapshots to events, by ContainerPilot's rule, against a catalog that fails when told to."""
 
+import gc
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -194,6 +195,20 @@ def test_reopening_is_no_event(world: World) -> None:
     world.put(2)
     world.caught_up(watcher)
     assert world.events == [CHANGED, HEALTHY] * 2
+
+
+def test_a_stream_that_was_reopened_leaves_nothing_to_the_garbage_collector(world: World) -> None:
+    world.put(1)
+    gc.collect()
+    gc.disable()
+    try:
+        watcher = world.watch(reopen_s=0.02)
+        until(lambda: sum(call.method == "watch" for call in world.catalog.calls) > 5)
+        watcher.close()
+        gevent.sleep(0)
+        assert [one for one in gc.get_objects() if isinstance(one, gevent.Timeout)] == []
+    finally:
+        gc.enable()
 
 
 def test_a_catalog_that_does_not_answer_is_given_up_and_tried_again(world: World) -> None:

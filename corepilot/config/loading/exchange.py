@@ -4,15 +4,21 @@ The bytes are `marshal`'s: the same interpreter writes and reads them, and it ke
 surrogates that stand for bytes of the environment that are not UTF-8.
 
 An answer begins with one letter for each stage that was reached, so that the death of the loader can be explained.
+
+On the boot path: problems are imported where there are some.
 """
+
+from __future__ import annotations
 
 import marshal
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from corepilot.config.diagnostics.problems import Problem
 from corepilot.model.configuration import Configuration
-from corepilot.model.value import decode_in_slices, encode
+from corepilot.model.value import Value, decode_in_slices, encode
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from corepilot.config.diagnostics.problems import Problem
 
 CPU_S = 2
 """Seconds of CPU time that a load may take, imports not counted."""
@@ -35,8 +41,7 @@ _DOING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LoadRequest:
+class LoadRequest(Value):
     """What to load.
 
     Attributes:
@@ -60,8 +65,7 @@ class LoadRequest:
     render_only: bool = False
 
 
-@dataclass(slots=True)
-class LoadResult:
+class LoadResult(Value):
     """What came of it.
 
     Attributes:
@@ -77,7 +81,7 @@ class LoadResult:
 
 def encode_request(request: LoadRequest) -> bytes:
     """A request as the loader's standard input."""
-    return marshal.dumps([getattr(request, name) for name in LoadRequest.__slots__])
+    return marshal.dumps(list(request))
 
 
 def decode_request(data: bytes) -> LoadRequest:
@@ -109,7 +113,7 @@ def decode_result(
     if found:
         try:
             config, problems, rendered = marshal.loads(body)  # noqa: S302  - our own child wrote it
-            return LoadResult(decode_in_slices(config, pause), [Problem.from_json(one) for one in problems], rendered)
+            return LoadResult(decode_in_slices(config, pause), _problems(problems), rendered)
         except (EOFError, ValueError, TypeError, KeyError):
             pass  # it died while it wrote
     return unanswered(request, stages, status)
@@ -143,6 +147,8 @@ def unanswered(request: LoadRequest, stages: bytes, status: int | None = None, d
 
 def refused(request: LoadRequest, code: str, why: str, hint: str) -> LoadResult:
     """The result for a load that came to nothing for a reason that has no place in the file."""
+    from corepilot.config.diagnostics.problems import Problem
+
     message = f"cannot load {request.location}: {why}"
     return LoadResult(None, [Problem("error", code, message, hint, request.location)])
 
@@ -154,3 +160,11 @@ def overrun(request: LoadRequest, stages: bytes, *, memory: bool) -> LoadResult:
         f"took more than {MEMORY_BYTES >> 20} MiB of memory" if memory else f"did not end within {CPU_S} s of CPU time"
     )
     return refused(request, "limit", f"{doing} {much}", hint)
+
+
+def _problems(plain: list[dict[str, object]]) -> list[Problem]:
+    if not plain:
+        return []
+    from corepilot.config.diagnostics.problems import Problem
+
+    return [Problem.from_json(one) for one in plain]

@@ -32,7 +32,7 @@ def load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
         hide(result.problems, request.environment)
         if result.config is not None:
             warnings = tuple([problem.sentence() for problem in result.problems])
-            result.config = result.config.changed(warnings=warnings)
+            result = result.changed(config=result.config.changed(warnings=warnings))
     return result
 
 
