@@ -102,7 +102,7 @@ class Supervision(Spawner):
         super().__init__(spawner.loop, spawner.reaper, spawner.log, spawner.environment)
         self.registrations, self.publish, self.extend, self.clock = registrations, publish, extend, clock
         self.ended: Callable[[Actor, Outcome], None] = lambda _actor, _outcome: None
-        self.orphans = Orphans()
+        self.orphans = Orphans(spawner.reaper.is_ours, spawner.loop.now)
         self.timers = Timers(spawner.loop)
         self.shortages = Repeat(spawner.log)
         self.made = 0
@@ -287,7 +287,7 @@ class Runner(Actor):
 
     def _strays(self) -> set[int]:
         groups = {run.pid for run in self._runs.values()}
-        found = self._around.orphans.of(self.mark, self._around.reaper.alive)
+        found = self._around.orphans.of(self.mark)
         return {pid for pid in found if group_of(pid) not in groups}
 
     def _end_strays(self, strays: set[int]) -> None:

@@ -93,6 +93,7 @@ class App:
             gc.enable()
             self.reserve.release()
             self._start_rest()
+            gc.freeze()  # what is imported by now stays: a full collection need not look at it
             self.reserve.refill()
             self.shutdown.finished.wait()
             return self._end()

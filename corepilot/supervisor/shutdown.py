@@ -23,8 +23,8 @@ GUARD_SLACK_S = 3.0
 LOST_GUARD_S = 1.0
 """Seconds the jobs get when the guard has died: nobody but us can end them now."""
 
-EXTEND_EVERY_S = 0.25
-"""A stop that makes progress may take longer; it is announced this often at most."""
+WORTH_SENDING_S = 0.25
+"""A deadline that is later by less is covered by GUARD_SLACK_S: a thousand jobs need not announce theirs one by one."""
 
 NAMED_MAX = 20
 """How many killed processes are named in the log."""
@@ -66,7 +66,6 @@ class Shutdown:
         self._kill_now = False
         self._deadline = 0.0
         self._begun_at = 0.0
-        self._extended_at = 0.0
         self._jobs_deadline = 0.0
         self._parts: dict[str, float] = {}
         self._killed: list[str] = []
@@ -120,8 +119,9 @@ class Shutdown:
         """Tell the guard how long the stop may still take. What was promised before is never taken back."""
         now = time.monotonic()
         self._jobs_deadline = max(self._jobs_deadline, now + seconds)
-        if self.begun:
-            self._deadline = max(self._deadline, now + seconds + self._timeout_s() + DRAIN_S)
+        deadline = now + seconds + self._timeout_s() + DRAIN_S
+        if self.begun and deadline > self._deadline + WORTH_SENDING_S:
+            self._deadline = deadline
             self._channel.stopping(self._deadline - now + GUARD_SLACK_S, 0)
 
     def guard_lost(self) -> None:
@@ -145,11 +145,8 @@ class Shutdown:
     def job_ended(self, actor: Runner, outcome: Outcome) -> None:
         """Take note of what the stop waited for."""
         del outcome
-        now = time.monotonic()
-        if self.begun and now - self._extended_at > EXTEND_EVERY_S:
-            self._extended_at = now
-            self.extend(0.0)  # many jobs on a slow machine: it goes on, so the guard has to wait
         if self.begun:
+            self.extend(0.0)  # many jobs on a slow machine: it goes on, so the guard has to wait
             self._parts[str(actor.key)] = time.monotonic() - self._begun_at
         self._killed += [name for name in actor.killed if name not in self._killed]
 

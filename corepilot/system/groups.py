@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from corepilot.system.children import children, name_of, read_bytes
 
@@ -51,28 +52,33 @@ def group_of(pid: int) -> int:
 class Orphans:
     """Children that we have not started: adopted when their parents died, because we are PID 1 or a child subreaper.
 
-    Each is asked once for the mark in its environment, which says whose it is.
+    Each is asked once for the mark in its environment, which says whose it is. The kernel is asked for our children
+    once in a turn of the event loop, which collects all that have ended before it tells of the first: a thousand jobs
+    that end together share one look.
+
+    Args:
+        is_ours: Whether a child was started by us, and has not ended.
+        turn: The time of the event loop, which stands still during a turn.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_ours: Callable[[int], bool], turn: Callable[[], float]) -> None:
+        self._is_ours, self._turn = is_ours, turn
+        self._looked_at = -1.0
         self._marks: dict[int, bytes] = {}
 
-    def of(self, mark: str, started: frozenset[int]) -> set[int]:
+    def of(self, mark: str) -> set[int]:
         """The orphans that carry a mark, and what is below them.
 
         Args:
             mark: The value of `MARK` in their environment.
-            started: The pids of the children that we have started.
         """
-        adopted = children() - started
-        for pid in self._marks.keys() - adopted:
-            del self._marks[pid]
-        if not adopted:
-            return set()
+        now = self._turn()
+        if now != self._looked_at:
+            self._looked_at = now
+            adopted = {pid for pid in children() if not self._is_ours(pid)}
+            self._marks = {pid: self._marks[pid] if pid in self._marks else mark_of(pid) for pid in adopted}
         wanted = mark.encode()
-        for pid in adopted - self._marks.keys():
-            self._marks[pid] = mark_of(pid)
-        found = {pid for pid in adopted if self._marks[pid] == wanted}
+        found = {pid for pid, known in self._marks.items() if known == wanted}
         for pid in tuple(found):
             found |= descendants(pid)
         return found

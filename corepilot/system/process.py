@@ -52,6 +52,10 @@ class Reaper:
         """The pids of the processes that were spawned here and have not ended."""
         return frozenset(self._waiting)
 
+    def is_ours(self, pid: int) -> bool:
+        """Whether a child was spawned here, and has not ended."""
+        return pid in self._waiting
+
     def expect(self, pid: int, exited: Callable[[int], None]) -> None:
         """Call `exited` with the status (128+n for a signal) when this child ends. It must not raise."""
         self._waiting[pid] = exited

@@ -20,7 +20,8 @@ reaper = Reaper(loop)
 loop.timer(60).start(os._exit, 9)
 from gevent.event import AsyncResult
 ended = AsyncResult()
-pid = spawn(["sh", "-c", "while [ ! -e '" + sys.argv[1] + "' ]; do sleep 0.02; done"], dict(os.environ), reaper, ended.set)
+script = "while [ ! -e '" + sys.argv[1] + "' ]; do sleep 0.02; done"
+pid = spawn(["sh", "-c", script], dict(os.environ), reaper, ended.set)
 def kill():
     signal_group(pid, signal.SIGKILL)
 if sys.argv[2] == "allowing":
