@@ -9,7 +9,7 @@ from corepilot.events import EventBus
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.compare import compare_jobs
 from corepilot.jobs.jobset import JobSet
-from corepilot.jobs.plan import Plan
+from corepilot.jobs.plan import Plan, plans
 from corepilot.jobs.state import (
     MAIN,
     Action,
@@ -211,7 +211,7 @@ class World:
         self.bus.subscribe(lambda event: self.log.append((self.now, f"event {event.code} {event.key[1]}")))
         self.jobs = JobSet(self.bus, lambda plan: Simulated(plan, self), self)
         self.config = keyed(tuple(jobs))
-        self.jobs.start(self.config)
+        self.jobs.start(plans(self.config))
         self._drain()
 
     # what a test says
@@ -245,7 +245,7 @@ class World:
         new = keyed(tuple(jobs))
         changes = compare_jobs(self.config, new, restart_all=restart_all)
         self.config = new
-        self.jobs.change(new, changes)
+        self.jobs.change(plans(new), changes)
         self._drain()
 
     def starts(self, name: str) -> list[float]:

@@ -10,10 +10,9 @@ from corepilot.jobs.actor import Actor
 from corepilot.jobs.compare import JobChange
 from corepilot.jobs.future import waiting_in_vain
 from corepilot.jobs.handover import handovers, old_plan, stopping_names
-from corepilot.jobs.plan import Plan, plans
+from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, SiblingExited, Withdraw
 from corepilot.model.event import EXITS, GLOBAL, Event
-from corepilot.model.job import Job, JobKey
 from corepilot.model.trigger import OnEvent, keys
 
 STARTUP = Event("startup", GLOBAL)
@@ -90,12 +89,11 @@ class JobSet:
         bus.subscribe(self._hear)
 
     # ---------------------------------------------------------------------------------------------- configurations
-    def start(self, jobs: Sequence[tuple[JobKey, Job]]) -> None:
+    def start(self, new_plans: Sequence[Plan]) -> None:
         """Begin with a configuration, where there was none, and publish `startup`."""
         self.failure = self.ended_by = None
         self.stopping = self.maintenance = False
         self._reported.clear()
-        new_plans = plans(jobs)
         self.actors = [self._make(plan) for plan in new_plans]
         self._incomplete = set(self.actors)
         self._index(new_plans)
@@ -103,15 +101,14 @@ class JobSet:
             actor.begin()
         self._bus.publish(STARTUP)
 
-    def change(self, jobs: Sequence[tuple[JobKey, Job]], changes: Sequence[JobChange]) -> None:
+    def change(self, new_plans: Sequence[Plan], changes: Sequence[JobChange]) -> None:
         """Go from one configuration to the next. `Observer.settled` comes when everything has been done.
 
         Args:
-            jobs: The new configuration's.
+            new_plans: The new configuration's.
             changes: From `compare_jobs`.
         """
         self._changing = True
-        new_plans = plans(jobs)
         moves = handovers({actor.key: actor for actor in self.actors}, new_plans, changes)
         stopping = stopping_names(moves)
         self.actors = []

@@ -15,15 +15,13 @@ from corepilot.errors import ControlError, CorepilotError
 from corepilot.http.time_slice import full_turn
 from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
+from corepilot.jobs.plan import Plan, plans
 from corepilot.model.configuration import Configuration
-from corepilot.output.log import Log, PreparedLog
 from corepilot.supervisor.arguments import LOAD_DEADLINE_S, RunArguments
 from corepilot.supervisor.desired import addresses_of, jobs_of
 from corepilot.supervisor.difference import Change, Difference, compare
-from corepilot.supervisor.discovery import Discovery, PreparedCatalog
-from corepilot.supervisor.endpoint import ControlEndpoint
-from corepilot.supervisor.exposition import Exposition, PreparedTelemetry
 from corepilot.supervisor.loading import load
+from corepilot.supervisor.prepared import Parts, Prepared, prepare
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.system.process import Reaper
 from corepilot.system.reserve import DescriptorReserve
@@ -32,26 +30,20 @@ from corepilot.wording.counting import counted
 
 if TYPE_CHECKING:
     from corepilot.config.loading.exchange import LoadResult
-    from corepilot.control.paths import ControlSocket
 
 Mode = Literal["changed", "all", "everything"]
 _STRENGTH: dict[Mode, int] = {"changed": 0, "all": 1, "everything": 2}
 
 
-class Supervised(Protocol):
+class Supervised(Parts, Protocol):
     """What a reload acts on: the supervisor's parts."""
 
-    log: Log
     arguments: RunArguments
-    configuration: Configuration
-    discovery: Discovery
-    exposition: Exposition
     environment: ChildEnvironment
     metrics: Metrics
     jobs: JobSet
     reaper: Reaper
     reserve: DescriptorReserve
-    control: ControlEndpoint
     shutdown: Shutdown
 
     def show_configuration(self) -> None:
@@ -105,26 +97,6 @@ class Reload:
         if isinstance(found, CorepilotError):
             raise found
         return found
-
-
-class _Prepared:
-    """All that a reload acquires before anything is touched."""
-
-    def __init__(self) -> None:
-        self.log: PreparedLog | None = None
-        self.control: ControlSocket | None = None
-        self.telemetry: PreparedTelemetry | None = None
-        self.catalog: PreparedCatalog | None = None
-
-    def discard(self, log: Log) -> None:
-        if self.log is not None:
-            log.discard(self.log)
-        if self.control is not None:
-            self.control.close()
-        if self.telemetry is not None:
-            self.telemetry.discard()
-        if self.catalog is not None and self.catalog.backend is not None:
-            self.catalog.backend.close()
 
 
 class Reloader:
@@ -221,18 +193,20 @@ class Reloader:
             return
         new = result.config
         difference = compare(app.configuration, new, restart_all=reload.mode == "all")
-        full_turn()  # a thousand jobs take a while to compare, and to commit
+        full_turn()  # a thousand jobs take a while to compare, to plan, and to commit
+        new_plans = plans(jobs_of(new))
+        full_turn()
         self._require_running()
         try:
-            prepared = self._prepare(new)
+            prepared = prepare(app, new, self._plugins)
         except CorepilotError as error:
             self._refuse(reload, [str(error)], f"{error}\n")
             return
         reload.judged.set("")
         if reload.mode == "everything":
-            self._begin_anew(new, prepared)
+            self._begin_anew(new, new_plans, prepared)
         else:
-            self._commit(new, prepared, difference)
+            self._commit(new, new_plans, prepared, difference)
         reload.done.set(difference)
 
     def _refuse(self, reload: Reload, sentences: list[str], report: str) -> None:
@@ -247,43 +221,19 @@ class Reloader:
         request = app.arguments.request(app.environment.current(), location)
         return load(request, app.reaper, LOAD_DEADLINE_S)
 
-    def _prepare(self, new: Configuration) -> _Prepared:
-        """Have everything that can fail, or nothing: see `Supervised`.
-
-        Raises:
-            CorepilotError: something cannot be had; nothing has changed.
-        """
-        app, prepared = self._app, _Prepared()
-        try:
-            if new.logging != app.configuration.logging:
-                try:
-                    prepared.log = app.log.prepare(new.logging)
-                except OSError as error:
-                    why = f"{_place(new, 'logging.output')}: cannot open the log file: {error.strerror or error}"
-                    raise ControlError(f"cannot use {why}; name a file that can be written") from None
-            try:
-                prepared.control = app.control.bind(new.control)
-            except CorepilotError as error:
-                raise ControlError(f"cannot use {_place(new, 'control.socket')}: {error}") from error
-            plugins = self._plugins() if new.catalogs or (new.telemetry and new.telemetry.sinks) else None
-            prepared.telemetry = app.exposition.prepare(new.telemetry, plugins, _place(new, "telemetry"))
-            prepared.catalog = app.discovery.prepare(new, plugins)
-        except BaseException:
-            prepared.discard(app.log)
-            raise
-        return prepared
-
-    def _commit(self, new: Configuration, prepared: _Prepared, difference: Difference) -> None:
+    def _commit(
+        self, new: Configuration, new_plans: tuple[Plan, ...], prepared: Prepared, difference: Difference
+    ) -> None:
         app = self._app
         touched = [change for change in difference.changes if change.kind != "unchanged"]
         app.log("info", f"reloading: {_summary(touched)}")
         self._switch(new, prepared)
         self.settled.clear()
-        app.jobs.change(jobs_of(new), difference.jobs)
+        app.jobs.change(new_plans, difference.jobs)
         app.ready()
         self.settled.wait()
 
-    def _begin_anew(self, new: Configuration, prepared: _Prepared) -> None:
+    def _begin_anew(self, new: Configuration, new_plans: tuple[Plan, ...], prepared: Prepared) -> None:
         """Everything ends and begins again, as in ContainerPilot (contract, section 4.11)."""
         app = self._app
         app.log("info", "reloading: everything begins anew")
@@ -297,10 +247,10 @@ class Reloader:
         app.shutdown.end_orphans()
         app.metrics.reset()
         self._switch(new, prepared, anew=True)
-        app.jobs.start(jobs_of(new))
+        app.jobs.start(new_plans)
         app.ready()
 
-    def _switch(self, new: Configuration, prepared: _Prepared, *, anew: bool = False) -> None:
+    def _switch(self, new: Configuration, prepared: Prepared, *, anew: bool = False) -> None:
         app = self._app
         app.configuration = new
         if prepared.log is not None:
@@ -328,11 +278,6 @@ def _out_of(what: str, error: BaseException) -> ControlError:
     return ControlError(
         f"cannot {what} now: {getattr(error, 'strerror', None) or error}; raise the limit, or try again later"
     )
-
-
-def _place(configuration: Configuration, path: str) -> str:
-    origin = configuration.origins.of(path)
-    return f"{path} ({origin})" if origin is not None else path
 
 
 def _summary(changes: list[Change]) -> str:

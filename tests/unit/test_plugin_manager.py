@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from corepilot.discovery.backend import Backend
@@ -243,12 +244,15 @@ class Options:
 def test_what_loading_must_leave_alone(write: Write, deed: str, named: str, *, in_hook: bool) -> None:
     handler, directory, umask = signal.getsignal(signal.SIGCHLD), Path.cwd(), os.umask(0o022)
     os.umask(umask)
+    loop: Any = gevent.get_hub().loop
     text = HOOK.replace("    from", f"    global E, T; {deed}\n    from") if in_hook else deed + HOOK
     config = write(text)
     try:
         told = refusal(config)
     finally:
         signal.signal(signal.SIGCHLD, handler)
+        loop.reset_sigchld()
+        loop.install_sigchld()  # an earlier test may have had children collected, behind Python's back
         os.chdir(directory)
         os.umask(umask)
         os.environ.pop("COREPILOT_TEST_DEED", None)
