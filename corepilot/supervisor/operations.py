@@ -14,7 +14,10 @@ Line = dict[str, object]
 Result = Literal["done", "refused", "incomplete", "late"]
 
 KEPT_MAX = 64
-"""How many operations are remembered."""
+"""How many operations are remembered that are over."""
+
+KEPT_LINES_MAX = 20_000
+"""How many changes those may have together; a change takes some 300 bytes."""
 
 UNDER_WAY_MAX = 256
 """How many operations may be under way; one more is refused."""
@@ -66,6 +69,11 @@ class Operation:
     def finished(self) -> bool:
         """Whether it is over."""
         return self._result is not None
+
+    @property
+    def changes(self) -> int:
+        """How many changes are kept."""
+        return len(self._lines)
 
     def lines(self, timeout_s: float | None) -> Iterator[Line]:
         """Every change as it happens, then the result. Switches greenlets.
@@ -122,9 +130,9 @@ class Operations:
 
     def __init__(self, stopping: Callable[[], str]) -> None:
         self._stopping = stopping
-        self._known: OrderedDict[int, Operation] = OrderedDict()
+        self._under_way: dict[int, Operation] = {}
+        self._over: OrderedDict[int, Operation] = OrderedDict()
         self._count = 0
-        self._under_way = 0
 
     def begin(self, kind: str, work: Callable[[Operation], None], *, of_reader: bool = False) -> Operation:
         """Carry out something in a greenlet of its own; an exception ends it as refused, and passes on.
@@ -132,19 +140,16 @@ class Operations:
         Raises:
             ControlError: too much is under way.
         """
-        if self._under_way >= UNDER_WAY_MAX:
+        if len(self._under_way) >= UNDER_WAY_MAX:
             raise ControlError(f"cannot {kind}: {UNDER_WAY_MAX} requests are under way; try again later")
         self._count += 1
-        self._under_way += 1
-        operation = self._known[self._count] = Operation(self._count, kind, of_reader=of_reader)
-        if len(self._known) > KEPT_MAX:
-            self._known.popitem(last=False)
+        operation = self._under_way[self._count] = Operation(self._count, kind, of_reader=of_reader)
         gevent.spawn(self._work, operation, work)
         return operation
 
     def find(self, number: int) -> Operation | None:
         """An operation by its id; None if it never was, or is forgotten."""
-        return self._known.get(number)
+        return self._under_way.get(number) or self._over.get(number)
 
     def wait_until(self, operation: Operation, reached: Callable[[], bool]) -> bool:
         """Wait for something; False if everything stops before, or nobody waits any more. Switches greenlets."""
@@ -158,5 +163,7 @@ class Operations:
         try:
             work(operation)
         finally:
-            self._under_way -= 1
             operation.finish("refused", "corepilot could not carry it out; see its log")
+            self._over[operation.id] = self._under_way.pop(operation.id)
+            while len(self._over) > KEPT_MAX or sum(one.changes for one in self._over.values()) > KEPT_LINES_MAX:
+                self._over.popitem(last=False)
