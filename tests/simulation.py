@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from corepilot.events import EventBus
 from corepilot.jobs.actor import Actor
+from corepilot.jobs.audience import Audience
 from corepilot.jobs.compare import compare_jobs
 from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.plan import Plan, plans
@@ -211,7 +212,7 @@ class World:
         self.bus.subscribe(lambda event: self.log.append((self.now, f"event {event.code} {event.key[1]}")))
         self.jobs = JobSet(self.bus, lambda plan: Simulated(plan, self), self)
         self.config = keyed(tuple(jobs))
-        self.jobs.start(plans(self.config))
+        self.jobs.start(Audience(plans(self.config)))
         self._drain()
 
     # what a test says
@@ -245,7 +246,7 @@ class World:
         new = keyed(tuple(jobs))
         changes = compare_jobs(self.config, new, restart_all=restart_all)
         self.config = new
-        self.jobs.change(plans(new), changes)
+        self.jobs.change(Audience(plans(new)), changes)
         self._drain()
 
     def starts(self, name: str) -> list[float]:

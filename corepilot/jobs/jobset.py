@@ -7,13 +7,14 @@ from typing import Protocol
 
 from corepilot.events import EventBus
 from corepilot.jobs.actor import Actor
+from corepilot.jobs.audience import Audience
 from corepilot.jobs.compare import JobChange
 from corepilot.jobs.future import waiting_in_vain
 from corepilot.jobs.handover import handovers, old_plan, stopping_names
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, SiblingExited, Withdraw
 from corepilot.model.event import EXITS, GLOBAL, Event
-from corepilot.model.trigger import OnEvent, keys
+from corepilot.model.trigger import keys
 
 STARTUP = Event("startup", GLOBAL)
 SHUTDOWN = Event("shutdown", GLOBAL)
@@ -74,10 +75,9 @@ class JobSet:
         self._newcomers: list[Actor] = []
         self._replacing: set[Actor] = set()
         self._incomplete: set[Actor] = set()
-        self._concerned: dict[str, list[Actor]] = {}
-        self._interested: dict[tuple[str, str], list[Actor]] = {}
-        self._siblings: dict[str, list[Actor]] = {}
-        self._handled: frozenset[str] = frozenset()
+        self._audience = Audience(())
+        self._seats: list[Actor | None] = []  # by the audience's numbers
+        self._outgoing: dict[tuple[str, str], list[Actor]] = {}  # who is being replaced, by what the old plan hears
         self._reported: set[Actor] = set()
         self.failure: tuple[str, int] | None = None
         self.ended_by: int | None = None
@@ -89,27 +89,27 @@ class JobSet:
         bus.subscribe(self._hear)
 
     # ---------------------------------------------------------------------------------------------- configurations
-    def start(self, new_plans: Sequence[Plan]) -> None:
+    def start(self, audience: Audience) -> None:
         """Begin with a configuration, where there was none, and publish `startup`."""
         self.failure = self.ended_by = None
         self.stopping = self.maintenance = False
         self._reported.clear()
-        self.actors = [self._make(plan) for plan in new_plans]
+        self.actors = [self._make(plan) for plan in audience.plans]
         self._incomplete = set(self.actors)
-        self._index(new_plans)
+        self._seat(audience)
         for actor in self.actors:
             actor.begin()
         self._bus.publish(STARTUP)
 
-    def change(self, new_plans: Sequence[Plan], changes: Sequence[JobChange]) -> None:
+    def change(self, audience: Audience, changes: Sequence[JobChange]) -> None:
         """Go from one configuration to the next. `Observer.settled` comes when everything has been done.
 
         Args:
-            new_plans: The new configuration's.
+            audience: The new configuration's.
             changes: From `compare_jobs`.
         """
         self._changing = True
-        moves = handovers({actor.key: actor for actor in self.actors}, new_plans, changes)
+        moves = handovers({actor.key: actor for actor in self.actors}, audience.plans, changes)
         stopping = stopping_names(moves)
         self.actors = []
         for move, actor, plan, run in moves:
@@ -134,7 +134,7 @@ class JobSet:
             else:
                 self._replacing.add(actor)
                 actor.plan = old_plan(actor, stopping)
-        self._index(new_plans)
+        self._seat(audience)
         for move, actor, plan, _ in moves:
             if move == "keep" and actor is not None and plan is not None:
                 actor.go_on(plan)
@@ -147,13 +147,22 @@ class JobSet:
         """Begin to stop everything (contract, section 4.8). Asked again, it changes nothing."""
         if not self.stopping:
             self.stopping = True
-            self.actors = [actor for actor in self.actors if actor not in self._arriving]
-            self._incomplete.difference_update(self._arriving)
-            self._arriving.clear()
+            never, self._arriving = self._arriving, {}
+            self.actors = [actor for actor in self.actors if actor not in never]
+            self._seats = [None if actor in never else actor for actor in self._seats]
+            self._incomplete.difference_update(never)
             self._newcomers.clear()
             self._replacing.clear()
             self._bus.publish(SHUTDOWN)
+            self._bus.after(lambda: self._do_not_wait_for(never))
         self._consider_end()
+
+    def _do_not_wait_for(self, never: Iterable[Actor]) -> None:
+        """Those that have not begun will not stop either."""
+        here = {actor.name for actor in self.actors}
+        for name in {actor.name for actor in never} - here:
+            for other in self._seated(self._audience.concerned.get(name, ())):
+                other.handle(Happened(Event("stopped", name)))
 
     def kill_now(self) -> None:
         """Stop without waiting for anything: every process is killed."""
@@ -198,7 +207,7 @@ class JobSet:
         if event.subject == GLOBAL and event.code in {"enterMaintenance", "exitMaintenance"}:
             self.maintenance = event.code == "enterMaintenance"
         everyone = event.subject == GLOBAL
-        for actor in list(self.actors if everyone else self._interested.get(event.key, ())):
+        for actor in list(self.actors) if everyone else self._interested(event):
             if actor not in self._arriving:
                 actor.handle(Happened(event))
                 yield
@@ -206,13 +215,28 @@ class JobSet:
             if event.key in actor.plan.interests() or event == SHUTDOWN:
                 actor.handle(Happened(event))
         if event.code in EXITS:
-            for actor in self._siblings.get(event.subject, ()):
+            for actor in self._seated(self._audience.siblings.get(event.subject, ())):
                 if actor.own_exits:
                     actor.own_exits -= 1
                 elif actor not in self._arriving:
                     actor.handle(SiblingExited())
         if event == STARTUP:
             self._consider_soon(by_itself=True)
+
+    def _interested(self, event: Event) -> list[Actor]:
+        seated = self._seated(self._audience.interested.get(event.key, ()))
+        return [*seated, *[actor for actor in self._outgoing.get(event.key, ()) if actor not in seated]]
+
+    def _seat(self, audience: Audience) -> None:
+        self._audience = audience
+        self._seats = [*self.actors]
+        self._outgoing = {}
+        for actor in self._replacing:
+            for event in actor.plan.interests():
+                self._outgoing.setdefault(event, []).append(actor)
+
+    def _seated(self, numbers: Iterable[int]) -> list[Actor]:
+        return [actor for number in numbers if (actor := self._seats[number]) is not None]
 
     def ended(self, actor: Actor, outcome: Outcome) -> None:
         """A stop of a job is over: to be told by its actor, as the last thing of a step."""
@@ -267,7 +291,7 @@ class JobSet:
         """What was over is not any more: hooks on its stop are armed again, and others wait for it again at a stop."""
         self._reported.discard(actor)
         self._incomplete.add(actor)
-        for other in self._concerned.get(actor.name, ()):
+        for other in self._seated(self._audience.concerned.get(actor.name, ())):
             was_ended = other.state.ended
             other.handle(Began(actor.name))
             self._reported.discard(other)
@@ -301,7 +325,7 @@ class JobSet:
     # -------------------------------------------------------------------------------------------------------- ends
     def _completed(self, actor: Actor) -> None:
         status, name = actor.state.stop.failed, actor.name
-        if status and self.failure is None and name not in self._handled:
+        if status and self.failure is None and name not in self._audience.handled:
             self.failure = (name, status)
         exit_on = actor.plan.job.exit_on
         if exit_on == "end" or (exit_on == "failure" and status):
@@ -370,22 +394,3 @@ class JobSet:
             self._changing = False
             self._observer.settled()
             self._consider_soon(by_itself=False)
-
-    def _index(self, new_plans: Sequence[Plan]) -> None:
-        self._interested = {}
-        named: dict[str, list[Actor]] = {}
-        self._concerned = {}
-        for actor, plan in zip(self.actors, new_plans, strict=True):
-            # One that is being replaced still acts by its old plan.
-            before = actor.plan.interests() if actor in self._replacing else frozenset[tuple[str, str]]()
-            for event in plan.interests() | before:
-                self._interested.setdefault(event, []).append(actor)
-            hook = plan.job.hook
-            for name in {*plan.stops_after, plan.awaited_hook, hook.source if hook else ""} - {"", plan.key.name}:
-                self._concerned.setdefault(name, []).append(actor)
-            named.setdefault(plan.key.name, []).append(actor)
-        self._siblings = {name: actors for name, actors in named.items() if len(actors) > 1}
-        triggers = [plan.job.when.trigger for plan in new_plans]
-        self._handled = frozenset(
-            [one.source for one in triggers if isinstance(one, OnEvent) and one.code == "exitFailed"]
-        )

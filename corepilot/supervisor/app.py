@@ -11,6 +11,7 @@ from corepilot import _version
 from corepilot.errors import CorepilotError
 from corepilot.events import EventBus
 from corepilot.guard import Channel
+from corepilot.jobs.audience import Audience
 from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.plan import plans
@@ -147,7 +148,7 @@ class App:
         except OSError as error:
             self.shutdown.refuse_start(REFUSED, f"the telemetry address cannot be had: {error.strerror}")
         if not self.shutdown.begun:
-            self.jobs.start(plans(jobs_of(self.configuration)))
+            self.jobs.start(Audience(plans(jobs_of(self.configuration))))
 
     def _start_rest(self) -> None:
         """Import and start what the first jobs did not need. A plugin's failure is logged."""

@@ -46,7 +46,7 @@ CONTRACTS = (
 # Functions of their arguments, all the way down.
 PURE = (
     *(f"corepilot.jobs.{name}" for name in (
-        "actor", "check", "compare", "future", "handover", "jobset", "machine", "orders", "plan", "process",
+        "actor", "audience", "check", "compare", "future", "handover", "jobset", "machine", "orders", "plan", "process",
         "registration", "replan", "starting", "state", "stopping", "trigger",
     )),
     *(f"corepilot.supervisor.{name}" for name in ("desired", "difference", "outcome")),

@@ -115,6 +115,18 @@ def test_a_stop_in_the_middle_of_a_reload_ends_everything() -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- by hand
+def test_what_a_reload_was_to_add_does_not_begin_once_everything_stops() -> None:
+    slow = Behaviour(((None, 0),), term_s=3.0)
+    behaviours = {"gone": slow, "web": FOREVER, "new": FOREVER, "hook": FOREVER, "last": FOREVER}
+    world = World([job("gone"), job("web"), job("last")], behaviours).run(1)
+    late, hook = job("new", when=when("once", "stopped", "web")), job("hook", when=when("once", "stopping", "web"))
+    world.reload([job("web"), late, hook, job("last", stop_after=("new",))])
+    world.publish("shutdown")
+    assert world.run(10).starts("new") == []
+    assert world.starts("hook") == []
+    assert world.ends == 1  # and nobody waits for them
+
+
 def test_a_job_stopped_by_hand_ignores_everything_until_it_is_started() -> None:
     world = World([job("a", when=when("each", "changed", "watch.db"), restarts=UNLIMITED)], {"a": FOREVER})
     world.publish("changed", "watch.db")
