@@ -34,7 +34,7 @@ def plan(arguments: Any) -> int:
 
 def _location(file: str) -> str:
     """The absolute path of a file, for corepilot to read."""
-    from corepilot.sources.file import absolute_path
+    from corepilot.sources.paths import absolute_path
 
     path = absolute_path(file)
     if path.startswith(_DESCRIPTORS):

@@ -10,6 +10,7 @@ import select
 import stat
 import time
 
+from corepilot.sources.paths import path_of, printable
 from corepilot.sources.source import MAX_BYTES, SourceError, SourceText
 
 _CHUNK_BYTES = 256 * 1024
@@ -46,8 +47,8 @@ def read(location: str, deadline_s: float) -> SourceText:
             than `MAX_BYTES` bytes, it is not UTF-8, or the time is over.
     """
     end = time.monotonic() + deadline_s
-    name = _printable(location)
-    path = _path(location, name)
+    name = printable(location)
+    path = path_of(location)
     try:
         # Opening a device can do things (rewind a tape, arm a watchdog): look first. The look after opening is the one
         # that counts, as another file may have taken the name.
@@ -66,15 +67,6 @@ def read(location: str, deadline_s: float) -> SourceText:
     return SourceText(_text(data, name), name, where, world_writable(info, name, os.geteuid()))
 
 
-def absolute_path(location: str) -> str:
-    """The path of a location as processes with other working directories name it. Symbolic links stay in it.
-
-    Raises:
-        SourceError: It is a URL that names no file here.
-    """
-    return os.path.abspath(_path(location, _printable(location)))
-
-
 def world_writable(info: os.stat_result, name: str, euid: int) -> tuple[str, ...]:
     """Return a warning if users other than the owner can write a file that root acts on, else an empty tuple.
 
@@ -89,23 +81,6 @@ def world_writable(info: os.stat_result, name: str, euid: int) -> tuple[str, ...
         return ()
     who = "everyone" if info.st_mode & stat.S_IWOTH else f"group {info.st_gid}"
     return (f"{name!r} can be written by {who}, and root runs what it says; remove that right with chmod go-w",)
-
-
-def _path(location: str, name: str) -> str:
-    if location[:7].lower() != "file://":
-        path = location
-    else:
-        from urllib.parse import unquote_to_bytes
-
-        host, slash, rest = location[7:].partition("/")
-        if host.lower() not in ("", "localhost") or not slash:
-            rule = "a file URL names no other host and has an absolute path"
-            raise SourceError(f"cannot read configuration {name!r}: {rule}; write file:///path/to/file")
-        path = os.fsdecode(unquote_to_bytes(os.fsencode("/" + rest)))
-    if not path or "\0" in path:
-        why = "the path holds a NUL character" if path else "the path is empty"
-        raise SourceError(f"cannot read configuration {name!r}: {why}; name a file")
-    return path
 
 
 def _refuse_what_is_no_file(info: os.stat_result, name: str) -> None:
@@ -181,7 +156,7 @@ def _text(data: bytes, name: str) -> str:
 
 def _reason(error: OSError, path: str) -> str:
     if isinstance(error, FileNotFoundError):
-        where = "" if os.path.isabs(path) else f" in {_printable(_working_directory())}"
+        where = "" if os.path.isabs(path) else f" in {printable(_working_directory())}"
         return f"there is no such file{where}; check the path, and that its volume is mounted"
     if isinstance(error, PermissionError):
         return f"user {os.geteuid()} may not read it; give it the right to, on the file and the directories above it"
@@ -193,8 +168,3 @@ def _working_directory() -> str:
         return os.getcwd()
     except OSError:
         return "the working directory, which is gone"
-
-
-def _printable(text: str) -> str:
-    """Return text that can be written to any UTF-8 stream: file names may hold bytes that are not UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -5,10 +5,8 @@ Compared is what is configured, not the environment that jobs inherit, nor addre
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from corepilot.config.diagnostics.excerpts import masked
 from corepilot.jobs.compare import CONSEQUENCES, JobChange, compare_jobs, differences
 from corepilot.model.configuration import Configuration, Watch
 from corepilot.model.job import Command, JobKey
@@ -118,6 +116,8 @@ def _texts(settings: Sequence[tuple[str, object, object]]) -> tuple[tuple[str, s
 
 def shown(value: object) -> str:
     """A configured value in words: secrets masked, plugins' options by name only, since any may be a secret."""
+    from corepilot.config.diagnostics.excerpts import masked  # a start has nothing to show
+
     return masked(_shown(value), ())
 
 
@@ -134,4 +134,8 @@ def _shown(value: object) -> str:
         return "{" + ", ".join(parts) + "}"
     if isinstance(value, tuple):
         return "[" + ", ".join([_shown(one) for one in value]) + "]"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool | None) else str(value)
+    if isinstance(value, str | bool | None):
+        import json
+
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)

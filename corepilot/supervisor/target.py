@@ -14,7 +14,7 @@ from corepilot.jobs.jobset import JobSet
 from corepilot.model.configuration import Configuration
 from corepilot.model.event import GLOBAL, Event
 from corepilot.output.log import Log
-from corepilot.sources.file import absolute_path
+from corepilot.sources.paths import absolute_path
 from corepilot.supervisor.arguments import RunArguments
 from corepilot.supervisor.by_hand import NOT_WAITING, Action, Condition, JobsByHand, mark_of_client
 from corepilot.supervisor.difference import Change

@@ -1,8 +1,9 @@
 """Imports of the boot path, without the modules that only their unused features need.
 
 gevent describes itself with zope.interface: 0.65 MB in every supervisor. Its interfaces then are plain empty classes;
-nobody asks them anything, they serve documentation and type registries. `dataclasses` imports `inspect` for classes
-without a docstring: 6 ms before the first job. It then is imported when something of it is asked for.
+nobody asks them anything, they serve documentation and type registries. `dataclasses` imports `inspect` for the
+docstrings of classes that have none, such as one of h11: 6 ms before the first job, and 1 MB. These then do not list
+their fields; `inspect` is imported when something else of it is asked for.
 
 Nothing is patched: the stand-ins take part only while gevent or dataclasses are imported, and afterwards the names are
 free for whoever wants the real modules. What is loaded already is left as it is.
@@ -31,8 +32,12 @@ def _class_implements(*_: object) -> None:
     """Stands for zope.interface.classImplements, which notes what a class can do."""
 
 
-class _LaterModule(ModuleType):
-    """Stands for a module that is imported when something of it is asked for."""
+class _LaterInspect(ModuleType):
+    """Stands for `inspect`, which is imported when more is asked for than a text for the docstring of a dataclass."""
+
+    def signature(self, _kind: object) -> str:
+        """What comes after the name of a class, in the docstring that dataclasses gives it."""
+        return "(...)"
 
     def __getattr__(self, name: str) -> Any:
         return getattr(importlib.import_module(self.__name__), name)
@@ -42,7 +47,7 @@ def import_dataclasses() -> None:
     """Import `dataclasses`; a no-op if it or `inspect` is loaded. From Python 3.12 on it asks for `inspect` at once."""
     if "dataclasses" in sys.modules or "inspect" in sys.modules:
         return
-    sys.modules["inspect"] = later = _LaterModule("inspect")
+    sys.modules["inspect"] = later = _LaterInspect("inspect")
     try:
         importlib.import_module("dataclasses")
     finally:

@@ -35,7 +35,7 @@ def identify(location: str, environment: Mapping[str, str]) -> Identity:
     Raises:
         ConfigError: there is no such file, or it cannot be read.
     """
-    from corepilot.sources.file import absolute_path
+    from corepilot.sources.paths import absolute_path
 
     socket = control_socket(location, environment)
     return Identity(absolute_path(location), socket)
