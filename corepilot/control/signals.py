@@ -31,7 +31,9 @@ def signal_number(written: object) -> int:
 
 
 def signal_name(number: int) -> str:
-    """The name without SIG; the number itself where there is none."""
+    """The name without SIG, such as "HUP" and "RTMIN+3"; the number itself where there is none."""
+    if signal.SIGRTMIN < number < signal.SIGRTMAX:
+        return f"RTMIN+{number - signal.SIGRTMIN}"
     return next((name for name, known in _NUMBERS.items() if known == number), str(number))
 
 

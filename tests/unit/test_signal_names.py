@@ -42,4 +42,5 @@ def test_names_lead_back() -> None:
     for number in signal.valid_signals():
         assert signal_number(signal_name(number)) == number
     assert signal_name(signal.SIGTERM) == "TERM"
-    assert signal_name(50) == "50"
+    assert signal_name(signal.SIGRTMIN + 3) == "RTMIN+3"
+    assert signal_name(33) == "33"  # the C library's own
