@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Protocol
 
 from corepilot.events import EventBus
 from corepilot.jobs.actor import Actor
@@ -11,8 +10,9 @@ from corepilot.jobs.audience import Audience
 from corepilot.jobs.compare import JobChange
 from corepilot.jobs.future import waiting_in_vain
 from corepilot.jobs.handover import handovers, old_plan, stopping_names
+from corepilot.jobs.observer import Observer
 from corepilot.jobs.plan import Plan
-from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, SiblingExited, Withdraw
+from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, Over, SiblingExited, Withdraw
 from corepilot.model.event import EXITS, GLOBAL, Event
 from corepilot.model.trigger import keys
 
@@ -21,28 +21,6 @@ SHUTDOWN = Event("shutdown", GLOBAL)
 
 AT_ONCE = 16
 """How many new jobs are started at once: spawning one takes a third of a millisecond."""
-
-
-class Observer(Protocol):
-    """Who is told what becomes of the jobs. Nothing here may raise or switch."""
-
-    def job_ended(self, actor: Actor, outcome: Outcome) -> None:
-        """A stop of a job is over."""
-
-    def all_ended(self) -> None:
-        """Every job is complete, or waits for what can never come; there is at least one that ended by itself."""
-
-    def ends_with(self, reason: str) -> None:
-        """A job has ended whose `exitOn` says that everything ends with it."""
-
-    def waits_in_vain(self, actor: Actor) -> None:
-        """It has become certain that nothing starts a job any more. Told once for each."""
-
-    def nothing_runs(self, stopped: Sequence[Actor]) -> None:
-        """All that is left has been stopped by hand, or waits in vain: everything stays up for those."""
-
-    def settled(self) -> None:
-        """Everything that a reload had to stop has stopped, and what it added has begun."""
 
 
 class JobSet:
@@ -108,6 +86,8 @@ class JobSet:
             audience: The new configuration's.
             changes: From `compare_jobs`.
         """
+        if self.stopping:
+            return  # nothing begins any more
         self._changing = True
         moves = handovers({actor.key: actor for actor in self.actors}, audience.plans, changes)
         stopping = stopping_names(moves)
@@ -138,6 +118,7 @@ class JobSet:
         for move, actor, plan, _ in moves:
             if move == "keep" and actor is not None and plan is not None:
                 actor.go_on(plan)
+        self._tell_who_is_over()
         for move, actor, _, _ in moves:
             if move in {"replace", "remove"} and actor is not None:
                 actor.handle(Order("replace" if move == "replace" else "remove"))
@@ -151,18 +132,22 @@ class JobSet:
             self.actors = [actor for actor in self.actors if actor not in never]
             self._seats = [None if actor in never else actor for actor in self._seats]
             self._incomplete.difference_update(never)
+            for actor in never:
+                self._withdraw(actor)
+                actor.discard()
             self._newcomers.clear()
             self._replacing.clear()
             self._bus.publish(SHUTDOWN)
-            self._bus.after(lambda: self._do_not_wait_for(never))
-        self._consider_end()
+            self._bus.after(self._tell_who_is_over)
+        self._consider_soon(by_itself=False)
 
-    def _do_not_wait_for(self, never: Iterable[Actor]) -> None:
-        """Those that have not begun will not stop either."""
-        here = {actor.name for actor in self.actors}
-        for name in {actor.name for actor in never} - here:
-            for other in self._seated(self._audience.concerned.get(name, ())):
-                other.handle(Happened(Event("stopped", name)))
+    def _tell_who_is_over(self) -> None:
+        """Let nobody wait for the stop of a job that has ended, or does not begin."""
+        there = {actor.name for actor in self.actors if actor in self._arriving or not actor.state.ended}
+        for name, numbers in self._audience.concerned.items():
+            for other in self._seated(numbers) if name not in there else ():
+                if other not in self._arriving:
+                    other.handle(Over(name))
 
     def kill_now(self) -> None:
         """Stop without waiting for anything: every process is killed."""
@@ -177,14 +162,17 @@ class JobSet:
 
     # ------------------------------------------------------------------------------------------------------- people
     def order(self, actor: Actor, order: Order) -> None:
-        """Do what a person wants with one job."""
+        """Do what a person wants with one job; nothing if everything stops, or the job is configured no more."""
+        if self.stopping or actor not in self.actors:
+            return
+        afresh = actor in self._arriving or actor.state.ended
         if actor in self._arriving or (actor.successor is not None and actor.state.ended):
             self._arriving.pop(actor, None)  # a person need not wait until all that has to stop has stopped
             self._renew(actor, run=False)
-        was_ended = actor.state.ended
         actor.handle(order)
-        if was_ended and not actor.state.ended:
+        if afresh and not actor.state.ended:
             self._began(actor)
+            self._replay_facts(actor, starting=False)
         self._settle()
 
     @property
@@ -245,7 +233,7 @@ class JobSet:
         if actor in self._leaving:
             self._leaving.remove(actor)
         elif self.stopping:
-            self._consider_end()
+            self._consider_soon(by_itself=False)  # what the old jobs say at their end is not for those that follow
         elif outcome == "again":
             self._bus.after(lambda: self._again(actor))  # everybody hears that it has stopped before
         elif outcome == "complete":
@@ -274,11 +262,8 @@ class JobSet:
 
     def _renew(self, actor: Actor, *, run: bool) -> None:
         """Begin anew, under its next plan if there is one."""
-        old, plan = actor.plan.job.service, actor.successor[0] if actor.successor else actor.plan
-        if actor.state.advertised is not None and old is not None:
-            new = plan.job.service
-            if new is None or new.registration.id != old.registration.id:
-                actor.perform(Withdraw(old.registration))
+        plan = actor.successor[0] if actor.successor else actor.plan
+        self._withdraw(actor, plan)
         self._replacing.discard(actor)
         self._incomplete.add(actor)
         actor.begin(plan)
@@ -286,6 +271,14 @@ class JobSet:
         if run:
             actor.handle(Order("start"))
             self._replay_facts(actor, starting=False)
+
+    def _withdraw(self, actor: Actor, plan: Plan | None = None) -> None:
+        """Take what it has advertised out of the catalog, unless it goes on there under its next plan."""
+        old, new = actor.plan.job.service, plan.job.service if plan else None
+        if old is None or actor.state.advertised is None:
+            return
+        if new is None or new.registration.id != old.registration.id:
+            actor.perform(Withdraw(old.registration))
 
     def _began(self, actor: Actor) -> None:
         """What was over is not any more: hooks on its stop are armed again, and others wait for it again at a stop."""

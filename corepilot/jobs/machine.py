@@ -32,6 +32,7 @@ from corepilot.jobs.state import (
     Happened,
     KillNow,
     Order,
+    Over,
     Publish,
     SetTimer,
     SiblingExited,
@@ -72,6 +73,8 @@ def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
             return orders.ordered(plan, state, stimulus, now)
         case Began(name):
             return orders.other_began(plan, state, name)
+        case Over(name):
+            return orders.other_is_over(plan, state, name)
         case KillNow():
             return stopping.kill_now(plan, state)
 

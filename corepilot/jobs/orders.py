@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from corepilot.jobs import starting, stopping, trigger
+from corepilot.jobs import process, starting, stopping, trigger
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Order, Outcome, State, Step, StopState
+from corepilot.model.event import Event
 
 
 def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
@@ -13,7 +14,7 @@ def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
         return _leave(plan, state, "again" if order.wanted == "replace" else "removed")
     if order.wanted == "stop" and state.stop.outcome == "again":
         return state.changed(stop=state.stop.changed(outcome="stopped")), ()
-    if state.stop.shutdown:
+    if state.stop.shutdown and not state.ended:
         return state, ()  # whoever asks is told that it stops with others
     if order.wanted == "stop":
         return (state, ()) if state.stopping else stopping.stop(plan, state, "stopped")
@@ -23,8 +24,10 @@ def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
         return state.changed(stop=state.stop.changed(outcome="again")), ()
     if order.wanted == "restart":
         return stopping.stop(plan, state, "again")
-    if state.process.stage in {"running", "emptying"}:
+    if state.process.stage == "running":
         return state, ()
+    if process.busy(plan, state.process):
+        return state.changed(trigger=trigger.wait(_by_hand(plan, state).trigger)), ()
     return starting.start(plan, _by_hand(plan, state), now)
 
 
@@ -63,3 +66,17 @@ def other_began(plan: Plan, state: State, name: str) -> Step:
         return state.changed(stop=state.stop.changed(outcome="again")), ()
     armed = state.trigger.changed(starts_left=plan.starts)
     return state.changed(trigger=armed, stop=StopState(bounded=state.stop.bounded, gone=state.stop.gone)), ()
+
+
+def other_is_over(plan: Plan, state: State, name: str) -> Step:
+    """Nobody will say that this job has stopped, but it has."""
+    if state.ended:
+        return state, ()
+    state = stopping.heard(plan, state, Event("stopped", name))
+    further = stopping.go_on(plan, state)
+    if further is not None:
+        return further
+    idle = state.process.stage == "none" and not state.trigger.pending and not state.stopping
+    if state.stop.source_done and idle:  # a hook that nothing will start
+        return stopping.stop(plan, state, state.stop.outcome or "complete")
+    return state, ()

@@ -237,11 +237,17 @@ class Began(Value):
     name: str
 
 
+class Over(Value):
+    """Another job has ended, or never began: its `stopped` is not to be waited for."""
+
+    name: str
+
+
 class KillNow(Value):
     """The stop has been asked for again: wait for nothing."""
 
 
-Stimulus = Happened | Exited | Unstarted | Emptied | Swept | SiblingExited | Due | Order | Began | KillNow
+Stimulus = Happened | Exited | Unstarted | Emptied | Swept | SiblingExited | Due | Order | Began | Over | KillNow
 
 
 # ------------------------------------------------------------------------------------------------------------ actions

@@ -71,11 +71,12 @@ class JobsByHand:
                 if action == "start" and was_running:
                     operation.add(**_line(runner, "already"))
                     continue
-                reached = partial(_has_ended, runner) if action == "stop" else partial(_has_started, runner, starts)
+                settled = _has_stopped if action == "stop" else _has_started
+                reached = partial(self._settled, settled, runner, starts)
                 if not self._operations.wait_until(operation, reached):
                     operation.finish("refused", f"corepilot is stopping ({self._shutdown.ending})")
                     return
-                if action != "stop" and not _is_up(runner):
+                if action != "stop" and (not _is_up(runner) or runner.state.phase == "stopped"):
                     failed.append(runner)
                 operation.add(**_line(runner, "already" if action == "stop" and was_ended else _DONE[action]))
             _conclude(operation, failed)
@@ -157,6 +158,9 @@ class JobsByHand:
             operation.add(**_line(runner, kind))
         _conclude(operation, failed)
 
+    def _settled(self, settled: Callable[[Runner, int], bool], runner: Runner, starts: int) -> bool:
+        return settled(runner, starts) or runner not in self._jobs.all_actors
+
     @property
     def _runners(self) -> list[Runner]:
         return [actor for actor in self._jobs.actors if isinstance(actor, Runner)]
@@ -234,13 +238,20 @@ def _has_begun(runner: Runner, starts: int) -> bool:
     return runner.starts > starts or _is_decided(runner)
 
 
-def _has_ended(runner: Runner) -> bool:
-    return runner.state.ended
+def _has_stopped(runner: Runner, starts: int) -> bool:
+    """Whether a job has ended since it had been started so often, or somebody else wants it to go on."""
+    state = runner.state
+    return state.ended or runner.starts > starts or not (state.stopping or state.lingering)
 
 
 def _has_started(runner: Runner, starts: int) -> bool:
-    """Whether a job has been started since it had been so often, and it is known whether it has come up."""
+    """Whether a job has been started since it had been so often, and it is known whether it has come up.
+
+    Or whether it will not be: somebody else has stopped it meanwhile.
+    """
     state = runner.state
+    if state.ended and state.stop.outcome != "again":
+        return True
     begun = runner.starts > starts or runner.plan.job.command is None or state.phase == "backoff" or state.stop.shutdown
     return begun and _is_decided(runner)
 

@@ -101,7 +101,7 @@ class Exposition:
         prepared = PreparedTelemetry(telemetry, listener)
         try:
             prepared.sinks = [self._make(prepared, one, plugins) for one in telemetry.sinks]
-        except CorepilotError:
+        except BaseException:
             prepared.discard()
             raise
         return prepared

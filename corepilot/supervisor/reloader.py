@@ -205,6 +205,7 @@ class Reloader:
         except CorepilotError as error:
             self._refuse(reload, [str(error)], f"{error}\n")
             return
+        self._require_running(prepared)  # a plugin, or the socket's directory, may have taken a while
         reload.judged.set("")
         if reload.mode == "everything":
             self._begin_anew(new, audience, prepared)
@@ -242,10 +243,9 @@ class Reloader:
         app.jobs.stop()
         self.anew.wait()
         self.anew = None
-        if app.shutdown.begun:
-            prepared.discard(app.log)
-            raise ControlError(f"cannot reload: corepilot is stopping ({app.shutdown.reason})")
+        self._require_running(prepared)
         app.shutdown.end_orphans()
+        self._require_running(prepared)
         app.metrics.reset()
         self._switch(new, prepared, anew=True)
         app.jobs.start(audience)
@@ -266,8 +266,10 @@ class Reloader:
         for warning in new.warnings:
             app.log("warning", warning)
 
-    def _require_running(self) -> None:
+    def _require_running(self, prepared: Prepared | None = None) -> None:
         if self._app.shutdown.ending:
+            if prepared is not None:
+                prepared.discard(self._app.log)
             raise ControlError(f"cannot reload: corepilot is stopping ({self._app.shutdown.ending})")
 
 

@@ -2,8 +2,10 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from eventually import eventually
 from recording import Record, config, shell, unchanged_for
 from running import Corepilot, alive
@@ -170,4 +172,25 @@ def test_a_job_that_waits_in_vain_can_be_started_by_hand(tmp_path: Path) -> None
         corepilot.until("x: cannot start any more: its when names no event")
         assert corepilot.client("start", "x").returncode == 0
         assert corepilot.job("x")["starts"] == 1
+        assert corepilot.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status", "state"), [("restart", "stop", 3, "stopped"), ("stop", "start", 0, "running")]
+)
+def test_a_request_that_another_one_has_overtaken_ends(
+    tmp_path: Path, first: str, second: str, status: int, state: str
+) -> None:
+    ends = "while ! [ -e %(dir)s/go ]; do sleep 0.05; done; rm %(dir)s/go; exit 0"
+    slow = shell(f"trap '{ends}' TERM; while :; do sleep 0.05; done")
+    with Corepilot(config(f'{{name: "app", exec: {slow}, stopTimeout: 60}}'), tmp_path) as corepilot:
+        corepilot.until_ready()
+        with ThreadPoolExecutor() as pool:
+            overtaken = pool.submit(corepilot.client, first, "app", "--timeout", "30s")
+            eventually(lambda: corepilot.job("app")["state"] == "terminating")
+            assert corepilot.client(second, "app", "--no-wait").returncode == 0
+            (tmp_path / "go").touch()
+            assert overtaken.result().returncode == status
+        eventually(lambda: corepilot.job("app")["state"] == state)
+        (tmp_path / "go").touch()
         assert corepilot.stop() == 0

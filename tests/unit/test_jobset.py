@@ -127,6 +127,83 @@ def test_what_a_reload_was_to_add_does_not_begin_once_everything_stops() -> None
     assert world.ends == 1  # and nobody waits for them
 
 
+def test_what_a_reload_was_to_add_leaves_the_catalog_when_everything_stops() -> None:
+    slow = Behaviour(((None, 0),), term_s=3.0)
+    early = Service(Registration("app-host", "app", "127.0.0.1", 80), "passing")
+    old, new = (job("app", service=early, when=when("once", "healthy", f"watch.{name}")) for name in ("a", "b"))
+    world = World([old, job("gone")], {"gone": slow, "app": FOREVER}).run(1)
+    world.reload([new])
+    assert world.run(0.5).registered["app-host"] is not None
+    world.publish("shutdown")
+    assert world.run(10).registered["app-host"] is None
+
+
+def test_a_job_that_has_ended_is_not_waited_for_again() -> None:
+    """Whether it was started by hand since then, or a reload has made it wait."""
+    short = Behaviour(((0.1, 0),))
+    old, new = job("app"), job("app", stop_after=("short",))
+    by_hand = World([job("short"), new], {"short": short, "app": FOREVER}).run(1)
+    by_hand.order("stop", "app")
+    by_hand.run(1).order("start", "app")
+    reloaded = World([job("short"), old], {"short": short, "app": FOREVER}).run(1)
+    reloaded.reload([job("short"), new])
+    for world in (by_hand, reloaded):
+        world.run(1).publish("shutdown")
+        assert world.run(0.5).ends == 1
+
+
+def test_a_hook_that_has_run_is_not_waited_for_where_a_reload_has_kept_its_job() -> None:
+    hook = job("hook", when=when("once", "stopping", "web"))
+    world = World([job("web"), hook, job("x")], {"web": FOREVER, "hook": Behaviour(((0.1, 0),)), "x": FOREVER}).run(1)
+    world.order("start", "hook")
+    world.run(1).reload([job("web", service=SERVICE), hook, job("x")])
+    world.run(1).publish("shutdown")
+    assert world.run(0.5).ends == 1
+
+
+def test_a_job_stopped_by_hand_while_a_reload_replaces_it_can_be_started() -> None:
+    world = World([job("app")], {"app": Behaviour(((None, 0),), term_s=2.0)}).run(1)
+    world.reload([job("app", exec=("x",))])
+    world.run(0.5).order("stop", "app")
+    assert phases(world.run(3)) == {"app": "stopped"}
+    world.order("start", "app")
+    assert phases(world.run(1)) == {"app": "running"}
+
+
+def test_a_start_by_hand_counts_while_the_last_run_leaves_children() -> None:
+    behaviour = Behaviour(((0.1, 0), (0.1, 0)), rest_s=3.0)
+    app = job("app", when=when("each", "changed", "watch.x"))
+    world = World([app, job("other")], {"app": behaviour, "other": FOREVER})
+    world.publish("changed", "watch.x")
+    world.run(0.5).order("start", "app")
+    assert len(world.run(10).starts("app")) == 2
+
+
+def test_a_job_started_by_hand_in_maintenance_stays_out_of_the_catalog() -> None:
+    app = job("app", service=SERVICE, health=CHECK)
+    behaviours = {"app": Behaviour(((0.1, 0), (None, 0))), "check.app": Behaviour(((0.01, 0),)), "other": FOREVER}
+    world = World([app, job("other")], behaviours).run(1)
+    world.publish("enterMaintenance")
+    world.order("start", "app")
+    world.run(5)
+    assert world.actor("app").state.health == "maintenance"
+    assert all(what == "withdraw" for at, what, _ in world.catalog if at >= 1)
+    world.publish("exitMaintenance")
+    assert world.run(5).actor("app").state.advertised == "passing"
+
+
+@pytest.mark.parametrize("wanted", ["start", "restart", "stop"])
+def test_once_everything_stops_nobody_gets_a_job_of_his_own(wanted: str) -> None:
+    slow = Behaviour(((None, 0),), term_s=2.0)
+    world = World([job("app"), job("done")], {"app": slow, "done": Behaviour(((0.1, 0),))}).run(1)
+    world.publish("shutdown")
+    world.order(wanted, "done")
+    world.reload([job("app"), job("new")])
+    assert world.run(10).starts("done") == [0]
+    assert world.starts("new") == []
+    assert world.ends == 1
+
+
 def test_a_job_stopped_by_hand_ignores_everything_until_it_is_started() -> None:
     world = World([job("a", when=when("each", "changed", "watch.db"), restarts=UNLIMITED)], {"a": FOREVER})
     world.publish("changed", "watch.db")
