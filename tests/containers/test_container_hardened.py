@@ -58,7 +58,7 @@ def test_a_reload_and_a_crash(tmp_path: Path) -> None:
         '{jobs: [{name: "app", exec: ["sh", "-c", "echo up; exec sleep 1000"]}]}', tmp_path, 1000
     ) as container:
         container.until("up")
-        assert container.execute("corepilot", "reload").returncode == 0
+        assert container.execute("corepilot", "reload", "--all").returncode == 0
         container.until("up", count=2)
         assert container.execute("kill", "-KILL", str(container.children()[0])).returncode == 0
         assert container.wait() == 70

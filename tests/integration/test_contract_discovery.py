@@ -84,7 +84,7 @@ def test_an_initial_status_registers_at_once_even_if_the_job_never_starts(
     tmp_path: Path, consul: ConsulServer, initial: str
 ) -> None:
     more = f'initial_status: "{initial}", when: {{source: "nobody", once: "healthy"}},'
-    waiting = service(more, ttl=60) + '{name: "stay", exec: "sleep 1000"}'
+    waiting = service(more, ttl=60) + ', {name: "stay", exec: "sleep 1000"}'
     with Corepilot(text(consul, waiting), tmp_path) as corepilot:
         eventually(lambda: status(consul) == initial)
         assert corepilot.job("app")["starts"] == 0

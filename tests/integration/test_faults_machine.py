@@ -64,7 +64,7 @@ def test_without_descriptors_jobs_run_on_and_what_could_not_be_started_is_starte
         app = corepilot.job("app")["pid"]
         before = len(os.listdir(f"/proc/{corepilot.supervisor}/fd"))
         with limited(corepilot.supervisor, "nofile", 4):
-            corepilot.until("Too many open files", 3)
+            corepilot.until("beat: cannot start 'sh': Too many open files; it is started later")
         goes_on(record)
         assert corepilot.job("app")["pid"] == app
         eventually(lambda: len(os.listdir(f"/proc/{corepilot.supervisor}/fd")) <= before + 2)
@@ -78,7 +78,8 @@ def test_without_processes_jobs_run_on_and_what_could_not_be_started_is_started_
         goes_on(record)
         app = corepilot.job("app")["pid"]
         with limited(corepilot.supervisor, "nproc", 1, AS_STRANGER):
-            corepilot.until("cannot start 'sh': Resource temporarily unavailable", 3)
+            corepilot.until("beat: cannot start 'sh': Resource temporarily unavailable; it is started later")
+            eventually(lambda: corepilot.job("beat")["state"] == "backoff")
             assert corepilot.client("ping").returncode == 0
         goes_on(record)
         assert corepilot.job("app")["pid"] == app
