@@ -13,8 +13,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,18 @@ class Snapshot:
         return found
 
 
+@contextmanager
+def collector_off(kind: type[Any]) -> Iterator[Callable[[], list[Any]]]:
+    """Switch the garbage collector off, and yield a question: which objects of the kind were made since and live?"""
+    gc.collect()
+    before = {id(one): one for one in _objects(kind)}
+    gc.disable()
+    try:
+        yield lambda: [one for one in _objects(kind) if id(one) not in before]
+    finally:
+        gc.enable()
+
+
 class _SpawnedGreenlets:
     """The greenlets spawned since, where gevent is in use: it tells of each spawn, so no scan of all objects."""
 
@@ -134,6 +146,10 @@ class _SpawnedGreenlets:
             left = [greenlet for greenlet in left if not greenlet.dead]
             self._gevent.killall(left, timeout=GRACE_S / 4)
         return left
+
+
+def _objects(kind: type[Any]) -> list[Any]:
+    return [one for one in gc.get_objects() if isinstance(one, kind)]
 
 
 def _within(question: Callable[[], Any], grace_s: float) -> Any:

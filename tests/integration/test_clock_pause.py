@@ -22,6 +22,7 @@ from gevent.event import AsyncResult
 ended = AsyncResult()
 script = "while [ ! -e '" + sys.argv[1] + "' ]; do sleep 0.02; done"
 pid = spawn(["sh", "-c", script], dict(os.environ), reaper, ended.set)
+os.kill(pid, signal.SIGSTOP)
 def kill():
     signal_group(pid, signal.SIGKILL)
 if sys.argv[2] == "allowing":
@@ -30,6 +31,7 @@ else:
     timer = loop.timer(1.0)
     timer.start(kill, update=True)
 print(pid, flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)  # before the loop runs: on a busy machine the timer passes within the pause too
 print(ended.get(), flush=True)
 """
 
@@ -47,8 +49,6 @@ def paused(until: Path, timer: str, *, ends: bool) -> str:
     ) as process:
         assert process.stdout is not None
         pids = (int(process.stdout.readline()), process.pid)
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
         eventually(lambda: [state(pid) for pid in pids] == ["T", "T"])
         resume_at = time.monotonic() + 3
         eventually(lambda: time.monotonic() >= resume_at)  # the pause itself

@@ -1,6 +1,5 @@
 """Servers that are slow, dead, or talk nonsense (fault rows C06, C12, C14, C17)."""
 
-import gc
 import os
 import socket as native
 import threading
@@ -9,6 +8,7 @@ from pathlib import Path
 import gevent
 import pytest
 from http_script import ScriptedServer, Talk, eventually_switching, read_request, say, stay
+from leaks import collector_off
 
 from corepilot.http.client import Client
 from corepilot.http.errors import (
@@ -58,17 +58,12 @@ def test_the_deadline_is_for_the_whole_answer(talk: Talk) -> None:
 def test_a_deadline_that_passed_leaves_nothing_to_the_garbage_collector() -> None:
     with ScriptedServer(stay) as server:
         client = Client(server.origin)
-        gc.collect()
-        gc.disable()
-        try:
+        with collector_off(gevent.Timeout) as made_since:
             with pytest.raises(HttpTimeoutError) as caught:
                 client.request("GET", "/", deadline_s=0.1)
             del caught
             gevent.sleep(0)  # the timer ends its own callback
-            left = [one for one in gc.get_objects() if isinstance(one, gevent.Timeout) and not one.pending]
-            assert left == []
-        finally:
-            gc.enable()
+            assert [one for one in made_since() if not one.pending] == []
 
 
 def test_the_deadline_is_kept_when_the_server_never_reads(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Clients that are slow, greedy, hostile or gone (fault rows A01, A02, A03, A08, A10, R01, T02)."""
 
-import gc
 import random
 import socket as native
 import subprocess
@@ -15,6 +14,7 @@ import gevent.event
 import pytest
 from gevent import socket
 from http_script import eventually_switching
+from leaks import collector_off
 
 from corepilot.http.exchange import ServerLimits
 from corepilot.http.message import Request, Response
@@ -190,15 +190,11 @@ def test_a_silent_connection_is_closed_without_a_word(serve: Serve) -> None:
 
 def test_a_deadline_that_passed_leaves_nothing_to_the_garbage_collector(serve: Serve) -> None:
     served = serve(limits=ServerLimits(header_s=0.05))
-    gc.collect()
-    gc.disable()
-    try:
+    with collector_off(gevent.Timeout) as made_since:
         with served.connect() as client:
             assert status_of(client) == 0
         eventually_switching(lambda: served.server.connections == 0)
-        assert [one for one in gc.get_objects() if isinstance(one, gevent.Timeout) and not one.pending] == []
-    finally:
-        gc.enable()
+        assert [one for one in made_since() if not one.pending] == []
 
 
 def test_a_client_that_never_reads_is_dropped(serve: Serve) -> None:

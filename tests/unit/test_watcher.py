@@ -1,10 +1,10 @@
 """From snapshots to events, by ContainerPilot's rule, against a catalog that fails when told to."""
 
-import gc
 from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
+from leaks import collector_off
 
 from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.watcher import Watcher
@@ -199,16 +199,12 @@ def test_reopening_is_no_event(world: World) -> None:
 
 def test_a_stream_that_was_reopened_leaves_nothing_to_the_garbage_collector(world: World) -> None:
     world.put(1)
-    gc.collect()
-    gc.disable()
-    try:
+    with collector_off(gevent.Timeout) as made_since:
         watcher = world.watch(reopen_s=0.02)
         until(lambda: sum(call.method == "watch" for call in world.catalog.calls) > 5)
         watcher.close()
         gevent.sleep(0)
-        assert [one for one in gc.get_objects() if isinstance(one, gevent.Timeout)] == []
-    finally:
-        gc.enable()
+        assert made_since() == []
 
 
 def test_a_catalog_that_does_not_answer_is_given_up_and_tried_again(world: World) -> None:
