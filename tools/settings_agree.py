@@ -34,7 +34,6 @@ UNSET: Mapping[str, str] = {
     "Registration.notes": "ContainerPilot's words",
     "Registration.service": "the job's name",
     "Registration.ttl_s": "the ttl of the job's health",
-    "Telemetry.sinks": "the one plugin that serves the endpoint",
     "Watch.catalog": "there is one catalog",
     "Watch.kind": "services are watched, as in ContainerPilot",
 }

@@ -16,7 +16,7 @@ from stevedore import NamedExtensionManager
 
 from corepilot.errors import PluginError
 from corepilot.plugin.installed import GROUPS, InstalledPlugin, explain_unknown, module_file, split_value
-from corepilot.plugin.manager import import_light
+from corepilot.plugin.light import import_light
 from corepilot.plugin.options import OptionField, fields_of
 from corepilot.plugin.verify import verify
 from corepilot.wording.escaping import escaped
@@ -153,7 +153,7 @@ def _plain(plugin: InstalledPlugin) -> dict[str, Any]:
 def _details(plugin: InstalledPlugin, *, schema: bool) -> dict[str, Any]:
     where = f"cannot show {plugin.kind} {plugin.name!r} ({plugin.distribution} {plugin.version})"
     with contextlib.redirect_stdout(sys.stderr):  # what a plugin prints must not get into a table or JSON
-        light = import_light(plugin.module, plugin.attribute, where, plugin.distribution)
+        light = import_light(plugin.module, plugin.attribute, plugin.kind, where, plugin.distribution)
     manual = (getattr(light.module, "__doc__", None) or "").strip()
     options: dict[str, Any] = {}
     if schema:

@@ -1,4 +1,4 @@
-"""`corepilot status`: jobs, services and watches."""
+"""`corepilot status`: jobs, services, watches and plugins."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from corepilot.wording.tables import table
 
 
 def status(arguments: Any) -> int:
-    """`corepilot status [JOB…]`: tables of jobs, services and watches, or of the named jobs only."""
+    """`corepilot status [JOB…]`: tables of jobs, services, watches and plugins, or of the named jobs only."""
     client = client_of(arguments)
     names = arguments.positionals
     if names:
@@ -25,6 +25,8 @@ def status(arguments: Any) -> int:
         return 0
     catalog = found["catalog"]
     where = f"{catalog['backend']} at {catalog['address']}" if catalog else "none"
+    if catalog and catalog["off"]:
+        where += f" (switched off: {catalog['off']})"
     if catalog and catalog["mode"] == "poll":
         where += " (polling: there are no notifications of changes here)"
     say(f"corepilot {found['version']}, pid {found['pid']}, up {_duration(found['uptime_s'])}, {found['config']}")
@@ -40,7 +42,20 @@ def status(arguments: Any) -> int:
         for one in found["watches"]
     ]
     _say_table(("WATCH", "PASSING", "INSTANCES", "CONNECTED"), watches)
+    sinks = [
+        (one["name"], one["address"], str(one["flushed"]), str(one["failed"]), _trouble(one)) for one in found["sinks"]
+    ]
+    _say_table(("SINK", "ADDRESS", "FLUSHED", "FAILED", "TROUBLE"), sinks)
+    observers = [(one["name"], str(one["waiting"]), str(one["dropped"]), _trouble(one)) for one in found["observers"]]
+    _say_table(("OBSERVER", "WAITING", "DROPPED", "TROUBLE"), observers)
     return 0
+
+
+def _trouble(plugin: dict[str, Any]) -> str:
+    """What is wrong with a plugin at work."""
+    if plugin["off"]:
+        return f"switched off: {plugin['off']}"
+    return str(plugin.get("last_error") or (f"{plugin['faults']} faults" if plugin["faults"] else "-"))
 
 
 def _say_jobs(jobs: list[dict[str, Any]]) -> None:

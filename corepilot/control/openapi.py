@@ -95,6 +95,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "jobs": _ref("Jobs"),
             "services": _list({"type": "object"}),
             "watches": _list({"type": "object"}),
+            "sinks": _list({"type": "object"}),
+            "observers": _list({"type": "object"}),
         }
     ),
     "Job": _object(

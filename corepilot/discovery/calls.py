@@ -5,6 +5,7 @@ import gevent
 from corepilot.discovery.backend import Backend
 from corepilot.discovery.desired_instance import CatalogCall
 from corepilot.errors import BackendError, BackendTimeoutError
+from corepilot.plugin.boundary import PluginFaultError
 from corepilot.wording.failures import one_line_traceback
 
 OUTPUT_BYTES = 4096
@@ -25,7 +26,8 @@ def make_call(backend: Backend, step: CatalogCall, deadline_s: float) -> Excepti
 
     Returns:
         None when the catalog accepted it; BackendTimeoutError when it took too long; CallCancelled when that was raised
-        here; another BackendError as the backend raised it; a RuntimeError with the traceback for a bug in the backend.
+        here; another BackendError as the backend raised it; a PluginFaultError for a bug in the backend; a RuntimeError
+        with the traceback for one of a backend that stands behind no boundary.
     """
     registration = step.registration
     try:
@@ -43,7 +45,7 @@ def make_call(backend: Backend, step: CatalogCall, deadline_s: float) -> Excepti
         return BackendTimeoutError(
             f"cannot {step.kind} {registration.id}: no answer from {where} within {deadline_s:g} s"
         )
-    except BackendError as error:
+    except (BackendError, PluginFaultError) as error:
         return error
     except Exception as error:  # noqa: BLE001  - a bug in a plugin must not end our care for the instance
         trace = one_line_traceback(error)

@@ -28,6 +28,7 @@ from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Registration, Status
 from corepilot.output.repeat import Repeat
+from corepilot.plugin.boundary import Leaving
 from corepilot.system.semaphore import BoundedSemaphore
 
 CALL_S = 5.0
@@ -194,7 +195,7 @@ class Registrar:
         slots, self._slots = self._slots, {}
         for slot in slots.values():
             if slot.greenlet is not None:
-                slot.greenlet.kill(block=False)
+                slot.greenlet.kill(Leaving(), block=False)
 
     def _open(self, registration: Registration) -> _Slot:
         slot = self._slots[registration.id] = _Slot(DesiredInstance(registration, Backoff(), lapses=not self._expires))

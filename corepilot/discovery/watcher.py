@@ -23,6 +23,7 @@ from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
 from corepilot.model.service import Query, Snapshot
 from corepilot.output.repeat import Repeat
+from corepilot.plugin.boundary import Leaving, PluginFaultError
 from corepilot.wording.failures import one_line_traceback
 
 FIRST_S = 15.0
@@ -86,7 +87,7 @@ class Watcher:
         """End the watch; no event comes after this. Returns at once. Idempotent."""
         self._closed = True
         if self._greenlet is not None:
-            self._greenlet.kill(block=False)
+            self._greenlet.kill(Leaving(), block=False)
 
     @property
     def has_instances(self) -> bool:
@@ -142,7 +143,7 @@ class Watcher:
             if over is reopen:
                 return None
             return TimeoutError(f"cannot watch {query.service}: no answer from the catalog within {self._first_s:g} s")
-        except BackendError as error:
+        except (BackendError, PluginFaultError) as error:
             return error
         except Exception as error:  # noqa: BLE001  - a bug in a plugin must not end the watch
             return RuntimeError(f"cannot watch {query.service}: a bug in the backend: {one_line_traceback(error)}")

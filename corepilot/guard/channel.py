@@ -24,6 +24,7 @@ else:  # the C module under the standard library's: 1 MB less in the guard, and 
 DEFAULT_STOP_BUDGET_S = 5.0  # ContainerPilot contract, section 3.3: the default of the global stopTimeout
 _FOREVER = float("inf")
 _PAGE_BYTES = 512
+_TURN_BYTES = 8  # a double behind the text: since when one turn of the event loop lasts
 _MESSAGE_BYTES = 128
 # More than the line can hold (about 280), so that a supervisor gone mad cannot keep the guard reading.
 _MESSAGES_AT_ONCE = 1024
@@ -36,6 +37,8 @@ class Channel:
     def __init__(self, line: socket.socket, page: mmap.mmap) -> None:
         self._line = line
         self._page = page
+        self._turn = memoryview(page)[_PAGE_BYTES:].cast("d")
+        self._guard = os.getpid()
 
     def fileno(self) -> int:
         """Return the descriptor. It becomes readable when the guard has died, and only then."""
@@ -61,15 +64,12 @@ class Channel:
         """Say that a SIGTERM or SIGINT has arrived, and how soon the stop is announced at the latest.
 
         For a signal handler: it runs when the event loop is busy and cannot begin the stop within the guard's 1 s.
-        One system call, no lock. Not sent while a plugin runs (`busy_with`): one that blocks the event loop would
-        make every stop wait for as long, and one that does not leaves the event loop free to announce the stop.
+        One system call, no lock.
 
         Args:
             begins_within_s: when `stopping` is called at the latest, in seconds from now; the first one counts.
         """
-        if not self._page[0]:
-            deadline_s = _seconds(begins_within_s, "deadline")
-            self._send(f"HEARD {time.monotonic() + deadline_s}")
+        self._send(f"HEARD {time.monotonic() + _seconds(begins_within_s, 'deadline')}")
 
     def stopping(self, deadline_s: float, status: int) -> None:
         """Say that a stop has begun. Repeatable: each call replaces deadline and status.
@@ -101,7 +101,23 @@ class Channel:
         Args:
             what: such as "plugin 'statsd', hook flush"; about 500 bytes are kept. Empty when it has returned.
         """
-        self._page[:] = what.encode("utf-8", "replace")[:_PAGE_BYTES].ljust(_PAGE_BYTES, b"\0")
+        self._page[:_PAGE_BYTES] = what.encode("utf-8", "replace")[:_PAGE_BYTES].ljust(_PAGE_BYTES, b"\0")
+
+    def turning(self, since: float) -> None:
+        """Note since when the event loop works on one turn, on the monotonic clock; 0 while it sleeps. Under 1 µs."""
+        self._turn[0] = since
+
+    def wake_guard_with(self, descriptor: int) -> None:
+        """Have the guard look up whenever this descriptor of ours becomes readable.
+
+        It is the one that signals are noted with: the C half of Python's signal handlers writes there, also while a C
+        function never returns to Python. So an alarm about a turn that lasts too long reaches the guard in any case.
+
+        Raises:
+            OSError: the kernel refuses; the guard then looks when it has a reason of its own.
+        """
+        fcntl.fcntl(descriptor, fcntl.F_SETOWN, self._guard)
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)
 
     def guard_lost(self) -> bool:
         """Tell, without blocking, whether the guard has died. The first thing to do then is to stop everything."""
@@ -144,6 +160,7 @@ class Announcements:
         self.leaving: int | None = None
         self._line = line
         self._page = page
+        self._turn = memoryview(page)[_PAGE_BYTES:].cast("d")
         fcntl.fcntl(line, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(line, fcntl.F_SETFL, fcntl.fcntl(line, fcntl.F_GETFL) | os.O_ASYNC)
 
@@ -160,8 +177,12 @@ class Announcements:
 
     def busy_with(self) -> str:
         """Return what the supervisor was last busy with on one line; empty if it was with nothing."""
-        text = self._page[:].rstrip(b"\0").decode("utf-8", "replace")
+        text = self._page[:_PAGE_BYTES].rstrip(b"\0").decode("utf-8", "replace")
         return " ".join(text.split())
+
+    def turning_since(self) -> float:
+        """Return since when the supervisor's event loop is on one turn, on the monotonic clock; 0 while it sleeps."""
+        return float(self._turn[0])
 
     def close(self) -> None:
         """Close the line, in the forked child. Idempotent."""
@@ -193,7 +214,7 @@ def open_channel() -> tuple[Announcements, Channel]:
         OSError: out of descriptors or memory.
     """
     guards, supervisors = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    page = mmap.mmap(-1, _PAGE_BYTES)
+    page = mmap.mmap(-1, _PAGE_BYTES + _TURN_BYTES)
     return Announcements(guards, page), Channel(supervisors, page)
 
 

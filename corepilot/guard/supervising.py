@@ -33,6 +33,9 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signa
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _TAKEN = (*FORWARDED, signal.SIGCHLD, signal.SIGIO)
 _BURIAL_S = 2.0
+STUCK_S = 60.0  # our decision: a turn of the event loop that lasts so long does not end any more
+_STUCK_LOOKS = 60  # a quarter of a second apart: who looks so often was not paused, and neither was the supervisor
+_STACK_S = 2.0  # what printing its stack may take
 _LAST_WORDS_S = 1.0  # what a traceback waits for the reader of stderr
 
 
@@ -51,9 +54,10 @@ def supervise(
 
     The guard forwards SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 and SIGQUIT. It kills a supervisor that does not
     announce its stop (`Channel.stopping`) within 1 s of a SIGTERM or SIGINT, or within the time that it asked for when
-    it heard of it (`Channel.heard`), or is still there 0.5 s after the announced deadline. One that dies by a signal,
-    or exits though `main` has not returned and no stop with that status was announced, has crashed. What is left then
-    gets SIGTERM and SIGCONT, and SIGKILL after the stop budget; after 1 s where the exit was in order, or an announced
+    it heard of it (`Channel.heard`), is still there 0.5 s after the announced deadline, or has not turned its event
+    loop for 60 s (`Channel.turning`; by SIGABRT first, so that its stack is printed). One that dies by a signal, or
+    exits though `main` has not returned and no stop with that status was announced, has crashed. What is left then gets
+    SIGTERM and SIGCONT, and SIGKILL after the stop budget; after 1 s where the exit was in order, or an announced
     deadline has passed. A SIGTERM or SIGINT meanwhile brings SIGKILL at once.
 
     Args:
@@ -169,6 +173,8 @@ class _Guard:
         self._clock = StopClock()
         self._asked_with = 0
         self._asked_at = 0.0
+        self._turn = 0.0
+        self._looks = 0
 
     def run(self) -> int:
         while True:
@@ -179,6 +185,8 @@ class _Guard:
             verdict = self._clock.verdict(time.monotonic())
             if verdict is not None:
                 return self._overrule(verdict)
+            if self._stuck(time.monotonic()):
+                return self._abort()
             number = wait_for(_TAKEN, self._clock.due)
             if number in FORWARDED:
                 self._forward(number)
@@ -234,6 +242,30 @@ class _Guard:
         self._bury()
         self._end_rest(cause, grace)
         return status
+
+    def _stuck(self, now: float) -> bool:
+        """Look at the turn that the supervisor's event loop is on: whether it has lasted for too long."""
+        turn = self._heard.turning_since()
+        if not turn or turn != self._turn:
+            self._turn, self._looks = turn, 0
+            return False
+        self._looks += 1
+        return now - turn > STUCK_S and self._looks > _STUCK_LOOKS
+
+    def _abort(self) -> int:
+        seconds = time.monotonic() - self._turn
+        cause = f"the supervisor (pid {self._pid}) has not turned its event loop for {seconds:.0f} s: aborted"
+        send(self._pid, signal.SIGABRT)
+        deadline = time.monotonic() + _STACK_S
+        while time.monotonic() < deadline:
+            if any(pid == self._pid for pid, _ in reap()):
+                break
+            wait_for((signal.SIGCHLD,), deadline)
+        else:
+            send(self._pid, signal.SIGKILL)
+            self._bury()
+        self._end_rest(cause, self._heard.stop_budget_s)
+        return CRASHED
 
     def _bury(self) -> None:
         """Wait until the killed supervisor is gone, since its jobs become ours only then."""

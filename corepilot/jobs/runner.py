@@ -34,7 +34,9 @@ from corepilot.jobs.state import (
     Withdraw,
 )
 from corepilot.model.event import Event
+from corepilot.model.fact import RunEnded, RunStarted
 from corepilot.model.service import Registration, Status
+from corepilot.observers.facts import Facts
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
 from corepilot.output.repeat import Repeat
@@ -83,6 +85,7 @@ class Supervision(Spawner):
     Attributes:
         registrations: Where services are registered.
         publish: Puts an event on the bus.
+        facts: Told of each run's start and end.
         extend: Told of every stretch of waiting within a stop, in seconds: the stop may last at least that long.
         ended: Told of each job whose stop is over.
         orphans: Processes that have lost their parents.
@@ -97,10 +100,13 @@ class Supervision(Spawner):
         registrations: Registrations,
         publish: Callable[[Event], None],
         extend: Callable[[float], None],
+        *,
+        facts: Facts | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(spawner.loop, spawner.reaper, spawner.log, spawner.environment)
         self.registrations, self.publish, self.extend, self.clock = registrations, publish, extend, clock
+        self.facts = facts or Facts(wanted=False)
         self.ended: Callable[[Actor, Outcome], None] = lambda _actor, _outcome: None
         self.orphans = Orphans(spawner.reaper.is_ours, spawner.loop.now)
         self.timers = Timers(spawner.loop)
@@ -124,6 +130,7 @@ class Runner(Actor):
         self._named_strays: set[int] = set()
         self.last_status: int | None = None
         self.started_at: float | None = None
+        self._last_pid = 0
         self.trouble = ""
         self.killed: list[str] = []
 
@@ -206,7 +213,7 @@ class Runner(Actor):
             )
         except SpawnError as error:
             if role == MAIN:
-                self.trouble = str(error)
+                self.trouble, self._last_pid = str(error), 0
             if error.shortage:
                 self._around.shortages.failed("spawn", f"{self._name(role)}: {error}; it is started later")
             else:
@@ -220,9 +227,13 @@ class Runner(Actor):
         self._runs[role] = run
         if role == MAIN:
             self.started_at = self._around.clock()
+            self._last_pid = run.pid
+            if self._around.facts.wanted:
+                self._around.facts.tell(RunStarted(time.time(), str(self.key), run.pid, self.starts))
 
     def _settle(self, stimulus: Exited | Unstarted) -> None:
         if stimulus.role == MAIN and isinstance(stimulus, Exited):
+            self._tell_end(stimulus)
             self.last_status = stimulus.status
             self.own_exits += not self.state.alone
             self.trouble = stimulus.reason if stimulus.status else ""
@@ -244,6 +255,14 @@ class Runner(Actor):
             del self._runs[role]
         tail = run.pipe.tail if run.pipe is not None else ""
         self._settle(Exited(role, status, describe_status(status), tail, remains=remains))
+
+    def _tell_end(self, ended: Exited) -> None:
+        if self._around.facts.wanted:
+            lasted_s = 0.0 if self.started_at is None or self._last_pid == 0 else self._around.clock() - self.started_at
+            told = RunEnded(
+                time.time(), str(self.key), self._last_pid, self.starts, ended.status, ended.reason, lasted_s
+            )
+            self._around.facts.tell(told)
 
     def _hold(self, pipe: OutputPipe) -> None:
         """Go on reading what daemons of an ended run write, for the last `HELD_MAX` runs."""

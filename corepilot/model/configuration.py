@@ -88,10 +88,11 @@ class Telemetry(Value):
 
     Attributes:
         port: Of the endpoint; 0: any free one, not advertised.
-        address: Of the endpoint.
+        address: Of the endpoint; "" where there is none.
         metrics: The user's own.
         service: What it registers for itself, None when the port is 0.
         sinks: Where telemetry goes, each with its options.
+        listen: Every address and port of the endpoint; empty where there is none.
     """
 
     port: int
@@ -99,6 +100,7 @@ class Telemetry(Value):
     metrics: tuple[Metric, ...] = ()
     service: Service | None = None
     sinks: tuple[PluginReference, ...] = ()
+    listen: tuple[tuple[str, int], ...] = ()
 
 
 class Configuration(Value):
@@ -115,6 +117,7 @@ class Configuration(Value):
             TTL runs out.
         catalogs: Name and backend of each.
         telemetry: None: off.
+        observers: Who is told of everything, each with its options.
         warnings: What `check` would warn of, one sentence each. Not compared, nor are the following.
         location: The configuration as the user named it.
         origins: Where each value was written.
@@ -131,6 +134,7 @@ class Configuration(Value):
     report_failing: bool = True
     catalogs: tuple[tuple[str, PluginReference], ...] = ()
     telemetry: Telemetry | None = None
+    observers: tuple[PluginReference, ...] = ()
     warnings: tuple[str, ...] = ()
     location: str = ""
     origins: Origins = Origins()

@@ -35,6 +35,16 @@ class Options(Value):
         """As dicts, secrets revealed: for the plugin, and for nobody else."""
         return {name: _plain(value) for name, value in self.items}
 
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that must be shown to nobody, those of nested options too."""
+        found: list[str] = []
+        for _, value in self.items:
+            if isinstance(value, Secret) and value.value:
+                found.append(value.value)
+            elif isinstance(value, Options):
+                found += value.secrets()
+        return tuple(found)
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Options):

@@ -1,14 +1,15 @@
 """What an author of a plugin imports. Standard library only, and light: the loader imports every plugin that is used.
 
-A plugin is an entry point in one of three groups, `corepilot.backends`, `corepilot.sinks` or `corepilot.sources`. The
-name of the entry point is the name in the configuration. Its object is a module like this one:
+A plugin is an entry point in one of the groups of `corepilot.plugin.hookspec.KINDS`: `corepilot.backends`, `.sinks`,
+`.sources`, `.checks`, `.observers` and `.commands`. The name of the entry point is the name in the configuration. Its
+object is a module like this one:
 
     \"\"\"Keeps services in a notebook.\"\"\"
 
     from dataclasses import dataclass
-    from corepilot.plugin import API_VERSION, hookimpl, option
+    from corepilot.plugin import hookimpl, option
 
-    API = API_VERSION
+    API = "1.0"
     CAPABILITIES = frozenset({"push"})
 
     @dataclass(frozen=True)
@@ -24,7 +25,8 @@ name of the entry point is the name in the configuration. Its object is a module
 From `Options` come the validation of the configuration (same form of error, nearest key, full path), the defaults, the
 environment variables, `corepilot plugins info`, the reference page and the JSON Schema. The plugin gets the instance.
 The module may import the standard library and `corepilot.plugin`; everything heavy belongs into the module that the
-hook imports.
+hook imports. `API` is the version of the plugin interface that the plugin was made for, as a literal: what is installed
+later is compared with it.
 """
 
 from collections.abc import Callable
@@ -32,13 +34,10 @@ from typing import Any, TypeVar
 
 from corepilot.plugin.options import OptionError, option
 
-API_VERSION = 1
-"""The version of the plugin interface. A plugin states the one it was made for as `API`."""
-
 MARK = "corepilot_impl"
 """The attribute that `hookimpl` sets."""
 
-__all__ = ["API_VERSION", "MARK", "OptionError", "hookimpl", "option"]
+__all__ = ["MARK", "OptionError", "hookimpl", "option"]
 
 _Hook = TypeVar("_Hook", bound=Callable[..., Any])
 

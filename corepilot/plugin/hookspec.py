@@ -1,7 +1,7 @@
-"""The hooks: every way in which a plugin takes part, with what each returns and when it is called.
+"""The hooks: every way in which a plugin takes part. One hook for each kind, and the table of the kinds.
 
-A hook only registers. It returns a class, and the class does the work: `corepilot.discovery.backend.Backend` and its
-sisters are where behaviour is described. All hooks of a plugin live in the light module that its entry point names:
+A hook only registers. It returns a class (a command: a function), and the class does the work: its contract, named
+below, is where behaviour is described. The hook stands in the light module that the plugin's entry point names:
 
     from corepilot.plugin import hookimpl
 
@@ -12,69 +12,157 @@ sisters are where behaviour is described. All hooks of a plugin live in the ligh
 
 The rules that hold for every hook:
 
-- A function whose name begins with `corepilot_` must carry the mark `hookimpl`, and must be one of the functions below.
-  Anything else is refused at load time, by the plugin's name: a hook that is misspelt or not marked would otherwise
+- **Names.** A function whose name begins with `corepilot_` must carry the mark `hookimpl`, and must be one of the
+  functions below. Anything else is refused by the plugin's name: a hook that is misspelt or not marked would otherwise
   just never be called.
-- An implementation may leave out arguments that it does not need. It may not add any.
-- Hooks run in the supervisor, in the hub's thread: they must not block, start threads, change signal handlers, the
-  working directory, the umask or the environment, or monkey-patch anything. A plugin that does so while it is loaded
-  is refused, with what it changed.
-- What a hook prints is not part of any protocol. Use `BackendContext.log` and its sisters.
-
-Only plugins that the configuration names are loaded. Being installed does nothing.
+- **Arguments.** An implementation takes none.
+- **When.** Only what a configuration or a command line names is loaded. Being installed does nothing: no module of the
+  plugin is imported.
+- **How often.** Once for each start, reload or command that names the plugin anew; a plugin that stays as it is over a
+  reload is not asked again. Two entries that name one plugin make two instances of what the one call returned.
+- **What it may do.** Import, and nothing else. It must not block, start threads or processes, change signal handlers,
+  the working directory, the umask or the environment, or monkey-patch anything. A plugin that does so while it is
+  loaded is refused, with what it changed.
+- **What it returns.** As said below. None is an error: a hook that has nothing to register should not be there.
+- **What it raises.** Anything, SystemExit included, is an error that names the plugin, its distribution and the line.
+  The jobs go on; what was to use the plugin says what it goes without.
+- **How long.** A hook that holds the supervisor up for two seconds is interrupted; see `corepilot.plugin.boundary`.
+- **Printing.** What a hook prints is no part of any protocol. Use `log` of the context that the class is given.
+- **Deprecation.** A hook that is to go is first marked as deprecated here, with what to use instead and the version in
+  which it goes; using it is then a warning at load time, for two minor releases at least.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import pluggy
+from corepilot.plugin.kinds import table
 
-from corepilot.model.event import Event
+API_VERSION = "1.0"
+"""The version of the plugin interface, MAJOR.MINOR. A plugin made for another MAJOR, or a later MINOR, is refused."""
 
-PROJECT = "corepilot"
-"""The name under which pluggy keeps our marks."""
+KINDS, _kind = table()
+"""Every kind of plugin, by its name."""
 
-hookspec = pluggy.HookspecMarker(PROJECT)
+_AFTER_START = "in the supervisor, after the first jobs have been started"
 
 
-@hookspec
+@_kind(
+    "backend",
+    contract="corepilot.discovery.backend:Backend",
+    named_in="`discovery` (and `consul`), `--discovery`",
+    loaded=_AFTER_START,
+    suite="corepilot.testing.backends:BackendSuite",
+    shipped={"consul": "corepilot-consul"},
+)
 def corepilot_register_backend() -> type[Any]:  # type: ignore[empty-body]
     """Return the backend: a subclass of `corepilot.discovery.backend.Backend` without abstract methods left.
 
-    For entry points in the group `corepilot.backends`; required there. Called once per (re)load of a configuration that
-    names the plugin in `discovery`, in the supervisor, after the first jobs have been started: this is the place to
-    import what is heavy, and importing is all that it should do. corepilot then makes one instance, with the plugin's
-    `Options` and a `BackendContext`. Never called by the loader, by `corepilot check` or by `plugins list` and `info`.
+    Where: in the supervisor, after the first jobs have been started; on a reload before anything is changed. Never
+    called by the loader or by `plugins list` and `info`; `corepilot check` calls it in a process of its own.
 
-    An exception, or anything but such a class, is logged as an error that names the plugin; corepilot runs its jobs on
-    without a catalog, because PID 1 does not end on a plugin's mistake.
+    Afterwards: corepilot makes one instance, with the plugin's `Options` and a `BackendContext`.
+
+    On an error: at a start the jobs run on without a catalog; a reload is refused.
     """
 
 
-@hookspec
+@_kind(
+    "sink",
+    contract="corepilot.telemetry.sink:Sink",
+    named_in="`telemetry.sinks`",
+    loaded=_AFTER_START,
+    suite="corepilot.testing.sinks:SinkSuite",
+    shipped={"prometheus": "corepilot-prometheus"},
+)
 def corepilot_register_sink() -> type[Any]:  # type: ignore[empty-body]
     """Return the telemetry sink: a subclass of `corepilot.telemetry.sink.Sink` without abstract methods left.
 
-    For entry points in the group `corepilot.sinks`; required there. Called when and as `corepilot_register_backend` is.
+    Where: as `corepilot_register_backend`.
+
+    Afterwards: corepilot makes one instance for each entry of `telemetry.sinks` that names it, with a `SinkContext`.
+
+    On an error: at a start the jobs and the other sinks run on; a reload is refused.
     """
 
 
-@hookspec
+@_kind(
+    "source",
+    contract="corepilot.sources.source:Source",
+    named_in="the scheme of `-c` and `$COREPILOT`",
+    loaded="in the loader, at each start and reload, before there is a configuration",
+    suite="corepilot.testing.sources:SourceSuite",
+)
 def corepilot_register_source() -> type[Any]:  # type: ignore[empty-body]
     """Return the configuration source: a class with the methods of `corepilot.sources.source.Source`, a protocol.
 
-    For entry points in the group `corepilot.sources`; required there. Called in the loader, before there is a
-    configuration: no gevent is loaded there, blocking is fine, and the loader's deadline bounds it.
+    Where: in the loader, a process that lives for one load: no gevent is loaded there, blocking is fine, and the
+    loader's limits on time and memory bound it.
+
+    Afterwards: corepilot makes one instance without arguments, and asks it once.
+
+    On an error: there is no configuration, so a start ends with 1, and a reload is refused.
     """
 
 
-@hookspec
-def corepilot_event(event: Event) -> None:
-    """Observe an event of the bus: every one, in the order in which the jobs see them.
+@_kind(
+    "check",
+    contract="corepilot.checks.check:Check",
+    named_in="`jobs[].health`",
+    loaded=_AFTER_START,
+    suite="corepilot.testing.checks:CheckSuite",
+)
+def corepilot_register_check() -> type[Any]:  # type: ignore[empty-body]
+    """Return the check: a subclass of `corepilot.checks.check.Check` without abstract methods left.
 
-    For any loaded plugin; optional. Called between two events, so it must return quickly: queue what takes longer.
-    Observers are called one by one. One that raises is reported and keeps being called; the others, and the jobs, are
-    not touched by it. There is no way to stop or change an event from here.
+    Where: as `corepilot_register_backend`.
 
-    Args:
-        event: Its `key` is what users write in `when`; `str(event)` is how ContainerPilot spells it.
+    Afterwards: corepilot makes one instance for each job that names it, with a `CheckContext`.
+
+    On an error: at a start the job runs, and its check fails with the reason; a reload is refused.
     """
+
+
+@_kind(
+    "observer",
+    contract="corepilot.observers.observer:Observer",
+    named_in="`observers`",
+    loaded=_AFTER_START,
+    suite="corepilot.testing.observers:ObserverSuite",
+)
+def corepilot_register_observer() -> type[Any]:  # type: ignore[empty-body]
+    """Return the observer: a subclass of `corepilot.observers.observer.Observer` without abstract methods left.
+
+    Where: as `corepilot_register_backend`. What has happened before is kept for it.
+
+    Afterwards: corepilot makes one instance for each entry of `observers` that names it, with an `ObserverContext`.
+
+    On an error: at a start the jobs and the other observers run on; a reload is refused.
+    """
+
+
+@_kind(
+    "command",
+    contract="collections.abc:Callable",
+    named_in="the first word of `corepilot COMMAND …`",
+    loaded="in the process of the command, when it is called",
+    suite="corepilot.testing.commands:CommandSuite",
+)
+def corepilot_register_command() -> Callable[[Sequence[str]], int]:  # type: ignore[empty-body]
+    """Return the command: a function that takes the words after its name and returns the exit status, 0 to 255.
+
+    Where: in a process of its own, started by a person; corepilot's own commands win over a plugin of the same name.
+    The first line of the light module's docstring is the line of help.
+
+    Afterwards: the function is called once. It writes to the standard streams, and may block. A `CorepilotError` that
+    it raises becomes one line on stderr and the status 1; any other exception is a bug, with its traceback.
+    """
+
+
+def hooks() -> dict[str, Callable[..., Any]]:
+    """Every hook's specification, by its name."""
+    return {kind.hook: globals()[kind.hook] for kind in KINDS.values()}
+
+
+def kind_of(group: str) -> str:
+    """The kind that a group of entry points holds, such as "backend" for "corepilot.backends"."""
+    return next(kind.name for kind in KINDS.values() if kind.group == group)

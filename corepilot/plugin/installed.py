@@ -12,28 +12,16 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from corepilot.errors import PluginError
+from corepilot.plugin.hookspec import KINDS
 
-GROUPS = {"corepilot.backends": "backend", "corepilot.sinks": "sink", "corepilot.sources": "source"}
+GROUPS = {kind.group: kind.name for kind in KINDS.values()}
 """Each entry-point group, and the word for what it holds."""
 
 CORE = "corepilot"
 """The distribution whose plugins are built in: they win over others of the same name."""
 
-SHIPPED = {
-    "corepilot.backends": {
-        "consul": "corepilot-consul",
-        "etcd": "corepilot-etcd",
-        "zookeeper": "corepilot-zookeeper",
-    },
-    "corepilot.sinks": {
-        "otlp": "corepilot-otlp",
-        "prometheus": "corepilot-prometheus",
-        "statsd": "corepilot-statsd",
-    },
-    "corepilot.sources": {},
-}
-"""Plugins that we publish and a user may have to install. Only for these do we name a command: guessing a
-distribution's name from a plugin's would send people to whoever registers that name."""
+SHIPPED = {kind.group: kind.shipped for kind in KINDS.values()}
+"""Plugins that we publish and a user may have to install, by group."""
 
 _MOST_BYTES = 1 << 20
 
@@ -61,7 +49,7 @@ class InstalledPlugin(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What it is: "backend", "sink" or "source"."""
+        """What it is, such as "backend"."""
         return GROUPS[self.group]
 
     @property
@@ -74,7 +62,7 @@ def scan(group: str | None = None, path: Iterable[str] | None = None) -> list[In
     """All installed plugins, sorted by group and name; of equals, the one that comes first on the path is first.
 
     Args:
-        group: One of GROUPS; None for all three.
+        group: One of GROUPS; None for all of them.
         path: The directories to look at; None for `sys.path`. Directories that cannot be read hold nothing.
     """
     where = list(sys.path if path is None else path)

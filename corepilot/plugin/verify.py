@@ -9,12 +9,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 
 from corepilot.errors import PluginError
 from corepilot.plugin.installed import InstalledPlugin
+from corepilot.plugin.light import foreign, import_light
 from corepilot.system.python import python_command
 
 DEADLINE_S = 30.0
@@ -23,29 +23,26 @@ DEADLINE_S = 30.0
 OUTPUT_BYTES = 1 << 20
 """What a plugin under test may print; more is an error for it."""
 
-_ALLOWED = ("corepilot", "corepilot.plugin")
-
-# The first phase imports nothing of ours before the plugin: what is in sys.modules afterwards, the plugin brought.
+# To see what a module brings, nothing of ours is imported before it.
 _CHILD = """
 import sys
 answer, phase, *rest = sys.argv[1:]
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-brought = ""
-if rest[0]:
+if phase == "imports":
     before = set(sys.modules)
     import importlib
     try:
         importlib.import_module(rest[0])
+        found = "\\n".join(sorted(set(sys.modules) - before))
     except BaseException as error:
-        brought = "!" + type(error).__name__ + ": " + str(error)
-    brought = brought or "\\n".join(sorted(set(sys.modules) - before))
-if phase == "verify":
+        found = "!" + type(error).__name__ + ": " + str(error)
+else:
     from corepilot.plugin.verify import examine
-    brought = examine(brought, *rest)
+    found = examine(*rest)
 sys.stdout.flush()
 with open(int(answer), "w", encoding="utf-8", errors="replace") as pipe:
-    pipe.write(brought[:60000])
+    pipe.write(found[:60000])
 """.replace("{limit}", str(OUTPUT_BYTES))
 
 
@@ -61,7 +58,7 @@ def imported_by(module: str) -> frozenset[str]:
     answer, problem = _run("imports", [module])
     if problem or answer.startswith("!"):
         raise PluginError(f"cannot import {module}: {problem or answer[1:]}")
-    return frozenset(_foreign(answer.split("\n"), module))
+    return frozenset(foreign(answer.split("\n"), module))
 
 
 def assert_light(module: str) -> None:
@@ -92,50 +89,23 @@ def verify(plugin: InstalledPlugin) -> list[str]:
     return problems + ([problem] if problem else list(json.loads(answer)))
 
 
-def examine(brought: str, module: str, attribute: str, kind: str, name: str) -> str:
-    """The second phase of `verify`, in the child: what is wrong, as JSON.
+def examine(module: str, attribute: str, kind: str, name: str) -> str:
+    """What is wrong with a plugin, as JSON: in the child, with the judgement that the loader and the supervisor use.
 
     Args:
-        brought: What importing the light module brought with it, one name a line; "!" and the error if it failed.
         module: The light module.
         attribute: The attribute that the entry point names.
-        kind: "backend", "sink" or "source".
+        kind: One of `corepilot.plugin.hookspec.KINDS`.
         name: The entry point's name.
     """
-    from corepilot.plugin.footprint import Footprint
-    from corepilot.plugin.manager import Plugins, import_light
-
-    problems: list[str] = []
-    heavy = [] if brought.startswith("!") else sorted(_foreign(brought.split("\n"), module))
-    if heavy:
-        problems.append(
-            f"its light module imports {', '.join(heavy[:5])}{' …' if len(heavy) > 5 else ''}; "
-            "import what is heavy inside the hook"
-        )
     try:
-        # The light part has been imported by now: what it changes shows only in a first import, so this is about the
-        # heavy part. The supervisor looks at both.
-        before = Footprint.take()
-        light = import_light(module, attribute, "cannot use it")
-        Plugins().implementation(light, kind, name, "cannot use it", before)
+        light = import_light(module, attribute, kind, "cannot use it")
+        from corepilot.plugin.manager import Plugins  # not before: what it imports would not count as the plugin's
+
+        Plugins().implementation(light, kind, name, "cannot use it")
     except PluginError as error:
-        problems.append(str(error))
-    return json.dumps(problems)
-
-
-def _foreign(names: Sequence[str], module: str) -> list[str]:
-    """Those of the imported modules that a light module must not import."""
-    parts = module.split(".")
-    own = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
-    return [
-        name
-        for name in names
-        if name
-        and name.partition(".")[0] not in sys.stdlib_module_names
-        and name not in own
-        and name not in _ALLOWED
-        and not name.startswith("corepilot.plugin.")
-    ]
+        return json.dumps([str(error)])
+    return "[]"
 
 
 def _problems_of_file(file: str) -> list[str]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from corepilot.plugin import API_VERSION, hookimpl
+from corepilot.plugin import hookimpl
 
-API = API_VERSION
+API = "1.0"
 CAPABILITIES: frozenset[str] = frozenset()
 
 

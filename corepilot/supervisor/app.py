@@ -19,6 +19,7 @@ from corepilot.jobs.run import Spawner
 from corepilot.jobs.runner import Runner, Supervision
 from corepilot.model.configuration import Configuration
 from corepilot.model.event import Event
+from corepilot.observers.facts import Facts
 from corepilot.output.log import Log
 from corepilot.supervisor.arguments import REFUSED, RunArguments, refuse
 from corepilot.supervisor.desired import addresses_of, jobs_of, stop_budget_s
@@ -26,6 +27,7 @@ from corepilot.supervisor.discovery import DRAIN_S, Discovery
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition
 from corepilot.supervisor.incoming import Incoming
+from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.outcome import last_line, status_of
 from corepilot.supervisor.progress import Progress
 from corepilot.supervisor.shutdown import Shutdown
@@ -38,6 +40,7 @@ from corepilot.wording.failures import one_line_traceback
 
 if TYPE_CHECKING:
     from corepilot.plugin.manager import Plugins
+    from corepilot.plugin.oversight import Oversight
     from corepilot.supervisor.reloader import Reloader
     from corepilot.supervisor.target import SupervisorTarget
 
@@ -60,13 +63,13 @@ class App:
     shutdown: Shutdown
     reloader: "Reloader"
     target: "SupervisorTarget"
+    oversight: "Oversight"
 
     def __init__(
         self, configuration: Configuration, arguments: RunArguments, channel: Channel, signals: Signals
     ) -> None:
         self.configuration, self.arguments = configuration, arguments
         self.started_at = time.monotonic()
-        self.observed = False
         self._channel, self._signals = channel, signals
         self._loop: Any = gevent.get_hub().loop
         self.reaper = Reaper(self._loop)
@@ -111,12 +114,18 @@ class App:
         self.progress = Progress(self)
         self.bus.subscribe(self.progress.hear)
         self.discovery = Discovery(self.log, self.bus.publish, self.arguments.environment, self.metrics)
-        self.exposition = Exposition(self.log, self.metrics, lambda: self.target.status())  # noqa: PLW0108  - made later
+        configuration, environment = self.configuration, self.arguments.environment
+        self.facts = Facts(wanted=bool(configuration.observers or configuration.telemetry))
+        self.bus.subscribe(self.facts.hear)
+        status = lambda: self.target.status()  # noqa: E731, PLW0108  - it is made later
+        self.exposition = Exposition(self.log, self.metrics, status, self.facts, environment)
+        self.observers = Observers(self.log, self.facts, environment)
         supervision = Supervision(
             Spawner(self._loop, self.reaper, self.log, self.environment),
             self.discovery.registrations,
             self.bus.publish,
             lambda seconds: self.shutdown.extend(seconds),  # noqa: PLW0108  - it is made below
+            facts=self.facts,
         )
         self.jobs = JobSet(
             self.bus,
@@ -159,16 +168,17 @@ class App:
         self.target = SupervisorTarget(self)
         self.control.serve(self.target, self.progress.requests, self.reserve.refill)
         configuration = self.configuration
-        if configuration.catalogs or (configuration.telemetry and configuration.telemetry.sinks):
-            plugins = self._plugins()
+        self.oversight = self._oversee()
+        sinks = configuration.telemetry.sinks if configuration.telemetry else ()
+        if configuration.catalogs or configuration.observers or sinks:
+            plugins, oversight = self._plugins(), self.oversight
+            self.observers.start(configuration.observers, plugins, oversight)
             try:
-                self.discovery.commit(configuration, self.discovery.prepare(configuration, plugins))
+                self.discovery.commit(configuration, self.discovery.prepare(configuration, plugins, oversight))
             except CorepilotError as error:
                 self.log("error", f"{error}; nothing is registered and nothing is watched")
-            self.exposition.start(plugins)
-            if plugins.observing:
-                self.observed = True
-                self.bus.subscribe(plugins.event)
+            self.exposition.start(plugins, oversight)
+        self.facts.begin()
         self.ready()
         plugin, backend = configuration.catalog(), self.discovery.backend
         catalog = f"{plugin.name} at {backend.address if backend else ''}" if plugin else "none"
@@ -194,10 +204,12 @@ class App:
     def _end(self) -> int:
         """After the last job: its orphans go, then the catalog, then everything else."""
         self.reserve.close()
+        self.oversight.hurry()
         self.discovery.stop_watching()
         self.shutdown.end_orphans()
         self.shutdown.leave_catalog()
-        self.exposition.close()
+        self.shutdown.close_plugins(self.discovery.close, self.exposition.close, self.observers.close)
+        self.oversight.stop()
         self.control.stop()
         self.jobs.discard()
         reasons = self.shutdown.reasons.changed(
@@ -211,7 +223,15 @@ class App:
     def _plugins(self) -> "Plugins":
         from corepilot.plugin.manager import Plugins
 
-        return Plugins(lambda name, error: self.log("error", f"{name}: {one_line_traceback(error)}"))
+        return Plugins()
+
+    def _oversee(self) -> "Oversight":
+        from corepilot.plugin.oversight import Oversight
+
+        channel = self._channel
+        oversight = Oversight(self._loop, self.log, self.log.lines, note=channel.busy_with, working=channel.turning)
+        oversight.start()
+        return oversight
 
     def _broken(self, event: Event, error: Exception) -> None:
         self.log("error", f"a bug in corepilot: event {event}: {one_line_traceback(error)}")

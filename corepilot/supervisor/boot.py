@@ -8,6 +8,7 @@ import faulthandler
 import gc
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from corepilot.config.loading import preload
 from corepilot.errors import CorepilotError
@@ -18,12 +19,23 @@ from corepilot.system.children import sees_processes
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
+    from types import FrameType
+
     from corepilot.guard import Channel
 
 
 BUSY_S = 10.0
 """How long the guard is told to wait until a stop begins that was asked for while the event loop is busy, or not there
 yet: at a twentieth of a processor core imports and a thousand jobs take seconds. It is the time Docker gives a stop."""
+
+
+PLUGIN_BUSY_S = 4.0
+"""The same while a plugin's code runs, which is interrupted after two seconds, and may swallow that."""
+
+
+def _in_plugin(frame: "FrameType | None") -> bool:
+    boundary = sys.modules.get("corepilot.plugin.boundary")  # not on the way to the first job
+    return boundary is not None and boundary.in_plugin(frame)
 
 
 def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
@@ -38,7 +50,9 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     gc.disable()  # until the first jobs run: what is imported stays
     preloaded = preload.fork()
     faulthandler.enable()
-    signals = Signals(lambda: channel.heard(BUSY_S))
+    signals = Signals(lambda frame: channel.heard(PLUGIN_BUSY_S if _in_plugin(frame) else BUSY_S))
+    with suppress(OSError):  # the guard then sees a hung supervisor when it looks for other reasons
+        channel.wake_guard_with(signals.fileno())
     channel.listening()
     kernel.unblock_signals()
     try:

@@ -12,9 +12,9 @@ _TELEMETRY_CHECK = Check(interval_s=5, ttl_s=15)
 
 
 def jobs_of(configuration: Configuration) -> tuple[tuple[JobKey, Job], ...]:
-    """The jobs of a configuration, the one that stands for telemetry included."""
+    """The jobs of a configuration, the one that stands for telemetry's endpoint included."""
     jobs = configuration.jobs
-    if configuration.telemetry is not None:
+    if configuration.telemetry is not None and configuration.telemetry.listen:
         job = Job(TELEMETRY_JOB, checks=(_TELEMETRY_CHECK,), service=configuration.telemetry.service, path="telemetry")
         jobs = (*jobs, job)
     return keyed(jobs)

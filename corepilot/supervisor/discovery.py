@@ -14,10 +14,11 @@ from corepilot.output.log import Log
 from corepilot.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from corepilot.discovery.backend import Backend
+    from corepilot.discovery.guarded import GuardedBackend
     from corepilot.discovery.registrar import Registrar
     from corepilot.discovery.watcher import Watcher
     from corepilot.plugin.manager import Plugins
+    from corepilot.plugin.oversight import Oversight
 
 DRAIN_S = 2.0
 """Seconds of a stop that are spent on leaving the catalog, at most: what stays there expires by itself."""
@@ -33,7 +34,7 @@ class PreparedCatalog(NamedTuple):
     """
 
     plugin: PluginReference | None
-    backend: "Backend | None"
+    backend: "GuardedBackend | None"
     expires: bool = False
 
 
@@ -58,13 +59,16 @@ class Discovery:
     ) -> None:
         self._log, self._publish, self._environment, self._metrics = log, publish, environment, metrics
         self.registrations = Registrations()
-        self.backend: Backend | None = None
+        self.backend: GuardedBackend | None = None
         self.registrar: Registrar | None = None
         self.watchers: tuple[Watcher, ...] = ()
         self._plugin: PluginReference | None = None
+        self._oversight: Oversight | None = None
         metrics.before_collecting(self._count_instances)
 
-    def prepare(self, configuration: Configuration, plugins: "Plugins | None") -> PreparedCatalog | None:
+    def prepare(
+        self, configuration: Configuration, plugins: "Plugins | None", oversight: "Oversight"
+    ) -> PreparedCatalog | None:
         """Do what can fail: import the backend and make one. None if the one that is there stays.
 
         Raises:
@@ -76,10 +80,23 @@ class Discovery:
         if plugin is None or plugins is None:
             return PreparedCatalog(plugin, None)
         from corepilot.discovery.backend import BackendContext
+        from corepilot.discovery.guarded import GuardedBackend
 
         loaded = plugins.load(plugin)
-        context = BackendContext(self._logger(plugin.name), self._environment, _version.__version__)
-        return PreparedCatalog(plugin, loaded.implementation(loaded.options, context), "expiry" in loaded.capabilities)
+        self._oversight = oversight
+        boundary = oversight.boundary(loaded)
+        context = BackendContext(boundary.say, self._environment, _version.__version__)
+        try:
+            backend = GuardedBackend(lambda: loaded.implementation(loaded.options, context), boundary)
+        except BaseException:
+            oversight.release(boundary)
+            raise
+        return PreparedCatalog(plugin, backend, "expiry" in loaded.capabilities)
+
+    def discard(self, prepared: PreparedCatalog) -> None:
+        """Close what was prepared and is not to be used."""
+        if prepared.backend is not None:
+            self._close(prepared.backend)
 
     def commit(self, configuration: Configuration, prepared: PreparedCatalog | None, *, anew: bool = False) -> None:
         """Go on with another configuration. Watches that stay keep their stream, and their memory.
@@ -120,9 +137,14 @@ class Discovery:
             watcher.close()
 
     def leave(self) -> None:
-        """Wait until what was withdrawn is out of the catalog, for at most DRAIN_S; then let go of it."""
+        """Wait until what was withdrawn is out of the catalog, for at most DRAIN_S. `close` is for afterwards."""
         self.stop_watching()
-        self._let_go(self.registrar, self.backend)
+        self._drain(self.registrar)
+
+    def close(self) -> None:
+        """Let go of the catalog."""
+        if self.backend is not None:
+            self._close(self.backend)
 
     def stop_waiting(self) -> None:
         """Do not wait for the catalog any more."""
@@ -150,13 +172,21 @@ class Discovery:
             )
             self.registrations.attach(self.registrar)
 
-    def _let_go(self, registrar: "Registrar | None", backend: "Backend | None") -> None:
+    def _drain(self, registrar: "Registrar | None") -> None:
         if registrar is not None:
             if not registrar.drain(DRAIN_S):
                 self._log("warning", "left the catalog without its answer; what is registered expires there")
             registrar.close()
+
+    def _let_go(self, registrar: "Registrar | None", backend: "GuardedBackend | None") -> None:
+        self._drain(registrar)
         if backend is not None:
-            backend.close()
+            self._close(backend)
+
+    def _close(self, backend: "GuardedBackend") -> None:
+        backend.close()
+        if self._oversight is not None:
+            self._oversight.release(backend.boundary)
 
     def _watcher(self, watch: Watch) -> "Watcher":
         from corepilot.discovery.watcher import Watcher

@@ -1,4 +1,4 @@
-"""Telemetry over all configurations: its listener and its sinks, which a reload changes or keeps."""
+"""Telemetry over all configurations: its listeners and its sinks, which a reload changes or keeps."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -6,139 +6,208 @@ from typing import TYPE_CHECKING, Any
 from corepilot import _version
 from corepilot.errors import ConfigError, CorepilotError
 from corepilot.model.configuration import Telemetry
+from corepilot.model.plugin import PluginReference
+from corepilot.observers.facts import Facts
 from corepilot.output.log import Log
-from corepilot.telemetry.listener import listen
+from corepilot.telemetry.listener import ListenError, Listeners, listen
 from corepilot.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    import socket
-
     from corepilot.plugin.manager import Plugins
-    from corepilot.telemetry.sink import Sink
+    from corepilot.plugin.oversight import Oversight
+    from corepilot.telemetry.outlet import Outlet
 
 
 class PreparedTelemetry:
-    """A listener and sinks that are ready for use, not started.
+    """Listeners and sinks that are ready for use; those that stay are shared with the ones in use.
 
     Attributes:
         telemetry: The section, or None.
-        listener: Of its address, or None.
-        sinks: Made, and not started.
+        listeners: Of its addresses.
+        outlets: The sinks in the order of the configuration, new ones not started.
     """
 
-    def __init__(self, telemetry: Telemetry | None, listener: "socket.socket | None" = None) -> None:
-        self.telemetry, self.listener = telemetry, listener
-        self.sinks: list[Sink] = []
-
-    def discard(self) -> None:
-        """Close everything: it is not to be used."""
-        for sink in self.sinks:
-            sink.close()
-        if self.listener is not None:
-            self.listener.close()
+    def __init__(self, telemetry: Telemetry | None, listeners: Listeners | None = None) -> None:
+        self.telemetry, self.listeners = telemetry, listeners or Listeners()
+        self.outlets: list[Outlet] = []
 
 
 class Exposition:
-    """The endpoint of this process.
+    """The telemetry of this process.
 
     Args:
         log: The log.
         metrics: What sinks show.
         status: What they show as status.
+        facts: What they are told.
+        environment: What corepilot was given.
     """
 
-    def __init__(self, log: Log, metrics: Metrics, status: Callable[[], Mapping[str, Any]]) -> None:
-        self._log, self._metrics, self._status = log, metrics, status
-        self._current: PreparedTelemetry = PreparedTelemetry(None)
+    def __init__(
+        self,
+        log: Log,
+        metrics: Metrics,
+        status: Callable[[], Mapping[str, Any]],
+        facts: Facts,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._log, self._metrics, self._status, self._facts = log, metrics, status, facts
+        self._environment = environment
+        self._oversight: Oversight | None = None
+        self._current = PreparedTelemetry(None)
+
+    @property
+    def outlets(self) -> tuple["Outlet", ...]:
+        """The sinks at work."""
+        return tuple(self._current.outlets)
 
     def listen(self, telemetry: Telemetry | None, stopped: Callable[[], bool]) -> None:
-        """Have the address before the first job starts (contract, section 5). Switches greenlets.
+        """Have the addresses before the first job starts (contract, section 5). Switches greenlets.
 
         Raises:
-            OSError: it cannot be had after ten tries.
+            ListenError: one cannot be had after ten tries.
         """
-        if telemetry is not None and telemetry.sinks:
-            listener = listen(telemetry, lambda message: self._log("warning", message), stopped)
-            self._current = PreparedTelemetry(telemetry, listener)
+        if telemetry is not None:
+            listeners = listen(telemetry.listen, lambda message: self._log("warning", message), stopped)
+            self._current = PreparedTelemetry(telemetry, listeners)
 
-    def start(self, plugins: "Plugins") -> None:
+    def start(self, plugins: "Plugins", oversight: "Oversight") -> None:
         """Import and start the sinks of the first configuration. A sink that fails is logged."""
+        self._oversight = oversight
         current = self._current
-        for reference in current.telemetry.sinks if current.telemetry and current.listener else ():
+        for reference in current.telemetry.sinks if current.telemetry else ():
             try:
-                current.sinks.append(self._make(current, reference, plugins))
+                outlet = self._make(current, reference, plugins)
             except CorepilotError as error:
                 self._log("error", f"{error}; no telemetry goes there")
-        self._start_sinks()
+                continue
+            self._begin(current, outlet)
 
-    def prepare(self, telemetry: Telemetry | None, plugins: "Plugins | None", where: str) -> PreparedTelemetry | None:
-        """Do what can fail. None if listener and sinks stay as they are.
+    def prepare(
+        self, telemetry: Telemetry | None, plugins: "Plugins | None", oversight: "Oversight", where: str
+    ) -> PreparedTelemetry | None:
+        """Do what can fail. None if listeners and sinks stay as they are.
 
         Args:
             telemetry: The new section, or None.
-            plugins: Loads sinks.
+            plugins: Loads sinks; None where there are none.
+            oversight: Watches over them.
             where: Where the section is, for the message.
 
         Raises:
-            CorepilotError: the address cannot be had, or a sink cannot be used; nothing has changed.
+            CorepilotError: an address cannot be had, or a sink cannot be used; nothing has changed.
         """
+        self._oversight = oversight
         old = self._current.telemetry
-        if old is not None and telemetry is not None and (old.port, old.address, old.sinks) == (
-            telemetry.port, telemetry.address, telemetry.sinks,
-        ):  # fmt: skip
+        if _exposed(old) == _exposed(telemetry):
             return None
-        if old is None and telemetry is None:
-            return None
-        if telemetry is None or not telemetry.sinks or plugins is None:
-            return PreparedTelemetry(telemetry)
         try:
-            listener = listen(telemetry, lambda _message: None, lambda: False, attempts=1)
-        except OSError as error:
-            address = f"{telemetry.address} port {telemetry.port}"
-            raise ConfigError(
-                f"cannot use {where}: cannot listen at {address}: {error.strerror}; choose another port"
-            ) from None
-        prepared = PreparedTelemetry(telemetry, listener)
+            listeners = self._current.listeners.derived(telemetry.listen if telemetry else ())
+        except ListenError as error:
+            raise ConfigError(f"cannot use {where}: {error.strerror}; choose another port") from None
+        prepared = PreparedTelemetry(telemetry, listeners)
+        same = listeners.addresses == self._current.listeners.addresses
+        kept = [one for one in self._current.outlets if same and not one.boundary.off]
         try:
-            prepared.sinks = [self._make(prepared, one, plugins) for one in telemetry.sinks]
+            for reference in telemetry.sinks if telemetry and plugins else ():
+                outlet = next((one for one in kept if one.reference == reference), None)
+                if outlet is not None:
+                    kept.remove(outlet)
+                elif plugins is not None:
+                    outlet = self._make(prepared, reference, plugins)
+                if outlet is not None:
+                    prepared.outlets.append(outlet)
         except BaseException:
-            prepared.discard()
+            self.discard(prepared)
             raise
         return prepared
 
     def commit(self, prepared: PreparedTelemetry | None) -> None:
         """Switch to what `prepare` returned."""
-        if prepared is not None:
-            self._current.discard()
-            self._current = prepared
-            self._start_sinks()
+        if prepared is None:
+            return
+        old, self._current = self._current, PreparedTelemetry(prepared.telemetry, prepared.listeners)
+        for outlet in old.outlets:
+            if outlet not in prepared.outlets:
+                self._end(outlet)
+        old.listeners.close(but=prepared.listeners)
+        for outlet in prepared.outlets:
+            if outlet in old.outlets:
+                self._current.outlets.append(outlet)
+            else:
+                self._begin(self._current, outlet)
+
+    def discard(self, prepared: PreparedTelemetry) -> None:
+        """Close what was prepared and is not to be used."""
+        for outlet in prepared.outlets:
+            if outlet not in self._current.outlets:
+                outlet.close()
+                self._release(outlet)
+        prepared.listeners.close(but=self._current.listeners)
 
     def close(self) -> None:
-        """Close everything."""
-        self._current.discard()
+        """Flush and close everything, all sinks at the same time."""
+        import gevent
 
-    def _make(self, prepared: PreparedTelemetry, reference: Any, plugins: "Plugins") -> "Sink":
+        gevent.joinall([gevent.spawn(self._end, outlet) for outlet in self._current.outlets])
+        self._current.outlets.clear()
+        self._current.listeners.close()
+
+    def _make(self, prepared: PreparedTelemetry, reference: PluginReference, plugins: "Plugins") -> "Outlet":
+        from corepilot.telemetry.outlet import Outlet
         from corepilot.telemetry.sink import SinkContext
 
         assert prepared.telemetry is not None  # noqa: S101  - there are sinks
-        assert prepared.listener is not None  # noqa: S101  - there are sinks
+        assert self._oversight is not None  # noqa: S101  - given with the plugins
         loaded = plugins.load(reference, "sink")
+        boundary = self._oversight.boundary(loaded)
+        listeners = prepared.listeners.duplicates() if "pull" in loaded.capabilities else []
         context = SinkContext(
             self._metrics,
             self._status,
-            lambda level, message: self._log(level, f"{reference.name}: {message}"),
+            boundary.say,
             prepared.telemetry,
             _version.__version__,
-            prepared.listener,
+            self._environment.get("COREPILOT_INSTANCE") or _hostname(),
+            self._environment,
+            listeners,
         )
-        sink: Sink = loaded.implementation(loaded.options, context)
-        return sink
+        try:
+            return Outlet(
+                reference, boundary.call("__init__", loaded.implementation, loaded.options, context), boundary
+            )
+        except BaseException:
+            self._oversight.release(boundary)
+            for one in listeners:
+                one.close()
+            raise
 
-    def _start_sinks(self) -> None:
-        for sink in list(self._current.sinks):
-            try:
-                sink.start()
-            except OSError as error:
-                self._log("error", f"cannot start telemetry at {sink.address}: {error}; no telemetry goes there")
-                sink.close()
-                self._current.sinks.remove(sink)
+    def _begin(self, current: PreparedTelemetry, outlet: "Outlet") -> None:
+        try:
+            outlet.start(self._facts)
+        except (OSError, CorepilotError) as error:
+            self._log("error", f"cannot start {outlet.boundary.name}: {error}; no telemetry goes there")
+            outlet.close()
+            self._release(outlet)
+        else:
+            current.outlets.append(outlet)
+
+    def _end(self, outlet: "Outlet") -> None:
+        outlet.stop(self._facts)
+        self._release(outlet)
+
+    def _release(self, outlet: "Outlet") -> None:
+        if self._oversight is not None:
+            self._oversight.release(outlet.boundary)
+
+
+def _hostname() -> str:
+    """The host's name."""
+    import os
+
+    return os.uname().nodename
+
+
+def _exposed(telemetry: Telemetry | None) -> tuple[Any, ...] | None:
+    """What of a section listeners and sinks depend on."""
+    return None if telemetry is None else (telemetry.listen, telemetry.sinks)

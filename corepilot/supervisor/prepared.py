@@ -11,9 +11,11 @@ from corepilot.output.log import Log, PreparedLog
 from corepilot.supervisor.discovery import Discovery, PreparedCatalog
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition, PreparedTelemetry
+from corepilot.supervisor.observers import Observers, PreparedObservers
 
 if TYPE_CHECKING:
     from corepilot.control.paths import ControlSocket
+    from corepilot.plugin.oversight import Oversight
 
 
 class Parts(Protocol):
@@ -24,6 +26,8 @@ class Parts(Protocol):
     control: ControlEndpoint
     exposition: Exposition
     discovery: Discovery
+    observers: Observers
+    oversight: Oversight
 
 
 class Prepared:
@@ -34,6 +38,7 @@ class Prepared:
         control: The next control socket, None if it stays.
         telemetry: What the endpoint becomes, None if it stays.
         catalog: The next catalog, None if it stays.
+        observers: The next observers, None if they stay.
     """
 
     def __init__(self) -> None:
@@ -41,17 +46,20 @@ class Prepared:
         self.control: ControlSocket | None = None
         self.telemetry: PreparedTelemetry | None = None
         self.catalog: PreparedCatalog | None = None
+        self.observers: PreparedObservers | None = None
 
-    def discard(self, log: Log) -> None:
+    def discard(self, parts: Parts) -> None:
         """Close everything: it is not to be used."""
         if self.log is not None:
-            log.discard(self.log)
+            parts.log.discard(self.log)
         if self.control is not None:
             self.control.close()
         if self.telemetry is not None:
-            self.telemetry.discard()
-        if self.catalog is not None and self.catalog.backend is not None:
-            self.catalog.backend.close()
+            parts.exposition.discard(self.telemetry)
+        if self.catalog is not None:
+            parts.discovery.discard(self.catalog)
+        if self.observers is not None:
+            parts.observers.discard(self.observers)
 
 
 def prepare(parts: Parts, new: Configuration, plugins: Callable[[], Any]) -> Prepared:
@@ -77,11 +85,13 @@ def prepare(parts: Parts, new: Configuration, plugins: Callable[[], Any]) -> Pre
             prepared.control = parts.control.bind(new.control)
         except CorepilotError as error:
             raise ControlError(f"cannot use {_place(new, 'control.socket')}: {error}") from error
-        loader = plugins() if new.catalogs or (new.telemetry and new.telemetry.sinks) else None
-        prepared.telemetry = parts.exposition.prepare(new.telemetry, loader, _place(new, "telemetry"))
-        prepared.catalog = parts.discovery.prepare(new, loader)
+        loader = plugins() if new.catalogs or new.observers or (new.telemetry and new.telemetry.sinks) else None
+        oversight = parts.oversight
+        prepared.telemetry = parts.exposition.prepare(new.telemetry, loader, oversight, _place(new, "telemetry"))
+        prepared.catalog = parts.discovery.prepare(new, loader, oversight)
+        prepared.observers = parts.observers.prepare(new.observers, loader, oversight)
     except BaseException:
-        prepared.discard(parts.log)
+        prepared.discard(parts)
         raise
     return prepared
 

@@ -263,13 +263,14 @@ class Reloader:
         app.metrics.declare(new.telemetry.metrics if new.telemetry else ())
         app.exposition.commit(prepared.telemetry)
         app.discovery.commit(new, prepared.catalog, anew=anew)
+        app.observers.commit(prepared.observers)
         for warning in new.warnings:
             app.log("warning", warning)
 
     def _require_running(self, prepared: Prepared | None = None) -> None:
         if self._app.shutdown.ending:
             if prepared is not None:
-                prepared.discard(self._app.log)
+                prepared.discard(self._app)
             raise ControlError(f"cannot reload: corepilot is stopping ({self._app.shutdown.ending})")
 
 

@@ -23,6 +23,9 @@ GUARD_SLACK_S = 3.0
 LOST_GUARD_S = 1.0
 """Seconds the jobs get when the guard has died: nobody but us can end them now."""
 
+CLOSING_S = 2.0
+"""Seconds that plugins have to flush and close, all together."""
+
 WORTH_SENDING_S = 0.25
 """A deadline that is later by less is covered by GUARD_SLACK_S: a thousand jobs need not announce theirs one by one."""
 
@@ -172,6 +175,15 @@ class Shutdown:
         begun_at = time.monotonic()
         self._discovery.leave()
         self._parts["leaving the catalog"] = time.monotonic() - begun_at
+
+    def close_plugins(self, *closing: Callable[[], None]) -> None:
+        """Let plugins flush and close, all at the same time, for at most `CLOSING_S`."""
+        begun_at = time.monotonic()
+        greenlets = [gevent.spawn(close) for close in closing]
+        gevent.joinall(greenlets, timeout=CLOSING_S)
+        if not all(one.dead for one in greenlets):
+            self._log("warning", f"plugins did not close within {CLOSING_S:g} s, and were left so")
+        self._parts["closing plugins"] = time.monotonic() - begun_at
 
     def account(self, up_s: float) -> Account:
         """What is told of the end."""

@@ -32,11 +32,11 @@ class Signals:
     Made once, with signals blocked; the caller unblocks them when this exists.
 
     Args:
-        heard: Called in the signal handler for each request to stop, at any moment: it must not block, take a lock,
-            switch greenlets or raise.
+        heard: Called in the signal handler for each request to stop, at any moment, with the frame that it interrupts:
+            it must not block, take a lock, switch greenlets or raise.
     """
 
-    def __init__(self, heard: Callable[[], None]) -> None:
+    def __init__(self, heard: Callable[[FrameType | None], None]) -> None:
         self.stop_asked = False
         """Whether a stop has been asked for, delivered or not."""
         self._heard = heard
@@ -79,9 +79,9 @@ class Signals:
         while self._pending:
             loop.run_callback(deliver, self._pending.popleft())  # one that fails keeps none of the others back
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
+    def _note(self, number: int, frame: FrameType | None) -> None:
         if number in STOPPING:
             self.stop_asked = True
-            self._heard()
+            self._heard(frame)
         if self._pending.count(number) < _EACH_MAX:
             self._pending.append(number)

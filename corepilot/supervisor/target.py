@@ -13,6 +13,7 @@ from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
 from corepilot.model.configuration import Configuration
 from corepilot.model.event import GLOBAL, Event
+from corepilot.observers.facts import Facts
 from corepilot.output.log import Log
 from corepilot.sources.paths import absolute_path
 from corepilot.supervisor.arguments import RunArguments
@@ -20,6 +21,8 @@ from corepilot.supervisor.by_hand import NOT_WAITING, Action, Condition, JobsByH
 from corepilot.supervisor.difference import Change
 from corepilot.supervisor.discovery import Discovery
 from corepilot.supervisor.endpoint import ControlEndpoint
+from corepilot.supervisor.exposition import Exposition
+from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.operations import Operation, Operations
 from corepilot.supervisor.reloader import Mode, Reloader
 from corepilot.supervisor.shutdown import Shutdown
@@ -37,10 +40,12 @@ class Controlled(Protocol):
     control: ControlEndpoint
     discovery: Discovery
     environment: ChildEnvironment
+    exposition: Exposition
+    facts: Facts
     jobs: JobSet
     log: Log
     metrics: Metrics
-    observed: bool
+    observers: Observers
     reloader: Reloader
     shutdown: Shutdown
     started_at: float
@@ -73,13 +78,17 @@ class SupervisorTarget:
             "catalog": {
                 "backend": plugin.name,
                 "address": backend.address if backend else "",
-                "mode": getattr(backend, "mode", ""),  # how the embedded catalog learns of changes
+                "mode": backend.mode if backend else "",
+                "faults": backend.boundary.faults if backend else 0,
+                "off": backend.boundary.off if backend else "",
             }
             if plugin
             else None,
             "jobs": self._by_hand.status(()),
             "services": discovery.registrar.status() if discovery.registrar else [],
             "watches": [watcher.status() for watcher in discovery.watchers],
+            "sinks": [outlet.status() for outlet in app.exposition.outlets],
+            "observers": [watching.status() for watching in app.observers.watching],
         }
 
     def instances(self, service: str) -> list[dict[str, object]] | None:
@@ -174,7 +183,7 @@ class SupervisorTarget:
     def put_metric(self, values: dict[str, object]) -> list[str]:
         """Record metrics; returns one sentence for each that was rejected."""
         app = self._app
-        if app.log.debugging or app.observed:  # else nobody would receive them
+        if app.log.debugging or app.facts.wanted:  # else nobody would receive them
             for name, value in values.items():
                 if not app.bus.offer(Event("metric", name, str(value))):
                     break

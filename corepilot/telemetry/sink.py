@@ -1,20 +1,32 @@
-"""The contract of a telemetry sink: where metrics and status go.
+"""The contract of a telemetry sink: where metrics, status and runs go.
 
-A sink is a plugin of the group `corepilot.sinks`; see `corepilot.plugin` for the two modules that an author writes. A
-sink that is asked (Prometheus) answers from `SinkContext.metrics.collect()`; one that tells (StatsD, OTLP) collects at
-its own interval in a greenlet of its own. Whatever happens to it is no harm to the jobs.
+A sink is a plugin of the group `corepilot.sinks`; see `corepilot.plugin` for the two modules that an author writes.
+Each entry of `telemetry.sinks` makes one instance, with its own options. There are two ways, and a sink may go both:
+
+- It is **asked**: it listens, and answers from `SinkContext.metrics.collect()`, as Prometheus does.
+- It **tells**: its `interval_s` is more than 0, and corepilot calls `flush` as often, from a greenlet of its own. What
+  it cannot get rid of within the interval is dropped and counted by corepilot, which calls no two flushes at once.
+
+Whatever happens to a sink is no harm to the jobs, nor to the other sinks.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from corepilot.model.configuration import Telemetry
+from corepilot.model.fact import Fact
 from corepilot.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     import socket
+
+FLUSH_S = 5.0
+"""Seconds that one flush may take, or the sink's interval where that is less."""
+
+LAST_FLUSH_S = 1.0
+"""Seconds that the last flush may take, at the stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +34,16 @@ class SinkContext:
     """What corepilot gives a sink.
 
     Attributes:
-        metrics: The metrics of this configuration: `collect()` at any time.
+        metrics: The metrics of this process: `collect()` at any time.
         status: What `corepilot status -o json` shows, made anew by each call.
         log: `log(level, message)`, as for backends. Never blocks.
-        telemetry: The `telemetry` section: the address and port that were asked for.
+        telemetry: The `telemetry` section: the addresses that were asked for.
         version: corepilot's version.
-        listener: A socket that listens at the telemetry section's address, for a sink that is asked there: take its
-            descriptor with `detach`. A sink that leaves it alone leaves its closing to corepilot.
+        instance: What tells this corepilot from others: `$COREPILOT_INSTANCE`, or the host's name.
+        environment: The environment corepilot was given. Options that name a variable have been filled in already.
+        listeners: Sockets that listen at the telemetry section's addresses, for a sink that is asked there, and empty
+            for others: a sink gets them whose `CAPABILITIES` hold "pull". Take their descriptors with `detach`. A sink
+            that leaves one alone leaves its closing to corepilot.
     """
 
     metrics: Metrics
@@ -36,20 +51,26 @@ class SinkContext:
     log: Callable[[str, str], None]
     telemetry: Telemetry
     version: str
-    listener: "socket.socket"
+    instance: str = ""
+    environment: Mapping[str, str] | None = None
+    listeners: "Sequence[socket.socket]" = ()
 
 
 class Sink(ABC):
-    """One destination of telemetry. Made once per (re)load, closed when the configuration is left.
+    """One destination of telemetry. Made once per start or reload that names it anew, closed when that is left.
 
-    All methods are called from greenlets of the hub's thread; they may switch, and must never block it.
+    All methods are called from greenlets of the hub's thread. They may switch, and must never block the thread; one
+    that does so for two seconds is interrupted. Whatever they raise is logged with the sink's name and line.
     """
+
+    interval_s: float = 0.0
+    """How often `flush` is called, in seconds; 0 for a sink that is only asked. Read once, after `start`."""
 
     def __init__(self, options: Any, context: SinkContext) -> None:
         """Must not do I/O.
 
         Args:
-            options: An instance of the plugin's `Options`, validated.
+            options: An instance of the plugin's `Options`, validated; None for a plugin without options.
             context: See `SinkContext`.
         """
         self.options = options
@@ -60,13 +81,26 @@ class Sink(ABC):
     def address(self) -> str:
         """Where it listens or sends to, for people. No secrets."""
 
-    @abstractmethod
-    def start(self) -> None:
-        """Begin. Returns at once; greenlets do the work.
+    def start(self) -> None:  # noqa: B027  - one that tells has nothing to begin
+        """Begin. Returns at once.
 
         Raises:
             OSError: an address of its own options cannot be had. It is logged, and the sink is closed.
         """
+
+    def flush(self) -> None:
+        """Send what there is to send: `context.metrics.collect()` is the state now. May wait for the network.
+
+        Called every `interval_s` seconds, and once at the end. It has the interval, at most `FLUSH_S` seconds, then it
+        is given up; the last one has `LAST_FLUSH_S`.
+
+        Raises:
+            OSError: it cannot be sent; the next call sends what holds then. Logged now and then, and counted.
+        """
+        raise NotImplementedError
+
+    def observe(self, fact: Fact) -> None:  # noqa: B027  - most sinks look at metrics only
+        """Take one fact, as an observer does: only called where the class overrides it. See `corepilot.observers`."""
 
     @abstractmethod
     def close(self) -> None:

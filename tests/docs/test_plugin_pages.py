@@ -7,9 +7,9 @@ from pathlib import Path
 
 from corepilot_consul.plugin import CAPABILITIES, Options
 
-from corepilot.plugin import API_VERSION, hookspec, option
-from corepilot.plugin.installed import GROUPS, SHIPPED
-from corepilot.plugin.manager import CONTRACTS
+from corepilot.plugin import hookspec, option
+from corepilot.plugin.hookspec import API_VERSION, KINDS
+from corepilot.plugin.installed import SHIPPED
 from corepilot.plugin.options import fields_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,9 +28,8 @@ def rows(heading: str) -> list[list[str]]:
 def test_every_group_its_hook_and_its_contract() -> None:
     found = {(group, kind, hook, contract) for group, kind, _, hook, contract in rows("# Plugins")}
     wanted = {
-        (f"`{group}`", kind, f"`{hook}`", f"`{module}.{name}`")
-        for group, kind in GROUPS.items()
-        for hook, module, name in [CONTRACTS[kind]]
+        (f"`{kind.group}`", kind.name, f"`{kind.hook}`", f"`{kind.contract.replace(':', '.')}`")
+        for kind in KINDS.values()
     }
     assert found == wanted
 
@@ -54,7 +53,7 @@ def test_every_option_of_consul_with_its_variable() -> None:
 
 
 def test_the_interfaces_version_and_consuls_capabilities() -> None:
-    assert f"`API_VERSION`, which is {API_VERSION}" in REFERENCE
+    assert f"This corepilot has version {API_VERSION}." in REFERENCE
     assert {row[0] for row in rows("Capabilities of backends:")} >= {f"`{word}`" for word in CAPABILITIES}
 
 

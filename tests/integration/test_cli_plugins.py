@@ -16,8 +16,8 @@ LIGHT = '''"""Keeps services in a notebook.
 More about it.
 """
 from dataclasses import dataclass
-from corepilot.plugin import API_VERSION, hookimpl, option
-API = API_VERSION
+from corepilot.plugin import hookimpl, option
+API = "1.0"
 CAPABILITIES = frozenset({"push", "durable"})
 @dataclass(frozen=True)
 class Tls:
@@ -45,7 +45,7 @@ class Note(Backend):
     def watch(self, query): yield ()
     def close(self): pass
 """
-BARE = "from corepilot.plugin import API_VERSION, hookimpl\nAPI = API_VERSION\n"
+BARE = "from corepilot.plugin import hookimpl\nAPI = '1.0'\n"
 
 
 def install(where: Path, project: str, entries: str, files: dict[str, str]) -> None:

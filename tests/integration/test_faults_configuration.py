@@ -1,41 +1,11 @@
 """Configurations of unusual size, environments that are no text, secrets on their way through, observers that wait."""
 
-import importlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 
-import gevent
-import pytest
-from http_script import eventually_switching
 from recording import config, shell
 from running import COMMAND, Corepilot, cli
-
-from corepilot.events import EventBus
-from corepilot.model.event import Event
-from corepilot.model.plugin import PluginReference
-from corepilot.plugin.manager import Plugins
-
-WAITER = """
-import gevent
-from corepilot.plugin import API_VERSION, hookimpl
-from corepilot.discovery.backend import Backend
-API = API_VERSION
-class Nothing(Backend):
-    address = "nowhere"
-    def register(self, registration, status, output): pass
-    def report(self, instance_id, status, output, valid_for_s): pass
-    def deregister(self, instance_id): pass
-    def watch(self, query): yield ()
-    def close(self): pass
-@hookimpl
-def corepilot_register_backend():
-    return Nothing
-@hookimpl
-def corepilot_event(event):
-    gevent.sleep(1000)
-"""
 
 
 def test_a_thousand_jobs_are_judged(tmp_path: Path) -> None:
@@ -90,21 +60,3 @@ def test_secrets_are_in_no_output_whatever_the_level(tmp_path: Path) -> None:
         assert corepilot.stop() == 0
         assert "canary" not in said
         assert "canary" not in corepilot.output
-
-
-def test_an_observer_that_waits_is_told_of_and_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "plugin_that_waits.py").write_text(WAITER)
-    importlib.invalidate_caches()
-    broken: list[str] = []
-    plugins = Plugins(lambda name, error: broken.append(f"{name}: {type(error).__name__}"))
-    plugins.load(PluginReference("waits", "plugin_that_waits", "", "corepilot-waits", "1"))
-    heard: list[str] = []
-    bus = EventBus(gevent.get_hub().loop.run_callback, lambda _event, _error: None)
-    bus.subscribe(plugins.event)
-    bus.subscribe(lambda event: heard.append(event.code))
-    for code in ("startup", "shutdown"):
-        bus.publish(Event(code, "global"))
-    eventually_switching(lambda: heard == ["startup", "shutdown"])
-    assert [one.partition(":")[0] for one in broken] == ["waits", "waits"]
-    sys.modules.pop("plugin_that_waits")

@@ -273,9 +273,7 @@ def test_what_is_printed_on_the_way_is_no_part_of_the_answer(tmp_path: Path) -> 
     site = tmp_path / "site"
     info = site / "chatty-1.dist-info"
     info.mkdir(parents=True)
-    (site / "chatty.py").write_text(
-        "from corepilot.plugin import API_VERSION\nAPI = API_VERSION\nprint('hello there')\n"
-    )
+    (site / "chatty.py").write_text("API = '1.0'\nprint('hello there')\n")
     (info / "METADATA").write_text("Name: chatty\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[corepilot.backends]\nchatty = chatty\n")
     program = (

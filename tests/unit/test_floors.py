@@ -18,8 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 # counts as a package.
 FLOORS = (
     ("model", "wording", "system", "gotemplate", "errors", "_version"),
-    ("events", "output", "plugin", "http", "guard"),
-    ("sources", "telemetry", "discovery", "control"),
+    ("events", "output", "http", "guard"),
+    ("plugin",),
+    ("observers", "sources", "discovery", "control", "checks"),
+    ("telemetry",),
     ("config", "testing"),
     ("jobs",),
     ("supervisor",),
@@ -37,6 +39,8 @@ CONTRACTS = (
     "corepilot.telemetry.sink",
     "corepilot.telemetry.metrics",  # what a sink collects
     "corepilot.sources.source",
+    "corepilot.observers.observer",
+    "corepilot.checks.check",
     "corepilot.model",
     "corepilot.errors",
     "corepilot.http",

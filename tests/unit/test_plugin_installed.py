@@ -154,4 +154,4 @@ def test_names_are_compared_in_their_normal_form() -> None:
 
 
 def test_every_group_has_a_word() -> None:
-    assert sorted(GROUPS.values()) == ["backend", "sink", "source"]
+    assert sorted(GROUPS.values()) == ["backend", "check", "command", "observer", "sink", "source"]

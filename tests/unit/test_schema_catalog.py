@@ -20,8 +20,8 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     modules = {
         "fake_consul": """
 from dataclasses import dataclass
-from corepilot.plugin import API_VERSION, OptionError, option
-API = API_VERSION
+from corepilot.plugin import OptionError, option
+API = "1.0"
 @dataclass(frozen=True)
 class Tls:
     cafile: str = option(help="authorities", default="", path="file", env="FAKE_CACERT", env_wins=True)
@@ -42,7 +42,7 @@ class Options:
 """,
         "fake_broken": "raise RuntimeError('no luck today')\n",
         "fake_future": "API = 99\n",
-        "fake_bare": "from corepilot.plugin import API_VERSION\nAPI = API_VERSION\n",
+        "fake_bare": "API = '1.0'\n",
     }
     site.mkdir()
     for name, text in modules.items():

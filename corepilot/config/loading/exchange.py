@@ -3,7 +3,8 @@
 The bytes are `marshal`'s: the same interpreter writes and reads them, and it keeps what JSON would not, the lone
 surrogates that stand for bytes of the environment that are not UTF-8.
 
-An answer begins with one letter for each stage that was reached, so that the death of the loader can be explained.
+An answer begins with one letter for each stage that was reached, so that the death of the loader can be explained; what
+is imported for a plugin has the plugin's name after the letter, as `p<backend 'note' (corepilot-note 1.2)>`.
 
 On the boot path: problems are imported where there are some.
 """
@@ -32,6 +33,7 @@ ANSWER_MAX_BYTES = 32 * 1024 * 1024
 READING, RENDERING, PARSING, JUDGING = b"s", b"t", b"j", b"r"
 """The stages."""
 
+_PLUGIN, _PLUGIN_END = b"p<", b">"
 _ANSWER = b"="
 _DOING = {
     READING: ("reading it", "look at what is behind this path"),
@@ -77,6 +79,20 @@ class LoadResult(Value):
     config: Configuration | None
     problems: list[Problem]
     rendered: str | None = None
+
+
+def importing(plugin: str) -> bytes:
+    """The stage of importing a plugin, such as "backend 'note' (corepilot-note 1.2)"; the last stage follows again."""
+    name = "".join(one for one in plugin if one.isprintable() and one not in "<>=")
+    return _PLUGIN + name.encode("utf-8", "replace") + _PLUGIN_END
+
+
+def _doing(stages: bytes) -> tuple[str, str]:
+    """What the loader did last, and what to look at."""
+    if stages.endswith(_PLUGIN_END):
+        name = stages.rpartition(_PLUGIN)[2].removesuffix(_PLUGIN_END).decode("utf-8", "replace")
+        return f"importing {name}", "it is this plugin that does so; leave it out, and tell its author"
+    return _DOING.get(stages[-1:], ("starting the loader", "look at the messages above"))
 
 
 def encode_request(request: LoadRequest) -> bytes:
@@ -128,7 +144,7 @@ def unanswered(request: LoadRequest, stages: bytes, status: int | None = None, d
         status: Its exit status, 128+n for a signal; None if it is not known.
         deadline_s: The seconds it was given, if it was ended because they were over.
     """
-    doing, hint = _DOING.get(stages[-1:], ("starting the loader", "look at the messages above"))
+    doing, hint = _doing(stages)
     code = "limit"
     if deadline_s:
         why = f"{doing} did not end within {deadline_s:g} s"
@@ -141,7 +157,8 @@ def unanswered(request: LoadRequest, stages: bytes, status: int | None = None, d
         ended = "was killed by signal %d" if status is not None and status > 128 else "ended with exit status %d"
         how = "ended" if status is None else ended % (status - 128 if status > 128 else status)
         why = f"{doing} did not end: the loader {how}"
-        hint = "this is a bug of corepilot or of a plugin"
+        if not stages.endswith(_PLUGIN_END):
+            hint = "this is a bug of corepilot"
     return refused(request, code, why, hint)
 
 
@@ -155,7 +172,7 @@ def refused(request: LoadRequest, code: str, why: str, hint: str) -> LoadResult:
 
 def overrun(request: LoadRequest, stages: bytes, *, memory: bool) -> LoadResult:
     """The result of a load that noticed by itself that it took too much."""
-    doing, hint = _DOING.get(stages[-1:], _DOING[JUDGING])
+    doing, hint = _doing(stages or JUDGING)
     much = (
         f"took more than {MEMORY_BYTES >> 20} MiB of memory" if memory else f"did not end within {CPU_S} s of CPU time"
     )

@@ -6,7 +6,7 @@ from corepilot.config.diagnostics.origins import origins
 from corepilot.config.diagnostics.problems import Problem, in_order
 from corepilot.config.diagnostics.source_map import SourceMap
 from corepilot.config.diagnostics.verdict import Verdict
-from corepilot.config.loading.exchange import JUDGING, PARSING, READING, RENDERING, LoadRequest, LoadResult
+from corepilot.config.loading.exchange import JUDGING, PARSING, READING, RENDERING, LoadRequest, LoadResult, importing
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.judge import judge
 from corepilot.config.text.json5 import parse
@@ -73,7 +73,9 @@ def _load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
     for warning in source.warnings:
         message, _, hint = warning.partition("; ")
         verdict.add(source_map.whole("source-open", message, hint, severity="warning"))
-    host = Host(request.environment, request.hostname)
+    host = Host(
+        request.environment, request.hostname, importing=lambda name: reached(importing(name) if name else JUDGING)
+    )
     config = judge(document, verdict, host, location=request.location, discovery=request.discovery)
     problems = in_order(verdict.all())
     if request.strict:

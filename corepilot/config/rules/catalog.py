@@ -10,7 +10,6 @@ from corepilot.config.rules.host import Host
 from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
 from corepilot.model.plugin import PluginReference
 
-GROUP = "corepilot.backends"
 WAY_OUT = 'name one: discovery: "embedded" in the file, or --discovery embedded; it needs no server'
 _FORM = 'write a backend\'s name, or an object such as { backend: "embedded" }, or false for none'
 _CONSUL_FORM = "write the address of a Consul agent, an object of its options, or false for none"
@@ -58,7 +57,7 @@ def catalog_of(data: Mapping[str, Any], override: str | None, verdict: Verdict, 
         # What cannot be read has been refused; watches need not be refused as well.
         misread = not off and bool(override or consul is not None or discovery is not None)
         return NamedCatalog(named=misread, declined=off)
-    return NamedCatalog(plugin_of(GROUP, wanted, verdict, host), named=True)
+    return NamedCatalog(plugin_of("backend", wanted, verdict, host), named=True)
 
 
 def consul_options(value: str) -> dict[str, Any]:

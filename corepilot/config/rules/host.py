@@ -1,7 +1,7 @@
 """The machine as a configuration depends on it: addresses, programs, files, names. Looked at only when needed."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from corepilot.config.text.addresses import InterfaceAddress, choose, interface_addresses, parse_spec
 from corepilot.system.programs import ProgramError, find_program
@@ -13,11 +13,16 @@ class Host:
     Args:
         environment: The jobs' environment.
         hostname: The host's name.
+        importing: Told of each plugin before something of it is imported, and "" afterwards: what it does to this
+            process is then known to be its doing.
     """
 
-    def __init__(self, environment: Mapping[str, str], hostname: str) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], hostname: str, importing: Callable[[str], None] = lambda _plugin: None
+    ) -> None:
         self.environment = environment
         self.hostname = hostname
+        self.importing = importing
         self._addresses: list[InterfaceAddress] | None = None
         self._chosen: dict[tuple[str, ...], str] = {}
         self._program_faults: dict[str, str] = {}

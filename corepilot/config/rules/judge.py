@@ -5,6 +5,7 @@ from typing import Any
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.catalog import WAY_OUT, NamedCatalog, catalog_of
+from corepilot.config.rules.entries import entries_of
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import job_of
 from corepilot.config.rules.references import judge_references
@@ -47,7 +48,10 @@ def judge(
     jobs = _jobs(data.get("jobs", ()), plain.get("jobs"), catalog, verdict, host, stop_timeout_s=stop_timeout_s)
     watches = _watches(data.get("watches", ()), plain.get("watches"), catalog, verdict)
     telemetry = None if data.get("telemetry") is None else telemetry_of(data["telemetry"], verdict, host)
-    judge_references(jobs, [watch.name for watch in watches], verdict, telemetry=telemetry is not None)
+    observers = entries_of("observer", data.get("observers", ()), ("observers",), verdict, host)
+    judge_references(
+        jobs, [watch.name for watch in watches], verdict, telemetry=telemetry is not None and bool(telemetry.listen)
+    )
     _judge_whole(data, catalog, jobs, verdict)
     logging = _logging(data.get("logging") or {}, verdict, host)
     if verdict.refused:
@@ -62,6 +66,7 @@ def judge(
         control=made(Control, data.get("control") or {}),
         catalogs=() if catalog.plugin is None else ((DEFAULT_CATALOG, catalog.plugin),),
         telemetry=telemetry,
+        observers=observers,
         location=location,
     )
 

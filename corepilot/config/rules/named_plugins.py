@@ -1,7 +1,5 @@
 """Plugins that a configuration names: found in the installed metadata, light module imported, options validated."""
 
-import dataclasses
-import importlib
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,11 +8,13 @@ from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
-from corepilot.config.schema.options import judge
+from corepilot.config.schema.options import Judged, judge
 from corepilot.errors import PluginError
 from corepilot.model.plugin import Options, PluginReference
-from corepilot.plugin import API_VERSION
-from corepilot.plugin.installed import GROUPS, SHIPPED, InstalledPlugin, find, scan
+from corepilot.plugin.hookspec import KINDS
+from corepilot.plugin.installed import InstalledPlugin, find, scan
+from corepilot.plugin.kinds import Kind
+from corepilot.plugin.light import import_light, place
 from corepilot.wording.nearest import nearest
 
 
@@ -85,32 +85,29 @@ class _Reporter:
         self._verdict.add(problem)
 
 
-def plugin_of(group: str, named: NamedPlugin, verdict: Verdict, host: Host) -> PluginReference | None:
+def plugin_of(kind: str, named: NamedPlugin, verdict: Verdict, host: Host) -> PluginReference | None:
     """The plugin with its options, or None if it cannot be used.
 
     Args:
-        group: The entry-point group.
+        kind: One of `corepilot.plugin.hookspec.KINDS`.
         named: The plugin's name and options.
         verdict: Takes what is wrong. A plugin that is not installed depends on the machine.
         host: The machine.
     """
     report = _Reporter(named, verdict)
     try:
-        installed = find(group, named.name)
+        installed = find(KINDS[kind].group, named.name)
     except PluginError as error:
-        report.about_name(_not_found(group, named, error), depends=True)
+        report.about_name(_not_found(KINDS[kind], named, error), depends=True)
         return None
     try:
-        options = _options_of(installed)
-        judged = None if options is None else judge(options, named.options, host.environment, texts=named.texts)
-    except (PluginError, TypeError) as error:
-        report.about_name(Complaint("plugin-broken", f"{_title(installed)}: {error}", "tell its author"), depends=True)
+        judged = _judged(installed, kind, named, host)
+    except PluginError as error:
+        report.about_name(Complaint("plugin-broken", str(error), "tell its author"), depends=True)
         return None
     if judged is None:
         for key in named.options:
-            complaint = Complaint(
-                "unknown-key", f"the {GROUPS[group]} {named.name} has no options", "leave it out", key=True
-            )
+            complaint = Complaint("unknown-key", f"the {kind} {named.name} has no options", "leave it out", key=True)
             report.about_option((key,), complaint)
         made: Options | None = None if named.options else Options()
     else:
@@ -121,11 +118,11 @@ def plugin_of(group: str, named: NamedPlugin, verdict: Verdict, host: Host) -> P
             report.about_option(path, said, judged.sources.get(path, ""), warning=spared)
         for path, complaint in judged.ignored:
             report.about_option(path, complaint, warning=True)
-        for path, value, kind in judged.paths:
-            fault = host.file_fault(value, kind)
+        for path, value, what in judged.paths:
+            fault = host.file_fault(value, what)
             if fault:
-                rule = f"cannot read the {kind} {shown(value)}: {fault}"
-                complaint = Complaint("file-missing", rule, f"put the {kind} there, or name another")
+                rule = f"cannot read the {what} {shown(value)}: {fault}"
+                complaint = Complaint("file-missing", rule, f"put the {what} there, or name another")
                 report.about_option(path, complaint, judged.sources.get(path, ""), depends=True)
         made = judged.options
     if made is None:
@@ -135,13 +132,13 @@ def plugin_of(group: str, named: NamedPlugin, verdict: Verdict, host: Host) -> P
     )
 
 
-def _not_found(group: str, named: NamedPlugin, error: PluginError) -> Complaint:
+def _not_found(kind: Kind, named: NamedPlugin, error: PluginError) -> Complaint:
     """The complaint about a plugin that cannot be found, or of which there are two."""
-    names = {one.name for one in scan(group)}
+    names = {one.name for one in scan(kind.group)}
     if named.name in names:
         return Complaint("plugin-broken", str(error).partition(": ")[2])
-    kind, shipped = GROUPS[group], SHIPPED[group]
-    rule = f"no {kind} called {shown(named.name)} is installed; installed: {', '.join(sorted(names)) or 'none'}"
+    shipped = kind.shipped
+    rule = f"no {kind.name} called {shown(named.name)} is installed; installed: {', '.join(sorted(names)) or 'none'}"
     near = None if named.name in shipped else nearest(named.name.lower(), sorted({*names, *shipped}))
     hints = [f'did you mean "{near}"?'] if near else []
     # Only what we publish is named: a guessed distribution is whoever's has registered that name.
@@ -160,26 +157,28 @@ def _pip(distribution: str) -> str:
     return shlex.join([sys.executable, "-m", "pip", "install", distribution])
 
 
-def _options_of(installed: InstalledPlugin) -> type[Any] | None:
-    """The class `Options` of a plugin's light module, None for a plugin without options.
+def _judged(installed: InstalledPlugin, kind: str, named: NamedPlugin, host: Host) -> Judged | None:
+    """What becomes of the options given for a plugin; None for a plugin without options.
 
     Raises:
-        PluginError: the module cannot be imported, or was made for another version of the interface.
+        PluginError: its light module cannot be used, or its `Options` fail in a way that is no answer.
     """
+    title = f"{installed.distribution} {installed.version} cannot be used"
+    host.importing(f"{kind} {installed.name!r} ({installed.distribution} {installed.version})")
     try:
-        light: Any = importlib.import_module(installed.module)
-        for name in installed.attribute.split(".") if installed.attribute else ():
-            light = getattr(light, name)
-    except Exception as error:  # whatever a plugin raises, the configuration's author has to read it
-        raise PluginError(f"importing {installed.module} failed: {type(error).__name__}: {error}") from error
-    api = getattr(light, "API", None)
-    if api != API_VERSION:
-        raise PluginError(f"it was made for version {api} of the plugin interface; this corepilot has {API_VERSION}")
-    options = getattr(light, "Options", None)
-    if options is not None and not (isinstance(options, type) and dataclasses.is_dataclass(options)):
-        raise PluginError("its Options is not a dataclass")
-    return options
-
-
-def _title(installed: InstalledPlugin) -> str:
-    return f"{installed.distribution} {installed.version} cannot be used"
+        light = import_light(installed.module, installed.attribute, kind, title, installed.distribution)
+        if light.options is None:
+            return None
+        return judge(light.options, named.options, host.environment, texts=named.texts)
+    except TypeError as error:
+        raise PluginError(f"{title}: {installed.file}: {error}") from error
+    except PluginError:
+        raise
+    except Exception as error:  # noqa: BLE001  - validated values: whatever it is, the plugin's own code raised it
+        # Its text may hold the values, secrets among them: only its kind and its place are shown.
+        raise PluginError(
+            f"{title}: its Options refused the values with {type(error).__name__} ({place(error, installed.module)}), "
+            "not with OptionError"
+        ) from None
+    finally:
+        host.importing("")

@@ -3,8 +3,9 @@
 from typing import Any
 
 from corepilot._version import __version__
-from corepilot.config.diagnostics.complaints import Complaint
+from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.rules.entries import entries_of
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import Settings, address_of, notes_for
 from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
@@ -13,11 +14,11 @@ from corepilot.config.schema.telemetry import public_name
 from corepilot.model.configuration import Metric, Telemetry
 from corepilot.model.service import Registration, Service
 
-GROUP = "corepilot.sinks"
 SERVICE = "containerpilot"
 SINK = NamedPlugin("prometheus", {}, ("telemetry",), ("telemetry",), extra="corepilot[containerpilot]")
 """What serves the endpoint."""
 
+DEFAULT_PORT = 9090
 _TTL_S = 15
 _SERVED = (
     *("containerpilot_events", "containerpilot_control_http_requests", "containerpilot_watch_instances"),
@@ -37,19 +38,54 @@ def telemetry_of(data: Settings, verdict: Verdict, host: Host) -> Telemetry:
         verdict: Takes what is wrong.
         host: The machine.
     """
-    port = data.get("port", 0)
+    serves = "sinks" not in data or "port" in data or bool(data.get("listen"))
+    port = data.get("port", 0 if "sinks" in data else DEFAULT_PORT)
     address = ""
-    if "interfaces" in data:
-        address = address_of(data["interfaces"], ("telemetry", "interfaces"), verdict, host)
+    listen: list[tuple[str, int]] = []
+    if serves and ("port" in data or not data.get("listen")):
+        if "interfaces" in data:
+            address = address_of(data["interfaces"], ("telemetry", "interfaces"), verdict, host)
+        listen.append((address, port))
+    listen += _listen(data.get("listen", ()), verdict)
     service = None
-    if port:
+    if port and address:
         tags = (*data.get("tags", ()), __version__)
         identity = f"{SERVICE}-{host.instance}"
         service = Service(Registration(identity, SERVICE, address, port, tags, _TTL_S, notes_for(SERVICE)))
     metrics = _metrics(data.get("metrics", ()), verdict)
-    sink = plugin_of(GROUP, SINK, verdict, host)
-    sinks = () if sink is None else (sink,)
-    return Telemetry(port, address, metrics, service, sinks)
+    sinks = entries_of("sink", data.get("sinks", ()), ("telemetry", "sinks"), verdict, host)
+    if serves and SINK.name not in [sink.name for sink in sinks]:
+        sink = plugin_of("sink", SINK, verdict, host)
+        sinks = sinks if sink is None else (sink, *sinks)
+    return Telemetry(port, address, metrics, service, sinks, tuple(listen))
+
+
+def _listen(texts: Any, verdict: Verdict) -> list[tuple[str, int]]:
+    """The addresses of `telemetry.listen`."""
+    found = []
+    for index, text in enumerate(texts):
+        address, colon, port = text.rpartition(":")
+        bare = address[1:-1] if address[:1] == "[" and address[-1:] == "]" else address
+        if not colon or not _is_address(bare) or not port.isdecimal() or not 0 < int(port) < 65536:
+            rule = f"{shown(text)} is no address with a port"
+            hint = 'write it as "0.0.0.0:9090", or "[::]:9090" for IPv6'
+            verdict.complain(("telemetry", "listen", index), Complaint("bad-address", rule, hint))
+        else:
+            found.append((bare, int(port)))
+    return found
+
+
+def _is_address(text: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address."""
+    import socket
+
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
 
 
 def _metrics(metrics: Any, verdict: Verdict) -> tuple[Metric, ...]:

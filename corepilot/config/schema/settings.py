@@ -383,7 +383,13 @@ class RootSection(Section):
     )
     jobs = Array("what is run", Object("a job", JobSection), default=())
     watches = Array("services that are watched", Object("a watch", WatchSection), default=())
-    telemetry = Object("metrics and status over HTTP", TelemetrySection, default_text="off")
+    telemetry = Object("metrics and status: an endpoint, and where else they go", TelemetrySection, default_text="off")
+    observers = Array(
+        "plugins that are told of every event, run and reload: each a name, or its name as `observer` and its options",
+        Raw("an observer", kind="text or object"),
+        default=(),
+        derives=("observers",),
+    )
 
 
 def is_service_name(name: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError, validates_schema
 
 from corepilot.config.diagnostics.complaints import Complaint, shown
-from corepilot.config.schema.fields import Choice, Several, Text, Texts, Whole
+from corepilot.config.schema.fields import Choice, Raw, Several, Text, Texts, Whole
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.text.addresses import DEFAULT_SPECS
 
@@ -43,7 +43,24 @@ class TelemetrySection(Section):
     }
 
     port = Whole(
-        "port of the endpoint", default=9090, minimum=0, maximum=65535, allowed="0: any free port, not advertised"
+        "port of the endpoint",
+        minimum=0,
+        maximum=65535,
+        default_text="9090, or no endpoint where there are `sinks`",
+        allowed="0: any free port, not advertised",
+        derives=("port",),
+    )
+    listen = Texts(
+        "further addresses of the endpoint, each as ADDRESS:PORT",
+        default=(),
+        example='["0.0.0.0:9090", "[::1]:9091"]',
+        derives=("listen",),
+    )
+    sinks = Array(
+        "where telemetry goes: each a name, or its name as `sink` and its options",
+        Raw("a sink", kind="text or object"),
+        default_text="the endpoint, as in ContainerPilot",
+        derives=("sinks",),
     )
     interfaces = Several(
         "where the address of the endpoint is taken from", single=False, default=DEFAULT_SPECS, derives=("address",)

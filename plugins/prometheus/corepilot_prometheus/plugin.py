@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from corepilot.plugin import API_VERSION, hookimpl, option
+from corepilot.plugin import hookimpl, option
 
-API = API_VERSION
+API = "1.0"
 CAPABILITIES = frozenset({"pull"})
 
 

@@ -32,30 +32,31 @@ class PrometheusSink(Sink):
         self._runtime = RuntimeCollector()
         self._registry.register(self._runtime)
         self._scrapes = Scrapes(context.metrics)
-        self._server: HttpServer | None = None
-        self._port = context.telemetry.port
+        self._servers: list[HttpServer] = []
+        self._addresses = [url(host, port) for host, port in context.telemetry.listen]
 
     @property
     def address(self) -> str:
-        """`http://ADDRESS:PORT`; the port that was found, once it has been started with port 0."""
-        host = self.context.telemetry.address
-        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+        """`http://ADDRESS:PORT`, several with blanks; the port that was found, once it has been started with port 0."""
+        return " ".join(self._addresses)
 
     def start(self) -> None:
         """Listen and serve."""
-        listener = self.context.listener
-        self._port = listener.getsockname()[1]
         limits = ServerLimits(connections=self.options.connections, body_bytes=0)
-        self._server = HttpServer(listener, self._answer, on_error=self._broke, limits=limits, keep_alive=True)
-        self._server.start()
+        self._addresses = []
+        for listener in self.context.listeners:
+            host, port, *_ = listener.getsockname()
+            self._addresses.append(url(host, port))
+            server = HttpServer(listener, self._answer, on_error=self._broke, limits=limits, keep_alive=True)
+            self._servers.append(server)
+            server.start()
         self.context.log("info", f"telemetry at {self.address}")
 
     def close(self) -> None:
         """Stop at once: a scrape in flight is dropped."""
         self._runtime.close()
-        if self._server is not None:
-            self._server.stop(0)
-            self._server = None
+        while self._servers:
+            self._servers.pop().stop(0)
 
     def _answer(self, request: Request) -> Response:
         if request.path == "/metrics":
@@ -76,3 +77,8 @@ class PrometheusSink(Sink):
 
     def _broke(self, where: str, error: BaseException) -> None:
         self.context.log("error", f"{where}: {type(error).__name__}: {error}")
+
+
+def url(host: str, port: int) -> str:
+    """The URL of an address."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

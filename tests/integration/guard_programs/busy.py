@@ -20,7 +20,7 @@ guard.install_early_handlers()
 def main(channel: guard.Channel) -> int:
     from corepilot.supervisor.signals import STOPPING, Signals
 
-    signals = Signals(lambda: channel.heard(30))
+    signals = Signals(lambda _frame: channel.heard(30))
     kernel.unblock_signals()
     import gevent
     from gevent.event import Event

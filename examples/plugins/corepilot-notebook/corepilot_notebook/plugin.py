@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from corepilot.plugin import API_VERSION, OptionError, hookimpl, option
+from corepilot.plugin import OptionError, hookimpl, option
 
-API = API_VERSION
+API = "1.0"
 CAPABILITIES: frozenset[str] = frozenset()
 
 

@@ -1,0 +1,1 @@
+"""Checks: how a job's health is found out."""

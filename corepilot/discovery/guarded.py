@@ -1,0 +1,118 @@
+"""A backend behind its boundary: what the registrar and the watchers talk to.
+
+Every call goes through `corepilot.plugin.boundary`, and what comes back is judged: a backend that answers nonsense is
+named with what was expected, and neither the registrar nor `status` ever sees it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from corepilot.discovery.backend import Backend
+from corepilot.errors import BackendError
+from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
+from corepilot.plugin.boundary import Boundary, PluginFaultError
+
+CLOSE_S = 1.0
+ADDRESS_MAX = 500
+
+_STATUSES = ("passing", "warning", "critical")
+_ALLOWED: tuple[type[BaseException], ...] = (BackendError,)
+
+
+class GuardedBackend(Backend):
+    """A backend that raises only what the contract allows, and `PluginFaultError`.
+
+    Args:
+        make: Makes the plugin's instance.
+        boundary: Its boundary.
+
+    Raises:
+        PluginFaultError: the instance cannot be made.
+    """
+
+    def __init__(self, make: Callable[[], Backend], boundary: Boundary) -> None:  # its own state: there are no options
+        self.boundary = boundary
+        self._backend: Backend = boundary.call("__init__", make)
+        self._address: str = boundary.call("address", lambda: self._backend.address, judge=_wrong_address)
+
+    @property
+    def address(self) -> str:
+        """Where the catalog is. Asked once, when the backend is made."""
+        return self._address
+
+    @property
+    def mode(self) -> str:
+        """How a backend that has two ways, as the embedded one, learns of changes; "" for others. For people."""
+        try:
+            found = self.boundary.call("mode", lambda: getattr(self._backend, "mode", ""))
+        except PluginFaultError as error:
+            self.boundary.report(error)
+            return ""
+        return found if isinstance(found, str) else ""
+
+    def register(self, registration: Registration, status: Status, output: str) -> None:
+        """See Backend."""
+        self.boundary.call("register", self._backend.register, registration, status, output, allowed=_ALLOWED)
+
+    def report(self, instance_id: str, status: Status, output: str, valid_for_s: float) -> None:
+        """See Backend."""
+        call = self.boundary.call
+        call("report", self._backend.report, instance_id, status, output, valid_for_s, allowed=_ALLOWED)
+
+    def deregister(self, instance_id: str) -> None:
+        """See Backend."""
+        self.boundary.call("deregister", self._backend.deregister, instance_id, allowed=_ALLOWED)
+
+    def watch(self, query: Query) -> Iterator[Snapshot]:
+        """See Backend. A list is taken for a tuple; the instances are sorted by id."""
+        call = self.boundary.call
+        stream: Iterator[Any] = call("watch", self._backend.watch, query, allowed=_ALLOWED, judge=_no_stream)
+        for found in self.boundary.follow("watch", stream, allowed=_ALLOWED, judge=_wrong_snapshot):
+            yield tuple(sorted(found, key=lambda one: one.id))
+
+    def close(self) -> None:
+        """See Backend. A plugin that waits here is given up after `CLOSE_S` seconds."""
+        self.boundary.quietly("close", self._backend.close, deadline_s=CLOSE_S)
+
+
+def _wrong_address(found: object) -> str:
+    if isinstance(found, str) and len(found) <= ADDRESS_MAX and found.isprintable():
+        return ""
+    return f"must be one line of text, and is {found!r:.80}"
+
+
+def _no_stream(found: object) -> str:
+    if hasattr(found, "__next__"):
+        return ""
+    return f"must return a generator of snapshots, and returned {found!r:.80}"
+
+
+def _wrong_snapshot(found: Any) -> str:
+    expected = "must yield tuples of corepilot.model.service.Instance"
+    if not isinstance(found, tuple | list) or isinstance(found, Instance):
+        return f"{expected}, and yielded {found!r:.80}"
+    ids = set()
+    for one in found:
+        if not isinstance(one, Instance):
+            return f"{expected}, and yielded one with {one!r:.80}"
+        wrong = _wrong_instance(one)
+        if wrong:
+            return f"must yield instances whose {wrong}, and yielded {one!r:.200}"
+        if one.id in ids:
+            return f"must yield each id once, and yielded {one.id!r} twice"
+        ids.add(one.id)
+    return ""
+
+
+def _wrong_instance(fields: Iterable[Any]) -> str:
+    """What is wrong with the fields of an instance: a value does not look at their types."""
+    identity, service, address, port, status, tags = fields
+    if not all(isinstance(text, str) for text in (identity, service, address)):
+        return "id, service and address are texts"
+    if type(port) is not int or not 0 <= port < 65536:
+        return "port is a number from 0 to 65535"
+    if status not in _STATUSES:
+        return f"status is one of {', '.join(_STATUSES)}"
+    if not isinstance(tags, tuple) or not all(isinstance(tag, str) for tag in tags):
+        return "tags are a tuple of texts"
+    return ""

@@ -1,0 +1,203 @@
+"""The judgement of a plugin's light module: the one that the loader, the supervisor, `check` and `verify` share.
+
+Importing it is the first thing that anybody does with a plugin, so whatever can be wrong with it is said here, with the
+module's file and line: it is missing, it raises, it brings what is heavy, it changes the process, it declares what it
+must not, its hooks are misspelt. Standard library only: it is on the way to the first job.
+"""
+
+import importlib
+import sys
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from corepilot.errors import PluginError
+from corepilot.plugin import MARK
+from corepilot.plugin.footprint import Footprint
+from corepilot.plugin.hookspec import API_VERSION, KINDS, hooks
+from corepilot.plugin.options import fields_of
+from corepilot.wording.nearest import nearest
+
+_ALLOWED = ("corepilot", "corepilot.plugin")
+_NAMED_MAX = 5
+
+
+class LightModule(NamedTuple):
+    """The light part of a plugin, judged.
+
+    Attributes:
+        module: The plugin's object: what its entry point names.
+        options: The class `Options`, or None for a plugin without options.
+        capabilities: What it declares in `CAPABILITIES`.
+        api: The plugin interface it was made for, such as "1.0".
+    """
+
+    module: Any
+    options: type[Any] | None
+    capabilities: frozenset[str]
+    api: str
+
+
+def import_light(module: str, attribute: str, kind: str, where: str, distribution: str = "") -> LightModule:
+    """Import the light module of a plugin and judge it. Calls no hook.
+
+    Args:
+        module: The module that the entry point names.
+        attribute: The attribute that the entry point names; "" for the module itself.
+        kind: One of `corepilot.plugin.hookspec.KINDS`: whose hook it must have.
+        where: What an error message begins with: "cannot load …".
+        distribution: Who brings it, for the command that repairs it.
+
+    Raises:
+        PluginError: it cannot be used. It may stay in `sys.modules`; nothing else of it stays.
+    """
+    before, known = Footprint.take(), set(sys.modules)
+    found = _imported(module, attribute, where, distribution)
+    heavy = sorted(foreign(set(sys.modules) - known, module))
+    if heavy:
+        more = " …" if len(heavy) > _NAMED_MAX else ""
+        raise PluginError(
+            f"{where}: {_file(module)}, its light module, imports {', '.join(heavy[:_NAMED_MAX])}{more}; "
+            "import what is heavy inside the hook"
+        )
+    require_unchanged(before, f"{where}: importing {_file(module)}")
+    _judge_hooks(found, kind, f"{where}: {_file(module)}")
+    return _declared(found, f"{where}: {_file(module)}")
+
+
+def foreign(names: Iterable[str], module: str) -> list[str]:
+    """Those of some imported modules that a light module must not import.
+
+    Args:
+        names: The full names.
+        module: The light module: it and the packages it stands in are its own.
+    """
+    parts = module.split(".")
+    own = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    return [
+        name
+        for name in names
+        if name
+        and name.partition(".")[0] not in sys.stdlib_module_names
+        and name not in own
+        and name not in _ALLOWED
+        and not name.startswith("corepilot.plugin.")
+    ]
+
+
+def require_unchanged(before: Footprint, what: str) -> None:
+    """Refuse a plugin that has changed what the whole process shares.
+
+    Raises:
+        PluginError: it has.
+    """
+    changed = before.changes_to(Footprint.take())
+    if changed:
+        raise PluginError(f"{what} changed {' and '.join(changed)}; tell its author")
+
+
+def cause(error: BaseException, module: str = "") -> str:
+    """An exception of a plugin's in one line: its kind, its text, and the line of the plugin's that it came from.
+
+    Args:
+        error: The exception.
+        module: The plugin's module: of all lines of the traceback the last one below its folder is shown.
+    """
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    line = place(error, module)
+    return f"{said} ({line})" if line and line not in said else said
+
+
+def place(error: BaseException, module: str) -> str:
+    """File and line of the plugin's that an exception came from, else where it was raised; "" where that is unknown."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    own = f"/{module.partition('.')[0]}" if module else "\0"
+    own_line = inner = ""
+    trace = error.__traceback__
+    while trace is not None:
+        line = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        if not trace.tb_frame.f_code.co_filename.startswith("<frozen"):
+            inner = line
+        if own in line:
+            own_line = line
+        trace = trace.tb_next
+    return own_line or inner
+
+
+def _imported(module: str, attribute: str, where: str, distribution: str) -> Any:
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and (error.name == module or module.startswith(f"{error.name}.")):
+            repair = f"{sys.executable} -m pip install --force-reinstall {distribution or module.partition('.')[0]}"
+            raise PluginError(f"{where}: its module {module} is not there; install it again with: {repair}") from error
+        raise PluginError(f"{where}: it needs {error.name}, which is not installed") from error
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        raise PluginError(f"{where}: importing {module} failed: {cause(error, module)}") from error
+    for name in filter(None, attribute.split(".")):
+        found = getattr(found, name, None)
+        if found is None:
+            raise PluginError(f"{where}: its entry point names {module}:{attribute}, which does not exist")
+    return found
+
+
+def _judge_hooks(found: Any, kind: str, where: str) -> None:
+    known = hooks()
+    mine = []
+    for name in dir(found):
+        function = getattr(found, name)
+        if not name.startswith("corepilot_") or not callable(function):
+            continue
+        if name not in known:
+            near = nearest(name, known)
+            raise PluginError(
+                f"{where}: there is no hook {name!r}; "
+                + (f"did you mean {near!r}?" if near else f"there are {', '.join(known)}")
+            )
+        if getattr(function, MARK, False) is not True:
+            raise PluginError(f"{where}: {name} is not marked; put @hookimpl from corepilot.plugin above it")
+        code = getattr(function, "__code__", None)
+        if code is not None and code.co_argcount + code.co_kwonlyargcount:
+            raise PluginError(f"{where}: {name} takes arguments, and is called with none; remove them")
+        mine.append(name)
+    hook = KINDS[kind].hook
+    if hook not in mine:
+        has = f"only {', '.join(sorted(mine))}" if mine else "no hook at all"
+        raise PluginError(f"{where}: a {kind} must implement {hook}; it implements {has}")
+
+
+def _declared(found: Any, where: str) -> LightModule:
+    api = getattr(found, "API", None)
+    if not _goes_with(api):
+        made_for = (
+            f'does not say which version it is made for (API = "{API_VERSION}" is missing)'
+            if api is None
+            else f"is made for version {api!r}"
+        )
+        raise PluginError(
+            f"{where}: it {made_for}, and this corepilot has version {API_VERSION} of the plugin interface; "
+            "install versions of the two that go together"
+        )
+    capabilities: Any = getattr(found, "CAPABILITIES", frozenset())
+    if not isinstance(capabilities, frozenset) or not all(isinstance(one, str) for one in capabilities):
+        raise PluginError(f"{where}: CAPABILITIES must be a frozenset of str, not {capabilities!r:.200}")
+    options = getattr(found, "Options", None)
+    if options is not None:
+        try:
+            tuple(fields_of(options))
+        except (TypeError, NameError) as error:
+            raise PluginError(f"{where}: {error}") from error
+    return LightModule(found, options, capabilities, str(api))
+
+
+def _goes_with(api: object) -> bool:
+    """Whether a plugin made for this version works with ours: the same MAJOR, and no later MINOR."""
+    if not isinstance(api, str):
+        return False
+    major, dot, minor = api.partition(".")
+    ours_major, _, ours_minor = API_VERSION.partition(".")
+    return bool(dot) and minor.isdecimal() and major == ours_major and int(minor) <= int(ours_minor)
+
+
+def _file(module: str) -> str:
+    return getattr(sys.modules.get(module), "__file__", None) or module

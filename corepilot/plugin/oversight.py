@@ -1,0 +1,112 @@
+"""Watches over all plugins of this process: one boundary for each instance, the beat, and the footprint.
+
+The footprint is looked at every ten seconds, once there is a plugin: signal handlers, working directory and umask that
+somebody has changed are put back at once, because the stop depends on them, and the plugins in use are named.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from corepilot.plugin.beat import Beat
+from corepilot.plugin.boundary import Boundary
+from corepilot.plugin.footprint import Footprint
+
+if TYPE_CHECKING:
+    from corepilot.plugin.manager import Loaded
+
+LOOK_S = 10.0
+"""Seconds between two looks at the footprint."""
+
+
+class Oversight:
+    """One for the process.
+
+    Args:
+        loop: gevent's.
+        log: Takes a level and a message.
+        lines: Takes a level and messages that belong together.
+        note: Told what runs in the hub's thread; see `Boundary`.
+        working: Told when the loop works; see `Beat`.
+
+    Attributes:
+        boundaries: Of every plugin instance in use.
+    """
+
+    def __init__(
+        self,
+        loop: Any,
+        log: Callable[[str, str], None],
+        lines: Callable[[str, list[str]], None],
+        *,
+        note: Callable[[str], None],
+        working: Callable[[float], None],
+    ) -> None:
+        self._loop, self._log, self._lines, self._note = loop, log, lines, note
+        self.boundaries: list[Boundary] = []
+        self._timer: Any = None
+        self._footprint: Footprint | None = None
+        self._threads: set[str] = set()
+        self._beat = Beat(loop, working=working, stalled=self._stalled)
+
+    def start(self) -> None:
+        """Watch the event loop from now on."""
+        self._beat.start()
+
+    def hurry(self) -> None:
+        """A stop has begun: nothing may hold the event loop up for long any more."""
+        self._beat.hurry()
+
+    def stop(self) -> None:
+        """End. Idempotent."""
+        self._beat.stop()
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+
+    def boundary(self, loaded: "Loaded") -> Boundary:
+        """The boundary of a new instance. Give it back with `release`."""
+        made = Boundary(loaded, lambda level, message: self._log(level, f"{loaded.name}: {message}"), self._note)
+        self.boundaries.append(made)
+        if self._timer is None:
+            self._footprint, self._threads = Footprint.take(), _foreign_threads()
+            self._timer = self._loop.timer(LOOK_S, LOOK_S, ref=False)
+            self._timer.start(self._look)
+        return made
+
+    def release(self, boundary: Boundary) -> None:
+        """An instance is not in use any more."""
+        if boundary in self.boundaries:
+            self.boundaries.remove(boundary)
+
+    def _look(self) -> None:
+        before = self._footprint
+        if before is None:
+            return
+        now = Footprint.take()
+        # Native threads are ours as well: the log's, the resolver's. Those of the module threading are not.
+        changed = before.changes_to(now._replace(threads=before.threads))
+        threads = _foreign_threads()
+        if threads - self._threads:
+            changed.append(f"the threads, by {', '.join(sorted(threads - self._threads))}")
+        self._threads = threads
+        if not changed:
+            return
+        before.restore()
+        self._footprint = Footprint.take()
+        names = ", ".join(one.title for one in self.boundaries) or "a plugin that is not in use any more"
+        self._log("error", f"something changed {' and '.join(changed)}; signals, directory and umask are put back. "
+                           f"In use: {names}")  # fmt: skip
+
+    def _stalled(self, seconds: float, stack: list[str]) -> None:
+        head = f"the event loop has not turned for {seconds:.1f} s, and nothing can be interrupted here:"
+        self._lines("error", [head, *stack])
+
+
+def _foreign_threads() -> set[str]:
+    """Names of the threads that the module threading has started: corepilot starts none with it."""
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return set()
+    return {one.name for one in threading.enumerate() if one is not threading.main_thread()}
