@@ -30,6 +30,7 @@ class Corepilot(Written):
         environment: Variables on top of a small environment.
         prefix: What it is started through, such as PIDNS.
         config_name: The configuration's file name.
+        command: What is run in the place of this Python's corepilot.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Corepilot(Written):
         environment: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
         config_name: str = "corepilot.json5",
+        command: Sequence[str] = COMMAND,
     ) -> None:
         self.directory = directory
         self.socket = directory / "control.socket"
@@ -54,7 +56,7 @@ class Corepilot(Written):
         }
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  - closed with the process
         self.process = subprocess.Popen(
-            [*prefix, *COMMAND, "run", "-c", str(self.config), *arguments],
+            [*prefix, *command, "run", "-c", str(self.config), *arguments],
             cwd=directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,

@@ -111,7 +111,7 @@ class Beat:
         if in_plugin(frame):
             assert frame is not None  # noqa: S101  - it is in the plugin
             raise PluginStalledError(f"{frame.f_code.co_filename}:{frame.f_lineno}")
-        if not self._told:
+        if not self._told and now - self._since >= STALL_S - _SAMPLE_S:
             self._told = True
             self._stalled(now - self._since, stack(frame))
 

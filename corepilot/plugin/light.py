@@ -5,9 +5,11 @@ module's file and line: it is missing, it raises, it brings what is heavy, it ch
 must not, its hooks are misspelt. Standard library only: it is on the way to the first job.
 """
 
+import builtins
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from corepilot.errors import PluginError
@@ -51,8 +53,9 @@ def import_light(module: str, attribute: str, kind: str, where: str, distributio
         PluginError: it cannot be used. It may stay in `sys.modules`; nothing else of it stays.
     """
     before, known = Footprint.take(), set(sys.modules)
-    found = _imported(module, attribute, where, distribution)
-    heavy = sorted(foreign(set(sys.modules) - known, module))
+    with _asked_for(module) as asked:
+        found = _imported(module, attribute, where, distribution)
+    heavy = sorted(set(foreign(asked | (set(sys.modules) - known), module)))
     if heavy:
         more = " …" if len(heavy) > _NAMED_MAX else ""
         raise PluginError(
@@ -60,8 +63,9 @@ def import_light(module: str, attribute: str, kind: str, where: str, distributio
             "import what is heavy inside the hook"
         )
     require_unchanged(before, f"{where}: importing {_file(module)}")
+    declared = _declared(found, f"{where}: {_file(module)}")
     _judge_hooks(found, kind, f"{where}: {_file(module)}")
-    return _declared(found, f"{where}: {_file(module)}")
+    return declared
 
 
 def foreign(names: Iterable[str], module: str) -> list[str]:
@@ -124,6 +128,28 @@ def place(error: BaseException, module: str) -> str:
     return own_line or inner
 
 
+@contextmanager
+def _asked_for(module: str) -> Iterator[set[str]]:
+    """Collect what a light module imports, also what has been imported already: in every process the same."""
+    names: set[str] = set()
+    own = {".".join(module.split(".")[:count]) for count in range(1, module.count(".") + 2)}
+    real = builtins.__import__
+
+    def noting(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:  # noqa: A002  - as in the builtin
+        if globals and globals.get("__name__") in own:
+            parent = (globals.get("__package__") or "").split(".")
+            full = ".".join(filter(None, (*parent[: len(parent) - level + 1], name))) if level else name
+            names.add(full)
+            names.update(f"{full}.{one}" for one in fromlist or () if full in {"corepilot", *own})
+        return real(name, globals, locals, fromlist, level)
+
+    builtins.__import__ = noting
+    try:
+        yield names
+    finally:
+        builtins.__import__ = real
+
+
 def _imported(module: str, attribute: str, where: str, distribution: str) -> Any:
     try:
         found: Any = importlib.import_module(module)
@@ -146,7 +172,8 @@ def _judge_hooks(found: Any, kind: str, where: str) -> None:
     mine = []
     for name in dir(found):
         function = getattr(found, name)
-        if not name.startswith("corepilot_") or not callable(function):
+        marked = getattr(function, MARK, False) is True
+        if not (marked or name.startswith("corepilot_")) or not callable(function):
             continue
         if name not in known:
             near = nearest(name, known)
@@ -154,7 +181,7 @@ def _judge_hooks(found: Any, kind: str, where: str) -> None:
                 f"{where}: there is no hook {name!r}; "
                 + (f"did you mean {near!r}?" if near else f"there are {', '.join(known)}")
             )
-        if getattr(function, MARK, False) is not True:
+        if not marked:
             raise PluginError(f"{where}: {name} is not marked; put @hookimpl from corepilot.plugin above it")
         code = getattr(function, "__code__", None)
         if code is not None and code.co_argcount + code.co_kwonlyargcount:

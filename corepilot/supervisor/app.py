@@ -231,6 +231,7 @@ class App:
         channel = self._channel
         oversight = Oversight(self._loop, self.log, self.log.lines, note=channel.busy_with, working=channel.turning)
         oversight.start()
+        self._signals.hurry = oversight.hurry
         return oversight
 
     def _broken(self, event: Event, error: Exception) -> None:

@@ -39,6 +39,8 @@ class Signals:
     def __init__(self, heard: Callable[[FrameType | None], None]) -> None:
         self.stop_asked = False
         """Whether a stop has been asked for, delivered or not."""
+        self.hurry: Callable[[], None] = lambda: None
+        """Called after `heard`, under the same rules: whatever holds the event loop up has less time now."""
         self._heard = heard
         self._pending: deque[int] = deque()
         self._fd, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -83,5 +85,6 @@ class Signals:
         if number in STOPPING:
             self.stop_asked = True
             self._heard(frame)
+            self.hurry()
         if self._pending.count(number) < _EACH_MAX:
             self._pending.append(number)

@@ -206,8 +206,8 @@ def test_verify_is_content_with_a_good_plugin(site: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "problem"),
     [
-        ("plugin.py", "import corepilot.errors\n" + LIGHT, "its light module imports corepilot.errors"),
-        ("plugin.py", "from note_cli import marker\n" + LIGHT, "its light module imports note_cli.marker"),
+        ("plugin.py", "import corepilot.errors\n" + LIGHT, "its light module, imports corepilot.errors"),
+        ("plugin.py", "from note_cli import marker\n" + LIGHT, "its light module, imports note_cli.marker"),
         ("plugin.py", LIGHT.replace("@hookimpl", ""), "corepilot_register_backend is not marked"),
         ("plugin.py", BARE, "it implements no hook at all"),
         ("plugin.py", "1/0", "ZeroDivisionError"),

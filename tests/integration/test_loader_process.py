@@ -273,7 +273,8 @@ def test_what_is_printed_on_the_way_is_no_part_of_the_answer(tmp_path: Path) -> 
     site = tmp_path / "site"
     info = site / "chatty-1.dist-info"
     info.mkdir(parents=True)
-    (site / "chatty.py").write_text("API = '1.0'\nprint('hello there')\n")
+    hook = "from corepilot.plugin import hookimpl\nAPI = '1.0'\n@hookimpl\ndef corepilot_register_backend(): pass\n"
+    (site / "chatty.py").write_text(hook + "print('hello there')\n")
     (info / "METADATA").write_text("Name: chatty\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[corepilot.backends]\nchatty = chatty\n")
     program = (

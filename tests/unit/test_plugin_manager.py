@@ -3,6 +3,7 @@
 import importlib
 import itertools
 import os
+import re
 import signal
 import sys
 import threading
@@ -79,7 +80,7 @@ def refusal(config: PluginReference, plugins: Plugins | None = None, kind: str =
     text = str(caught.value)
     begin = f"cannot load {kind} 'note' (corepilot-note 1.2): "
     assert text.startswith(begin), text
-    return text.removeprefix(begin)
+    return re.sub(r"^/\S+/plugin_under_test_\d+\.py: ", "", text.removeprefix(begin))
 
 
 def test_a_good_plugin_gives_its_class_options_and_capabilities(write: Write) -> None:
@@ -127,7 +128,9 @@ def test_missing(write: Write) -> None:
 
 def test_broken(write: Write) -> None:
     assert refusal(write("import no_such_library")) == "it needs no_such_library, which is not installed"
-    assert refusal(write("1 / 0")).endswith("failed: ZeroDivisionError: division by zero")
+    assert re.search(
+        r"failed: ZeroDivisionError: division by zero \(\S+plugin_under_test_\d+.py:5\)$", refusal(write("1 / 0"))
+    )
     assert "SyntaxError" in refusal(write("def"))
     assert "SystemExit: 3" in refusal(write("raise SystemExit(3)"))
     with pytest.raises(PluginError) as caught:
@@ -138,14 +141,15 @@ def test_broken(write: Write) -> None:
 def test_another_version_of_the_interface(write: Write) -> None:
     text = refusal(write("API = 99"))
     assert "made for version 99" in text
-    assert "has version 1 of the plugin interface" in text
+    assert f"has version {hookspec.API_VERSION} of the plugin interface" in text
+    major, minor = hookspec.API_VERSION.split(".")
+    for other in (f"{int(major) + 1}.{minor}", f"{major}.{int(minor) + 1}", major, "", "x.y"):
+        assert f"made for version {other!r}" in refusal(write(f"API = {other!r}"))
     assert "does not say which" in refusal(write("del API"))
 
 
 def test_no_hook(write: Write) -> None:
     assert refusal(write("")) == "a backend must implement corepilot_register_backend; it implements no hook at all"
-    only = "@hookimpl\ndef corepilot_event(event): pass\n"
-    assert refusal(write(only)).endswith("it implements only corepilot_event")
     assert refusal(write(), kind="sink").endswith("it implements only corepilot_register_backend")
 
 
@@ -158,16 +162,16 @@ def test_a_hook_that_is_not_marked(write: Write) -> None:
 
 def test_a_hook_that_does_not_exist(write: Write) -> None:
     for mark in ("", "@hookimpl\n"):
-        text = f"{HOOK}{mark}def corepilot_evnt(event): pass\n"
-        assert refusal(write(text)) == "there is no hook 'corepilot_evnt'; did you mean 'corepilot_event'?"
+        text = f"{HOOK}{mark}def corepilot_register_obsever(): pass\n"
+        known = "did you mean 'corepilot_register_observer'?"
+        assert refusal(write(text)) == f"there is no hook 'corepilot_register_obsever'; {known}"
     text = f"{HOOK}@hookimpl\ndef unheard_of(event): pass\n"
-    assert "unknown hook 'unheard_of'" in refusal(write(text))
+    assert "there is no hook 'unheard_of'" in refusal(write(text))
 
 
 def test_a_hook_with_arguments_that_it_does_not_have(write: Write) -> None:
-    text = refusal(write(HOOK + "@hookimpl\ndef corepilot_event(event, extra): pass\n"))
-    assert "corepilot_event" in text
-    assert "extra" in text
+    text = refusal(write(HOOK + "@hookimpl\ndef corepilot_register_sink(extra): pass\n"))
+    assert text == "corepilot_register_sink takes arguments, and is called with none; remove them"
 
 
 @pytest.mark.parametrize(
@@ -260,7 +264,7 @@ def test_what_loading_must_leave_alone(write: Write, deed: str, named: str, *, i
         if isinstance(getattr(module, "E", None), threading.Event):
             module.E.set()
             module.T.join(10)
-    assert told.startswith("loading it changed")
+    assert "changed" in told
     assert named in told
     assert "s3cret" not in told
 

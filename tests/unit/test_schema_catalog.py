@@ -9,6 +9,7 @@ from judging import HEALTH, accepted, codes, errors, judged, warnings
 
 from corepilot.config.rules.catalog import consul_options
 from corepilot.model.plugin import Options, PluginReference, Secret
+from corepilot.plugin.hookspec import KINDS
 
 WATCH = 'watches: [ { name: "db", interval: 1 } ]'
 
@@ -20,8 +21,10 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     modules = {
         "fake_consul": """
 from dataclasses import dataclass
-from corepilot.plugin import OptionError, option
+from corepilot.plugin import OptionError, hookimpl, option
 API = "1.0"
+@hookimpl
+def corepilot_register_backend(): pass
 @dataclass(frozen=True)
 class Tls:
     cafile: str = option(help="authorities", default="", path="file", env="FAKE_CACERT", env_wins=True)
@@ -42,7 +45,8 @@ class Options:
 """,
         "fake_broken": "raise RuntimeError('no luck today')\n",
         "fake_future": "API = 99\n",
-        "fake_bare": "API = '1.0'\n",
+        "fake_bare": "from corepilot.plugin import hookimpl\nAPI = '1.0'\n"
+        "@hookimpl\ndef corepilot_register_backend(): pass\n",
     }
     site.mkdir()
     for name, text in modules.items():
@@ -54,6 +58,8 @@ class Options:
         (info / "entry_points.txt").write_text(f"[corepilot.backends]\n{plugin} = {name}\n")
     # Only these and corepilot's own: what else is installed here is no matter of these tests.
     monkeypatch.setattr(sys, "path", [str(site), *(one for one in sys.path if "site-packages" not in one)])
+    published = KINDS["backend"]._replace(shipped={"consul": "corepilot-consul", "etcd": "corepilot-etcd"})
+    monkeypatch.setitem(KINDS, "backend", published)
     for name in modules:
         monkeypatch.delitem(sys.modules, name, raising=False)
     return site
@@ -317,7 +323,7 @@ def test_a_path_with_a_blank_is_quoted_in_the_command(
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("broken", "RuntimeError: no luck today"), ("future", "version 99 of the plugin interface")]
+    ("name", "words"), [("broken", "RuntimeError: no luck today"), ("future", "is made for version 99")]
 )
 def test_a_plugin_that_cannot_be_used_says_why(tmp_path: Path, plugins: Path, name: str, words: str) -> None:
     (problem,) = errors(judged(f'{{ discovery: "{name}" }}', tmp_path, judge_machine=True))

@@ -1,0 +1,245 @@
+"""Plugins that break every rule, in a real corepilot: the jobs go on, the plugin is named, a stop is in time."""
+
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from eventually import eventually
+from foreign import python_with, write_distribution
+from running import Corepilot
+
+LIGHT = """
+from corepilot.plugin import hookimpl
+API = "1.0"
+@hookimpl
+def corepilot_register_{kind}():
+    from hostile_heavy import Hostile
+    return Hostile
+"""
+BACKEND = """
+import os, signal, socket, sys, time
+import gevent
+from corepilot.discovery.backend import Backend
+from corepilot.model.service import Instance
+class Hostile(Backend):
+    address = "nowhere"
+    def register(self, registration, status, output): pass
+    def report(self, instance_id, status, output, valid_for_s): pass
+    def deregister(self, instance_id): pass
+    def watch(self, query):
+        yield ()
+        gevent.sleep(1000)
+    def close(self): pass
+class Hostile(Hostile):
+    {deed}
+"""
+OBSERVER = """
+import os, signal, socket, sys, time
+from corepilot.observers.observer import Observer
+class Hostile(Observer):
+    def observe(self, fact): pass
+class Hostile(Hostile):
+    {deed}
+"""
+TICKING = '{name: "tick", exec: ["sh", "-c", "echo tick"], when: {interval: "300ms"}}'
+ADVERTISED = """{name: "app", exec: "sleep 1000", port: 80, interfaces: ["lo"], initial_status: "passing",
+                 health: {exec: "true", interval: 1, ttl: 5}}"""
+WATCHING = (
+    f'discovery: "hostile", watches: [{{name: "web", interval: 1, atStart: true}}], jobs: [{TICKING}, {ADVERTISED}]'
+)
+OBSERVED = f'observers: ["hostile"], discovery: false, jobs: [{TICKING}, {{name: "app", exec: "sleep 1000"}}]'
+NAMED = "'hostile' (corepilot-hostile 1.2)"
+
+# Everything that is bounded by a constant of the guard's, in a hurry.
+HURRIED = """
+import sys
+from corepilot.guard import supervising
+supervising.STUCK_S, supervising._STUCK_LOOKS = 3.0, 3
+from corepilot.plugin import oversight
+oversight.LOOK_S = 0.2
+from corepilot.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+Hostile = Callable[..., Corepilot]
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Hostile:
+    """Starts a corepilot that has a hostile plugin, and uses it where the configuration names it."""
+
+    def start(deed: str, *, kind: str = "backend", config: str = "", hurried: bool = False) -> Corepilot:
+        heavy = BACKEND if kind == "backend" else OBSERVER
+        modules = {"hostile_light": LIGHT.replace("{kind}", kind), "hostile_heavy": heavy.replace("{deed}", deed)}
+        groups = f"[corepilot.{kind}s]\nhostile = hostile_light\n"
+        write_distribution(tmp_path / "site", "corepilot-hostile", "1.2", groups, modules)
+        python = str(python_with(tmp_path / "site", tmp_path / "python"))
+        command = [python, "-I", "-c", HURRIED] if hurried else [python, "-I", "-m", "corepilot"]
+        body = config or (WATCHING if kind == "backend" else OBSERVED)
+        text = f'{{control: {{socket: "%(dir)s/control.socket"}}, stopTimeout: 2, {body}}}'
+        return Corepilot(text, tmp_path, command=command)
+
+    return start
+
+
+def ticks_on(corepilot: Corepilot) -> None:
+    """The jobs go on: they tick now, and again."""
+    count = corepilot.output.count("tick\n")
+    corepilot.until("tick\n", count + 3)
+
+
+DEEDS = {
+    "init": ("def __init__(self, options, context): raise KeyError('init')", "__init__ raised KeyError: 'init'"),
+    "address": ("@property\n    def address(self): raise KeyError('address')", "address raised KeyError: 'address'"),
+    "no text": ("address = 'a\\nb'", "address must be one line of text"),
+    "exit": ("def register(self, *a): sys.exit(4)", "register raised SystemExit: 4"),
+    "key": ("def report(self, *a): raise KeyError('report')", "report raised KeyError: 'report'"),
+    "sleep": ("def register(self, *a): time.sleep(30)", "register held the event loop up"),
+    "loop": ("def register(self, *a):\n        while True: pass", "register held the event loop up"),
+    "recv": ("def register(self, *a): pair = socket.socketpair(); pair[0].recv(1)", "register held the event loop up"),
+    "regex": (
+        "def register(self, *a):\n        import re\n        re.match('(a+)+$', 'a' * 40 + 'b')",
+        "register held the event loop up",
+    ),
+    "none": ("def watch(self, query): yield None", "watch must yield tuples of corepilot.model.service.Instance"),
+    "list": ("def watch(self, query): return [()]", "watch must return a generator of snapshots"),
+    "twice": (
+        "def watch(self, query):\n        yield (Instance('a', 'web', '1', 1, 'passing'),) * 2",
+        "watch must yield each id once, and yielded 'a' twice",
+    ),
+    "port": (
+        "def watch(self, query):\n        yield (Instance('a', 'web', '1', '80', 'passing'),)",
+        "watch must yield instances whose port is a number from 0 to 65535",
+    ),
+    "leaving": (
+        "def watch(self, query):\n        raise gevent.GreenletExit\n        yield",
+        "watch raised GreenletExit",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DEEDS)
+def test_a_backend_that_breaks_a_rule_is_named_and_the_jobs_go_on(hostile: Hostile, name: str) -> None:
+    deed, told = DEEDS[name]
+    with hostile(deed) as corepilot:
+        corepilot.until(told)
+        ticks_on(corepilot)
+        assert corepilot.client("status").returncode == 0
+        assert corepilot.stop() == 0
+        assert f"backend {NAMED}: {told}" in corepilot.output
+        assert "Traceback" not in corepilot.output
+        assert not re.search(r"job app.*killed|killing the job", corepilot.output)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "def close(self): time.sleep(20)",
+        "def close(self): gevent.sleep(20)",
+        "def close(self):\n        while True: pass",
+        "def close(self): raise SystemExit(9)",
+        "def deregister(self, *a): time.sleep(20)",
+        "def deregister(self, *a):\n        while True:\n            try: gevent.sleep(1)\n            except BaseException: pass",
+    ],
+)
+def test_a_stop_is_in_time_whatever_a_backend_does(hostile: Hostile, deed: str) -> None:
+    with hostile(deed) as corepilot:
+        corepilot.until_ready()
+        ticks_on(corepilot)
+        assert corepilot.stop(8) == 0  # what Docker gives is ten
+        assert "no process had to be killed" in corepilot.output
+
+
+@pytest.mark.slow
+def test_a_reload_to_a_backend_that_cannot_be_made_is_refused(hostile: Hostile) -> None:
+    plain = OBSERVED.replace('observers: ["hostile"], ', "")
+    with hostile("def __init__(self, options, context): raise KeyError('init')", config=plain) as corepilot:
+        corepilot.until_ready()
+        corepilot.configure(f'{{control: {{socket: "%(dir)s/control.socket"}}, {WATCHING}}}')
+        answer = corepilot.client("reload")
+        assert answer.returncode == 1
+        assert f"backend {NAMED}: __init__ raised KeyError: 'init'" in answer.stderr
+        ticks_on(corepilot)
+        assert corepilot.stop() == 0
+
+
+@pytest.mark.slow
+def test_an_observer_that_fails_again_and_again_is_switched_off(hostile: Hostile) -> None:
+    with hostile("def observe(self, fact): raise KeyError('no')", kind="observer") as corepilot:
+        corepilot.until("is switched off: it failed 20 times in a row")
+        ticks_on(corepilot)
+        [shown] = corepilot.status()["observers"]
+        assert shown["off"].startswith("it failed 20 times in a row")
+        assert "switched off" in corepilot.client("status").stdout
+        assert corepilot.stop() == 0
+
+
+@pytest.mark.slow
+def test_what_a_plugin_changes_in_the_process_is_put_back_and_told(hostile: Hostile) -> None:
+    deed = "def observe(self, fact): signal.signal(signal.SIGTERM, signal.SIG_IGN); os.umask(0); os.chdir('/')"
+    with hostile(deed, kind="observer", hurried=True) as corepilot:
+        corepilot.until("the handler of SIGTERM and the working directory and the umask")
+        assert corepilot.stop() == 0
+        assert f"In use: observer {NAMED}" in corepilot.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("deed", "told"),
+    [
+        ("os._exit(3)", "exited with status 3 without a stop, in the middle of its work"),
+        ("import ctypes; ctypes.string_at(0)", "was killed by SIGSEGV"),
+        # A mutex that is locked already: no signal ends that, and the interpreter's lock is held.
+        (
+            """import ctypes
+        lock = ctypes.create_string_buffer(64)
+        for _ in '12': ctypes.PyDLL(None).pthread_mutex_lock(lock)""",
+            "has not turned its event loop for 3 s: aborted",
+        ),
+        (
+            "\n        while True:\n            try: time.sleep(1)\n            except BaseException: pass",
+            "has not turned its event loop for 3 s: aborted",
+        ),
+    ],
+)
+def test_what_cannot_be_contained_ends_all_jobs_with_70_and_names_the_plugin(
+    hostile: Hostile, deed: str, told: str
+) -> None:
+    with hostile(f"def observe(self, fact):\n        {deed}", kind="observer", hurried=True) as corepilot:
+        assert corepilot.wait() == 70
+        assert told in corepilot.output
+        assert f"it was busy with observer {NAMED}, observe" in corepilot.output
+
+
+@pytest.mark.slow
+def test_a_stop_while_a_plugin_holds_the_event_loop_up_begins_at_once(hostile: Hostile) -> None:
+    deed = "def observe(self, fact):\n        open('blocked', 'w').close(); time.sleep(30)"
+    with hostile(deed, kind="observer") as corepilot:
+        eventually((corepilot.directory / "blocked").exists)
+        corepilot.signal(signal.SIGTERM)
+        assert corepilot.wait(8) == 0
+        assert "no process had to be killed" in corepilot.output
+
+
+@pytest.mark.slow
+def test_what_a_plugin_logs_is_escaped_and_cut(hostile: Hostile) -> None:
+    deed = "def __init__(self, o, c): c.log('warning', 'one\\n\\x1b[31mtwo' + 'x' * 100_000); c.log('odd', 3)"
+    with hostile(deed, kind="observer") as corepilot:
+        corepilot.until("hostile: 3")
+        [line] = [line for line in corepilot.output.splitlines() if "one" in line and "two" in line]
+        assert "hostile: one\\n\\x1b[31mtwo" in line
+        assert len(line) < 5000
+        assert corepilot.stop() == 0
+
+
+@pytest.mark.slow
+def test_stopping_with_a_watch_open_is_silent(hostile: Hostile) -> None:
+    with hostile("pass") as corepilot:
+        corepilot.until_ready()
+        ticks_on(corepilot)
+        assert corepilot.stop() == 0
+        assert "cannot watch" not in corepilot.output

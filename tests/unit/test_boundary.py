@@ -1,0 +1,158 @@
+"""The boundary around a plugin's code: what passes, what becomes a fault, what is switched off."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import pytest
+
+from corepilot.errors import BackendUnavailableError
+from corepilot.plugin import boundary
+from corepilot.plugin.boundary import APART_MAX, OFF_AFTER, Boundary, Leaving, PluginFaultError
+from corepilot.plugin.manager import Loaded
+
+TITLE = "observer 'audit' (corepilot-audit 1.2)"
+
+
+class Made:
+    """A boundary, and what it wrote and noted."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+        loaded = Loaded("audit", "observer", None, None, frozenset(), __name__, "corepilot-audit 1.2", ("s3cret",))
+        self.boundary = Boundary(loaded, lambda level, text: self.lines.append((level, text)), self.notes.append)
+
+
+@pytest.fixture
+def made() -> Made:
+    return Made()
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def function() -> None:
+        raise error
+
+    return function
+
+
+def test_an_answer_passes_and_what_runs_is_noted(made: Made) -> None:
+    assert made.boundary.call("add", lambda a, b: a + b, 1, 2) == 3
+    assert made.notes == [f"{TITLE}, add", ""]
+    assert made.boundary.faults == 0
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), SystemExit(4), KeyboardInterrupt(), GeneratorExit(), gevent.GreenletExit()]
+)
+def test_every_other_exception_is_a_fault_with_its_line(made: Made, error: BaseException) -> None:
+    with pytest.raises(PluginFaultError) as caught:
+        made.boundary.call("observe", raising(error))
+    text = str(caught.value)
+    assert text.startswith(f"{TITLE}: observe raised {type(error).__name__}")
+    assert "test_boundary.py:" in text
+    assert made.boundary.faults == 1
+
+
+def test_what_is_allowed_and_what_is_ours_passes(made: Made) -> None:
+    for error in (BackendUnavailableError("down"), gevent.Timeout(1), Leaving()):
+        with pytest.raises(type(error)):
+            made.boundary.call("report", raising(error), allowed=(BackendUnavailableError,))
+    assert made.boundary.faults == 0
+
+
+def test_an_answer_is_judged(made: Made) -> None:
+    with pytest.raises(PluginFaultError, match="address must be a text"):
+        made.boundary.call("address", lambda: 3, judge=lambda found: "must be a text" if found == 3 else "")
+
+
+def test_secrets_and_control_characters_are_in_no_message(made: Made) -> None:
+    with pytest.raises(PluginFaultError) as caught:
+        made.boundary.call("observe", raising(ValueError("no \x1b[31m s3cret\n!")))
+    assert "s3cret" not in str(caught.value)
+    assert str(caught.value).isprintable()
+    made.boundary.say("warning", "token s3cret\n" + "x" * 100_000)
+    made.boundary.say("loud", "x")
+    (level, text), other = made.lines
+    assert (level, other) == ("warning", ("info", "x"))
+    assert text.startswith("token ***\\n")
+    assert len(text) < boundary.LINE_MAX + 10
+
+
+def test_what_fails_again_and_again_is_switched_off_and_a_success_in_between_counts(made: Made) -> None:
+    failing = raising(KeyError("x"))
+    for _ in range(OFF_AFTER - 1):
+        made.boundary.quietly("observe", failing)
+    made.boundary.call("observe", lambda: None)
+    for _ in range(OFF_AFTER - 1):
+        made.boundary.quietly("observe", failing)
+    assert not made.boundary.off
+    made.boundary.quietly("observe", failing)
+    assert made.boundary.off.startswith(f"it failed {OFF_AFTER} times in a row")
+    called: list[int] = []
+    with pytest.raises(PluginFaultError, match="is switched off"):
+        made.boundary.call("observe", called.append, 1)
+    assert called == []
+
+
+def test_the_log_says_a_fault_that_goes_on_once_and_another_one_too(made: Made) -> None:
+    for error in (KeyError("x"), KeyError("y"), ValueError("x")):
+        made.boundary.quietly("observe", raising(error))
+    assert [text.rpartition(" raised ")[2].partition(":")[0] for _, text in made.lines] == ["KeyError", "ValueError"]
+
+
+def test_a_call_apart_is_given_up_and_not_too_many_of_them(made: Made) -> None:
+    for _ in range(APART_MAX):
+        with pytest.raises(PluginFaultError, match="close did not return within 0.001 s, and was given up"):
+            made.boundary.apart("close", stubborn, deadline_s=0.001)
+    with pytest.raises(PluginFaultError, match=f"{APART_MAX} calls never returned"):
+        made.boundary.apart("close", lambda: 3, deadline_s=1)
+    STOP.set()
+    gevent.sleep(0.01)
+    made.boundary.off = ""
+    assert made.boundary.apart("close", lambda: 3, deadline_s=1) == 3
+
+
+STOP = gevent.event.Event()
+
+
+def stubborn() -> None:
+    """Waits on, whatever is raised in it."""
+    while not STOP.is_set():
+        try:
+            STOP.wait()
+        except BaseException:  # noqa: BLE001  - what it is about
+            continue
+
+
+def test_what_is_allowed_passes_from_a_call_apart(made: Made) -> None:
+    with pytest.raises(OSError, match="no route"):
+        made.boundary.apart("flush", raising(OSError("no route")), deadline_s=1, allowed=(OSError,))
+    with pytest.raises(PluginFaultError, match="flush raised Timeout"):
+        made.boundary.apart("flush", raising(gevent.Timeout(1)), deadline_s=1)
+
+
+def test_every_step_of_a_stream_passes_through_and_closing_it_closes_the_plugins(made: Made) -> None:
+    closed: list[bool] = []
+
+    def stream() -> Iterator[Any]:
+        try:
+            yield 1
+            yield 2
+            yield None
+        finally:
+            closed.append(True)
+
+    def follow() -> Iterator[Any]:
+        judge: Callable[[Any], str] = lambda found: "must yield numbers" if found is None else ""  # noqa: E731  - one line
+        return made.boundary.follow("watch", stream(), allowed=(), judge=judge)
+
+    following = follow()
+    assert [next(following), next(following)] == [1, 2]
+    with pytest.raises(PluginFaultError, match="watch must yield numbers"):
+        next(following)
+    assert closed == [True]
+    following = follow()
+    next(following)
+    following.close()  # type: ignore[attr-defined]  # a generator
+    assert closed == [True, True]
