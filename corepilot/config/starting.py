@@ -167,4 +167,4 @@ def _events(trigger: Trigger) -> tuple[Key, ...]:
 
 
 def _has_command(job: Job) -> bool:
-    return any(check.command is not None for check in job.checks)
+    return any(check.asks for check in job.checks)

@@ -98,9 +98,9 @@ def overdue(plan: Plan, index: int) -> tuple[Action, ...]:
 
 
 def together(checks: Sequence[Check], states: Sequence[CheckState]) -> Health:
-    """What the checks that have a command say together: all of them have to pass."""
+    """What the checks that ask say together: all of them have to pass."""
     known = zip(checks, states, strict=False)  # beyond them are checks that a reload has taken away
-    results = [state.passed for check, state in known if check.command is not None]
+    results = [state.passed for check, state in known if check.asks]
     if False in results:
         return "unhealthy"
     return "unknown" if None in results or not results else "healthy"

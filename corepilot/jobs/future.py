@@ -73,4 +73,4 @@ def _may_publish(actor: Actor, code: str) -> bool:
 
 
 def _checks(actor: Actor) -> bool:
-    return any(check.command is not None for check in actor.plan.job.checks)
+    return any(check.asks for check in actor.plan.job.checks)

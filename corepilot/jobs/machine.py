@@ -271,7 +271,7 @@ def _owed(plan: Plan, state: State, index: int, now: float) -> Step:
 def _tick_check(plan: Plan, state: State, index: int, now: float) -> Step:
     if state.health in {"idle", "maintenance"}:
         return state, ()
-    if plan.job.checks[index].command is None:
+    if not plan.job.checks[index].asks:
         advertised, actions = registration.passed(plan.job.service, state.advertised)
         return state.changed(advertised=advertised), actions
     return _with_check(state, index, check.tick(plan, index, state.checks[index], now))

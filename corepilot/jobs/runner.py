@@ -6,11 +6,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.plan import Plan
-from corepilot.jobs.run import Run, Spawner
+from corepilot.jobs.run import Run
 from corepilot.jobs.state import (
     MAIN,
     Action,
@@ -21,7 +22,6 @@ from corepilot.jobs.state import (
     Ended,
     Exited,
     Kill,
-    Outcome,
     Publish,
     Report,
     SetTimer,
@@ -33,15 +33,11 @@ from corepilot.jobs.state import (
     Unstarted,
     Withdraw,
 )
-from corepilot.model.event import Event
+from corepilot.jobs.supervision import Answer, Asking, Supervision
 from corepilot.model.fact import RunEnded, RunStarted
-from corepilot.model.service import Registration, Status
-from corepilot.observers.facts import Facts
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
-from corepilot.output.repeat import Repeat
-from corepilot.system.clock import Timers
-from corepilot.system.groups import Orphans, descendants, group_of, members
+from corepilot.system.groups import descendants, group_of, members
 from corepilot.system.process import SpawnError, describe_status
 
 POLL_S = 0.01
@@ -66,54 +62,6 @@ QUIET_TIMER = "containerpilot.heartbeat"
 """Telemetry's own heartbeat, which would fill the debug log."""
 
 
-class Registrations(Protocol):
-    """What a job tells about its service. Nothing here blocks; see `corepilot.discovery.registrar`."""
-
-    def advertise(self, registration: Registration, status: Status, output: str = "") -> None:
-        """Make the catalog hold the instance."""
-
-    def report(self, instance_id: str, status: Status, output: str = "") -> None:
-        """Tell the status of an instance."""
-
-    def withdraw(self, registration: Registration) -> None:
-        """Take the instance out, also one that was never put in by us."""
-
-
-class Supervision(Spawner):
-    """What all jobs share.
-
-    Attributes:
-        registrations: Where services are registered.
-        publish: Puts an event on the bus.
-        facts: Told of each run's start and end.
-        extend: Told of every stretch of waiting within a stop, in seconds: the stop may last at least that long.
-        ended: Told of each job whose stop is over.
-        orphans: Processes that have lost their parents.
-        timers: Give the time of a pause again.
-        shortages: Says now and then that starts fail for want of descriptors, processes or memory.
-        clock: Monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        spawner: Spawner,
-        registrations: Registrations,
-        publish: Callable[[Event], None],
-        extend: Callable[[float], None],
-        *,
-        facts: Facts | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(spawner.loop, spawner.reaper, spawner.log, spawner.environment)
-        self.registrations, self.publish, self.extend, self.clock = registrations, publish, extend, clock
-        self.facts = facts or Facts(wanted=False)
-        self.ended: Callable[[Actor, Outcome], None] = lambda _actor, _outcome: None
-        self.orphans = Orphans(spawner.reaper.is_ours, spawner.loop.now)
-        self.timers = Timers(spawner.loop)
-        self.shortages = Repeat(spawner.log)
-        self.made = 0
-
-
 class Runner(Actor):
     """A job that lives. Everything happens in the hub's thread, in callbacks that do not switch."""
 
@@ -124,6 +72,7 @@ class Runner(Actor):
         self.mark = f"{os.getpid()}-{around.made}"
         self._timers: dict[Timer, tuple[Callable[[], None], float]] = {}
         self._runs: dict[int, Run] = {}
+        self._asked: dict[int, Asking] = {}
         self._held: list[OutputPipe] = []
         self._poll: Any = None
         self._sweep: Sweep | None = None
@@ -165,6 +114,8 @@ class Runner(Actor):
         """Stop timers and close pipes, those of a complete job's daemons too. Idempotent."""
         self.reset()
         self._stop_polling()
+        while self._asked:
+            self._asked.popitem()[1].take_back()
         for run in self._runs.values():
             run.close()
         while self._held:
@@ -200,8 +151,12 @@ class Runner(Actor):
     def _start(self, role: int) -> None:
         job = self.plan.job
         command = job.command if role == MAIN else job.checks[role].command
-        assert command is not None  # noqa: S101  - the machine starts what there is
         self._trace(role, "start")
+        if command is None:  # the machine starts what there is: a plugin's check
+            asker = self._around.asker
+            assert asker is not None  # noqa: S101  - there is one where checks are plugins
+            self._asked[role] = asker.ask(job, job.checks[role], partial(self._answered, role))
+            return
         try:
             run = Run(
                 self._around,
@@ -264,6 +219,14 @@ class Runner(Actor):
             )
             self._around.facts.tell(told)
 
+    def _answered(self, role: int, answer: Answer) -> None:
+        """A plugin's check has answered."""
+        del self._asked[role]
+        self._trace(role, "end")
+        if not answer.passed:
+            self._around.log("debug", f"not healthy: {answer.text}", self._fields(role, None))
+        self._settle(Exited(role, 0 if answer.passed else 1, "" if answer.passed else answer.text, answer.text))
+
     def _hold(self, pipe: OutputPipe) -> None:
         """Go on reading what daemons of an ended run write, for the last `HELD_MAX` runs."""
         self._held = [one for one in self._held if one.open]
@@ -272,6 +235,11 @@ class Runner(Actor):
             self._held.pop(0).close()
 
     def _kill(self, role: int, *, force: bool, why: str) -> None:
+        if role in self._asked:
+            self._asked.pop(role).take_back()
+            if why:
+                self._around.log("warning", f"giving the check up: {why}", self._fields(role, None))
+            self._around.loop.run_callback(self._settle, Exited(role, 128 + signal.SIGKILL, why, why))
         run = self._runs.get(role)
         if run is None:
             return

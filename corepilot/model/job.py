@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from corepilot.model.plugin import PluginReference
 from corepilot.model.service import Service
 from corepilot.model.trigger import Hook, When, hook_of
 from corepilot.model.value import Value
@@ -64,14 +65,22 @@ class Check(Value):
     Attributes:
         interval_s: Seconds between two checks, at least 1.
         ttl_s: Seconds a passing result is good for, at least 1.
-        command: It passes when this exits with 0. None: the job is taken for healthy as long as it is started.
-        timeout_s: Seconds until the command is killed; None for no limit.
+        command: It passes when this exits with 0.
+        timeout_s: Seconds until the command is killed, or the plugin's answer is given up; None for no limit.
+        plugin: What answers in the place of a command. Without either the job is taken for healthy as long as it is
+            started.
     """
 
     interval_s: int
     ttl_s: int
     command: Command | None = None
     timeout_s: float | None = None
+    plugin: PluginReference | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything that answers."""
+        return self.command is not None or self.plugin is not None
 
 
 class RestartPolicy(Value):

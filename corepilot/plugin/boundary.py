@@ -141,6 +141,7 @@ class Boundary:
         *arguments: Any,
         deadline_s: float,
         allowed: tuple[type[BaseException], ...] = (),
+        judge: Callable[[Any], str] | None = None,
     ) -> Any:
         """Make a call in a greenlet of its own, and give it up when its time is over, whatever it does with that.
 
@@ -154,7 +155,7 @@ class Boundary:
 
         def run() -> None:
             try:
-                done.set((self.call(what, function, *arguments, allowed=allowed), None))
+                done.set((self.call(what, function, *arguments, allowed=allowed, judge=judge), None))
             except BaseException as error:  # noqa: BLE001  - `call` lets only a few pass, and this greenlet ends with it
                 done.set((None, error))
             finally:
@@ -166,6 +167,9 @@ class Boundary:
         except gevent.Timeout:
             greenlet.kill(Leaving(), block=False)
             raise self._fault(what, f"did not return within {deadline_s:g} s, and was given up", "late") from None
+        except BaseException:
+            greenlet.kill(Leaving(), block=False)
+            raise
         if error is None:
             return answer
         if isinstance(error, (gevent.Timeout, gevent.GreenletExit)):

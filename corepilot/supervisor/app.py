@@ -16,12 +16,14 @@ from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.plan import plans
 from corepilot.jobs.run import Spawner
-from corepilot.jobs.runner import Runner, Supervision
+from corepilot.jobs.runner import Runner
+from corepilot.jobs.supervision import Supervision
 from corepilot.model.configuration import Configuration
 from corepilot.model.event import Event
 from corepilot.observers.facts import Facts
 from corepilot.output.log import Log
 from corepilot.supervisor.arguments import REFUSED, RunArguments, refuse
+from corepilot.supervisor.checks import Checks
 from corepilot.supervisor.desired import addresses_of, jobs_of, stop_budget_s
 from corepilot.supervisor.discovery import DRAIN_S, Discovery
 from corepilot.supervisor.endpoint import ControlEndpoint
@@ -29,6 +31,7 @@ from corepilot.supervisor.exposition import Exposition
 from corepilot.supervisor.incoming import Incoming
 from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.outcome import last_line, status_of
+from corepilot.supervisor.prepared import names_plugins
 from corepilot.supervisor.progress import Progress
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.signals import Signals
@@ -120,6 +123,7 @@ class App:
         status = lambda: self.target.status()  # noqa: E731, PLW0108  - it is made later
         self.exposition = Exposition(self.log, self.metrics, status, self.facts, environment)
         self.observers = Observers(self.log, self.facts, environment)
+        self.checks = Checks(self.log, self.environment.current)
         supervision = Supervision(
             Spawner(self._loop, self.reaper, self.log, self.environment),
             self.discovery.registrations,
@@ -135,6 +139,7 @@ class App:
             lambda: {watch.name for watch in self.configuration.watches},
         )
         supervision.ended = self.jobs.ended
+        supervision.asker = self.checks
         self.shutdown = Shutdown(
             lambda: self.configuration,
             self.log,
@@ -169,9 +174,9 @@ class App:
         self.control.serve(self.target, self.progress.requests, self.reserve.refill)
         configuration = self.configuration
         self.oversight = self._oversee()
-        sinks = configuration.telemetry.sinks if configuration.telemetry else ()
-        if configuration.catalogs or configuration.observers or sinks:
+        if names_plugins(configuration):
             plugins, oversight = self._plugins(), self.oversight
+            self.checks.start(configuration, plugins, oversight)
             self.observers.start(configuration.observers, plugins, oversight)
             try:
                 self.discovery.commit(configuration, self.discovery.prepare(configuration, plugins, oversight))
@@ -208,7 +213,9 @@ class App:
         self.discovery.stop_watching()
         self.shutdown.end_orphans()
         self.shutdown.leave_catalog()
-        self.shutdown.close_plugins(self.discovery.close, self.exposition.close, self.observers.close)
+        self.shutdown.close_plugins(
+            self.discovery.close, self.exposition.close, self.observers.close, self.checks.close
+        )
         self.oversight.stop()
         self.control.stop()
         self.jobs.discard()

@@ -205,7 +205,7 @@ def _require_possible(runner: Runner, condition: Condition) -> None:
         ControlError: it cannot.
     """
     job = runner.plan.job
-    if condition == "healthy" and not any(check.command for check in job.checks):
+    if condition == "healthy" and not any(check.asks for check in job.checks):
         raise ControlError(f"cannot wait for {runner.key} to be healthy: it has no check with a command")
     if condition == "complete" and job.command is None:
         raise ControlError(f"cannot wait for {runner.key} to be complete: it has no exec, and runs until it is stopped")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from corepilot.errors import ControlError, CorepilotError
 from corepilot.model.configuration import Configuration
 from corepilot.output.log import Log, PreparedLog
+from corepilot.supervisor.checks import Checks, PreparedChecks, references_of
 from corepilot.supervisor.discovery import Discovery, PreparedCatalog
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition, PreparedTelemetry
@@ -27,6 +28,7 @@ class Parts(Protocol):
     exposition: Exposition
     discovery: Discovery
     observers: Observers
+    checks: Checks
     oversight: Oversight
 
 
@@ -39,6 +41,7 @@ class Prepared:
         telemetry: What the endpoint becomes, None if it stays.
         catalog: The next catalog, None if it stays.
         observers: The next observers, None if they stay.
+        checks: The plugins of the next checks.
     """
 
     def __init__(self) -> None:
@@ -47,6 +50,7 @@ class Prepared:
         self.telemetry: PreparedTelemetry | None = None
         self.catalog: PreparedCatalog | None = None
         self.observers: PreparedObservers | None = None
+        self.checks: PreparedChecks | None = None
 
     def discard(self, parts: Parts) -> None:
         """Close everything: it is not to be used."""
@@ -85,15 +89,22 @@ def prepare(parts: Parts, new: Configuration, plugins: Callable[[], Any]) -> Pre
             prepared.control = parts.control.bind(new.control)
         except CorepilotError as error:
             raise ControlError(f"cannot use {_place(new, 'control.socket')}: {error}") from error
-        loader = plugins() if new.catalogs or new.observers or (new.telemetry and new.telemetry.sinks) else None
+        loader = plugins() if names_plugins(new) else None
         oversight = parts.oversight
         prepared.telemetry = parts.exposition.prepare(new.telemetry, loader, oversight, _place(new, "telemetry"))
         prepared.catalog = parts.discovery.prepare(new, loader, oversight)
+        prepared.checks = parts.checks.prepare(new, loader, oversight)
         prepared.observers = parts.observers.prepare(new.observers, loader, oversight)
     except BaseException:
         prepared.discard(parts)
         raise
     return prepared
+
+
+def names_plugins(configuration: Configuration) -> bool:
+    """Whether a configuration names any plugin that the supervisor loads."""
+    sinks = configuration.telemetry.sinks if configuration.telemetry else ()
+    return bool(configuration.catalogs or configuration.observers or sinks or references_of(configuration))
 
 
 def _place(configuration: Configuration, path: str) -> str:

@@ -264,6 +264,7 @@ class Reloader:
         app.exposition.commit(prepared.telemetry)
         app.discovery.commit(new, prepared.catalog, anew=anew)
         app.observers.commit(prepared.observers)
+        app.checks.commit(new, prepared.checks)
         for warning in new.warnings:
             app.log("warning", warning)
 

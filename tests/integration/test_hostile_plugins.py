@@ -143,7 +143,10 @@ def test_a_backend_that_breaks_a_rule_is_named_and_the_jobs_go_on(hostile: Hosti
         "def close(self):\n        while True: pass",
         "def close(self): raise SystemExit(9)",
         "def deregister(self, *a): time.sleep(20)",
-        "def deregister(self, *a):\n        while True:\n            try: gevent.sleep(1)\n            except BaseException: pass",
+        """def deregister(self, *a):
+        while True:
+            try: gevent.sleep(1)
+            except BaseException: pass""",
     ],
 )
 def test_a_stop_is_in_time_whatever_a_backend_does(hostile: Hostile, deed: str) -> None:

@@ -103,7 +103,7 @@ def test_the_log_says_a_fault_that_goes_on_once_and_another_one_too(made: Made) 
 
 def test_a_call_apart_is_given_up_and_not_too_many_of_them(made: Made) -> None:
     for _ in range(APART_MAX):
-        with pytest.raises(PluginFaultError, match="close did not return within 0.001 s, and was given up"):
+        with pytest.raises(PluginFaultError, match=r"close did not return within 0\.001 s, and was given up"):
             made.boundary.apart("close", stubborn, deadline_s=0.001)
     with pytest.raises(PluginFaultError, match=f"{APART_MAX} calls never returned"):
         made.boundary.apart("close", lambda: 3, deadline_s=1)

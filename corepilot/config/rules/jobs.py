@@ -7,6 +7,7 @@ from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
+from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
 from corepilot.config.schema.fields import bad_duration
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.settings import JobSection
@@ -15,6 +16,7 @@ from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.config.text.units import DurationError, parse_duration
 from corepilot.model.event import SIGNALS
 from corepilot.model.job import UNLIMITED, Check, Command, Job, RestartPolicy, StopPolicy
+from corepilot.model.plugin import PluginReference
 from corepilot.model.service import Extras, Registration, Service
 from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
 
@@ -72,7 +74,7 @@ def job_of(
         restarts=RestartPolicy(restarts),
         timeout_s=data.get("timeout", every_s),
         stop=StopPolicy(stop_timeout_s, _positive(data.get("stop_timeout")), data.get("stop_after", ())),
-        checks=_checks(health),
+        checks=_checks(health, (*path, "health"), verdict, host),
         service=service,
         path=path_text(path),
     )
@@ -138,11 +140,38 @@ def _when(data: Settings | None) -> When:
     return When(Never(), timeout_s=timeout_s)
 
 
-def _checks(health: Settings) -> tuple[Check, ...]:
+def _checks(health: Settings, path: Path, verdict: Verdict, host: Host) -> tuple[Check, ...]:
+    plugin = _check_plugin(health, path, verdict, host)
     if "interval" not in health or "ttl" not in health:
         return ()
     timeout_s = _positive(health.get("timeout", float(health["interval"])))
-    return (made(Check, health, command=_command(health), timeout_s=timeout_s),)
+    return (made(Check, health, command=_command(health), timeout_s=timeout_s, plugin=plugin),)
+
+
+def _check_plugin(health: Settings, path: Path, verdict: Verdict, host: Host) -> PluginReference | None:
+    """The plugin that a check asks: by its name, or `http` by a key of its own."""
+    given = [key for key in ("exec", "http", "check") if health.get(key)]
+    if len(given) > 1:
+        rule = f"{given[0]} is given as well, and a check asks one thing"
+        verdict.complain((*path, given[1]), Complaint("two-checks", rule, "leave one of them out", key=True))
+        return None
+    options = health.get("options")
+    if options is not None and (not isinstance(options, dict) or "check" not in given):
+        rule = "they are an object, and belong to check" if "check" in given else "there is no check that takes them"
+        verdict.complain((*path, "options"), Complaint("check-options", rule, "name a plugin: check", key=True))
+        return None
+    if "check" in given:
+        named = NamedPlugin(health["check"], options or {}, (*path, "check"), (*path, "options"), inside=True)
+        return plugin_of("check", named, verdict, host)
+    if "http" not in given:
+        return None
+    http, where = health["http"], (*path, "http")
+    if isinstance(http, str):
+        return plugin_of("check", NamedPlugin("http", {"url": http}, where, where), verdict, host)
+    if isinstance(http, dict):
+        return plugin_of("check", NamedPlugin("http", http, where, where, inside=True), verdict, host)
+    verdict.complain(where, Complaint("wrong-type", f"{shown(http)} is no URL", 'write "http://…", or { url: "…" }'))
+    return None
 
 
 def _service(data: Settings, path: Path, verdict: Verdict, host: Host, *, catalog: bool) -> Service:

@@ -47,7 +47,7 @@ def judge_references(
     names = {job.name for job in every}
     known: dict[str, frozenset[str]] = {GLOBAL: OF_ALL}
     known.update({f"watch.{name}": OF_A_WATCH for name in watches})
-    known.update({f"check.{job.name}": EXITS for _, job in jobs if any(check.command for check in job.checks)})
+    known.update({f"check.{job.name}": EXITS for _, job in jobs if any(check.asks for check in job.checks)})
     known.update(dict.fromkeys(sorted(names), _OF_A_JOB))
     # Of a job that is refused not everything is known, such as whether it has a command.
     blocked = {} if verdict.refused else never_starting(every, watches)

@@ -1,0 +1,67 @@
+"""Asks an HTTP server, in this process: no command is started."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from corepilot.plugin import OptionError, hookimpl, option
+
+API = "1.0"
+CAPABILITIES: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How the server proves who it is."""
+
+    ca: str = option(help="authorities to trust instead of the system's, in PEM", default="", path="file")
+    cert: str = option(help="certificate to show, in PEM", default="", path="file")
+    key: str = option(help="its key, in PEM", default="", path="file", together_with="cert")
+    name: str = option(help="name that the certificate has to be made out to", default="")
+    verify: bool = option(help="refuse a certificate that nobody vouches for", default=True)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `health: { http: … }` takes."""
+
+    url: str = option(
+        help="what to ask for; a path alone is asked of the job's own address and port",
+        default="/",
+        example="http://127.0.0.1:8080/health",
+    )
+    method: str = option(help="the method", default="GET", example="HEAD")
+    headers: tuple[str, ...] = option(help='header fields, each as "Name: value"', default=())
+    status: tuple[str, ...] = option(help='statuses of a healthy job, each as "200" or "200-299"', default=("200-299",))
+    body: str = option(help="text that has to be in the answer", default="")
+    tls: Tls = option(help="for https", default=Tls())  # noqa: RUF009  - frozen, and a default like any other
+
+    def __post_init__(self) -> None:
+        """Refuse what can never be asked.
+
+        Raises:
+            OptionError: a text is malformed.
+        """
+        if not self.url.startswith(("/", "http://", "https://", "unix://")) or not self.url.isascii():
+            raise OptionError("url", "it begins with http://, https:// or unix://, or is a path that begins with /")
+        if "@" in self.url.partition("://")[2].partition("/")[0]:
+            raise OptionError("url", "user name and password do not belong into it; send a header")
+        if not self.method.isascii() or not self.method.isalpha():
+            raise OptionError("method", "it is a word such as GET")
+        for field in self.headers:
+            name, colon, value = field.partition(":")
+            if not colon or not name.strip() or not name.isascii() or not value.isprintable():
+                raise OptionError("headers", 'each is written as "Name: value"')
+        for one in self.status:
+            first, _, last = one.partition("-")
+            if not (
+                first.isdecimal() and (last or first).isdecimal() and 100 <= int(first) <= int(last or first) < 600
+            ):
+                raise OptionError("status", 'each is a status or a range, as "200" or "200-299"')
+
+
+@hookimpl
+def corepilot_register_check() -> type[Any]:
+    """Return the check. What it needs is imported only now."""
+    from corepilot.checks.http import HttpCheck
+
+    return HttpCheck

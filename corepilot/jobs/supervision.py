@@ -1,0 +1,94 @@
+"""What all jobs share: processes, registrations, events, time, and who asks the checks that are plugins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from corepilot.jobs.actor import Actor
+from corepilot.jobs.run import Spawner
+from corepilot.jobs.state import Outcome
+from corepilot.model.event import Event
+from corepilot.model.job import Check, Job
+from corepilot.model.service import Registration, Status
+from corepilot.observers.facts import Facts
+from corepilot.output.repeat import Repeat
+from corepilot.system.clock import Timers
+from corepilot.system.groups import Orphans
+
+
+class Registrations(Protocol):
+    """What a job tells about its service. Nothing here blocks; see `corepilot.discovery.registrar`."""
+
+    def advertise(self, registration: Registration, status: Status, output: str = "") -> None:
+        """Make the catalog hold the instance."""
+
+    def report(self, instance_id: str, status: Status, output: str = "") -> None:
+        """Tell the status of an instance."""
+
+    def withdraw(self, registration: Registration) -> None:
+        """Take the instance out, also one that was never put in by us."""
+
+
+class Asking(Protocol):
+    """A question to a check that is a plugin; see `corepilot.checks.asking`."""
+
+    def take_back(self) -> None:
+        """Want no answer any more."""
+
+
+class Answer(Protocol):
+    """What such a check said."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the job is healthy."""
+
+    @property
+    def text(self) -> str:
+        """What is to be seen with it; why not."""
+
+
+class Asker(Protocol):
+    """Who asks them."""
+
+    def ask(self, job: Job, check: Check, answered: Callable[[Answer], None]) -> Asking:
+        """Ask once. `answered` is called later, and never within this call."""
+
+
+class Supervision(Spawner):
+    """What all jobs share.
+
+    Attributes:
+        registrations: Where services are registered.
+        publish: Puts an event on the bus.
+        facts: Told of each run's start and end.
+        extend: Told of every stretch of waiting within a stop, in seconds: the stop may last at least that long.
+        ended: Told of each job whose stop is over.
+        orphans: Processes that have lost their parents.
+        timers: Give the time of a pause again.
+        asker: Asks the checks that are plugins.
+        shortages: Says now and then that starts fail for want of descriptors, processes or memory.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        spawner: Spawner,
+        registrations: Registrations,
+        publish: Callable[[Event], None],
+        extend: Callable[[float], None],
+        *,
+        facts: Facts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(spawner.loop, spawner.reaper, spawner.log, spawner.environment)
+        self.registrations, self.publish, self.extend, self.clock = registrations, publish, extend, clock
+        self.facts = facts or Facts(wanted=False)
+        self.ended: Callable[[Actor, Outcome], None] = lambda _actor, _outcome: None
+        self.orphans = Orphans(spawner.reaper.is_ours, spawner.loop.now)
+        self.timers = Timers(spawner.loop)
+        self.shortages = Repeat(spawner.log)
+        self.asker: Asker | None = None
+        self.made = 0

@@ -1,0 +1,129 @@
+"""The checks that are plugins, over all configurations: one instance for each job's check, which a reload keeps."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import gevent
+
+from corepilot.errors import CorepilotError
+from corepilot.jobs.supervision import Answer, Asking
+from corepilot.model.configuration import Configuration
+from corepilot.model.job import Check, Job
+from corepilot.model.plugin import PluginReference
+
+if TYPE_CHECKING:
+    from corepilot.checks.check import Check as Asked
+    from corepilot.plugin.boundary import Boundary
+    from corepilot.plugin.manager import Loaded, Plugins
+    from corepilot.plugin.oversight import Oversight
+
+PreparedChecks = dict[PluginReference, "Loaded | CorepilotError"]
+"""What each plugin of a configuration became."""
+
+
+class Checks:
+    """Asks the checks of this process that are plugins.
+
+    Args:
+        log: Takes a level and a message.
+        environment: The jobs' environment, made anew by each call.
+    """
+
+    def __init__(self, log: Callable[[str, str], None], environment: Callable[[], Mapping[str, str]]) -> None:
+        self._log, self._environment = log, environment
+        self._loaded: PreparedChecks = {}
+        self._oversight: Oversight | None = None
+        self._made: dict[tuple[Job, Check], tuple[Asked, Boundary]] = {}
+
+    def start(self, configuration: Configuration, plugins: "Plugins", oversight: "Oversight") -> None:
+        """Import what the first configuration names. What fails is logged, and fails each time it is asked."""
+        self._oversight = oversight
+        for reference in references_of(configuration):
+            try:
+                self._loaded[reference] = plugins.load(reference, "check")
+            except CorepilotError as error:
+                self._log("error", f"{error}; it counts as not healthy")
+                self._loaded[reference] = error
+
+    def prepare(
+        self, configuration: Configuration, plugins: "Plugins | None", oversight: "Oversight"
+    ) -> PreparedChecks:
+        """Do what can fail.
+
+        Raises:
+            CorepilotError: a check cannot be used; nothing has changed.
+        """
+        self._oversight = oversight
+        prepared: PreparedChecks = {}
+        for reference in references_of(configuration):
+            known = self._loaded.get(reference)
+            if known is None or isinstance(known, CorepilotError):
+                assert plugins is not None  # noqa: S101  - there are plugins
+                known = plugins.load(reference, "check")
+            prepared[reference] = known
+        return prepared
+
+    def commit(self, configuration: Configuration, prepared: PreparedChecks | None) -> None:
+        """Switch to what `prepare` returned."""
+        if prepared is None:
+            return
+        self._loaded = prepared
+        kept = {(job, check) for job in configuration.jobs for check in job.checks if check.plugin is not None}
+        for key in [key for key in self._made if key not in kept]:
+            check, boundary = self._made.pop(key)
+            gevent.spawn(self._end, check, boundary)
+
+    def ask(self, job: Job, check: Check, answered: Callable[[Answer], None]) -> Asking:
+        """Ask a check once. `answered` is called later, unless the question is taken back."""
+        from corepilot.checks.asking import Asking as Question
+        from corepilot.checks.asking import Refusal
+
+        try:
+            asked, boundary = self._instance(job, check)
+        except CorepilotError as error:
+            return Refusal(str(error), answered)
+        return Question(asked, boundary, check.timeout_s, answered)
+
+    def close(self) -> None:
+        """Close everything."""
+        gevent.joinall([gevent.spawn(self._end, *one) for one in self._made.values()])
+        self._made.clear()
+
+    def _instance(self, job: Job, check: Check) -> "tuple[Asked, Boundary]":
+        from corepilot.checks.check import CheckContext
+
+        found = self._made.get((job, check))
+        if found is None:
+            assert check.plugin is not None  # noqa: S101  - it is a plugin's
+            loaded = self._loaded.get(check.plugin)
+            if loaded is None or self._oversight is None:
+                raise CorepilotError("the check is not loaded yet")
+            if isinstance(loaded, CorepilotError):
+                raise loaded
+            boundary = self._oversight.boundary(loaded)
+            registration = job.service.registration if job.service else None
+            context = CheckContext(
+                boundary.say,
+                job.name,
+                registration.address if registration else "",
+                registration.port if registration else 0,
+                self._environment(),
+            )
+            try:
+                made: Asked = boundary.call("__init__", loaded.implementation, loaded.options, context)
+            except BaseException:
+                self._oversight.release(boundary)
+                raise
+            found = self._made[job, check] = (made, boundary)
+        return found
+
+    def _end(self, check: "Asked", boundary: "Boundary") -> None:
+        boundary.quietly("close", check.close, deadline_s=1.0)
+        if self._oversight is not None:
+            self._oversight.release(boundary)
+
+
+def references_of(configuration: Configuration) -> list[PluginReference]:
+    """The plugins that a configuration's checks name, each once."""
+    found = dict.fromkeys(check.plugin for job in configuration.jobs for check in job.checks)
+    return [reference for reference in found if reference is not None]

@@ -1,0 +1,178 @@
+"""Checks that are plugins, in a real corepilot: the built-in `http`, and those of others."""
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from eventually import eventually
+from foreign import python_with, write_distribution
+from running import Corepilot, cli
+
+LIGHT = """
+from dataclasses import dataclass
+from corepilot.plugin import hookimpl, option
+API = "1.0"
+@dataclass(frozen=True)
+class Options:
+    word: str = option(help="what to say", default="fine")
+@hookimpl
+def corepilot_register_check():
+    from asker_heavy import Asker
+    return Asker
+"""
+HEAVY = """
+import gevent, time
+from corepilot.checks.check import Check, CheckFailed
+class Asker(Check):
+    def ask(self, deadline_s):
+        word = self.options.word
+        if word == "hang": gevent.sleep(1000)
+        if word == "block": time.sleep(1000)
+        if word == "number": return 3
+        if word == "bug": raise KeyError("ask")
+        if word == "no": raise CheckFailed("not today\\nnor tomorrow")
+        return word
+"""
+
+
+class Answering(ThreadingHTTPServer):
+    """A server whose answer can be changed."""
+
+    status = 200
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[str] = []
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def end(self) -> None:
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Says the status of the server."""
+
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Answering)
+        self.server.asked.append(f"{self.path} {self.headers['X-Word']}")
+        self.send_response(self.server.status)
+        self.end_headers()
+        self.wfile.write(b"all is well")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Answering]:
+    made = Answering()
+    yield made
+    made.end()
+
+
+def config(health: str, extra: str = "") -> str:
+    return (
+        f'{{control: {{socket: "%(dir)s/control.socket"}}, discovery: false, jobs: ['
+        f'{{name: "app", exec: "sleep 1000", {extra} health: {{interval: 1, ttl: 5, timeout: "500ms", {health}}}}}]}}'
+    )
+
+
+def health_of(corepilot: Corepilot) -> str:
+    return str(corepilot.job("app")["health"])
+
+
+@pytest.mark.slow
+def test_an_answer_that_changes_changes_the_health(server: Answering, tmp_path: Path) -> None:
+    options = f'url: "http://127.0.0.1:{server.server_port}/live?x=1", headers: ["X-Word: abc"], body: "is well"'
+    with Corepilot(config(f"http: {{{options}}}"), tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: health_of(corepilot) == "healthy")
+        server.status = 503
+        eventually(lambda: health_of(corepilot) == "unhealthy")
+        server.status = 201
+        eventually(lambda: health_of(corepilot) == "healthy")
+        assert corepilot.stop() == 0
+    assert set(server.asked) == {"/live?x=1 abc"}
+
+
+@pytest.mark.slow
+def test_a_path_alone_is_asked_of_the_jobs_own_address(server: Answering, tmp_path: Path) -> None:
+    port = f'port: {server.server_port}, interfaces: ["static:127.0.0.1"],'
+    with Corepilot(config('http: "/own"', port), tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: health_of(corepilot) == "healthy")
+    assert set(server.asked) == {"/own None"}
+
+
+@pytest.mark.slow
+def test_a_server_that_is_not_there_makes_the_job_unhealthy(tmp_path: Path) -> None:
+    with Corepilot(config('http: "http://127.0.0.1:1/"'), tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: health_of(corepilot) == "unhealthy")
+        assert corepilot.stop() == 0
+
+
+@pytest.fixture
+def asker(tmp_path: Path) -> Callable[[str], Corepilot]:
+    """Starts a corepilot that has a check of somebody else's."""
+
+    def start(word: str) -> Corepilot:
+        modules = {"asker_light": LIGHT, "asker_heavy": HEAVY}
+        write_distribution(
+            tmp_path / "site", "corepilot-asker", "2", "[corepilot.checks]\nasker = asker_light\n", modules
+        )
+        python = str(python_with(tmp_path / "site", tmp_path / "python"))
+        text = config(f'check: "asker", options: {{word: "{word}"}}')
+        return Corepilot(text, tmp_path, command=[python, "-I", "-m", "corepilot"])
+
+    return start
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("word", "health", "told"),
+    [
+        ("fine", "healthy", ""),
+        ("no", "unhealthy", ""),
+        ("hang", "unhealthy", "timeout after 0.5 s"),
+        ("bug", "unhealthy", "check 'asker' (corepilot-asker 2): ask raised KeyError: 'ask'"),
+        ("number", "unhealthy", "check 'asker' (corepilot-asker 2): ask must return a text, and returned 3"),
+        ("block", "unhealthy", "check 'asker' (corepilot-asker 2): ask held the event loop up, and was interrupted"),
+    ],
+)
+def test_a_check_of_others(asker: Callable[[str], Corepilot], word: str, health: str, told: str) -> None:
+    with asker(word) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: health_of(corepilot) == health, 20)
+        corepilot.until(told)
+        corepilot.configure(config('check: "asker", options: {word: "fine"}'))
+        assert corepilot.client("reload").returncode == 0
+        eventually(lambda: health_of(corepilot) == "healthy", 20)
+        assert corepilot.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("health", "told"),
+    [
+        ('http: "127.0.0.1/x"', "it begins with http://"),
+        ('http: {url: "/", status: ["2xx"]}', 'each is a status or a range, as "200" or "200-299"'),
+        ('http: {url: "http://u:pw@h/"}', "user name and password do not belong into it"),
+        ('http: {urll: "/"}', 'did you mean "url"?'),
+        ('http: "/", exec: "true"', "exec is given as well, and a check asks one thing"),
+        ("http: 3", "3 is no URL"),
+        ("options: {}", "there is no check that takes them"),
+        ('check: "httpp"', 'did you mean "http"?'),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_its_place(tmp_path: Path, health: str, told: str) -> None:
+    file = tmp_path / "c.json5"
+    file.write_text(config(health))
+    answer = cli("check", "--here", str(file))
+    assert answer.returncode == 1, answer.stdout
+    assert told in answer.stdout + answer.stderr
+    assert "jobs[0].health" in answer.stdout + answer.stderr
