@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 
 import pluggy
 
-from corepilot.errors import PluginError
+from corepilot.errors import CorepilotError, PluginError
 from corepilot.model.event import Event
 from corepilot.model.plugin import PluginReference
 from corepilot.plugin import API_VERSION, MARK, hookspec
@@ -65,6 +65,24 @@ class Loaded(NamedTuple):
     implementation: type[Any]
     options: Any
     capabilities: frozenset[str]
+
+    def make(self, context: Any) -> Any:
+        """An instance of the implementation.
+
+        Args:
+            context: What the contract gives it.
+
+        Raises:
+            PluginError: its constructor raised.
+        """
+        try:
+            return self.implementation(self.options, context)
+        except CorepilotError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001  - the plugin's own code raised it, whatever it is
+            # The text of a foreign exception may hold the options, secrets among them: only its kind is shown.
+            why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            raise PluginError(f"cannot use {self.kind} {self.name!r}: making it failed: {why}") from None
 
 
 class _Hooks(pluggy.PluginManager):

@@ -11,6 +11,7 @@ from corepilot.model.configuration import Configuration, Watch
 from corepilot.model.event import Event
 from corepilot.model.plugin import PluginReference
 from corepilot.output.log import Log
+from corepilot.supervisor.letting_go import let_go
 from corepilot.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Discovery:
 
         loaded = plugins.load(plugin)
         context = BackendContext(self._logger(plugin.name), self._environment, _version.__version__)
-        return PreparedCatalog(plugin, loaded.implementation(loaded.options, context), "expiry" in loaded.capabilities)
+        return PreparedCatalog(plugin, loaded.make(context), "expiry" in loaded.capabilities)
 
     def commit(self, configuration: Configuration, prepared: PreparedCatalog | None, *, anew: bool = False) -> None:
         """Go on with another configuration. Watches that stay keep their stream, and their memory.
@@ -156,7 +157,7 @@ class Discovery:
                 self._log("warning", "left the catalog without its answer; what is registered expires there")
             registrar.close()
         if backend is not None:
-            backend.close()
+            let_go(backend, self._log)
 
     def _watcher(self, watch: Watch) -> "Watcher":
         from corepilot.discovery.watcher import Watcher

@@ -7,8 +7,10 @@ from corepilot import _version
 from corepilot.errors import ConfigError, CorepilotError
 from corepilot.model.configuration import Telemetry
 from corepilot.output.log import Log
+from corepilot.supervisor.letting_go import let_go
 from corepilot.telemetry.listener import listen
 from corepilot.telemetry.metrics import Metrics
+from corepilot.wording.failures import one_line_traceback
 
 if TYPE_CHECKING:
     import socket
@@ -30,10 +32,10 @@ class PreparedTelemetry:
         self.telemetry, self.listener = telemetry, listener
         self.sinks: list[Sink] = []
 
-    def discard(self) -> None:
+    def discard(self, log: Log) -> None:
         """Close everything: it is not to be used."""
         for sink in self.sinks:
-            sink.close()
+            let_go(sink, log)
         if self.listener is not None:
             self.listener.close()
 
@@ -100,22 +102,23 @@ class Exposition:
             ) from None
         prepared = PreparedTelemetry(telemetry, listener)
         try:
-            prepared.sinks = [self._make(prepared, one, plugins) for one in telemetry.sinks]
+            for reference in telemetry.sinks:
+                prepared.sinks.append(self._make(prepared, reference, plugins))
         except BaseException:
-            prepared.discard()
+            prepared.discard(self._log)
             raise
         return prepared
 
     def commit(self, prepared: PreparedTelemetry | None) -> None:
         """Switch to what `prepare` returned."""
         if prepared is not None:
-            self._current.discard()
+            self._current.discard(self._log)
             self._current = prepared
             self._start_sinks()
 
     def close(self) -> None:
         """Close everything."""
-        self._current.discard()
+        self._current.discard(self._log)
 
     def _make(self, prepared: PreparedTelemetry, reference: Any, plugins: "Plugins") -> "Sink":
         from corepilot.telemetry.sink import SinkContext
@@ -131,14 +134,15 @@ class Exposition:
             _version.__version__,
             prepared.listener,
         )
-        sink: Sink = loaded.implementation(loaded.options, context)
+        sink: Sink = loaded.make(context)
         return sink
 
     def _start_sinks(self) -> None:
         for sink in list(self._current.sinks):
             try:
                 sink.start()
-            except OSError as error:
-                self._log("error", f"cannot start telemetry at {sink.address}: {error}; no telemetry goes there")
-                sink.close()
+            except Exception as error:  # noqa: BLE001  - a plugin's own code
+                why = error if isinstance(error, OSError) else one_line_traceback(error)
+                self._log("error", f"cannot start telemetry at {sink.address}: {why}; no telemetry goes there")
+                let_go(sink, self._log)
                 self._current.sinks.remove(sink)

@@ -11,6 +11,7 @@ from corepilot.output.log import Log, PreparedLog
 from corepilot.supervisor.discovery import Discovery, PreparedCatalog
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition, PreparedTelemetry
+from corepilot.supervisor.letting_go import let_go
 
 if TYPE_CHECKING:
     from corepilot.control.paths import ControlSocket
@@ -49,9 +50,9 @@ class Prepared:
         if self.control is not None:
             self.control.close()
         if self.telemetry is not None:
-            self.telemetry.discard()
+            self.telemetry.discard(log)
         if self.catalog is not None and self.catalog.backend is not None:
-            self.catalog.backend.close()
+            let_go(self.catalog.backend, log)
 
 
 def prepare(parts: Parts, new: Configuration, plugins: Callable[[], Any]) -> Prepared:
