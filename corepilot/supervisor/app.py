@@ -196,6 +196,7 @@ class App:
         self.reserve.close()
         self.discovery.stop_watching()
         self.shutdown.end_orphans()
+        self.reloader.end()
         self.shutdown.leave_catalog()
         self.exposition.close()
         self.control.stop()
