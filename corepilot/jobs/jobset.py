@@ -164,10 +164,10 @@ class JobSet:
             actor.discard()
 
     # ------------------------------------------------------------------------------------------------------- people
-    def order(self, actor: Actor, order: Order) -> None:
-        """Do what a person wants with one job; nothing if everything stops, or the job is configured no more."""
+    def order(self, actor: Actor, order: Order) -> bool:
+        """Do what a person wants with one job; False if nothing is done: everything stops, or there is no such job."""
         if self.stopping or actor not in self.actors:
-            return
+            return False
         afresh = actor in self._arriving or actor.state.ended
         if actor in self._arriving or (actor.successor is not None and actor.state.ended):
             self._arriving.pop(actor, None)  # a person need not wait until all that has to stop has stopped
@@ -177,6 +177,7 @@ class JobSet:
             self._began(actor)
             self._replay_facts(actor, starting=False)
         self._settle()
+        return True
 
     @property
     def all_actors(self) -> list[Actor]:
