@@ -126,7 +126,8 @@ def test_triggers_during_a_run_queue_up_and_never_run_side_by_side(tmp_path: Pat
 
 
 def test_jobs_of_one_name_react_to_each_others_exits(tmp_path: Path) -> None:
-    jobs = f"""{{name: "twin", exec: {shell("note one")}}},
+    first = shell("until [ -e %(dir)s/record ]; do sleep 0.02; done; note one")  # the other one is ready then
+    jobs = f"""{{name: "twin", exec: {first}}},
         {{name: "twin", exec: {shell("trap 'note told; exit 0' TERM; note two; while :; do sleep 0.05; done")}}},
         {{name: "after", exec: {shell("note after")}, {once("twin", "stopped")}}}"""
     with Corepilot(config(jobs), tmp_path) as corepilot:

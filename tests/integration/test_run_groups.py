@@ -23,14 +23,16 @@ def processes_called(word: str) -> list[int]:
 
 
 def test_a_successor_starts_when_the_workers_of_a_killed_master_are_gone(tmp_path: Path) -> None:
-    worker = "trap 'sleep 0.7; note gone; exit 0' TERM; while :; do sleep 0.02; done"
-    script = f"note up; ({worker}) & exec sleep 1000"
-    with Corepilot(config(f'{{name: "app", exec: {shell(script)}, restarts: 3}}'), tmp_path) as corepilot:
+    leave = "while [ ! -e %(dir)s/seen ]; do sleep 0.02; done; note gone; exit 0"
+    worker = f"trap '{leave}' TERM; note up; while :; do sleep 0.02; done"
+    job = f'{{name: "app", exec: {shell(f"({worker}) & exec sleep 1000")}, restarts: 3, stopTimeout: 60}}'
+    with Corepilot(config(job), tmp_path) as corepilot:
         record = Record(corepilot)
         record.until("up")
         corepilot.until_ready()
         os.kill(eventually(lambda: corepilot.job("app")["pid"]), 9)
         eventually(lambda: corepilot.job("app")["state"] == "terminating")
+        (tmp_path / "seen").touch()
         record.until("up", 2)
         assert record.words[:3] == ["up", "gone", "up"]
         assert corepilot.job("app")["last_status"] == 137
