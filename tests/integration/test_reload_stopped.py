@@ -14,12 +14,15 @@ from running import Corepilot
 ORPHAN = """
 trap 'echo termed 0 >> record' TERM
 echo orphan 0 >> record
-while :; do sleep 0.02; done
+while [ ! -e go ]; do sleep 0.02; done
 """
-"""Notes TERM and goes on: the end of orphans takes the whole stop timeout."""
+"""Notes TERM and goes on until it may end."""
 
 LEAVING = shell("unset COREPILOT_RUN; setsid -f sh %(dir)s/orphan; exec sleep 1000")
-SLOW = shell("trap 'note termed; sleep 0.3; exit 0' TERM; note up; while :; do sleep 0.02; done")
+SLOW = shell(
+    "trap 'note termed; while [ ! -e %(dir)s/go ]; do sleep 0.02; done; exit 0' TERM; "
+    "note up; while :; do sleep 0.02; done"
+)
 
 
 def configuration(job: str, place: str = "", port: int = 0) -> str:
@@ -29,7 +32,7 @@ def configuration(job: str, place: str = "", port: int = 0) -> str:
         if place
         else "consul: false,"
     )
-    return f"""{{control: {{socket: "%(dir)s/{place or "control"}.socket"}}, stopTimeout: 2, {more}
+    return f"""{{control: {{socket: "%(dir)s/{place or "control"}.socket"}}, stopTimeout: 60, {more}
         jobs: [{{name: "app", exec: {job}}}]}}"""
 
 
@@ -63,6 +66,8 @@ def test_a_stop_overtakes_a_reload_of_everything(tmp_path: Path, job: str, up: s
         assert new.exists()
         with socket.create_connection(("127.0.0.1", port)):
             corepilot.signal(signal.SIGTERM)
+            corepilot.until("stopping: SIGTERM")
+        (tmp_path / "go").touch()
         assert corepilot.wait() == 0
         assert not old.exists()
         assert not new.exists()
@@ -74,6 +79,7 @@ def test_a_stop_overtakes_a_reload_of_everything(tmp_path: Path, job: str, up: s
 def test_a_stop_does_not_wait_for_a_reload_that_stands_still_and_its_client_hears_why(tmp_path: Path) -> None:
     with Corepilot(configuration(SLOW), tmp_path) as corepilot, ThreadPoolExecutor(1) as clients:
         corepilot.until_ready()
+        (tmp_path / "go").touch()
         corepilot.config.unlink()
         os.mkfifo(corepilot.config)
         reload = clients.submit(corepilot.client, "reload")
@@ -93,7 +99,9 @@ def test_what_is_killed_is_counted_and_told_once(tmp_path: Path) -> None:
         corepilot.until_ready()
         corepilot.reload_everything()
         record.until("termed")
-        assert corepilot.stop() == 0
+        corepilot.signal(signal.SIGTERM)
+        corepilot.until("stopping: SIGTERM")
+        assert corepilot.stop() == 0  # the second time: now
         killed = [line.split("killed pid ")[1] for line in corepilot.output.splitlines() if "killed pid " in line]
         assert len(killed) == len(set(killed)) > 0
         assert f"killed: {len(killed)} process" in corepilot.output
