@@ -6,6 +6,11 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+import gevent
+
+from corepilot.output.log import Log
+from corepilot.plugin.oversight import Oversight
+
 
 def write_distribution(folder: Path, name: str, version: str, groups: str, modules: Mapping[str, str]) -> None:
     """Write a distribution as if it had been installed there.
@@ -42,3 +47,8 @@ def python_with(folder: Path, directory: Path) -> Path:
     program.symlink_to(base)
     (directory / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
     return program
+
+
+def unwatched(log: Log) -> Oversight:
+    """An oversight that makes boundaries and does not watch the event loop. To be stopped at the end."""
+    return Oversight(gevent.get_hub().loop, log, log.lines, note=lambda _: None, working=lambda _: None)

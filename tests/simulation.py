@@ -4,6 +4,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from corepilot.events import EventBus
 from corepilot.jobs.actor import Actor
@@ -223,7 +224,7 @@ class World:
             self.bus.publish(Event(code, source))
         self._drain()
 
-    def run(self, seconds: float) -> "World":
+    def run(self, seconds: float) -> Self:
         end = self.now + seconds
         while self._agenda and self._agenda[0][0] <= end:
             self.now, _, act = heapq.heappop(self._agenda)

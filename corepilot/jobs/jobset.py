@@ -64,14 +64,17 @@ class JobSet:
         self._changing = False
         self._considering = False
         self._by_itself = False
+        self._deaf = False
         bus.subscribe(self._hear)
 
     # ---------------------------------------------------------------------------------------------- configurations
     def start(self, audience: Audience) -> None:
-        """Begin with a configuration, where there was none, and publish `startup`."""
+        """Begin with a configuration, where there was none, and publish `startup`, the first event that they hear."""
         self.failure = self.ended_by = None
         self.stopping = self.maintenance = False
         self._reported.clear()
+        self._deaf = True
+        self._bus.after(self._listen)
         self.actors = [self._make(plan) for plan in audience.plans]
         self._incomplete = set(self.actors)
         self._seat(audience)
@@ -161,10 +164,10 @@ class JobSet:
             actor.discard()
 
     # ------------------------------------------------------------------------------------------------------- people
-    def order(self, actor: Actor, order: Order) -> None:
-        """Do what a person wants with one job; nothing if everything stops, or the job is configured no more."""
+    def order(self, actor: Actor, order: Order) -> bool:
+        """Do what a person wants with one job; False if nothing is done: everything stops, or there is no such job."""
         if self.stopping or actor not in self.actors:
-            return
+            return False
         afresh = actor in self._arriving or actor.state.ended
         if actor in self._arriving or (actor.successor is not None and actor.state.ended):
             self._arriving.pop(actor, None)  # a person need not wait until all that has to stop has stopped
@@ -174,6 +177,7 @@ class JobSet:
             self._began(actor)
             self._replay_facts(actor, starting=False)
         self._settle()
+        return True
 
     @property
     def all_actors(self) -> list[Actor]:
@@ -191,7 +195,12 @@ class JobSet:
         return not self._incomplete and not self._leaving
 
     # ------------------------------------------------------------------------------------------------------- events
+    def _listen(self) -> None:
+        self._deaf = False
+
     def _hear(self, event: Event) -> Iterator[None]:
+        if self._deaf:
+            return  # it was published for the jobs of the last configuration
         if event.subject == GLOBAL and event.code in {"enterMaintenance", "exitMaintenance"}:
             self.maintenance = event.code == "enterMaintenance"
         everyone = event.subject == GLOBAL

@@ -10,6 +10,7 @@ from gevent.event import Event as Flag
 from corepilot.model.event import Event
 from corepilot.model.fact import EventSeen, Fact
 from corepilot.observers.observer import QUEUE_MAX
+from corepilot.plugin.boundary import Leaving
 
 
 class Taker(Protocol):
@@ -64,7 +65,7 @@ class Feed:
     def close(self, deadline_s: float) -> bool:
         """Give the observer so many seconds for what waits, then end. Whether it has taken everything."""
         done = self._idle.wait(deadline_s)
-        self._greenlet.kill(block=False)
+        self._greenlet.kill(Leaving(), block=False)
         return bool(done)
 
     def _work(self) -> None:

@@ -212,6 +212,7 @@ class App:
         self.oversight.hurry()
         self.discovery.stop_watching()
         self.shutdown.end_orphans()
+        self.reloader.end()
         self.shutdown.leave_catalog()
         self.shutdown.close_plugins(
             self.discovery.close, self.exposition.close, self.observers.close, self.checks.close

@@ -54,20 +54,20 @@ class JobsByHand:
             ControlError: a name is not known, and nothing is done; or everything stops.
         """
         runners = self._match(jobs)
-        if self._shutdown.ending:
-            raise ControlError(f"cannot {action} jobs: corepilot is stopping ({self._shutdown.ending})")
-        if self._jobs.stopping:
-            raise ControlError(f"cannot {action} jobs: everything is being stopped for a reload; try again later")
+        if why := self._why_not(action):
+            raise ControlError(why)
         before = [(runner, runner.starts, runner.state.ended, runner.pid is not None) for runner in runners]
         inside = action != "start" and self._inside(client_pid, runners)
 
         def work(operation: Operation) -> None:
             if inside:
                 operation.finish("done", NOT_WAITING)
-            for runner in runners:
-                self._jobs.order(runner, Order(action))
-            failed = []
-            for runner, starts, was_ended, was_running in before:
+            given = [self._jobs.order(runner, Order(action)) for runner in runners]
+            failed, lost = [], []
+            for (runner, starts, was_ended, was_running), is_given in zip(before, given, strict=True):
+                if not is_given:
+                    lost.append(runner)
+                    continue
                 if action == "start" and was_running:
                     operation.add(**_line(runner, "already"))
                     continue
@@ -76,9 +76,14 @@ class JobsByHand:
                 if not self._operations.wait_until(operation, reached):
                     operation.finish("refused", f"corepilot is stopping ({self._shutdown.ending})")
                     return
+                if self._is_lost(runner, action):
+                    lost.append(runner)
+                    continue
                 if action != "stop" and (not _is_up(runner) or runner.state.phase == "stopped"):
                     failed.append(runner)
                 operation.add(**_line(runner, "already" if action == "stop" and was_ended else _DONE[action]))
+            if lost:
+                operation.finish("refused", self._why_not(action) or self._why_lost(lost))
             _conclude(operation, failed)
 
         return self._operations.begin(action, work)
@@ -160,6 +165,25 @@ class JobsByHand:
 
     def _settled(self, settled: Callable[[Runner, int], bool], runner: Runner, starts: int) -> bool:
         return settled(runner, starts) or runner not in self._jobs.all_actors
+
+    def _why_not(self, action: Action) -> str:
+        """Why nothing can be done with jobs now; "" if it can."""
+        if self._shutdown.ending:
+            return f"cannot {action} jobs: corepilot is stopping ({self._shutdown.ending})"
+        if self._jobs.stopping:
+            return f"cannot {action} jobs: everything is being stopped for a reload; try again later"
+        return ""
+
+    def _is_lost(self, runner: Runner, action: Action) -> bool:
+        """Whether a reload has taken the job away. One that has stopped, and is nowhere to be seen, has stopped."""
+        return runner not in self._jobs.actors and (action != "stop" or self._find(str(runner.key)) is not None)
+
+    def _why_lost(self, lost: Sequence[Runner]) -> str:
+        names = [str(runner.key) for runner in lost]
+        removed = [name for name in names if self._find(name) is None]
+        if removed:
+            return f"there is no job {', '.join(removed)} any more: a reload has removed it"
+        return f"a reload has begun {', '.join(names)} anew meanwhile; try again"
 
     @property
     def _runners(self) -> list[Runner]:

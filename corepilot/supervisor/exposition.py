@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import gevent
+
 from corepilot import _version
 from corepilot.errors import ConfigError, CorepilotError
 from corepilot.model.configuration import Telemetry
@@ -129,7 +131,7 @@ class Exposition:
         old, self._current = self._current, PreparedTelemetry(prepared.telemetry, prepared.listeners)
         for outlet in old.outlets:
             if outlet not in prepared.outlets:
-                self._end(outlet)
+                gevent.spawn(self._end, outlet)  # it may take two seconds
         old.listeners.close(but=prepared.listeners)
         for outlet in prepared.outlets:
             if outlet in old.outlets:
@@ -147,8 +149,6 @@ class Exposition:
 
     def close(self) -> None:
         """Flush and close everything, all sinks at the same time."""
-        import gevent
-
         gevent.joinall([gevent.spawn(self._end, outlet) for outlet in self._current.outlets])
         self._current.outlets.clear()
         self._current.listeners.close()

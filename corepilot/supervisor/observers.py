@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import gevent
+
 from corepilot import _version
 from corepilot.errors import CorepilotError
 from corepilot.model.plugin import PluginReference
@@ -89,8 +91,6 @@ class Observers:
         """Switch to what `prepare` returned. New ones are told of what happens from now on."""
         if prepared is None:
             return
-        import gevent
-
         old, self._current = self._current, prepared
         for one in old.watching:
             if one not in prepared.watching:
@@ -108,8 +108,6 @@ class Observers:
 
     def close(self) -> None:
         """Tell them what is left, and close them, all at the same time."""
-        import gevent
-
         gevent.joinall([gevent.spawn(self._end, one) for one in self._current.watching])
         self._current = PreparedObservers(())
 

@@ -18,6 +18,7 @@ from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.plan import plans
 from corepilot.model.configuration import Configuration
+from corepilot.plugin.boundary import Leaving
 from corepilot.supervisor.arguments import LOAD_DEADLINE_S, RunArguments
 from corepilot.supervisor.desired import addresses_of, jobs_of
 from corepilot.supervisor.difference import Change, Difference, compare
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 Mode = Literal["changed", "all", "everything"]
 _STRENGTH: dict[Mode, int] = {"changed": 0, "all": 1, "everything": 2}
+
+END_S = 1.0
+"""Seconds that a reload has to end in, where corepilot ends."""
 
 
 class Supervised(Parts, Protocol):
@@ -144,6 +148,13 @@ class Reloader:
         if self.anew is not None:
             self.anew.set()
 
+    def end(self) -> None:
+        """Every job has ended: give up what is under way, and what it has prepared. Switches greenlets."""
+        if self._running is not None:
+            self._running.kill(Leaving(), timeout=END_S)
+        if self._waiting is not None:  # its greenlet had not begun
+            self._waiting.fail(self._stopping())
+
     def plan(self, location: str | None) -> "tuple[LoadResult, Difference | None]":
         """What a reload would do. Changes nothing. Switches greenlets.
 
@@ -177,6 +188,8 @@ class Reloader:
                 except _SHORTAGES as error:
                     reload.fail(_out_of("reload", error))
                     self._app.log("error", str(_out_of("reload", error)))
+                except gevent.GreenletExit:  # those that wait are refused in the next turns of this loop
+                    reload.fail(self._stopping())
                 finally:
                     reload.fail(ControlError("cannot reload: a bug in corepilot; see its log"))
                     self._app.reserve.refill()
@@ -205,8 +218,14 @@ class Reloader:
         except CorepilotError as error:
             self._refuse(reload, [str(error)], f"{error}\n")
             return
-        self._require_running(prepared)  # a plugin, or the socket's directory, may have taken a while
-        reload.judged.set("")
+        try:
+            self._require_running()  # a plugin, or the socket's directory, may have taken a while
+            reload.judged.set("")
+            if reload.mode == "everything":
+                self._end_everything()
+        except BaseException:
+            prepared.discard(app)
+            raise
         if reload.mode == "everything":
             self._begin_anew(new, audience, prepared)
         else:
@@ -235,17 +254,24 @@ class Reloader:
         app.ready()
         self.settled.wait()
 
-    def _begin_anew(self, new: Configuration, audience: Audience, prepared: Prepared) -> None:
-        """Everything ends and begins again, as in ContainerPilot (contract, section 4.11)."""
+    def _end_everything(self) -> None:
+        """End the jobs, and what they leave behind, as in ContainerPilot (contract, section 4.11).
+
+        Raises:
+            ControlError: everything stops for good.
+        """
         app = self._app
         app.log("info", "reloading: everything begins anew")
         self.anew = Flag()
         app.jobs.stop()
         self.anew.wait()
         self.anew = None
-        self._require_running(prepared)
+        self._require_running()
         app.shutdown.end_orphans()
-        self._require_running(prepared)
+        self._require_running()
+
+    def _begin_anew(self, new: Configuration, audience: Audience, prepared: Prepared) -> None:
+        app = self._app
         app.metrics.reset()
         self._switch(new, prepared, anew=True)
         app.jobs.start(audience)
@@ -268,11 +294,12 @@ class Reloader:
         for warning in new.warnings:
             app.log("warning", warning)
 
-    def _require_running(self, prepared: Prepared | None = None) -> None:
+    def _require_running(self) -> None:
         if self._app.shutdown.ending:
-            if prepared is not None:
-                prepared.discard(self._app)
-            raise ControlError(f"cannot reload: corepilot is stopping ({self._app.shutdown.ending})")
+            raise self._stopping()
+
+    def _stopping(self) -> ControlError:
+        return ControlError(f"cannot reload: corepilot is stopping ({self._app.shutdown.ending})")
 
 
 _SHORTAGES = (OSError, ImportError, MemoryError)

@@ -73,6 +73,8 @@ class Shutdown:
         self._parts: dict[str, float] = {}
         self._killed: list[str] = []
         self._orphans_killed = 0
+        self._orphans_ended = Flag()
+        self._orphans_ended.set()
 
     @property
     def begun(self) -> bool:
@@ -154,7 +156,18 @@ class Shutdown:
         self._killed += [name for name in actor.killed if name not in self._killed]
 
     def end_orphans(self) -> None:
-        """End what the jobs left behind, within the deadline that the jobs had."""
+        """End what the jobs left behind, within the deadline that the jobs had. Switches greenlets.
+
+        Where a reload is at it already, it is waited for: what is signalled, and what is killed, is so once.
+        """
+        self._orphans_ended.wait()
+        self._orphans_ended.clear()
+        try:
+            self._end_orphans()
+        finally:
+            self._orphans_ended.set()
+
+    def _end_orphans(self) -> None:
         begun_at = time.monotonic()
         left_s = max(self._jobs_deadline - begun_at, 0.0)
         left_s = min(left_s, self._timeout_s()) if self.begun else self._timeout_s()

@@ -109,7 +109,6 @@ class SupervisorTarget:
         return [] if any(watch.name == service for watch in self._app.configuration.watches) else None
 
     # -------------------------------------------------------------------------------------------------------- jobs
-    # -------------------------------------------------------------------------------------------------------- jobs
     def jobs(self, patterns: Sequence[str]) -> list[dict[str, object]]:
         """See `JobsByHand.status`."""
         return self._by_hand.status(patterns)

@@ -9,7 +9,7 @@ import gevent
 
 from corepilot.model.fact import Fact
 from corepilot.observers.facts import Facts, Feed
-from corepilot.plugin.boundary import Boundary, PluginFaultError
+from corepilot.plugin.boundary import Boundary, Leaving, PluginFaultError
 from corepilot.telemetry.sink import FLUSH_S, LAST_FLUSH_S, Sink
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Outlet:
             facts.detach(self._feed)
             self._feed.close(LAST_FLUSH_S / 2)
         if self._greenlet is not None:
-            self._greenlet.kill(block=False)
+            self._greenlet.kill(Leaving(), block=False)
             if not self.boundary.off:
                 self._flush(LAST_FLUSH_S / 2 if self._feed is not None else LAST_FLUSH_S)
         self.close()

@@ -1,7 +1,7 @@
 """A run ends with its process group: restarts, ticks and checks wait for it, and what does not leave is killed."""
 
 import os
-from itertools import pairwise
+import re
 from pathlib import Path
 
 from eventually import eventually
@@ -23,14 +23,16 @@ def processes_called(word: str) -> list[int]:
 
 
 def test_a_successor_starts_when_the_workers_of_a_killed_master_are_gone(tmp_path: Path) -> None:
-    worker = "trap 'sleep 0.7; note gone; exit 0' TERM; while :; do sleep 0.02; done"
-    script = f"note up; ({worker}) & exec sleep 1000"
-    with Corepilot(config(f'{{name: "app", exec: {shell(script)}, restarts: 3}}'), tmp_path) as corepilot:
+    leave = "while [ ! -e %(dir)s/seen ]; do sleep 0.02; done; note gone; exit 0"
+    worker = f"trap '{leave}' TERM; note up; while :; do sleep 0.02; done"
+    job = f'{{name: "app", exec: {shell(f"({worker}) & exec sleep 1000")}, restarts: 3, stopTimeout: 60}}'
+    with Corepilot(config(job), tmp_path) as corepilot:
         record = Record(corepilot)
         record.until("up")
         corepilot.until_ready()
         os.kill(eventually(lambda: corepilot.job("app")["pid"]), 9)
         eventually(lambda: corepilot.job("app")["state"] == "terminating")
+        (tmp_path / "seen").touch()
         record.until("up", 2)
         assert record.words[:3] == ["up", "gone", "up"]
         assert corepilot.job("app")["last_status"] == 137
@@ -38,19 +40,19 @@ def test_a_successor_starts_when_the_workers_of_a_killed_master_are_gone(tmp_pat
 
 
 def test_what_runs_and_ticks_leave_behind_is_killed_and_named(tmp_path: Path) -> None:
-    script = "(trap '' TERM; exec sleep 7771) & note ran"
+    script = "trap '' TERM; sleep 7771 & note ran"
     jobs = f'{{name: "cron", exec: {shell(script)}, when: {{interval: "200ms"}}}}'
     with Corepilot(config(jobs, "stopTimeout: 1,"), tmp_path) as corepilot:
         record = Record(corepilot)
         record.until("ran", 3)
         assert len(processes_called("7771")) <= 1
-        assert "cron: killing the job's processes sleep: still running 1 s after its stop signal" in corepilot.output
+        corepilot.until("cron: killing the job's processes sleep: still running 1 s after its stop signal")
         assert corepilot.stop() == 0
         assert not processes_called("7771")
 
 
 def test_what_a_check_leaves_behind_is_killed(tmp_path: Path) -> None:
-    check = "(trap '' TERM; exec sleep 7772) & exit 0"
+    check = "trap '' TERM; sleep 7772 & exit 0"
     jobs = f'{{name: "a", exec: "sleep 1000", health: {{exec: {shell(check)}, interval: 1, ttl: 5}}}}'
     with Corepilot(config(jobs, "stopTimeout: 1,"), tmp_path) as corepilot:
         corepilot.until_ready()
@@ -64,23 +66,25 @@ def test_a_job_and_what_has_left_its_group_have_one_deadline(tmp_path: Path) -> 
     loop = "trap '' TERM; while :; do sleep 0.02; done"
     (tmp_path / "loop.sh").write_text(loop)
     jobs = f'{{name: "a", exec: {shell(f"setsid sh %(dir)s/loop.sh & note up; {loop}")}}}'
-    with Corepilot(config(jobs, "stopTimeout: 2,"), tmp_path) as corepilot:
+    with Corepilot(config(jobs, "stopTimeout: 4,"), tmp_path) as corepilot:
         Record(corepilot).until("up")
         corepilot.until_ready()
         assert corepilot.stop() == 0
         took = float(corepilot.lines[-1].partition("the stop took ")[2].partition(" s")[0])
-        assert 2 <= took < 3.5, corepilot.lines[-1]
-        assert "a 2." in corepilot.lines[-1], "the last line says where the time went"
+        assert 4 <= took < 8, corepilot.lines[-1]  # and not twice as long
+        assert re.search(r": a \d", corepilot.lines[-1]), "the last line says where the time went"
 
 
 def test_an_ended_job_has_no_health(tmp_path: Path) -> None:
-    jobs = """
-        {name: "a", exec: "sleep 1.5", health: {exec: "true", interval: 1, ttl: 5}},
-        {name: "b", exec: "sleep 1000"}
+    ends = shell("while [ ! -e %(dir)s/end ]; do sleep 0.02; done")
+    jobs = f"""
+        {{name: "a", exec: {ends}, health: {{exec: "true", interval: 1, ttl: 5}}}},
+        {{name: "b", exec: "sleep 1000"}}
     """
     with Corepilot(config(jobs), tmp_path) as corepilot:
         corepilot.until_ready()
         eventually(lambda: corepilot.job("a")["health"] == "healthy")
+        (tmp_path / "end").touch()
         eventually(lambda: corepilot.job("a")["state"] == "complete")
         assert corepilot.job("a")["health"] == "idle"
         assert corepilot.stop() == 0
@@ -91,9 +95,8 @@ def test_a_check_that_is_killed_at_its_interval_gives_a_result_at_every_interval
         {{name: "a", exec: "sleep 1000", health: {{exec: "sleep 60", interval: 1, ttl: 3}}}},
         {{name: "note", exec: {shell("note unhealthy")}, when: {{source: "a", each: "unhealthy"}}}}
     """
-    with Corepilot(config(jobs), tmp_path) as corepilot:
-        record = Record(corepilot)
-        record.until("unhealthy", 4, deadline_s=15)
-        times = record.times("unhealthy")
-        assert max(after - before for before, after in pairwise(times)) < 1.8, times
+    with Corepilot(config(jobs, 'logging: {level: "debug"},'), tmp_path) as corepilot:
+        Record(corepilot).until("unhealthy", 4, deadline_s=30)
+        output = corepilot.output
+        assert output.count("{TimerExpired a.heartbeat}") <= output.count("{StatusUnhealthy a}") + 2
         assert corepilot.stop() == 0

@@ -21,6 +21,10 @@ STRAY = """
 """
 
 
+B_FAILS = '{name: "b", exec: ["sh", "-c", "echo $$ > %(dir)s/pid; exit 4"]}'
+UNTIL_B_HAS_ENDED = "while [ ! -s %(dir)s/pid ] || [ -e /proc/$(cat %(dir)s/pid) ]; do sleep 0.02; done"
+
+
 def config(jobs: str, more: str = "") -> str:
     return f"{HEAD}{more} jobs: [{jobs}]}}"
 
@@ -38,7 +42,7 @@ def config(jobs: str, more: str = "") -> str:
         ('{name: "a", exec: "/no/such/program"}', "", 127),
         ('{name: "a", exec: "/etc/passwd"}', "", 126),
         (f"{FAILS}, {HANDLES}", "", 0),
-        ('{name: "a", exec: ["sh", "-c", "sleep 0.3; exit 3"]}, {name: "b", exec: ["sh", "-c", "exit 4"]}', "", 4),
+        (f'{{name: "a", exec: ["sh", "-c", "{UNTIL_B_HAS_ENDED}; exit 3"]}}, {B_FAILS}', "", 4),
         ('{name: "a", exec: ["sh", "-c", "exit 5"], restarts: 2}', "", 5),
         (f'{{name: "a", exec: ["sh", "-c", "exit 3"], exitOn: "end"}}, {BESIDE}', "", 3),
         (f'{{name: "a", exec: "true", exitOn: "end"}}, {BESIDE}', "", 0),

@@ -182,8 +182,9 @@ def test_a_request_that_another_one_has_overtaken_ends(
     tmp_path: Path, first: str, second: str, status: int, state: str
 ) -> None:
     ends = "while ! [ -e %(dir)s/go ]; do sleep 0.05; done; rm %(dir)s/go; exit 0"
-    slow = shell(f"trap '{ends}' TERM; while :; do sleep 0.05; done")
+    slow = shell(f"trap '{ends}' TERM; note up; while :; do sleep 0.05; done")
     with Corepilot(config(f'{{name: "app", exec: {slow}, stopTimeout: 60}}'), tmp_path) as corepilot:
+        Record(corepilot).until("up")
         corepilot.until_ready()
         with ThreadPoolExecutor() as pool:
             overtaken = pool.submit(corepilot.client, first, "app", "--timeout", "30s")
