@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 Mode = Literal["changed", "all", "everything"]
 _STRENGTH: dict[Mode, int] = {"changed": 0, "all": 1, "everything": 2}
 
+WIND_UP_S = 0.25
+"""Seconds that a reload has, when corepilot ends, to let go of what it has prepared: plugins are closed apart."""
+
 END_S = 1.0
 """Seconds that a reload has to end in, where corepilot ends."""
 
@@ -151,6 +154,7 @@ class Reloader:
     def end(self) -> None:
         """Every job has ended: give up what is under way, and what it has prepared. Switches greenlets."""
         if self._running is not None:
+            self._running.join(timeout=WIND_UP_S)
             self._running.kill(Leaving(), timeout=END_S)
         if self._waiting is not None:  # its greenlet had not begun
             self._waiting.fail(self._stopping())
