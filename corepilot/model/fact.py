@@ -64,11 +64,11 @@ class Reloaded(Value):
     Attributes:
         at_s: When, in seconds since 1970.
         result: What came of it: "refused" changed nothing.
-        detail: One sentence, such as why it was refused. No secrets.
+        detail: What it changed, or the first line of why it was refused. No secrets.
     """
 
     at_s: float
-    result: Literal["applied", "partial", "refused"]
+    result: Literal["applied", "refused"]
     detail: str
 
 

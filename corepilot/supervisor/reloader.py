@@ -4,6 +4,7 @@ What waits while a reload is under way is one reload, the strongest of those tha
 asked gets its result.
 """
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -18,6 +19,8 @@ from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.plan import plans
 from corepilot.model.configuration import Configuration
+from corepilot.model.fact import Reloaded
+from corepilot.observers.facts import Facts
 from corepilot.plugin.boundary import Leaving
 from corepilot.supervisor.arguments import LOAD_DEADLINE_S, RunArguments
 from corepilot.supervisor.desired import addresses_of, jobs_of
@@ -48,6 +51,7 @@ class Supervised(Parts, Protocol):
 
     arguments: RunArguments
     environment: ChildEnvironment
+    facts: Facts
     metrics: Metrics
     jobs: JobSet
     reaper: Reaper
@@ -153,9 +157,10 @@ class Reloader:
 
     def end(self) -> None:
         """Every job has ended: give up what is under way, and what it has prepared. Switches greenlets."""
-        if self._running is not None:
-            self._running.join(timeout=WIND_UP_S)
-            self._running.kill(Leaving(), timeout=END_S)
+        running = self._running
+        if running is not None:
+            running.join(timeout=WIND_UP_S)
+            running.kill(Leaving(), timeout=END_S)
         if self._waiting is not None:  # its greenlet had not begun
             self._waiting.fail(self._stopping())
 
@@ -197,6 +202,7 @@ class Reloader:
                 finally:
                     reload.fail(ControlError("cannot reload: a bug in corepilot; see its log"))
                     self._app.reserve.refill()
+                    self._tell(reload)
         finally:
             self._running = None
 
@@ -235,6 +241,17 @@ class Reloader:
         else:
             self._commit(new, audience, prepared, difference)
         reload.done.set(difference)
+
+    def _tell(self, reload: Reload) -> None:
+        """Tell observers what came of it."""
+        if self._app.facts.wanted:
+            done, judged = reload.done.get(block=False), reload.judged.get(block=False)
+            if isinstance(done, Difference):
+                changes = [change for change in done.changes if change.kind != "unchanged"]
+                fact = Reloaded(time.time(), "applied", _summary(changes))
+            else:
+                fact = Reloaded(time.time(), "refused", str(done or judged).partition("\n")[0])
+            self._app.facts.tell(fact)
 
     def _refuse(self, reload: Reload, sentences: list[str], report: str) -> None:
         self._app.log("error", "reload refused: the old configuration stays")

@@ -69,7 +69,7 @@ class World:
         self.log = Log(self.configuration.logging)
         self.control = SimpleNamespace(bind=lambda control: bind_control_socket(control.socket, {}))
         self.metrics = Metrics()
-        facts = Facts(wanted=False)
+        facts = self.facts = Facts(wanted=False)
         self.exposition = Exposition(self.log, self.metrics, dict, facts, {})
         self.observers = Observers(self.log, facts, {})
         self.checks = Checks(self.log, dict)
