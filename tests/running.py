@@ -140,11 +140,15 @@ class Corepilot(Written):
 
 
 def cli(
-    *words: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 30
+    *words: str,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout_s: float = 30,
+    command: Sequence[str] = COMMAND,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command of corepilot's to its end."""
     return subprocess.run(
-        [*COMMAND, *words],
+        [*command, *words],
         capture_output=True,
         text=True,
         timeout=timeout_s,

@@ -35,7 +35,7 @@ def _named(kind: str, entry: Any, path: Path, verdict: Verdict) -> NamedPlugin |
         verdict.warn(path, "null-element", "null is skipped", "leave it out")
         return None
     if isinstance(entry, str) and entry:
-        return NamedPlugin(entry, {}, path, path)
+        return NamedPlugin(entry, {}, path, path, inside=True)
     if not isinstance(entry, dict):
         verdict.complain(path, Complaint("wrong-type", f"{shown(entry)} names no {kind}", example))
         return None
@@ -45,8 +45,12 @@ def _named(kind: str, entry: Any, path: Path, verdict: Verdict) -> NamedPlugin |
         options = {option: value for option, value in entry.items() if option != key}
         return NamedPlugin(name, options, (*path, key), path, inside=True)
     if name is None:
-        verdict.complain(path, Complaint("missing-key", f"it does not name a {kind}", example))
+        verdict.complain(path, Complaint("missing-key", f"it does not name {_a(kind)}", example))
     else:
-        complaint = Complaint("wrong-type", f"{shown(name)} is not a {kind}'s name", "write a name in quotes")
+        complaint = Complaint("wrong-type", f"{shown(name)} is not the name of {_a(kind)}", "write a name in quotes")
         verdict.complain((*path, key), complaint)
     return None
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
