@@ -40,7 +40,7 @@ def main(pytest_arguments: list[str]) -> int:
     from servers.consul_build import consul_binary
 
     debian.require_programs(PROGRAMS)
-    programs = environment.ensure(ENVIRONMENT, ["containerpilot", "test"], link=True)
+    programs = environment.ensure(ENVIRONMENT, ["containerpilot", "docs", "test"], link=True)
     consul = consul_binary()
     # As for a user who has activated the environment; sbin is where Debian keeps nginx.
     os.environ["PATH"] = f"{programs}:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
