@@ -7,10 +7,16 @@ from pathlib import Path
 
 from corepilot_consul.plugin import CAPABILITIES, Options
 
+from corepilot.checks.http_plugin import Options as HttpOptions
+from corepilot.guard.supervising import STUCK_S
 from corepilot.plugin import hookspec, option
+from corepilot.plugin.beat import STALL_S, STOPPING_STALL_S
+from corepilot.plugin.boundary import OFF_AFTER, STALLS_MAX
 from corepilot.plugin.hookspec import API_VERSION, KINDS
 from corepilot.plugin.installed import SHIPPED
 from corepilot.plugin.options import fields_of
+from corepilot.plugin.oversight import LOOK_S
+from corepilot.telemetry.sink import FLUSH_S
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = "\n" + (ROOT / "docs" / "reference" / "plugins.md").read_text()
@@ -76,3 +82,20 @@ def test_the_authors_page_shows_the_notebook_as_it_is() -> None:
 def test_the_notebooks_entry_point_is_where_the_page_says() -> None:
     project = tomllib.loads((NOTEBOOK / "pyproject.toml").read_text())["project"]
     assert project["entry-points"] == {"corepilot.backends": {"notebook": "corepilot_notebook.plugin"}}
+
+
+def test_every_option_of_the_check_http() -> None:
+    named = {name for row in rows("## The check `http`") for name in re.findall(r"`([\w.]+)`", row[0])}
+    assert named == {field.name for field in fields_of(HttpOptions)}
+
+
+def test_the_figures_of_the_boundary() -> None:
+    page = REFERENCE.partition("\n## When a plugin fails\n")[2].partition("\n## ")[0]
+    for figure in (
+        f"holds the event loop up for {STALL_S:g} s ({STOPPING_STALL_S:g} s during a stop)",
+        f"fails {OFF_AFTER} times in a row, or holds the event loop up {STALLS_MAX} times",
+        f"at most {FLUSH_S:g} s",
+        f"put back within {LOOK_S:g} s",
+        f"after {STUCK_S:g} s, with the stack",
+    ):
+        assert figure in page, figure
