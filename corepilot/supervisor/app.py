@@ -30,6 +30,7 @@ from corepilot.supervisor.outcome import last_line, status_of
 from corepilot.supervisor.progress import Progress
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.signals import Signals
+from corepilot.system import light_imports
 from corepilot.system.process import Reaper
 from corepilot.system.reserve import DescriptorReserve
 from corepilot.telemetry.metrics import Metrics
@@ -210,6 +211,7 @@ class App:
         return status
 
     def _plugins(self) -> "Plugins":
+        light_imports.import_pluggy()
         from corepilot.plugin.manager import Plugins
 
         return Plugins(lambda name, error: self.log("error", f"{name}: {one_line_traceback(error)}"))

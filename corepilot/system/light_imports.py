@@ -3,18 +3,23 @@
 gevent describes itself with zope.interface: 0.65 MB in every supervisor. Its interfaces then are plain empty classes;
 nobody asks them anything, they serve documentation and type registries. `dataclasses` imports `inspect` for the
 docstrings of classes that have none, such as one of h11: 6 ms before the first job, and 1 MB. These then do not list
-their fields; `inspect` is imported when something else of it is asked for.
+their fields; `inspect` is imported when something else of it is asked for. pluggy looks at hooks with `inspect`, the
+same megabyte in every supervisor with a catalog: for the functions of a module, which hooks are, a few lines do.
 
-Nothing is patched: the stand-ins take part only while gevent or dataclasses are imported, and afterwards the names are
-free for whoever wants the real modules. What is loaded already is left as it is.
+Nothing is patched: the stand-ins take part only while gevent, dataclasses or pluggy are imported, and afterwards the
+names are free for whoever wants the real modules. What is loaded already is left as it is.
 """
 
 import importlib
 import sys
-from types import ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 _NAMES = ("zope", "zope.interface")
+_ROUTINES = (FunctionType, MethodType, BuiltinFunctionType)
+_MISSING = object()
 
 
 class _Interface:
@@ -33,26 +38,76 @@ def _class_implements(*_: object) -> None:
 
 
 class _LaterInspect(ModuleType):
-    """Stands for `inspect`, which is imported when more is asked for than a text for the docstring of a dataclass."""
-
-    def signature(self, _kind: object) -> str:
-        """What comes after the name of a class, in the docstring that dataclasses gives it."""
-        return "(...)"
+    """Stands for `inspect`, which is imported when something is asked for that a stand-in does not have."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(importlib.import_module(self.__name__), name)
 
 
-def import_dataclasses() -> None:
-    """Import `dataclasses`; a no-op if it or `inspect` is loaded. From Python 3.12 on it asks for `inspect` at once."""
-    if "dataclasses" in sys.modules or "inspect" in sys.modules:
-        return
-    sys.modules["inspect"] = later = _LaterInspect("inspect")
+class _InspectOfDataclasses(_LaterInspect):
+    def signature(self, _kind: object) -> str:
+        """What comes after the name of a class, in the docstring that dataclasses gives it."""
+        return "(...)"
+
+    def get_annotations(self, kind: type) -> dict[str, Any]:
+        """The fields that a class adds to those of its bases, for Python 3.12 and 3.13."""
+        return dict(vars(kind).get("__annotations__", {}))
+
+
+class _InspectOfPluggy(_LaterInspect):
+    """What pluggy asks about modules of hooks and their functions: answered as `inspect` would, or by it."""
+
+    def isclass(self, one: object) -> bool:
+        return isinstance(one, type)
+
+    def ismodule(self, one: object) -> bool:
+        return isinstance(one, ModuleType)
+
+    def isfunction(self, one: object) -> bool:
+        return isinstance(one, FunctionType)
+
+    def ismethod(self, one: object) -> bool:
+        return isinstance(one, MethodType)
+
+    def isroutine(self, one: object) -> bool:
+        if isinstance(one, _ROUTINES) or not hasattr(type(one), "__get__"):
+            return isinstance(one, _ROUTINES)
+        return bool(self.__getattr__("isroutine")(one))
+
+    def unwrap(self, one: Any) -> Any:
+        return self.__getattr__("unwrap")(one) if hasattr(one, "__wrapped__") else one
+
+    def getattr_static(self, one: Any, name: str, *default: object) -> Any:
+        if type(one) is ModuleType:
+            of_kind = vars(ModuleType).get(name, vars(object).get(name, _MISSING))
+            found = of_kind if hasattr(type(of_kind), "__set__") else vars(one).get(name, of_kind)
+            if found is not _MISSING or default:
+                return default[0] if found is _MISSING else found
+        return self.__getattr__("getattr_static")(one, name, *default)
+
+
+@contextmanager
+def _standing_for_inspect(stand_in: _LaterInspect) -> Iterator[None]:
+    sys.modules["inspect"] = stand_in
     try:
-        importlib.import_module("dataclasses")
+        yield
     finally:
-        if sys.modules.get("inspect") is later:
+        if sys.modules.get("inspect") is stand_in:
             del sys.modules["inspect"]
+
+
+def import_dataclasses() -> None:
+    """Import `dataclasses`; a no-op if it or `inspect` is loaded."""
+    if "dataclasses" not in sys.modules and "inspect" not in sys.modules:
+        with _standing_for_inspect(_InspectOfDataclasses("inspect")):
+            importlib.import_module("dataclasses")
+
+
+def import_pluggy() -> None:
+    """Import `pluggy`; a no-op if it or `inspect` is loaded."""
+    if "pluggy" not in sys.modules and "inspect" not in sys.modules:
+        with _standing_for_inspect(_InspectOfPluggy("inspect")):
+            importlib.import_module("pluggy")
 
 
 def import_gevent() -> None:
