@@ -36,6 +36,43 @@ def test_gevent_works_and_zope_was_not_loaded() -> None:
     run(f"{LIGHT}{USE}\nassert not [name for name in sys.modules if name.startswith('zope')]")
 
 
+def test_gevent_shows_what_has_failed_without_pprint() -> None:
+    program = """
+import io, sys
+import gevent
+assert not {"textwrap", "pprint", "zope"} & {*sys.modules}
+hub = gevent.get_hub()
+hub.exception_stream = io.StringIO()
+gevent.spawn(int, "five").join()
+assert "ValueError" in hub.exception_stream.getvalue(), hub.exception_stream.getvalue()
+hub.handle_error({"where": 1}, *gevent.spawn(int, "six").exc_info or (ValueError, ValueError("six"), None))
+assert "{'where': 1} failed with ValueError" in hub.exception_stream.getvalue(), hub.exception_stream.getvalue()
+assert "pprint" not in sys.modules
+import textwrap
+assert textwrap.dedent("  a") == "a"
+gevent.config.print_help()
+"""
+    run(LIGHT + program)
+
+
+def test_sockets_send_files_without_selectors_from_the_start() -> None:
+    program = """
+import sys
+from corepilot.system.light_imports import import_socket
+import_socket()
+import socket, tempfile
+assert "selectors" not in sys.modules
+one, other = socket.socketpair()
+with tempfile.TemporaryFile() as file:
+    file.write(b"sent")
+    file.seek(0)
+    one.sendfile(file)
+assert other.recv(9) == b"sent"
+assert type(sys.modules["selectors"]).__name__ == "module"
+"""
+    run(program)
+
+
 def test_the_real_zope_interface_can_be_had_afterwards() -> None:
     run(f"{LIGHT}{USE}\nimport zope.interface\nassert zope.interface.Interface.__module__ == 'zope.interface'")
 
