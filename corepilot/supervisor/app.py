@@ -30,7 +30,7 @@ from corepilot.supervisor.outcome import last_line, status_of
 from corepilot.supervisor.progress import Progress
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.signals import Signals
-from corepilot.system import light_imports
+from corepilot.system import light_imports, memory
 from corepilot.system.process import Reaper
 from corepilot.system.reserve import DescriptorReserve
 from corepilot.telemetry.metrics import Metrics
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 
 RESERVED = 16
 """Descriptors that are kept for imports, reloads, the control socket and the stop, when jobs have taken all others."""
+
+
+TRIM_EVERY_S = 60.0
+"""How often memory is given back that restarts, checks, requests and reloads have left in pieces."""
 
 
 class App:
@@ -98,7 +102,8 @@ class App:
             self._start_rest()
             gc.freeze()  # what is imported by now stays: a full collection need not look at it
             self.reserve.refill()
-            self.shutdown.finished.wait()
+            while not self.shutdown.finished.wait(TRIM_EVERY_S):
+                memory.give_back()
             return self._end()
         finally:
             guard.stop()
