@@ -42,6 +42,10 @@ class _Later(ModuleType):
     """Stands for a module, which is imported when something is asked for that the stand-in does not have."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import system asks for these
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
         return getattr(importlib.import_module(self.__name__), name)
 
 
