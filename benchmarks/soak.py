@@ -1,13 +1,14 @@
 """Does the supervisor grow: everything that goes on in a container for a long time, at once, for some minutes.
 
-    python benchmarks/soak.py [--minutes 20] [--settle 8] [--consul BINARY]
+    python benchmarks/soak.py [--minutes 40] [--settle 12] [--consul BINARY]
 
 60 jobs: 20 that end at once and are restarted, 20 with a check every second, 20 periodic ones. 11 watches over the
 embedded catalog, a scrape of the Prometheus endpoint twice a second, a status every second, and a reload every five
 seconds that changes one job. With `--consul` the catalog is an agent in development mode, which is gone for ten seconds
 every two minutes, by turns silent and killed. Prints memory, descriptors and threads of the supervisor every ten
-seconds, and at the end how fast memory grew after the first minutes, in which what is bounded becomes full. "Own" is
-memory that is no file's. The slopes are medians of those between any two measurements (Theil and Sen).
+seconds, and at the end how fast memory grew after the first minutes, in which what is bounded becomes full, such as a
+summary's ten minutes of observations. "Own" is memory that is no file's. The slopes are medians of those between any
+two measurements (Theil and Sen).
 """
 
 import argparse
@@ -135,15 +136,15 @@ def exercise(one: Running, consul: Agent | None, discovery: str, port: int, *, m
     while (now := time.monotonic()) < end:
         if now >= scraped:
             scrape(port)
-            scraped += SCRAPE_S
+            scraped = max(scraped + SCRAPE_S, now)
         if now >= asked:
             one.jobs()
-            asked += STATUS_S
+            asked = max(asked + STATUS_S, now)
         if now >= reloaded:
             generation += 1
             one.config.write_text(configuration(discovery, port, generation).replace("DIR", str(one.path)))
             one.reload()
-            reloaded += RELOAD_S
+            reloaded = max(reloaded + RELOAD_S, now)
         if consul is not None and now >= leaves:
             consul.leave()
             leaves, returns = leaves + OUTAGE_EVERY_S, now + OUTAGE_S
@@ -158,7 +159,7 @@ def exercise(one: Running, consul: Agent | None, discovery: str, port: int, *, m
                 f"{size.threads:>9}{generation:>9}",
                 flush=True,
             )
-            measured += EVERY_S
+            measured = max(measured + EVERY_S, now)
         time.sleep(max(0.0, min(scraped, asked, reloaded, measured) - time.monotonic()))
     late = [(at / 3600, size) for at, size in rows if at >= settle * 60]
     for name, values in (
@@ -171,8 +172,8 @@ def exercise(one: Running, consul: Agent | None, discovery: str, port: int, *, m
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--settle", type=float, default=8.0, help="minutes that are left out of the slope")
+    parser.add_argument("--minutes", type=float, default=40.0)
+    parser.add_argument("--settle", type=float, default=12.0, help="minutes that are left out of the slope")
     parser.add_argument("--consul", default="", metavar="BINARY")
     arguments = parser.parse_args()
     port = free_port()
