@@ -1,4 +1,4 @@
-"""`python -I -m corepilot`: what the installed `corepilot` script runs."""
+"""`python -I -m corepilot`: what the installed `corepilot` script is without a shell."""
 
 import sys
 

@@ -35,6 +35,7 @@ from corepilot.supervisor.prepared import names_plugins
 from corepilot.supervisor.progress import Progress
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.signals import Signals
+from corepilot.system import light_imports, memory
 from corepilot.system.process import Reaper
 from corepilot.system.reserve import DescriptorReserve
 from corepilot.telemetry.metrics import Metrics
@@ -49,6 +50,10 @@ if TYPE_CHECKING:
 
 RESERVED = 16
 """Descriptors that are kept for imports, reloads, the control socket and the stop, when jobs have taken all others."""
+
+
+TRIM_EVERY_S = 60.0
+"""How often memory is given back that restarts, checks, requests and reloads have left in pieces."""
 
 
 class App:
@@ -103,7 +108,8 @@ class App:
             self._start_rest()
             gc.freeze()  # what is imported by now stays: a full collection need not look at it
             self.reserve.refill()
-            self.shutdown.finished.wait()
+            while not self.shutdown.finished.wait(TRIM_EVERY_S):
+                memory.give_back()
             return self._end()
         finally:
             guard.stop()
@@ -166,6 +172,7 @@ class App:
 
     def _start_rest(self) -> None:
         """Import and start what the first jobs did not need. A plugin's failure is logged."""
+        light_imports.import_socket()
         from corepilot.supervisor.reloader import Reloader
         from corepilot.supervisor.target import SupervisorTarget
 
@@ -229,6 +236,7 @@ class App:
         return status
 
     def _plugins(self) -> "Plugins":
+        light_imports.import_pluggy()
         from corepilot.plugin.manager import Plugins
 
         return Plugins()

@@ -2,8 +2,7 @@
 
 `signal` here is the C module under the standard library's `signal`. The public one turns every number into an enum
 member: 0.8 MB and 3 ms of imports, in a process that lives as long as the container and wants to be ready at once.
-It is imported in this one place, and used as the public module is; the numbers are plain integers. `ctypes` is
-imported on the first prctl: a guard that is PID 1 needs none and never pays for it.
+It is imported in this one place, and used as the public module is; the numbers are plain integers.
 """
 
 from __future__ import annotations
@@ -43,13 +42,12 @@ _OLD_NAMES = frozenset({"SIGCLD", "SIGIOT", "SIGPOLL", "SIGRTMIN", "SIGRTMAX"})
 
 
 def _prctl(option: int, argument: int, purpose: str) -> None:
-    import ctypes
+    from corepilot.system.libc import call
 
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
-    if prctl(option, argument, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"cannot {purpose}: prctl({option}): {os.strerror(number)}")
+    try:
+        call("prctl", option, argument, 0, 0, 0)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot {purpose}: prctl({option}): {error.strerror}") from None
 
 
 def set_child_subreaper() -> None:
@@ -106,19 +104,15 @@ def close_on_exec(keep: Iterable[int] = ()) -> None:
 
 
 def _close_on_exec_by_range(kept: frozenset[int]) -> None:
-    import ctypes
+    from corepilot.system.libc import call
 
-    syscall = ctypes.CDLL(None, use_errno=True).syscall
     first = 3
     for stop in [*sorted(descriptor for descriptor in kept if descriptor > 2), _LAST_DESCRIPTOR + 1]:
-        if first < stop and syscall(
-            ctypes.c_long(_SYS_CLOSE_RANGE),
-            ctypes.c_uint(first),
-            ctypes.c_uint(stop - 1),
-            ctypes.c_uint(_CLOSE_RANGE_CLOEXEC),
-        ):
-            number = ctypes.get_errno()
-            raise OSError(number, f"cannot set close-on-exec: close_range: {os.strerror(number)}")
+        if first < stop:
+            try:
+                call("syscall", _SYS_CLOSE_RANGE, first, stop - 1, _CLOSE_RANGE_CLOEXEC)
+            except OSError as error:
+                raise OSError(error.errno, f"cannot set close-on-exec: close_range: {error.strerror}") from None
         first = stop + 1
 
 

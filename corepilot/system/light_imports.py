@@ -1,20 +1,26 @@
 """Imports of the boot path, without the modules that only their unused features need.
 
 gevent describes itself with zope.interface: 0.65 MB in every supervisor. Its interfaces then are plain empty classes;
-nobody asks them anything, they serve documentation and type registries. `dataclasses` imports `inspect` for the
-docstrings of classes that have none, such as one of h11: 6 ms before the first job, and 1 MB. These then do not list
-their fields; `inspect` is imported when something else of it is asked for.
+nobody asks them anything, they serve documentation and type registries. It unindents the documentation of its settings
+with `textwrap`, and `socket` wants `selectors` for sendfile: a tenth of a megabyte together. `dataclasses` imports
+`inspect` for the docstrings of classes that have none, such as one of h11: 6 ms before the first job, and 1 MB. These
+then do not list their fields. pluggy looks at hooks with `inspect`, the same megabyte in every supervisor with a
+catalog: for the functions of a module, which hooks are, a few lines do.
 
-Nothing is patched: the stand-ins take part only while gevent or dataclasses are imported, and afterwards the names are
-free for whoever wants the real modules. What is loaded already is left as it is.
+Nothing is patched: the stand-ins take part only while somebody is imported who would import the real modules, and
+afterwards the names are free for whoever wants those. What is loaded already is left as it is.
 """
 
 import importlib
 import sys
-from types import ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 _NAMES = ("zope", "zope.interface")
+_ROUTINES = (FunctionType, MethodType, BuiltinFunctionType)
+_MISSING = object()
 
 
 class _Interface:
@@ -32,27 +38,94 @@ def _class_implements(*_: object) -> None:
     """Stands for zope.interface.classImplements, which notes what a class can do."""
 
 
-class _LaterInspect(ModuleType):
-    """Stands for `inspect`, which is imported when more is asked for than a text for the docstring of a dataclass."""
+class _Later(ModuleType):
+    """Stands for a module, which is imported when something is asked for that the stand-in does not have."""
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import system asks for these
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+class _InspectOfDataclasses(_Later):
     def signature(self, _kind: object) -> str:
         """What comes after the name of a class, in the docstring that dataclasses gives it."""
         return "(...)"
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self.__name__), name)
+    def get_annotations(self, kind: type) -> dict[str, Any]:
+        """The fields that a class adds to those of its bases, for Python 3.12 and 3.13."""
+        return dict(vars(kind).get("__annotations__", {}))
+
+
+class _InspectOfPluggy(_Later):
+    """What pluggy asks about modules of hooks and their functions: answered as `inspect` would, or by it."""
+
+    def isclass(self, one: object) -> bool:
+        return isinstance(one, type)
+
+    def ismodule(self, one: object) -> bool:
+        return isinstance(one, ModuleType)
+
+    def isfunction(self, one: object) -> bool:
+        return isinstance(one, FunctionType)
+
+    def ismethod(self, one: object) -> bool:
+        return isinstance(one, MethodType)
+
+    def isroutine(self, one: object) -> bool:
+        if isinstance(one, _ROUTINES) or not hasattr(type(one), "__get__"):
+            return isinstance(one, _ROUTINES)
+        return bool(self.__getattr__("isroutine")(one))
+
+    def unwrap(self, one: Any) -> Any:
+        return self.__getattr__("unwrap")(one) if hasattr(one, "__wrapped__") else one
+
+    def getattr_static(self, one: Any, name: str, *default: object) -> Any:
+        if type(one) is ModuleType:
+            of_kind = vars(ModuleType).get(name, vars(object).get(name, _MISSING))
+            found = of_kind if hasattr(type(of_kind), "__set__") else vars(one).get(name, of_kind)
+            if found is not _MISSING or default:
+                return default[0] if found is _MISSING else found
+        return self.__getattr__("getattr_static")(one, name, *default)
+
+
+class _TextwrapOfGevent(_Later):
+    def dedent(self, text: str) -> str:
+        return text
+
+
+@contextmanager
+def _standing_in(stand_in: _Later) -> Iterator[None]:
+    name = stand_in.__name__
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
 
 
 def import_dataclasses() -> None:
-    """Import `dataclasses`; a no-op if it or `inspect` is loaded. From Python 3.12 on it asks for `inspect` at once."""
-    if "dataclasses" in sys.modules or "inspect" in sys.modules:
-        return
-    sys.modules["inspect"] = later = _LaterInspect("inspect")
-    try:
+    """Import `dataclasses`; a no-op if it is loaded."""
+    with _standing_in(_InspectOfDataclasses("inspect")):
         importlib.import_module("dataclasses")
-    finally:
-        if sys.modules.get("inspect") is later:
-            del sys.modules["inspect"]
+
+
+def import_pluggy() -> None:
+    """Import `pluggy`; a no-op if it is loaded."""
+    with _standing_in(_InspectOfPluggy("inspect")):
+        importlib.import_module("pluggy")
+
+
+def import_socket() -> None:
+    """Import `socket`; a no-op if it is loaded."""
+    with _standing_in(_Later("selectors")):
+        importlib.import_module("socket")
 
 
 def import_gevent() -> None:
@@ -67,12 +140,14 @@ def import_gevent() -> None:
     interface.__dict__.update(Interface=_Interface, Attribute=_Attribute, classImplements=_class_implements)
     sys.modules.update(zip(_NAMES, (package, interface), strict=True))
     try:
-        importlib.import_module("gevent.libev.corecext")
-        importlib.import_module("gevent.event")
+        with _standing_in(_TextwrapOfGevent("textwrap")):
+            importlib.import_module("gevent.libev.corecext")
+            importlib.import_module("gevent.event")
     except (ImportError, AttributeError, TypeError):
         for name in [name for name in sys.modules if name.partition(".")[0] == "gevent"]:
             del sys.modules[name]
     finally:
         for name in _NAMES:
             del sys.modules[name]
-    importlib.import_module("gevent")
+    # It shows where an exception comes from with pprint, unless it is told otherwise.
+    importlib.import_module("gevent").config.set("format_context", [repr])

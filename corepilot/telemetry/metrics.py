@@ -5,8 +5,8 @@ Everything happens in the hub's thread; recording is a dictionary look-up and an
 
 import math
 import time
+from array import array
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -41,19 +41,22 @@ class Series:
         value: Of a counter or gauge; the sum of a histogram's or summary's observations.
         count: Observations of a histogram or summary.
         buckets: Observations at or below each of BUCKETS, not cumulative; the last is +Inf. Histograms only.
-        recent: (when, value) of a summary's observations, oldest first.
+        recent: When each of a summary's observations was made and its value, in turns, oldest first. Bare numbers,
+            which take an eighth of what pairs do.
     """
 
     value: float = 0.0
     count: int = 0
     buckets: list[int] = field(default_factory=list)
-    recent: deque[tuple[float, float]] = field(default_factory=deque)
+    recent: "array[float]" = field(default_factory=lambda: array("d"))
 
     def quantiles(self, now: float) -> dict[float, float]:
         """The summary's quantiles over the last `WINDOW_S`; NaN where nothing was observed."""
-        while self.recent and self.recent[0][0] < now - WINDOW_S:
-            self.recent.popleft()
-        values = sorted(value for _, value in self.recent)
+        old = 0
+        while old < len(self.recent) and self.recent[old] < now - WINDOW_S:
+            old += 2
+        del self.recent[:old]
+        values = sorted(self.recent[1::2])
         return {
             quantile: values[min(len(values) - 1, math.ceil(quantile * len(values)) - 1)] if values else math.nan
             for quantile in QUANTILES
@@ -102,9 +105,9 @@ class Family:
         if self.kind == "histogram":
             series.buckets[bisect_left(BUCKETS, value)] += 1
         else:
-            series.recent.append((time.monotonic() if now is None else now, value))
-            if len(series.recent) > WINDOW_MAX:
-                series.recent.popleft()
+            series.recent.extend((time.monotonic() if now is None else now, value))
+            if len(series.recent) > 2 * WINDOW_MAX:
+                del series.recent[:2]
 
     def _series(self, labels: Labels) -> Series:
         found = self.series.get(labels)

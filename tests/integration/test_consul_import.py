@@ -14,10 +14,34 @@ def run(code: str) -> str:
 
 
 def test_the_backend_brings_neither_requests_nor_its_relatives() -> None:
-    loaded = run("import corepilot_consul.backend, sys; print(*sys.modules)").split()
+    loaded = run("""
+from corepilot_consul import plugin
+import sys
+plugin.corepilot_register_backend()
+print(*sys.modules)
+""").split()
     assert "consul.base" in loaded
     unwanted = {"requests", "urllib3", "importlib.metadata", "email", "http.client", "ssl", "asyncio"}
-    assert not unwanted & set(loaded)
+    assert not {*unwanted, "logging", "threading", "ipaddress"} & set(loaded)
+
+
+def test_what_is_imported_later_works_when_it_is_used() -> None:
+    run("""
+from corepilot_consul import light_consul
+import sys, urllib.parse
+import consul.base
+assert not {"logging", "ipaddress"} & {*sys.modules}
+assert urllib.parse.urlsplit("http://[::1]:8500/x").hostname == "::1"
+try:
+    urllib.parse.urlsplit("http://[127.0.0.1]/")
+except ValueError:
+    pass
+consul.base.log.warning("%s", "said")
+import ipaddress, logging
+assert type(logging).__name__ == type(ipaddress).__name__ == "module"
+consul.base.log.setLevel(logging.ERROR)
+assert logging.getLogger("consul.base").level == logging.ERROR
+""")
 
 
 def test_afterwards_the_real_modules_can_be_imported() -> None:

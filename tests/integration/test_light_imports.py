@@ -36,6 +36,43 @@ def test_gevent_works_and_zope_was_not_loaded() -> None:
     run(f"{LIGHT}{USE}\nassert not [name for name in sys.modules if name.startswith('zope')]")
 
 
+def test_gevent_shows_what_has_failed_without_pprint() -> None:
+    program = """
+import io, sys
+import gevent
+assert not {"textwrap", "pprint", "zope"} & {*sys.modules}
+hub = gevent.get_hub()
+hub.exception_stream = io.StringIO()
+gevent.spawn(int, "five").join()
+assert "ValueError" in hub.exception_stream.getvalue(), hub.exception_stream.getvalue()
+hub.handle_error({"where": 1}, *gevent.spawn(int, "six").exc_info or (ValueError, ValueError("six"), None))
+assert "{'where': 1} failed with ValueError" in hub.exception_stream.getvalue(), hub.exception_stream.getvalue()
+assert "pprint" not in sys.modules
+import textwrap
+assert textwrap.dedent("  a") == "a"
+gevent.config.print_help()
+"""
+    run(LIGHT + program)
+
+
+def test_sockets_send_files_without_selectors_from_the_start() -> None:
+    program = """
+import sys
+from corepilot.system.light_imports import import_socket
+import_socket()
+import socket, tempfile
+assert "selectors" not in sys.modules
+one, other = socket.socketpair()
+with tempfile.TemporaryFile() as file:
+    file.write(b"sent")
+    file.seek(0)
+    one.sendfile(file)
+assert other.recv(9) == b"sent"
+assert type(sys.modules["selectors"]).__name__ == "module"
+"""
+    run(program)
+
+
 def test_the_real_zope_interface_can_be_had_afterwards() -> None:
     run(f"{LIGHT}{USE}\nimport zope.interface\nassert zope.interface.Interface.__module__ == 'zope.interface'")
 
@@ -57,18 +94,25 @@ import sys
 from corepilot.system.light_imports import import_dataclasses
 import_dataclasses()
 from dataclasses import asdict, dataclass, field
-@dataclass(frozen=True)
+@dataclass
 class Documented:
     "With a docstring."
     a: int
     b: list = field(default_factory=list)
+@dataclass
+class Derived(Documented):
+    "With a field more, and with none of its own below."
+    c: int = 0
+@dataclass
+class Same(Derived):
+    "Its fields are its bases'."
 assert asdict(Documented(1)) == {"a": 1, "b": []}
+assert asdict(Same(1)) == {"a": 1, "b": [], "c": 0}
 """
 
 
 def test_a_documented_dataclass_needs_no_inspect() -> None:
-    asked_at_once = "sys.version_info >= (3, 12)"
-    run(f"{DATACLASS}\nassert ('inspect' in sys.modules) == ({asked_at_once})")
+    run(f"{DATACLASS}\nassert 'inspect' not in sys.modules")
 
 
 def test_nor_does_one_without_a_docstring() -> None:
@@ -76,9 +120,8 @@ def test_nor_does_one_without_a_docstring() -> None:
 @dataclass
 class Bare:
     a: int = 1
-later = sys.version_info >= (3, 12)
-assert Bare.__doc__ == ("Bare(a: int = 1)" if later else "Bare(...)"), Bare.__doc__
-assert ('inspect' in sys.modules) == later
+assert Bare.__doc__ == "Bare(...)", Bare.__doc__
+assert 'inspect' not in sys.modules
 import inspect
 assert type(inspect).__name__ == "module" and str(inspect.signature(Bare)) == "(a: int = 1) -> None"
 """
@@ -87,3 +130,92 @@ assert type(inspect).__name__ == "module" and str(inspect.signature(Bare)) == "(
 
 def test_more_of_inspect_is_there_when_dataclasses_asks_for_it() -> None:
     run(f"{DATACLASS}\nimport dataclasses\nassert dataclasses.inspect.isclass(Documented)")
+
+
+PLUGGY = """
+import sys
+from corepilot.system.light_imports import import_dataclasses, import_pluggy
+import_dataclasses()
+import_pluggy()
+from types import ModuleType
+import pluggy
+from corepilot.plugin import hookimpl
+from corepilot.plugin.manager import Plugins, _Hooks
+plugins = Plugins()
+"""
+
+
+def test_hooks_of_a_module_need_no_inspect() -> None:
+    program = """
+module = ModuleType("observer")
+exec('''
+from corepilot.plugin import hookimpl
+kept: list[object] = []
+@hookimpl
+def corepilot_event(event):
+    kept.append(event)
+''', vars(module))
+plugins._hooks.register(module, "sink:observer")
+plugins._hooks.check_pending()
+assert plugins.observing
+plugins.event(5)
+assert module.kept == [5]
+assert 'inspect' not in sys.modules
+"""
+    run(PLUGGY + program)
+
+
+def test_a_hook_with_a_wrong_argument_is_refused_as_with_inspect() -> None:
+    program = """
+module = ModuleType("observer")
+@hookimpl
+def corepilot_event(happening):
+    pass
+module.corepilot_event = corepilot_event
+try:
+    plugins._hooks.register(module, "sink:observer")
+except pluggy.PluginValidationError as error:
+    assert "corepilot_event(happening)" in str(error) and "{'happening'}" in str(error), error
+else:
+    raise AssertionError("it was taken")
+"""
+    run(PLUGGY + program)
+
+
+def test_pluggy_is_told_of_modules_and_functions_what_inspect_says() -> None:
+    program = """
+import functools, inspect, json
+from corepilot.system import light_imports
+light = light_imports._InspectOfPluggy("inspect")
+class Kind:
+    slot = property(lambda self: 1)
+    def method(self): pass
+    @classmethod
+    def of_class(cls): pass
+@functools.wraps(Kind.method)
+def wrapping(self): pass
+module = ModuleType("one", "its docstring")
+module.__annotations__ = {"a": int}
+module.function = wrapping
+functions = [Kind.method, Kind().method, Kind.of_class, Kind.slot, wrapping, len, str.join]
+things = [Kind, Kind(), *functions, json, module, 5]
+for thing in things:
+    for question in ("isclass", "ismodule", "isfunction", "ismethod", "isroutine"):
+        assert getattr(light, question)(thing) == getattr(inspect, question)(thing), (question, thing)
+    if callable(thing):
+        assert light.unwrap(thing) is inspect.unwrap(thing), thing
+    for name in {*dir(thing), "missing"}:
+        assert light.getattr_static(thing, name, None) is inspect.getattr_static(thing, name, None), (thing, name)
+try:
+    light.getattr_static(module, "missing")
+except AttributeError:
+    pass
+else:
+    raise AssertionError("it is there")
+"""
+    run(PLUGGY + program)
+
+
+@pytest.mark.parametrize("before", ["import pluggy", "import inspect"])
+def test_a_pluggy_or_inspect_that_is_loaded_is_left_alone(before: str) -> None:
+    run(f"{before}\n{PLUGGY}\nassert type(pluggy._manager.inspect).__name__ == 'module'")

@@ -24,13 +24,15 @@ SHELLS = {
 # A corepilot that tells how it was started.
 PROBE = """
 import json, os, sys
-json.dump({
-    "arguments": sys.argv[1:],
-    "environment": open("/proc/self/environ", encoding="utf-8", errors="surrogateescape").read(),
-    "isolated": sys.flags.isolated, "safe_path": sys.flags.safe_path, "no_environment": sys.flags.ignore_environment,
-    "no_user_site": sys.flags.no_user_site,
-    "module": os.path.relpath(__file__, sys.prefix), "prefix": sys.prefix, "pid": os.getpid(),
-}, sys.stdout)
+
+def main():
+    json.dump({
+        "arguments": sys.argv[1:],
+        "environment": open("/proc/self/environ", encoding="utf-8", errors="surrogateescape").read(),
+        "isolated": sys.flags.isolated, "safe_path": sys.flags.safe_path,
+        "no_environment": sys.flags.ignore_environment, "no_user_site": sys.flags.no_user_site,
+        "module": os.path.relpath(__file__, sys.prefix), "prefix": sys.prefix, "pid": os.getpid(),
+    }, sys.stdout)
 """
 
 
@@ -46,7 +48,7 @@ class Installation:
         (self.programs / "python3").symlink_to(base / f"python{sysconfig.get_python_version()}")
         packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(directory)}))
         (packages / "corepilot" / "cli").mkdir(parents=True)
-        for module in ("__init__", "__main__", "cli/__init__", "cli/containerpilot"):
+        for module in ("__init__", "cli/__init__", "cli/main", "cli/containerpilot"):
             text = "" if module.endswith("__init__") else PROBE
             (packages / "corepilot" / f"{module}.py").write_text(text)
         for name in ("corepilot", "containerpilot"):
@@ -92,7 +94,7 @@ def test_it_becomes_the_python_beside_it_in_isolated_mode(installation: Installa
     assert said["arguments"] == ["run", "-c", "a b", "", "*", "--", "-x"]
     assert said["isolated"] == 1
     assert said["prefix"] == str(installation.directory)
-    assert said["module"].endswith("corepilot/__main__.py")
+    assert said["module"].endswith("corepilot/cli/main.py")
 
 
 def test_the_old_name_starts_the_old_command_line(installation: Installation, tmp_path: Path) -> None:
@@ -183,7 +185,7 @@ def test_a_directory_full_of_look_alikes_changes_nothing(
     for name in ("corepilot.py", "events.py", "json.py", "site.py", "sitecustomize.py", "runpy.py"):
         (traps / name).write_text("raise SystemExit('trapped')\n")
     (traps / "corepilot").mkdir()
-    (traps / "corepilot" / "__main__.py").write_text("raise SystemExit('trapped')\n")
+    (traps / "corepilot" / "__init__.py").write_text("raise SystemExit('trapped')\n")
     link = tmp_path / "link"
     link.symlink_to(installation.programs / "corepilot")
     said = started([*shell, str(link)], env={"PATH": f".:{traps}:/usr/bin:/bin", "PYTHONPATH": "."}, cwd=traps)
@@ -259,8 +261,8 @@ def test_installed_for_a_user_it_keeps_the_users_packages(tmp_path: Path, shell:
     base = Path(sys.base_exec_prefix) / "bin" / f"python{sysconfig.get_python_version()}"
     (scripts / "corepilot-python").write_text(f"#!{base}\n")
     packages = home / ".local" / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages" / "corepilot"
-    packages.mkdir(parents=True)
-    (packages / "__main__.py").write_text(PROBE)
+    (packages / "cli").mkdir(parents=True)
+    (packages / "cli" / "main.py").write_text(PROBE)
     said = started([*shell, str(scripts / "corepilot")], env={"HOME": str(home), "PYTHONPATH": "/bogus"})
     assert (said["isolated"], said["safe_path"], said["no_environment"]) == (0, True, 1)
 
@@ -271,7 +273,7 @@ def test_without_proc_it_still_starts(installation: Installation, shell: tuple[s
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     # the probe gets as far as reading /proc/self/environ, which is what is missing here
     assert "FileNotFoundError" in result.stdout
-    assert "corepilot/__main__.py" in result.stdout
+    assert "corepilot/cli/main.py" in result.stdout
     assert "tr" not in result.stdout.split("Traceback")[0]
 
 

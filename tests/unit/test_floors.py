@@ -239,7 +239,8 @@ def test_plugins_use_the_contracts_only() -> None:
 
 
 def test_what_comes_with_the_core_uses_the_contracts_like_a_plugin() -> None:
-    """The embedded catalog enters by the same door as others. Beside the contracts it uses the log's limiter."""
+    """The embedded catalog enters by the same door as others. Beside the contracts it uses the log's limiter,
+    and inotify."""
     allowed = re.compile("|".join(f"{re.escape(name)}(\\.|$)" for name in (*CONTRACTS, "corepilot.discovery.embedded")))
     beyond = {
         name
@@ -248,4 +249,4 @@ def test_what_comes_with_the_core_uses_the_contracts_like_a_plugin() -> None:
         for name in ours(m)
         if not allowed.match(name)
     }
-    assert beyond == {"corepilot.output.repeat"}
+    assert beyond == {"corepilot.output.repeat", "corepilot.system.libc"}

@@ -154,6 +154,9 @@ def _host_and_port(text: str, default_port: int) -> str:
 @hookimpl
 def corepilot_register_backend() -> type[Any]:
     """The backend; py-consul and the HTTP client are imported with it."""
+    from corepilot_consul.light_consul import import_consul
+
+    import_consul()  # first of all: it makes urllib.parse light, which everybody uses
     from corepilot_consul.backend import ConsulBackend
 
     return ConsulBackend

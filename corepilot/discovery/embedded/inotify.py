@@ -1,16 +1,18 @@
 """The kernel's notifications about directories, for gevent: one descriptor for all watches of a process.
 
-inotify(7) through ctypes, because the standard library has no binding. Subscriptions remember names, not events: a name
-that changed a hundred times while nobody looked is looked at once, so nothing here grows without bound.
+The standard library has no binding of inotify(7). Subscriptions remember names, not events: a name that changed a
+hundred times while nobody looked is looked at once, so nothing here grows without bound.
 """
 
-import ctypes
 import os
+from contextlib import suppress
 from struct import Struct
 from typing import Any
 
 from gevent import get_hub
 from gevent.event import Event
+
+from corepilot.system.libc import call
 
 IN_CLOSE_WRITE = 0x00000008  # also: the holder has died
 _IN_MODIFY = 0x00000002
@@ -78,8 +80,7 @@ class Inotify:
     """
 
     def __init__(self) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._descriptor = self._call(self._libc.inotify_init1, os.O_NONBLOCK | os.O_CLOEXEC)
+        self._descriptor = call("inotify_init1", os.O_NONBLOCK | os.O_CLOEXEC)
         self._watched: dict[int, list[Subscription]] = {}
         self._reader: Any = get_hub().loop.io(self._descriptor, _READ)
         self._reader.start(self._readable)
@@ -91,9 +92,7 @@ class Inotify:
             OSError: the directory is not there, or there are no more watches (ENOSPC).
         """
         mask = _INTERESTING | _IN_DELETE_SELF | _IN_MOVE_SELF | _IN_ONLYDIR
-        watch = self._call(
-            self._libc.inotify_add_watch, self._descriptor, os.fsencode(directory), ctypes.c_uint32(mask)
-        )
+        watch = call("inotify_add_watch", self._descriptor, os.fsencode(directory), mask)
         self._watched.setdefault(watch, []).append(subscription)  # the same directory has the same number
         return watch
 
@@ -105,7 +104,8 @@ class Inotify:
             if not subscriptions:
                 del self._watched[watch]
                 if self._descriptor >= 0:
-                    self._libc.inotify_rm_watch(self._descriptor, watch)  # fails when the directory is gone: fine
+                    with suppress(OSError):  # the directory is gone
+                        call("inotify_rm_watch", self._descriptor, watch)
 
     def close(self) -> None:
         """Stop reading and close. Idempotent."""
@@ -134,11 +134,3 @@ class Inotify:
             else:
                 for subscription in self._watched.get(watch, ()):
                     subscription.add(name, mask)
-
-    @staticmethod
-    def _call(function: Any, *arguments: Any) -> int:
-        result: int = function(*arguments)
-        if result < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-        return result
