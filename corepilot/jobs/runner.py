@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -35,6 +34,7 @@ from corepilot.jobs.state import (
 )
 from corepilot.jobs.supervision import Answer, Asking, Supervision
 from corepilot.model.fact import RunEnded, RunStarted
+from corepilot.observers.facts import stamp
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
 from corepilot.system.groups import descendants, group_of, members
@@ -184,7 +184,7 @@ class Runner(Actor):
             self.started_at = self._around.clock()
             self._last_pid = run.pid
             if self._around.facts.wanted:
-                self._around.facts.tell(RunStarted(time.time(), str(self.key), run.pid, self.starts))
+                self._around.facts.tell(RunStarted(stamp(), str(self.key), run.pid, self.starts))
 
     def _settle(self, stimulus: Exited | Unstarted) -> None:
         if stimulus.role == MAIN and isinstance(stimulus, Exited):
@@ -214,9 +214,7 @@ class Runner(Actor):
     def _tell_end(self, ended: Exited) -> None:
         if self._around.facts.wanted:
             lasted_s = 0.0 if self.started_at is None or self._last_pid == 0 else self._around.clock() - self.started_at
-            told = RunEnded(
-                time.time(), str(self.key), self._last_pid, self.starts, ended.status, ended.reason, lasted_s
-            )
+            told = RunEnded(stamp(), str(self.key), self._last_pid, self.starts, ended.status, ended.reason, lasted_s)
             self._around.facts.tell(told)
 
     def _answered(self, role: int, answer: Answer) -> None:

@@ -13,6 +13,11 @@ from corepilot.observers.observer import QUEUE_MAX
 from corepilot.plugin.boundary import Leaving
 
 
+def stamp() -> float:
+    """The time of a fact, in seconds since 1970: for people, and never to measure with."""
+    return time.time()
+
+
 class Taker(Protocol):
     """Who takes facts, such as an observer behind its boundary. Neither method raises."""
 
@@ -100,7 +105,7 @@ class Facts:
     def hear(self, event: Event) -> None:
         """Take an event of the bus."""
         if self.wanted:
-            self.tell(EventSeen(time.time(), event))
+            self.tell(EventSeen(stamp(), event))
 
     def tell(self, fact: Fact) -> None:
         """Take a fact. Callers look at `wanted` first where making one costs something."""

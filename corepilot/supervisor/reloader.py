@@ -4,7 +4,6 @@ What waits while a reload is under way is one reload, the strongest of those tha
 asked gets its result.
 """
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -20,7 +19,7 @@ from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.plan import plans
 from corepilot.model.configuration import Configuration
 from corepilot.model.fact import Reloaded
-from corepilot.observers.facts import Facts
+from corepilot.observers.facts import Facts, stamp
 from corepilot.plugin.boundary import Leaving
 from corepilot.supervisor.arguments import LOAD_DEADLINE_S, RunArguments
 from corepilot.supervisor.desired import addresses_of, jobs_of
@@ -248,9 +247,9 @@ class Reloader:
             done, judged = reload.done.get(block=False), reload.judged.get(block=False)
             if isinstance(done, Difference):
                 changes = [change for change in done.changes if change.kind != "unchanged"]
-                fact = Reloaded(time.time(), "applied", _summary(changes))
+                fact = Reloaded(stamp(), "applied", _summary(changes))
             else:
-                fact = Reloaded(time.time(), "refused", str(done or judged).partition("\n")[0])
+                fact = Reloaded(stamp(), "refused", str(done or judged).partition("\n")[0])
             self._app.facts.tell(fact)
 
     def _refuse(self, reload: Reload, sentences: list[str], report: str) -> None:

@@ -164,6 +164,7 @@ def test_no_interval_is_measured_by_the_clock_that_people_set() -> None:
         "corepilot/output/log.py",
         "corepilot/output/records.py",
         "corepilot/cli/containerpilot.py",
+        "corepilot/observers/facts.py",
         "plugins/prometheus/corepilot_prometheus/runtime.py",
     }
     wall = {"time", "time_ns", "now", "utcnow", "today"}

@@ -17,7 +17,8 @@ import json, sys
 sys.path[:0] = sys.argv[1:]
 from stevedore import NamedExtensionManager
 found = []
-for group in ("corepilot.backends", "corepilot.sinks", "corepilot.sources"):
+from corepilot.plugin.installed import GROUPS
+for group in sorted(GROUPS):
     for one in NamedExtensionManager(group, names=[]).list_entry_points():
         found.append([one.group, one.name, one.module, one.attr or ""])
 print(json.dumps(found))
