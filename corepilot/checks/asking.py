@@ -8,7 +8,8 @@ from typing import NamedTuple
 import gevent
 
 from corepilot.checks.check import OUTPUT_MAX, Check, CheckFailed
-from corepilot.plugin.boundary import Boundary, Leaving, PluginFaultError
+from corepilot.plugin.boundary import Boundary, PluginFaultError
+from corepilot.system.leaving import Leaving
 from corepilot.wording.escaping import escaped
 
 NO_LIMIT_S = 86_400.0

@@ -28,7 +28,7 @@ from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Registration, Status
 from corepilot.output.repeat import Repeat
-from corepilot.plugin.boundary import Leaving
+from corepilot.system.leaving import Leaving
 from corepilot.system.semaphore import BoundedSemaphore
 
 CALL_S = 5.0

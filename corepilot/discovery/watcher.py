@@ -23,7 +23,8 @@ from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
 from corepilot.model.service import Query, Snapshot
 from corepilot.output.repeat import Repeat
-from corepilot.plugin.boundary import Leaving, PluginFaultError
+from corepilot.plugin.boundary import PluginFaultError
+from corepilot.system.leaving import Leaving
 from corepilot.wording.failures import one_line_traceback
 
 FIRST_S = 15.0

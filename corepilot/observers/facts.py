@@ -10,7 +10,7 @@ from gevent.event import Event as Flag
 from corepilot.model.event import Event
 from corepilot.model.fact import EventSeen, Fact
 from corepilot.observers.observer import QUEUE_MAX
-from corepilot.plugin.boundary import Leaving
+from corepilot.system.leaving import Leaving
 
 
 def stamp() -> float:

@@ -19,6 +19,7 @@ from gevent.event import AsyncResult
 from corepilot.errors import PluginError
 from corepilot.output.repeat import Repeat
 from corepilot.plugin.light import cause
+from corepilot.system.leaving import Leaving
 from corepilot.wording.escaping import escaped
 
 TYPE_CHECKING = (
@@ -54,10 +55,6 @@ class PluginFaultError(PluginError):
     code = "plugin-fault"
     cause = ""
     """What counts as the same fault: the call and what came of it."""
-
-
-class Leaving(gevent.GreenletExit):
-    """What our greenlets are killed with. A bare GreenletExit, like SystemExit, is a plugin's own doing."""
 
 
 class Boundary:

@@ -20,13 +20,13 @@ from corepilot.jobs.plan import plans
 from corepilot.model.configuration import Configuration
 from corepilot.model.fact import Reloaded
 from corepilot.observers.facts import Facts, stamp
-from corepilot.plugin.boundary import Leaving
 from corepilot.supervisor.arguments import LOAD_DEADLINE_S, RunArguments
 from corepilot.supervisor.desired import addresses_of, jobs_of
 from corepilot.supervisor.difference import Change, Difference, compare
 from corepilot.supervisor.loading import load
 from corepilot.supervisor.prepared import Parts, Prepared, prepare
 from corepilot.supervisor.shutdown import Shutdown
+from corepilot.system.leaving import Leaving
 from corepilot.system.process import Reaper
 from corepilot.system.reserve import DescriptorReserve
 from corepilot.telemetry.metrics import Metrics

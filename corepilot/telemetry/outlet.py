@@ -9,7 +9,8 @@ import gevent
 
 from corepilot.model.fact import Fact
 from corepilot.observers.facts import Facts, Feed
-from corepilot.plugin.boundary import Boundary, Leaving, PluginFaultError
+from corepilot.plugin.boundary import Boundary, PluginFaultError
+from corepilot.system.leaving import Leaving
 from corepilot.telemetry.sink import FLUSH_S, LAST_FLUSH_S, Sink
 
 if TYPE_CHECKING:

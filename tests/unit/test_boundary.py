@@ -8,8 +8,9 @@ import pytest
 
 from corepilot.errors import BackendUnavailableError
 from corepilot.plugin import boundary
-from corepilot.plugin.boundary import APART_MAX, OFF_AFTER, Boundary, Leaving, PluginFaultError
+from corepilot.plugin.boundary import APART_MAX, OFF_AFTER, Boundary, PluginFaultError
 from corepilot.plugin.manager import Loaded
+from corepilot.system.leaving import Leaving
 
 TITLE = "observer 'audit' (corepilot-audit 1.2)"
 
