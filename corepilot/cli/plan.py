@@ -17,7 +17,7 @@ _DESCRIPTORS = ("/dev/fd/", "/dev/std", "/proc/self/", "/proc/thread-self/")
 
 
 def plan(arguments: Any) -> int:
-    """`corepilot plan [WHERE…]`: status 0 if a reload has nothing to do, 3 if it has, 1 if it would be refused."""
+    """`corepilot plan [LOCATION…]`: status 0 if a reload has nothing to do, 3 if it has, 1 if it would be refused."""
     locations = [_location(one) for one in arguments.positionals]
     body = json.dumps({"location": locations[0] if len(locations) == 1 else locations or None}).encode()
     code, answer = client_of(arguments).request("POST", "/v1/plan", body, deadline_s=PLAN_DEADLINE_S)

@@ -3,8 +3,8 @@
 from corepilot.cli.arguments import Command, Option
 
 CONFIG = Option(
-    ("-c", "--config"), "config", "WHERE",
-    "the configuration: a file, a directory, env:NAME or a URL; several are merged (else $COREPILOT, …, /etc/…)",
+    ("-c", "--config"), "config", "LOCATION",
+    "the configuration: a file, a directory, env:NAME or a URL (else $COREPILOT, $CONTAINERPILOT, /etc/…)",
     repeated=True,
 )  # fmt: skip
 SOCKET = Option(("--socket",), "socket", "PATH", "the control socket of a running corepilot")
@@ -54,7 +54,7 @@ COMMANDS = {
             "corepilot.migrate.command:migrate",
         ),
         Command(
-            "plan", "show what a reload would do, and why", "[WHERE…]", 0, 100, (*CLIENT, OUTPUT),
+            "plan", "show what a reload would do, and why", "[LOCATION…]", 0, 100, (*CLIENT, OUTPUT),
             "corepilot.cli.plan:plan",
         ),
         Command(
@@ -124,16 +124,15 @@ def overview() -> str:
     """What `corepilot --help` prints: one screen."""
     rows = [TOGETHER.get(name, (name, command.summary)) for name, command in COMMANDS.items() if name not in _ELSEWHERE]
     lines = [
-        "usage: corepilot [run] [-c WHERE]…    supervise the jobs of a configuration",
-        "       corepilot -- COMMAND ARGS…     supervise one command, as a minimal init",
-        "       corepilot COMMAND …            one of:",
+        "usage: corepilot [run] [-c LOCATION]…  supervise the jobs of a configuration",
+        "       corepilot -- COMMAND ARGS…      supervise one command, as a minimal init",
+        "       corepilot COMMAND …             one of:",
         "",
         *(f"  {names:<11}  {summary}" for names, summary in rows),
         "",
         "corepilot COMMAND --help shows a command's options; --version the version.",
-        "Configuration: -c WHERE, $COREPILOT, $CONTAINERPILOT, /etc/corepilot.json5,",
-        "/etc/containerpilot.json5, or, unless as PID 1, ./corepilot.json5. WHERE is a file, a",
-        "directory of files, env:NAME, an http(s):// URL, or what a plugin reads; several are merged.",
+        "Configuration: -c LOCATION (a file, directory or URL; repeatable), $COREPILOT,",
+        "$CONTAINERPILOT, /etc/{corepilot,containerpilot}.json5, or ./corepilot.json5.",
     ]
     return "\n".join(lines) + "\n"
 

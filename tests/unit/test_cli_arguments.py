@@ -16,7 +16,7 @@ from corepilot.errors import ConfigError
     [["-c", "a.json5"], ["-ca.json5"], ["--config", "a.json5"], ["--config=a.json5"]],
 )
 def test_the_ways_to_give_a_value(words: list[str]) -> None:
-    assert parse(COMMANDS["status"], words).config == "a.json5"
+    assert parse(COMMANDS["status"], words).config == ["a.json5"]
 
 
 def test_repeated_options_and_positionals_keep_their_order() -> None:
@@ -30,7 +30,7 @@ def test_repeated_options_and_positionals_keep_their_order() -> None:
     ("command", "words", "message"),
     [
         ("check", ["--her", "f"], "cannot use option '--her' with check: unknown; did you mean '--here'?"),
-        ("status", ["-c"], "cannot use -c without a value: -c FILE"),
+        ("status", ["-c"], "cannot use -c without a value: -c LOCATION"),
         (
             "ping",
             ["x"],

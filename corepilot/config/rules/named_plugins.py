@@ -116,6 +116,9 @@ def plugin_of(kind: str, named: NamedPlugin, verdict: Verdict, host: Host) -> Pl
             hint = f"correct it: without it nothing is registered in {named.name}, and nothing watched"
             said = Complaint(complaint.code, complaint.rule, hint) if spared else complaint
             report.about_option(path, said, judged.sources.get(path, ""), warning=spared)
+        for path, complaint in judged.missing:
+            report.about_option(path, complaint, depends=True)
+        host.secrets += judged.secrets
         for path, complaint in judged.ignored:
             report.about_option(path, complaint, warning=True)
         for path, value, what in judged.paths:
