@@ -20,11 +20,13 @@ class EnvironmentSource:
         """
         label = printable(location)
         name = location.partition(":")[2]
+        if not name:
+            raise SourceError(f"cannot read configuration {label!r}: it names no variable; write env:NAME")
         text = context.environment.get(name, "")
-        if not name or not text.strip():
-            why = "it names no variable" if not name else f"${printable(name)} is not set"
-            why = f"${printable(name)} is empty" if name in context.environment else why
-            raise SourceError(f"cannot read configuration {label!r}: {why}; set NAME to the text, and name env:NAME")
+        if not text.strip():
+            why = "is empty" if name in context.environment else "is not set"
+            hint = "set it to the text of a configuration"
+            raise SourceError(f"cannot read configuration {label!r}: ${printable(name)} {why}; {hint}")
         try:
             size = len(text.encode("utf-8"))
         except UnicodeEncodeError as error:  # bytes that are not UTF-8 are surrogate escapes, as in os.environ
