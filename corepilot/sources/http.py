@@ -85,8 +85,8 @@ class _Request:
             target = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
             connection.request("GET", target, headers=self._headers())
             sock = connection.sock  # the connection lets go of it where the answer ends with it
-            response = connection.getresponse()
-            return self._answered(response, sock)
+            with connection.getresponse() as response:
+                return self._answered(response, sock)
         except ssl.SSLCertVerificationError as error:
             hint = f"name the CA that signed it: ${CA_FILE}, or #ca-file=PATH behind the URL"
             raise self._refusal(f"its certificate cannot be verified: {error.verify_message}", hint) from error
@@ -94,7 +94,8 @@ class _Request:
             raise self._late() from error
         except (OSError, http.client.HTTPException) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise self._refusal(f"{self._url.netloc} does not answer: {why}", "check the URL and the server") from error
+            why = f"{self._url.netloc} does not answer: {_one_line(why)}"
+            raise self._refusal(why, "check the URL and the server") from error
         finally:
             connection.close()
 
@@ -159,16 +160,18 @@ class _Request:
             where = shown(response.headers.get("Location", "")) or "nowhere"
             raise self._refusal(f"the server answers {response.status} and points to {where}", "name that URL")
         if response.status != 200:
-            reason = "".join(char for char in response.reason if char.isprintable())[:80]
             hint = _HINTS.get(response.status, "look at the server's log")
-            raise self._refusal(f"the server answers {response.status} {reason}".rstrip(), hint)
+            raise self._refusal(_one_line(f"the server answers {response.status} {response.reason}"), hint)
         length = response.length
         if length is not None and length > MAX_BYTES:
             raise too_long(self._name, f"{length} bytes")
         data = bytearray()
-        while not response.isclosed():
+        while response.length != 0:  # None where the answer is in chunks, or ends with the connection
             sock.settimeout(self._left_s())
-            data += response.read1(_CHUNK_BYTES)
+            chunk = response.read1(_CHUNK_BYTES)
+            if not chunk:
+                break
+            data += chunk
             if len(data) > MAX_BYTES:
                 raise too_long(self._name, "more bytes")
         if response.length:  # read1 does not tell an answer that was cut off from one that has ended
@@ -203,3 +206,8 @@ class _Request:
 
     def _refusal(self, why: str, what_to_do: str) -> SourceError:
         return SourceError(f"cannot read configuration {self._name!r}: {why}; {what_to_do}")
+
+
+def _one_line(text: str) -> str:
+    """What a server has said, for a message."""
+    return " ".join("".join([char if char.isprintable() else " " for char in text[:200]]).split())
