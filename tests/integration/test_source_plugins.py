@@ -92,7 +92,7 @@ def test_what_a_source_does_wrong_is_told_with_its_name_and_file(site: Path, bod
         ("raise OSError('no')", r"importing motd_source failed: OSError: no \(\S+motd_source\.py:1\)"),
         ("API = '1.0'", r"\S+motd_source\.py: a source must implement corepilot_register_source"),
         ("import gevent\nAPI = '1.0'", r"\S+motd_source\.py, its light module, imports "),
-        (GOOD.format(body="").replace("@hookimpl", "").replace("context):", "context): pass"), r"\S+: \S+ is not marked"),
+        (GOOD.format(body="").replace("@hookimpl", "").replace("context):", "context): pass"), r"\S+: \S+ is not m"),
         (GOOD.format(body="pass").replace('"1.0"', '"9.0"'), r"\S+motd_source\.py: it is made for version '9\.0'"),
         (GOOD.format(body="pass").replace("def read(", "def raed("), r"Motd does not implement read"),
         (GOOD.format(body="pass").replace("return Motd", ""), r"corepilot_register_source must return a class with "),
