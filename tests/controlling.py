@@ -118,8 +118,8 @@ class Supervisor:
         self._checked(("reload judged", mode), client_pid)
         return ReloadOutcome(self.outcome.ok, self.outcome.text)
 
-    def plan(self, location: str | None) -> PlanOutcome:
-        self.calls.append(("plan", location))
+    def plan(self, locations: Sequence[str]) -> PlanOutcome:
+        self.calls.append(("plan", locations))
         return self.outcome
 
     def operation(self, id: int) -> FakeOperation | None:  # noqa: A002  - as in the protocol

@@ -40,7 +40,7 @@ def value_of(name: str) -> str:
 def load(file: Path, environment: dict[str, str]) -> LoadResult:
     """Judge a file as `corepilot check` does."""
     environment = {"PATH": "/usr/bin:/bin", **environment}
-    return collect(start(LoadRequest(str(file), environment, judge_machine=False, hostname="host")), 10)
+    return collect(start(LoadRequest((str(file),), environment, judge_machine=False, hostname="host")), 10)
 
 
 REFUSED = {

@@ -22,7 +22,7 @@ def judged(text: str, directory: Path, environment: dict[str, str] | None = None
     file = directory / "app.json5"
     file.write_text(text, encoding="utf-8")
     settings = {"judge_machine": False, "hostname": "host", **request}
-    return load(LoadRequest(str(file), {"PATH": PATH, **(environment or {})}, **settings))
+    return load(LoadRequest((str(file),), {"PATH": PATH, **(environment or {})}, **settings))
 
 
 def accepted(text: str, directory: Path, environment: dict[str, str] | None = None, **request: Any) -> Configuration:

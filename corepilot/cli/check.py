@@ -5,10 +5,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from corepilot.cli.files import Located, locate
 from corepilot.config.diagnostics.problems import Problem
 from corepilot.config.loading import loader
 from corepilot.config.loading.exchange import LoadRequest, LoadResult
 from corepilot.model.configuration import Configuration
+from corepilot.sources.locations import all_shown
 from corepilot.wording.counting import counted
 from corepilot.wording.escaping import escaped
 
@@ -22,8 +24,8 @@ class CheckArguments(Protocol):
     """What the two commands look at. `render` has no need of `output`, `here`, `strict` and `discovery`.
 
     Attributes:
-        positionals: The files.
-        config: The file of `-c`, or None.
+        positionals: The files, each a configuration.
+        config: The locations of `-c`, which make one configuration together.
         output: "json", or anything else for text.
         here: Judge what depends on this machine as `run` does.
         strict: Warnings that do not depend on the machine are errors.
@@ -34,7 +36,7 @@ class CheckArguments(Protocol):
     """
 
     positionals: list[str]
-    config: str | None
+    config: list[str]
     output: str | None
     here: bool
     strict: bool
@@ -52,21 +54,23 @@ def check(arguments: CheckArguments) -> int:
         ConfigError: an `--env-file` cannot be read; no file was looked at.
     """
     environment = environment_of(arguments)
-    files = _files(arguments, environment)
-    if len(files) > 1:
+    configurations = _configurations(arguments, environment)
+    if len(configurations) > 1:
         # Each load has a process of its own, which need not import everything again.
         from corepilot.config.loading import pipeline as pipeline  # noqa: PLC0414  - imported for its children
     discovery = arguments.discovery or environment.get("COREPILOT_DISCOVERY") or None
     reports = []
-    for file in files:
+    for one in configurations:
         request = LoadRequest(
-            location=file,
+            locations=one.locations,
             environment=environment,
             discovery=discovery,
             judge_machine=arguments.here,
             strict=arguments.strict,
             hostname=os.uname().nodename,
+            paths_only=one.paths_only,
         )
+        file = _name(one)
         reports.append((file, _load(request)))
         if arguments.output != "json":
             _write(_text(file, reports[-1][1]))
@@ -78,16 +82,21 @@ def check(arguments: CheckArguments) -> int:
 
 
 def render(arguments: CheckArguments) -> int:
-    """Print what the template of one file makes, exactly; returns 0, or 1 if it cannot be carried out.
+    """Print what the template of one configuration makes, exactly; returns 0, or 1 if it cannot be carried out.
+
+    Of several documents each begins with a comment that names it.
 
     Raises:
         UsageError, ConfigError: see `check`.
     """
     environment = environment_of(arguments)
-    file = _files(arguments, environment)[0]
-    result = _load(LoadRequest(location=file, environment=environment, judge_machine=False, render_only=True))
+    where = _configurations(arguments, environment)[0]
+    request = LoadRequest(
+        where.locations, environment, judge_machine=False, render_only=True, paths_only=where.paths_only
+    )
+    result = _load(request)
     if result.rendered is None:
-        sys.stderr.buffer.write(_problems(file, result.problems).encode("utf-8", "backslashreplace"))
+        sys.stderr.buffer.write(_problems(_name(where), result.problems).encode("utf-8", "backslashreplace"))
         return 1
     # Bytes of the environment that are not UTF-8 come out as they were.
     sys.stdout.buffer.write(result.rendered.encode("utf-8", "surrogateescape"))
@@ -116,14 +125,15 @@ def environment_of(arguments: CheckArguments) -> dict[str, str]:
     return environment
 
 
-def _files(arguments: CheckArguments, environment: Mapping[str, str]) -> list[str]:
-    given = [arguments.config] if arguments.config else []
-    files = [*given, *arguments.positionals]
-    if files:
-        return files
-    from corepilot.cli.files import locate
+def _configurations(arguments: CheckArguments, environment: Mapping[str, str]) -> list[Located]:
+    """What is asked about: all of `-c` together, and each file."""
+    given = [Located(tuple(arguments.config))] if arguments.config else []
+    files = [*given, *[Located((file,)) for file in arguments.positionals]]
+    return files or [locate((), environment, pid_1=False)]
 
-    return [locate(None, environment, pid_1=False)]
+
+def _name(where: Located) -> str:
+    return where.locations[0] if where.paths_only else all_shown(where.locations)
 
 
 def _load(request: LoadRequest) -> LoadResult:

@@ -33,12 +33,13 @@ def client_of(arguments: "Any") -> ControlClient:
     from corepilot.errors import ConfigError
 
     try:
-        identity = identify(locate(arguments.config, arguments.environment, pid_1=False), arguments.environment)
+        where = locate(arguments.config, arguments.environment, pid_1=False)
+        identity = identify(where.locations, arguments.environment, paths_only=where.paths_only)
     except ConfigError:
         if arguments.config:
             raise  # the default places are another corepilot's
         return find(None, arguments.environment)
-    return find(identity.socket, arguments.environment, config=identity.path, required=bool(arguments.config))
+    return find(identity.socket, arguments.environment, config=identity.name, required=bool(arguments.config))
 
 
 def ask(client: ControlClient, method: str, path: str, body: object = None, deadline_s: float = 5.0) -> "Any":

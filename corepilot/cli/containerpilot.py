@@ -85,10 +85,12 @@ def _carry_out(values: Values) -> int:
         if is_run(values):
             _required(location)
 
+            discovery = given.get("COREPILOT_DISCOVERY") or None
+
             def prepare() -> "RunArguments":
                 from corepilot.supervisor.arguments import RunArguments
 
-                return RunArguments(location, given.get("COREPILOT_DISCOVERY") or None, given, _refuse)
+                return RunArguments((location,), discovery, given, _refuse, paths_only=True)
 
             return supervise(prepare)
         if values.switches["template"]:
@@ -113,7 +115,7 @@ def _required(location: str) -> str:
 def _render(location: str, out: str, given: "Mapping[str, str]") -> int:
     from corepilot.config.loading import loader
 
-    request = loader.LoadRequest(location, dict(given), judge_machine=False, render_only=True)
+    request = loader.LoadRequest((location,), dict(given), judge_machine=False, render_only=True, paths_only=True)
     result = loader.collect(loader.start(request), RENDER_S)
     if result.rendered is None:
         _refuse(result.problems)
@@ -157,10 +159,10 @@ def _client(values: Values, location: str, given: "Mapping[str, str]") -> "Contr
         return find(None, given)
     from corepilot.config.loading.peek import identify
 
-    identity = identify(location, given)
+    identity = identify((location,), given, paths_only=True)
     # A socket that the file names is enough: ContainerPilot's clients may have a file of their own that has it.
     required = bool(values.texts["config"]) and identity.socket is None
-    return find(identity.socket, given, config=identity.path, required=required)
+    return find(identity.socket, given, config=identity.name, required=required)
 
 
 def _request(

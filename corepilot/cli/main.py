@@ -171,7 +171,8 @@ def _run(words: list[str], given: Mapping[str, str]) -> int:
 
         found = parse(COMMANDS["run"], words)
         discovery = found.discovery or given.get("COREPILOT_DISCOVERY") or None
-        return RunArguments(locate(found.config, given, pid_1=pid_1), discovery, given)
+        where = locate(found.config, given, pid_1=pid_1)
+        return RunArguments(where.locations, discovery, given, paths_only=where.paths_only)
 
     return supervise(prepare)
 

@@ -17,9 +17,9 @@ _DESCRIPTORS = ("/dev/fd/", "/dev/std", "/proc/self/", "/proc/thread-self/")
 
 
 def plan(arguments: Any) -> int:
-    """`corepilot plan [FILE]`: status 0 if a reload has nothing to do, 3 if it has, 1 if it would be refused."""
-    location = _location(arguments.positionals[0]) if arguments.positionals else None
-    body = json.dumps({"location": location}).encode()
+    """`corepilot plan [LOCATION…]`: status 0 if a reload has nothing to do, 3 if it has, 1 if it would be refused."""
+    locations = [_location(one) for one in arguments.positionals]
+    body = json.dumps({"location": locations[0] if len(locations) == 1 else locations or None}).encode()
     code, answer = client_of(arguments).request("POST", "/v1/plan", body, deadline_s=PLAN_DEADLINE_S)
     if code == _REFUSED:
         complain(_report(answer))
@@ -33,9 +33,12 @@ def plan(arguments: Any) -> int:
 
 
 def _location(file: str) -> str:
-    """The absolute path of a file, for corepilot to read."""
+    """A location for corepilot to read: the absolute path of a file, or what is no path as it is."""
+    from corepilot.sources.locations import scheme_of
     from corepilot.sources.paths import absolute_path
 
+    if scheme_of(file):
+        return file
     path = absolute_path(file)
     if path.startswith(_DESCRIPTORS):
         path = os.path.realpath(path)

@@ -9,8 +9,10 @@ HEAD = """# Commands
 
 Made from `corepilot/cli/table.py` by `python -m corepilot.cli.reference`; a test holds the two together.
 
-`corepilot` without a command is `corepilot run`. `corepilot -- COMMAND ARGS…` wraps one command as a minimal init does.
-The statuses they end with are on [a page of their own](exit-status.md).
+`corepilot` without a command is `corepilot run`. LOCATION is a file, a directory, `env:NAME`, an `http(s)://` URL, or
+what an installed plugin reads; `-c` repeats, and what is read is merged in its order: see
+[configuration sources](../how-to/configuration-sources.md). `corepilot -- COMMAND ARGS…` wraps one command as a
+minimal init does. The statuses they end with are on [a page of their own](exit-status.md).
 
 Clients find the running corepilot through `--socket PATH`, or through the `control.socket` of the configuration
 (`-c FILE`, else the places where `run` looks for one; whatever else is wrong with that file does not matter), or at the

@@ -2,7 +2,11 @@
 
 from corepilot.cli.arguments import Command, Option
 
-CONFIG = Option(("-c", "--config"), "config", "FILE", "the configuration (else $COREPILOT, $CONTAINERPILOT, /etc/…)")
+CONFIG = Option(
+    ("-c", "--config"), "config", "LOCATION",
+    "the configuration: a file, a directory, env:NAME or a URL (else $COREPILOT, $CONTAINERPILOT, /etc/…)",
+    repeated=True,
+)  # fmt: skip
 SOCKET = Option(("--socket",), "socket", "PATH", "the control socket of a running corepilot")
 OUTPUT = Option(("-o", "--output"), "output", "FORMAT", "text or json", choices=("text", "json"))
 DISCOVERY = Option(("--discovery",), "discovery", "NAME[:KEY=VALUE]", "use this catalog instead of the file's, or none")
@@ -50,7 +54,7 @@ COMMANDS = {
             "corepilot.migrate.command:migrate",
         ),
         Command(
-            "plan", "show what a reload would do, and why", "[FILE]", 0, 1, (*CLIENT, OUTPUT),
+            "plan", "show what a reload would do, and why", "[LOCATION…]", 0, 100, (*CLIENT, OUTPUT),
             "corepilot.cli.plan:plan",
         ),
         Command(
@@ -120,15 +124,15 @@ def overview() -> str:
     """What `corepilot --help` prints: one screen."""
     rows = [TOGETHER.get(name, (name, command.summary)) for name, command in COMMANDS.items() if name not in _ELSEWHERE]
     lines = [
-        "usage: corepilot [run] [-c FILE]      supervise the jobs of a configuration",
-        "       corepilot -- COMMAND ARGS…     supervise one command, as a minimal init",
-        "       corepilot COMMAND …            one of:",
+        "usage: corepilot [run] [-c LOCATION]…  supervise the jobs of a configuration",
+        "       corepilot -- COMMAND ARGS…      supervise one command, as a minimal init",
+        "       corepilot COMMAND …             one of:",
         "",
         *(f"  {names:<11}  {summary}" for names, summary in rows),
         "",
         "corepilot COMMAND --help shows a command's options; --version the version.",
-        "Configuration: -c FILE, $COREPILOT, $CONTAINERPILOT, /etc/corepilot.json5,",
-        "/etc/containerpilot.json5, or, unless as PID 1, ./corepilot.json5.",
+        "Configuration: -c LOCATION (a file, directory or URL; repeatable), $COREPILOT,",
+        "$CONTAINERPILOT, /etc/{corepilot,containerpilot}.json5, or ./corepilot.json5.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -141,8 +141,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "Location": {
         "type": "object",
-        "properties": {"location": {"type": ["string", "null"],
-                                    "description": "An absolute path; null for the configuration that runs."}},
+        "properties": {"location": {"type": ["string", "array", "null"], "items": _TEXT, "minItems": 1,
+                                    "description": "An absolute path, a URL, or several of these, which are merged; "
+                                                   "null for the configuration that runs."}},
     },
     "Plan": _object(
         {

@@ -158,11 +158,12 @@ class ControlTarget(Protocol):
         """
         ...
 
-    def plan(self, location: str | None) -> PlanOutcome:
+    def plan(self, locations: Sequence[str]) -> PlanOutcome:
         """What a reload would do. Changes nothing.
 
         Args:
-            location: The absolute path of the configuration to compare with; None for the one that runs, as it is now.
+            locations: The configuration to compare with: absolute paths and URLs; none for the one that runs, as it is
+                now.
 
         Raises:
             ControlError: It cannot be read now, for another reason than what is in it.

@@ -1,6 +1,7 @@
 """The answers of /v1 about the whole: JSON in and out, and errors that say what was wrong."""
 
 import os
+from typing import Any
 
 from corepilot._version import __version__
 from corepilot.control.api import Api, RoutedRequest, as_json, failed
@@ -68,11 +69,17 @@ def plan(api: Api, asked: RoutedRequest) -> Response:
         values = parse_object(asked.request.body) if asked.request.body else {}
     except PayloadError as error:
         return failed(422, f"cannot plan: {error}")
-    location = values.get("location")
-    if location is not None and not (isinstance(location, str) and location.startswith("/") and "\0" not in location):
-        return failed(422, "cannot plan: the location is neither null nor the absolute path of a configuration")
-    outcome = api.target.plan(location)
+    given = values.get("location")
+    locations: list[Any] = given if isinstance(given, list) else [] if given is None else [given]
+    if not all(map(_is_location, locations)) or given == []:
+        return failed(422, "cannot plan: the location is not null, an absolute path, a URL, or several of these")
+    outcome = api.target.plan(tuple(locations))
     return as_json(200, {"changes": outcome.changes}) if outcome.ok else failed(422, outcome.text)
+
+
+def _is_location(value: object) -> bool:
+    """Whether a value is a location that means the same for everybody: no path below a working directory."""
+    return isinstance(value, str) and "\0" not in value and (value[:1] == "/" or ":" in value.partition("/")[0])
 
 
 def shutdown(api: Api, _: RoutedRequest) -> Response:

@@ -33,7 +33,7 @@ class GuardedBackend(Backend):
     def __init__(self, make: Callable[[], Backend], boundary: Boundary) -> None:  # its own state: there are no options
         self.boundary = boundary
         self._backend: Backend = boundary.call("__init__", make)
-        self._address: str = boundary.call("address", lambda: self._backend.address, judge=_wrong_address)
+        self._address = boundary.masked(boundary.call("address", lambda: self._backend.address, judge=_wrong_address))
 
     @property
     def address(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from corepilot.config.diagnostics.documents import SourceDocument
 from corepilot.config.diagnostics.source_map import Path, SourceMap, path_text
 from corepilot.config.schema.sections import load
 from corepilot.config.schema.settings import RootSection
@@ -48,7 +49,7 @@ class Facts:
         if document.root.kind == "object":
             self.written = document.root.plain()
             self.data = load(RootSection(), self.written)[0]
-            self._places = SourceMap(name, text, rendered, document.root, environment)
+            self._places = SourceMap([SourceDocument(name, text, rendered)], document.root, environment)
 
     @property
     def jobs(self) -> list[tuple[int, dict[str, Any]]]:

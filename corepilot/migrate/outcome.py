@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from corepilot.cli.check import DEADLINE_S
+from corepilot.config.diagnostics.documents import SourceDocument
 from corepilot.config.diagnostics.problems import Problem
 from corepilot.config.diagnostics.source_map import SourceMap
 from corepilot.config.loading import loader
@@ -98,7 +99,7 @@ def _load(text: str, called: str, environment: dict[str, str]) -> LoadResult:
         made.write(text.encode())
         made.flush()
         name = f"/proc/{os.getpid()}/fd/{made.fileno()}"
-        request = loader.LoadRequest(name, environment, judge_machine=False, hostname=os.uname().nodename)
+        request = loader.LoadRequest((name,), environment, judge_machine=False, hostname=os.uname().nodename)
         result = loader.collect(loader.start(request), DEADLINE_S)
     for problem in result.problems:
         problem.file = problem.file and called
@@ -121,7 +122,7 @@ def _why(file: str, text: str, error: MigrationError, environment: dict[str, str
 def _at(file: str, text: str, environment: Mapping[str, str], offset: int, message: str, *, hint: str = "") -> Problem:
     if offset < 0:
         return Problem("error", "version-2", message, hint, file)
-    places = SourceMap(file, text, environment=environment)
+    places = SourceMap([SourceDocument(file, text)], environment=environment)
     return places.in_source("version-2", message, *position(text, offset), hint)
 
 

@@ -224,10 +224,14 @@ class Boundary:
 
     def say(self, level: str, message: object) -> None:
         """The `log` of the plugin's context: escaped, cut, without the values of secret options."""
-        text = escaped(str(message)[:LINE_MAX])
+        text = self.masked(escaped(str(message)[:LINE_MAX]))
+        self._log(level if level in {"debug", "info", "warning", "error"} else "info", text)
+
+    def masked(self, text: str) -> str:
+        """A text of the plugin's without the values of secret options, and of those that the user referred to."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        self._log(level if level in {"debug", "info", "warning", "error"} else "info", text)
+        return text
 
     def switch_off(self, why: str) -> None:
         """Call it no more. Idempotent."""
@@ -247,10 +251,7 @@ class Boundary:
         return made
 
     def _cause(self, error: BaseException) -> str:
-        text = escaped(cause(error, self._module))[:LINE_MAX]
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return self.masked(escaped(cause(error, self._module))[:LINE_MAX])
 
 
 _CALL: CodeType = Boundary.call.__code__

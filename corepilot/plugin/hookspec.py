@@ -96,9 +96,10 @@ def corepilot_register_source() -> type[Any]:  # type: ignore[empty-body]
     """Return the configuration source: a class with the methods of `corepilot.sources.source.Source`, a protocol.
 
     Where: in the loader, a process that lives for one load: no gevent is loaded there, blocking is fine, and the
-    loader's limits on time and memory bound it.
+    loader's limits on time and memory bound it. The entry point's name is the scheme that names the source: letters,
+    digits, `+`, `-` and `.`, in lower case.
 
-    Afterwards: corepilot makes one instance without arguments, and asks it once.
+    Afterwards: corepilot makes one instance without arguments for each location with that scheme, and asks it once.
 
     On an error: there is no configuration, so a start ends with 1, and a reload is refused.
     """

@@ -11,7 +11,8 @@ import stat
 import time
 
 from corepilot.sources.paths import path_of, printable
-from corepilot.sources.source import MAX_BYTES, SourceError, SourceText
+from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, SourceText
+from corepilot.sources.text import decoded, too_long
 
 _CHUNK_BYTES = 256 * 1024
 _KINDS = {
@@ -25,9 +26,9 @@ _KINDS = {
 class FileSource:
     """The source for files, as a class like any other source's."""
 
-    def read(self, location: str, deadline_s: float) -> SourceText:
+    def read(self, location: str, context: SourceContext) -> SourceText:
         """Read a file; see `read` of this module."""
-        return read(location, deadline_s)
+        return read(location, context.deadline_s)
 
 
 def read(location: str, deadline_s: float) -> SourceText:
@@ -64,7 +65,7 @@ def read(location: str, deadline_s: float) -> SourceText:
     except OSError as error:
         raise SourceError(f"cannot read configuration {name!r}: {_reason(error, path)}") from error
     where = None if pipe else os.path.abspath(path)
-    return SourceText(_text(data, name), name, where, world_writable(info, name, os.geteuid()))
+    return SourceText(decoded(data, name), name, where, world_writable(info, name, os.geteuid()))
 
 
 def world_writable(info: os.stat_result, name: str, euid: int) -> tuple[str, ...]:
@@ -88,7 +89,7 @@ def _refuse_what_is_no_file(info: os.stat_result, name: str) -> None:
         what, hint = _KINDS.get(stat.S_IFMT(info.st_mode), ("it is not a regular file", "name a regular file"))
         raise SourceError(f"cannot read configuration {name!r}: {what}; {hint}")
     if info.st_size > MAX_BYTES:
-        raise _too_long(name, f"{info.st_size} bytes")
+        raise too_long(name, f"{info.st_size} bytes")
 
 
 def _bytes(descriptor: int, end: float, name: str, deadline_s: float) -> bytes:
@@ -104,7 +105,7 @@ def _bytes(descriptor: int, end: float, name: str, deadline_s: float) -> bytes:
             return b"".join(chunks)
         chunks.append(chunk)
         size += len(chunk)
-    raise _too_long(name, "more bytes")
+    raise too_long(name, "more bytes")
 
 
 def _piped(descriptor: int, end: float, name: str, deadline_s: float) -> bytes:
@@ -129,29 +130,7 @@ def _piped(descriptor: int, end: float, name: str, deadline_s: float) -> bytes:
         if time.monotonic() >= end:
             rule = f"it is a pipe, and not all of it was written within {deadline_s:g} s"
             raise SourceError(f"cannot read configuration {name!r}: {rule}; start what writes it, and let it close it")
-    raise _too_long(name, "more bytes")
-
-
-def _too_long(name: str, size: str) -> SourceError:
-    return SourceError(
-        f"cannot read configuration {name!r}: it has {size}, and {MAX_BYTES} are the limit; make it smaller"
-    )
-
-
-def _text(data: bytes, name: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8")
-        line = before.count("\n") + 1
-        column = len(before) - before.rfind("\n")
-        hint = "save it as UTF-8"
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            hint = "it looks like UTF-16: save it as UTF-8"
-        place = f"line {line}, column {column} (byte {error.start})"
-        raise SourceError(
-            f"cannot read configuration {name!r}: it is not UTF-8: byte 0x{data[error.start]:02x} at {place}; {hint}"
-        ) from None
+    raise too_long(name, "more bytes")
 
 
 def _reason(error: OSError, path: str) -> str:

@@ -8,6 +8,7 @@ from corepilot.system.writing import try_write
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
     from corepilot.config.diagnostics.problems import Problem
+    from corepilot.config.loading.exchange import Kept
     from corepilot.config.loading.loader import LoadRequest
 
 LOAD_DEADLINE_S = 10.0
@@ -46,35 +47,43 @@ class RunArguments:
     """What `corepilot run` was asked to do.
 
     Attributes:
-        location: The configuration: a path or a `file://` URL.
+        locations: Where the configuration is: paths, URLs, and what other sources understand. Several are merged.
         discovery: The `--discovery` override, or None.
         environment: The environment as it was given, for templates and jobs.
         hostname: The host's name, for instance ids.
         refuse: Says why the first configuration is refused.
+        paths_only: Whether locations are paths whatever they look like.
+        kept: What the sources want to be told again at the next load. Set after each.
     """
 
-    __slots__ = ("discovery", "environment", "hostname", "location", "refuse")
+    __slots__ = ("discovery", "environment", "hostname", "kept", "locations", "paths_only", "refuse")
 
     def __init__(
         self,
-        location: str,
+        locations: Sequence[str],
         discovery: str | None,
         environment: Mapping[str, str],
         refuse: "Callable[[Sequence[Problem]], None]" = complain,
+        *,
+        paths_only: bool = False,
     ) -> None:
-        self.location, self.discovery, self.environment = location, discovery, environment
+        self.locations, self.discovery, self.environment = tuple(locations), discovery, environment
+        self.paths_only = paths_only
+        self.kept: Kept = ()
         self.hostname = os.uname().nodename
         self.refuse = refuse
 
-    def request(self, environment: Mapping[str, str], location: str | None = None) -> "LoadRequest":
-        """What the loader is asked for, with the jobs' environment as it is now; another location for a plan."""
+    def request(self, environment: Mapping[str, str], locations: Sequence[str] = ()) -> "LoadRequest":
+        """What the loader is asked for, with the jobs' environment as it is now; other locations for a plan."""
         from corepilot.config.loading.loader import LoadRequest
 
         return LoadRequest(
-            location=location or self.location,
+            locations=tuple(locations) or self.locations,
             environment=dict(environment),
             discovery=self.discovery,
             judge_machine=True,
             strict=False,
             hostname=self.hostname,
+            paths_only=self.paths_only and not locations,
+            known=self.kept,
         )

@@ -81,6 +81,7 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
             if signals.stop_asked:
                 loader.abandon(child)
                 return 0
+    arguments.kept = result.kept
     if result.config is None:
         arguments.refuse(result.problems)
         return REFUSED

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from typing import Any
 
 import gevent
 from gevent.event import AsyncResult
@@ -27,8 +26,11 @@ def load(request: loader.LoadRequest, reaper: Reaper, deadline_s: float) -> load
         reaper: Who waits for the process.
         deadline_s: Seconds until the loader is killed.
 
+    Returns:
+        What it answered; where it did not in time, an error that says what it was waiting for.
+
     Raises:
-        InternalError: the loader could not be started, died, or did not answer within the deadline.
+        InternalError: the loader could not be started, or its answer is too long.
     """
     exited: AsyncResult[int] = AsyncResult()
     command = own_python("corepilot.config.loading.loader")
@@ -36,21 +38,20 @@ def load(request: loader.LoadRequest, reaper: Reaper, deadline_s: float) -> load
         pid, to_child, from_child = spawn_with_pipes(command, {"PATH": DEFAULT_PATH}, reaper, exited.set)
     except (SpawnError, OSError) as error:
         raise InternalError(f"cannot start the loader: {error}") from error
+    answer = bytearray()
     writer = gevent.spawn(_write, to_child, loader.encode_request(request))
     try:
         with gevent.Timeout(deadline_s):
-            answer = _read(from_child)
+            _read(from_child, answer)
             status = exited.get()
     except gevent.Timeout:
-        raise InternalError(
-            f"cannot load the configuration: the loader did not answer within {deadline_s:g} s"
-        ) from None
+        return loader.unanswered(request, bytes(answer).partition(b"=")[0], deadline_s=deadline_s)
     finally:
         writer.kill()
         os.close(from_child)
         if not exited.ready():
             signal_group(pid, signal.SIGKILL)
-    result = loader.decode_result(answer, request, status, TimeSlice().check)
+    result = loader.decode_result(bytes(answer), request, status, TimeSlice().check)
     full_turn()  # what comes next may take long as well
     return result
 
@@ -66,12 +67,8 @@ def _write(fd: int, data: bytes) -> None:
         os.close(fd)
 
 
-def _read(fd: int) -> bytes:
-    chunks: list[Any] = []
-    size = 0
+def _read(fd: int, answer: bytearray) -> None:
     while chunk := nb_read(fd, 65536):
-        size += len(chunk)
-        if size > RESULT_MAX_BYTES:
+        answer += chunk
+        if len(answer) > RESULT_MAX_BYTES:
             raise InternalError("cannot load the configuration: the loader's answer is too long")
-        chunks.append(chunk)
-    return b"".join(chunks)

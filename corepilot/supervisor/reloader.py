@@ -4,7 +4,7 @@ What waits while a reload is under way is one reload, the strongest of those tha
 asked gets its result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import gevent
@@ -163,18 +163,18 @@ class Reloader:
         if self._waiting is not None:  # its greenlet had not begun
             self._waiting.fail(self._stopping())
 
-    def plan(self, location: str | None) -> "tuple[LoadResult, Difference | None]":
+    def plan(self, locations: Sequence[str]) -> "tuple[LoadResult, Difference | None]":
         """What a reload would do. Changes nothing. Switches greenlets.
 
         Args:
-            location: Another configuration than the one that runs, or None.
+            locations: Another configuration than the one that runs, or nothing.
 
         Raises:
             CorepilotError: the loader broke.
         """
         self._app.reserve.release()
         try:
-            result = self._load(location)
+            result = self._load(locations)
             if result.config is None:
                 return result, None
             return result, compare(self._app.configuration, result.config)
@@ -208,7 +208,7 @@ class Reloader:
     def _carry_out(self, reload: Reload) -> None:
         app = self._app
         self._require_running()
-        result = self._load(None)
+        result = self._load(())
         self._require_running()
         if result.config is None:
             self._refuse(reload, [problem.sentence() for problem in result.problems if problem.is_error],
@@ -259,10 +259,13 @@ class Reloader:
         reload.judged.set(report)
         reload.done.set(None)
 
-    def _load(self, location: str | None) -> "LoadResult":
+    def _load(self, locations: Sequence[str]) -> "LoadResult":
         app = self._app
-        request = app.arguments.request(app.environment.current(), location)
-        return load(request, app.reaper, LOAD_DEADLINE_S)
+        request = app.arguments.request(app.environment.current(), locations)
+        result = load(request, app.reaper, LOAD_DEADLINE_S)
+        if result.kept or not locations:
+            app.arguments.kept = result.kept
+        return result
 
     def _commit(self, new: Configuration, audience: Audience, prepared: Prepared, difference: Difference) -> None:
         app = self._app

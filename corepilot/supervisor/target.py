@@ -15,7 +15,7 @@ from corepilot.model.configuration import Configuration
 from corepilot.model.event import GLOBAL, Event
 from corepilot.observers.facts import Facts
 from corepilot.output.log import Log
-from corepilot.sources.paths import absolute_path
+from corepilot.sources.locations import identity_of
 from corepilot.supervisor.arguments import RunArguments
 from corepilot.supervisor.by_hand import NOT_WAITING, Action, Condition, JobsByHand, mark_of_client
 from corepilot.supervisor.difference import Change
@@ -58,7 +58,7 @@ class SupervisorTarget:
         self._app = app
         self._operations = Operations(lambda: app.shutdown.ending)
         self._by_hand = JobsByHand(app.jobs, self._operations, app.shutdown)
-        self.config = absolute_path(app.arguments.location)
+        self.config = identity_of(app.arguments.locations)
 
     def status(self) -> dict[str, object]:
         """Everything `corepilot status` shows."""
@@ -163,9 +163,9 @@ class SupervisorTarget:
         text = self._app.reloader.ask(mode).await_judged()
         return ReloadOutcome(ok=not text, text=text)
 
-    def plan(self, location: str | None) -> PlanOutcome:
+    def plan(self, locations: Sequence[str]) -> PlanOutcome:
         """What a reload would do, or one with another configuration."""
-        result, difference = self._app.reloader.plan(location)
+        result, difference = self._app.reloader.plan(locations)
         if difference is None:
             return PlanOutcome(ok=False, text="".join(problem.text() + "\n" for problem in result.problems), changes=[])
         return PlanOutcome(ok=True, text="", changes=[_planned(change) for change in difference.changes])

@@ -52,7 +52,7 @@ class Outlet:
         """
         call = self.boundary.call
         call("start", self._sink.start, allowed=(OSError,))
-        self.address = call("address", lambda: self._sink.address, judge=_no_address)
+        self.address = self.boundary.masked(call("address", lambda: self._sink.address, judge=_no_address))
         interval_s = call("interval_s", lambda: self._sink.interval_s, judge=_no_interval)
         if type(self._sink).observe is not Sink.observe:
             self._feed = Feed(self)

@@ -16,7 +16,8 @@ CASES: list[dict[str, Any]] = json.loads((DATA / "CASES.json").read_text(encodin
 
 def load(case: dict[str, Any]) -> LoadResult:
     environment = {"PATH": PATH, **case.get("environment", {})}
-    return collect(start(LoadRequest(str(DATA / case["file"]), environment, judge_machine=False, hostname="host")), 20)
+    request = LoadRequest((str(DATA / case["file"]),), environment, judge_machine=False, hostname="host")
+    return collect(start(request), 20)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{number}-{case['file']}" for number, case in enumerate(CASES)])

@@ -1,6 +1,5 @@
 import shutil
 import socket as native
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import gevent
 import pytest
 from gevent import ssl
 from http_script import ScriptedServer, read_request, stay
+from papers import authority, certificate, openssl
 
 from corepilot.http.client import Client
 from corepilot.http.errors import HttpConnectError, HttpTimeoutError
@@ -17,39 +17,15 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 MakeClient = Callable[..., Client]
 
 
-def _openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
-
-
-def _authority(folder: Path, name: str) -> None:
-    _openssl(
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-        "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem", "-subj", f"/CN={name}",
-    )  # fmt: skip
-
-
-def _certificate(folder: Path, name: str, authority: str, alternative: str) -> None:
-    (folder / f"{name}.ext").write_text(f"subjectAltName={alternative}\n")
-    _openssl(
-        "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-        "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.csr", "-subj", f"/CN={name}",
-    )  # fmt: skip
-    _openssl(
-        "x509", "-req", "-in", folder / f"{name}.csr", "-days", "2", "-CAcreateserial",
-        "-CA", folder / f"{authority}.pem", "-CAkey", folder / f"{authority}.key",
-        "-extfile", folder / f"{name}.ext", "-out", folder / f"{name}.pem",
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two authorities; a server's certificate and a client's, signed by the first."""
     folder = tmp_path_factory.mktemp("tls")
-    _authority(folder, "ours")
-    _authority(folder, "theirs")
-    _certificate(folder, "server", "ours", "IP:127.0.0.1,DNS:consul.test")
-    _certificate(folder, "elsewhere", "ours", "DNS:elsewhere.test")
-    _certificate(folder, "client", "ours", "DNS:client.test")
+    authority(folder, "ours")
+    authority(folder, "theirs")
+    certificate(folder, "server", "ours", "IP:127.0.0.1,DNS:consul.test")
+    certificate(folder, "elsewhere", "ours", "DNS:elsewhere.test")
+    certificate(folder, "client", "ours", "DNS:client.test")
     return folder
 
 
@@ -96,7 +72,7 @@ def test_a_server_with_a_certificate_of_the_named_authority(papers: Path, make_c
 
 def test_a_directory_of_authorities(papers: Path, make_client: MakeClient, tmp_path: Path) -> None:
     shutil.copy(papers / "ours.pem", tmp_path / "ours.pem")
-    _openssl("rehash", tmp_path)
+    openssl("rehash", tmp_path)
     with TlsServer(papers) as server:
         assert make_client(server.origin, ca_path=str(tmp_path)).request("GET", "/", deadline_s=10).status == 200
 
@@ -159,7 +135,7 @@ def test_a_file_that_cannot_be_used(make_client: MakeClient, tmp_path: Path, con
 
 def test_an_encrypted_key_is_an_error_and_no_question(papers: Path, make_client: MakeClient, tmp_path: Path) -> None:
     locked = tmp_path / "locked.key"
-    _openssl("ec", "-in", papers / "client.key", "-aes256", "-passout", "pass:x", "-out", locked)
+    openssl("ec", "-in", papers / "client.key", "-aes256", "-passout", "pass:x", "-out", locked)
     with TlsServer(papers) as server, pytest.raises(HttpConnectError):
         make_client(
             server.origin,

@@ -26,7 +26,7 @@ GOOD = '{ discovery: false, jobs: [ { name: "{{ .NAME }}", exec: "/bin/true" } ]
 def request(text: str, directory: Path, **environment: str) -> LoadRequest:
     file = directory / "app.json5"
     file.write_text(text, encoding="utf-8")
-    return LoadRequest(str(file), {"PATH": PATH, **environment}, judge_machine=False, hostname="host")
+    return LoadRequest((str(file),), {"PATH": PATH, **environment}, judge_machine=False, hostname="host")
 
 
 def spawned(data: bytes) -> "subprocess.CompletedProcess[bytes]":
@@ -73,7 +73,7 @@ def test_a_forked_loader_answers_as_one_in_the_process(tmp_path: Path) -> None:
 
 def test_only_rendering(tmp_path: Path) -> None:
     asked = request("not json: {{ .NAME }}\n", tmp_path, NAME="é")
-    only = LoadRequest(asked.location, asked.environment, render_only=True)
+    only = LoadRequest(asked.locations, asked.environment, render_only=True)
     result = collect(start(only), 20)
     assert (result.config, result.problems, result.rendered) == (None, [], "not json: é\n")
 
@@ -330,7 +330,7 @@ def test_the_loader_imports_nothing_heavy(tmp_path: Path) -> None:
     program = (
         "import sys; from corepilot.config.loading import loader, light_marshmallow; "
         "light_marshmallow.import_marshmallow(); "
-        f"asked = loader.LoadRequest({str(tmp_path / 'app.json5')!r}, {{'PATH': '/bin'}}, judge_machine=False); "
+        f"asked = loader.LoadRequest(({str(tmp_path / 'app.json5')!r},), {{'PATH': '/bin'}}, judge_machine=False); "
         "result = loader.load(asked); assert result.config, result.problems; print(*sorted(sys.modules))"
     )
     request('{ discovery: "embedded", jobs: [ { name: "a", exec: "/bin/true" } ] }', tmp_path)

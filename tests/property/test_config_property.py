@@ -71,7 +71,7 @@ def settings_of(section: Section) -> st.SearchStrategy[Any]:
 def loaded(text: str, **request: Any) -> LoadResult:
     FILE.write_text(text, encoding="utf-8", newline="")
     environment = {"PATH": PATH, "API_TOKEN": "hunter22hunter22"}
-    return load(LoadRequest(str(FILE), environment, hostname="host", **{"judge_machine": False, **request}))
+    return load(LoadRequest((str(FILE),), environment, hostname="host", **{"judge_machine": False, **request}))
 
 
 def check(text: str, result: LoadResult) -> None:
@@ -91,7 +91,7 @@ def check(text: str, result: LoadResult) -> None:
         assert len(problem.source_line) <= WIDTH
         assert problem.caret <= len(problem.source_line) + 1
         json.dumps(problem.to_json())
-    assert decode_result(encode_result(result), LoadRequest("x", {})) == result
+    assert decode_result(encode_result(result), LoadRequest(("x",), {})) == result
     if result.config is not None:
         assert decode(encode(result.config)) == result.config
 

@@ -73,7 +73,7 @@ def test_the_result_loads(tmp_path: Path, config: dict[str, Any], program: list[
     (tmp_path / "new").write_text(text)
     for variables in ({}, {key.upper(): "1" for key in config}):
         environment = {"PATH": os.defpath, **variables}
-        request = LoadRequest(str(tmp_path / "new"), environment, judge_machine=False, hostname="h")
+        request = LoadRequest((str(tmp_path / "new"),), environment, judge_machine=False, hostname="h")
         result = load(request, lambda _: None)
         assert [problem.sentence() for problem in result.problems if problem.is_error] == []
     for decision in decisions(text):

@@ -16,7 +16,7 @@ from corepilot.errors import ConfigError
     [["-c", "a.json5"], ["-ca.json5"], ["--config", "a.json5"], ["--config=a.json5"]],
 )
 def test_the_ways_to_give_a_value(words: list[str]) -> None:
-    assert parse(COMMANDS["status"], words).config == "a.json5"
+    assert parse(COMMANDS["status"], words).config == ["a.json5"]
 
 
 def test_repeated_options_and_positionals_keep_their_order() -> None:
@@ -30,7 +30,7 @@ def test_repeated_options_and_positionals_keep_their_order() -> None:
     ("command", "words", "message"),
     [
         ("check", ["--her", "f"], "cannot use option '--her' with check: unknown; did you mean '--here'?"),
-        ("status", ["-c"], "cannot use -c without a value: -c FILE"),
+        ("status", ["-c"], "cannot use -c without a value: -c LOCATION"),
         (
             "ping",
             ["x"],
@@ -93,16 +93,17 @@ def test_where_a_configuration_is_looked_for(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(files, "PLACES", (str(tmp_path / "etc1"), str(tmp_path / "etc2")))
     monkeypatch.chdir(tmp_path)
     variables = {"COREPILOT": "from-corepilot", "CONTAINERPILOT": "from-containerpilot"}
-    assert files.locate("given", variables, pid_1=False) == "given"
-    assert files.locate(None, variables, pid_1=False) == "from-corepilot"
-    assert files.locate(None, {"COREPILOT": "", "CONTAINERPILOT": "file:///x"}, pid_1=False) == "file:///x"
+    assert files.locate(["given"], variables, pid_1=False) == (("given",), False)
+    assert files.locate(["a", "", "b"], variables, pid_1=False) == (("a", "b"), False)
+    assert files.locate([], variables, pid_1=False) == (("from-corepilot",), False)
+    assert files.locate([], {"COREPILOT": "", "CONTAINERPILOT": "file:///x"}, pid_1=False) == (("file:///x",), True)
     with pytest.raises(ConfigError, match=r"no corepilot\.json5; name one with -c FILE"):
-        files.locate(None, {}, pid_1=False)
+        files.locate([], {}, pid_1=False)
     (tmp_path / "corepilot.json5").touch()
-    assert files.locate(None, {}, pid_1=False) == "corepilot.json5"
+    assert files.locate([], {}, pid_1=False) == (("corepilot.json5",), False)
     with pytest.raises(ConfigError):
-        files.locate(None, {}, pid_1=True)
+        files.locate([], {}, pid_1=True)
     (tmp_path / "etc2").touch()
-    assert files.locate(None, {}, pid_1=True) == str(tmp_path / "etc2")
+    assert files.locate([], {}, pid_1=True) == ((str(tmp_path / "etc2"),), False)
     (tmp_path / "etc1").touch()
-    assert files.locate(None, {}, pid_1=True) == str(tmp_path / "etc1")
+    assert files.locate([], {}, pid_1=True) == ((str(tmp_path / "etc1"),), False)

@@ -20,7 +20,7 @@ from corepilot.model.plugin import Options, PluginReference, Secret
 from corepilot.model.trigger import AllOf, Never, OnInterval, When
 
 REQUEST = LoadRequest(
-    "app.json5",
+    ("app.json5",),
     {"A": "b", "ODD": "\udcff\U0001f600"},
     "embedded:path=/x",
     strict=True,

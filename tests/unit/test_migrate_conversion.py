@@ -303,6 +303,6 @@ def test_versions_are_told_apart() -> None:
 def test_the_result_loads(tmp_path: Any) -> None:
     (tmp_path / "new").write_text(text_of(TEMPLATED, "app"))
     environment = {"NAME": "web", "PORT": "8080", "CONSUL": "c", "PATH": "/bin"}
-    request = LoadRequest(str(tmp_path / "new"), environment, judge_machine=False, hostname="h")
+    request = LoadRequest((str(tmp_path / "new"),), environment, judge_machine=False, hostname="h")
     result = load(request, lambda _: None)
     assert [problem.sentence() for problem in result.problems if problem.is_error] == []

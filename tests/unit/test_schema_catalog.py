@@ -306,7 +306,7 @@ def test_a_plugin_that_is_not_installed_depends_on_the_machine(tmp_path: Path, p
     [
         ("consl", ['did you mean "consul"?']),
         ("Etcd", ['did you mean "etcd"?', "pip install corepilot-etcd"]),
-        ("nosuchthing", ["pip install DISTRIBUTION"]),
+        ("nosuchthing", ["install the distribution that brings it"]),
     ],
 )
 def test_the_nearest_plugin_is_suggested(tmp_path: Path, plugins: Path, name: str, words: list[str]) -> None:

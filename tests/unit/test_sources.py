@@ -11,10 +11,10 @@ import pytest
 
 from corepilot.errors import ConfigError
 from corepilot.plugin.verify import assert_light
-from corepilot.sources import plugin
 from corepilot.sources.descriptors import named_descriptors
 from corepilot.sources.file import FileSource, _bytes, read, world_writable
-from corepilot.sources.source import MAX_BYTES, Source, SourceError
+from corepilot.sources.plugins import file as plugin
+from corepilot.sources.source import MAX_BYTES, Source, SourceContext, SourceError, SourceText
 
 SOON_S = 10.0
 
@@ -51,7 +51,9 @@ def test_reads_paths_and_file_urls(here: Path, location: str) -> None:
 
 def test_the_class_is_a_source(here: Path) -> None:
     source: Source = FileSource()
-    assert source.read("app.json5", SOON_S).path == str(here / "app.json5")
+    found = source.read("app.json5", SourceContext(SOON_S))
+    assert isinstance(found, SourceText)
+    assert found.path == str(here / "app.json5")
 
 
 def test_line_ends_and_byte_order_marks_are_left_as_they_are(here: Path) -> None:
@@ -319,5 +321,5 @@ except SourceError as error:
 
 
 def test_the_plugin_is_light_and_gives_the_class() -> None:
-    assert_light("corepilot.sources.plugin")
+    assert_light("corepilot.sources.plugins.file")
     assert plugin.corepilot_register_source() is FileSource

@@ -54,15 +54,23 @@ def masked(line: str, secrets: Iterable[str] = ()) -> str:
     return _without_passwords(_flag_value.sub(_mask_after_flag, _secret_text.sub(_mask, line)))
 
 
-def hide(problems: Iterable[Problem], environment: Mapping[str, str]) -> None:
-    """Mask passwords in URLs, and the values of secret variables, in all that problems say, whoever put them there."""
-    secrets = secret_values(environment)
+def hide(problems: Iterable[Problem], environment: Mapping[str, str], secrets: Iterable[str] = ()) -> None:
+    """Mask passwords in URLs, and secrets, in all that problems say, whoever put them there.
+
+    Args:
+        problems: What is going to be shown.
+        environment: Its variables that are named like secrets are secret.
+        secrets: What else is: the values that options refer to.
+    """
+    named = secret_values(environment)
+    referred = sorted({line for one in secrets for line in one.splitlines() if len(line) >= _SHORTEST}, key=len)
     for problem in problems:
-        for name in ("message", "hint", "path", "job"):
+        for name in ("message", "hint", "path", "job", "source_line", "rendered_line"):
             text: str = getattr(problem, name)
-            for secret in secrets:
+            excerpted = name.endswith("_line")  # secrets that are known by name are masked already
+            for secret in (*reversed(referred), *(() if excerpted else named)):
                 text = text.replace(secret, "*" * len(secret))
-            setattr(problem, name, text if name == "path" else _without_passwords(text))
+            setattr(problem, name, text if excerpted or name == "path" else _without_passwords(text))
 
 
 def excerpt(line: str, column: int, secrets: Iterable[str] = (), before: str = "") -> tuple[str, int]:

@@ -3,7 +3,7 @@
 Imports nothing heavy: the supervisor reads problems too, when a reload is refused.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ Severity = Literal["error", "warning"]
 CODES = {
     "source": "the source of the configuration cannot be read",
     "source-open": "others can write the configuration file, and it is read as root",
+    "source-warning": "the source of the configuration warns of something",
     "limit": "loading took more time or memory than it may, or made more text than it may",
     "loader": "the process that loads the configuration ended without an answer",
     "template": "the template cannot be parsed or executed",
@@ -21,6 +22,7 @@ CODES = {
     "not-an-object": "the configuration is not an object",
     "version-2": "the file is a configuration of ContainerPilot 2",
     "duplicate-key": "duplicate key; the last value is used",
+    "name-twice": "a name is twice in one document, and another document has it too, so it cannot be merged",
     "same-id": "two jobs register the same instance id",
     "same-name": "two jobs have the same name, so each receives the other's exit events",
     "unknown-job": "no job has a name that a stopAfter waits for",
@@ -59,6 +61,7 @@ CODES = {
     "plugin-broken": "a plugin is installed that cannot be used",
     "bad-option": "a plugin refuses the combination of its options",
     "env-ignored": "a variable holds a value that is not understood and is ignored",
+    "env-missing": "a variable that an option refers to is not set",
     "file-missing": "a file or directory that is named is not there or cannot be read",
 }
 """Every code of a problem, and what it means. Codes do not change between releases."""
@@ -73,7 +76,7 @@ class Problem:
         code: One of CODES.
         message: What cannot be done, and the rule that is broken. Lower case, one sentence, no secret.
         hint: What to do next, or "".
-        file: The file as the user named it; "" for a problem that no file caused, such as one of `--discovery`.
+        file: The document as the user named it; "" for a problem that no file caused, such as one of `--discovery`.
         line: In the file as it was written, from 1; 0 for a problem of the whole file.
         column: In that line, in characters, from 1; 0 as for `line`.
         path: The key: "jobs[0].health.ttl"; "" for the whole file.
@@ -152,6 +155,12 @@ class Problem:
         return cls(**{**plain, "unset": tuple(plain.get("unset", ()))})
 
 
-def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Sorted by place: those of the whole file first, then by line and column, errors before warnings of one place."""
-    return sorted(problems, key=lambda one: (one.line, one.column, one.severity, one.path))
+def in_order(problems: Iterable[Problem], documents: Sequence[str] = ()) -> list[Problem]:
+    """Sorted by place: those of the whole first, then by line and column, errors before warnings of one place.
+
+    Args:
+        problems: The problems.
+        documents: The names of the documents, where there are several: the first ones come first.
+    """
+    order = {name: index for index, name in enumerate(documents)} if len(documents) > 1 else {}
+    return sorted(problems, key=lambda one: (order.get(one.file, -1), one.line, one.column, one.severity, one.path))

@@ -1,11 +1,11 @@
-"""From a key's path or an offset in the rendered text to the place in the file that the user wrote."""
+"""From a key's path or an offset in the rendered text to the place in the document that the user wrote."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from corepilot.config.diagnostics.documents import SourceDocument, document_at
 from corepilot.config.diagnostics.problems import Problem, Severity
 from corepilot.config.text.json5_document import Node
-from corepilot.gotemplate import Rendered
 
 Path = tuple[str | int, ...]
 """Keys and indexes from the top of the configuration."""
@@ -40,42 +40,50 @@ class SourceMap:
     """Makes problems that know where they are.
 
     Args:
-        file: The file as the user named it.
-        source: Its text.
-        rendered: What the template made of it; None while there is nothing rendered.
-        root: The parsed text; None while there is nothing parsed.
+        documents: At least one; only the first is looked at while they have not been merged.
+        root: The parsed text, of all documents; None while there is nothing parsed.
         environment: The template's; secrets in it are masked in the lines that are shown.
+        name: What a problem of the whole configuration names; the document's name if there is one.
     """
 
     def __init__(
         self,
-        file: str,
-        source: str,
-        rendered: Rendered | None = None,
+        documents: Sequence[SourceDocument],
         root: Node | None = None,
         environment: Mapping[str, str] | None = None,
+        name: str = "",
     ) -> None:
-        self._file = file
-        self._lines = source.split("\n")
-        self._rendered = rendered
+        self._documents = documents
         self._root = root
         self._environment = environment or {}
+        self._name = documents[0].name if len(documents) == 1 else name
 
     def whole(
-        self, code: str, message: str, hint: str = "", *, severity: Severity = "error", machine: bool = False
+        self,
+        code: str,
+        message: str,
+        hint: str = "",
+        *,
+        severity: Severity = "error",
+        machine: bool = False,
+        document: int | None = None,
     ) -> Problem:
-        """A problem of the whole file."""
-        return Problem(severity, code, message, hint, self._file, machine=machine)
+        """A problem of the whole configuration, or of one whole document."""
+        name = self._name if document is None else self._documents[document].name
+        return Problem(severity, code, message, hint, name, machine=machine)
 
     def nowhere(self, code: str, message: str, hint: str = "") -> Problem:
-        """An error that the file has no part in."""
+        """An error that no document has a part in."""
         return Problem("error", code, message, hint)
 
-    def in_source(self, code: str, message: str, line: int, column: int, hint: str = "") -> Problem:
-        """An error at a line and column of the file."""
-        problem = Problem("error", code, message, hint, self._file, line, column)
+    def in_source(
+        self, code: str, message: str, line: int, column: int, hint: str = "", *, document: int = 0
+    ) -> Problem:
+        """An error at a line and column of a document."""
+        written = self._documents[document]
+        problem = Problem("error", code, message, hint, written.name, line, column)
         problem.source_line, problem.caret = self._excerpt(
-            self._line(line), column, "\n".join([*self._lines[max(0, line - 6) : line - 1], ""])
+            written.line(line), column, "\n".join([*written.lines[max(0, line - 6) : line - 1], ""])
         )
         return problem
 
@@ -90,7 +98,7 @@ class SourceMap:
         severity: Severity = "error",
         around: bool = False,
     ) -> Problem:
-        """A problem with a part of the rendered text, shown where the file has what made it.
+        """A problem with a part of the rendered text, shown where the document has what made it.
 
         Args:
             code: One of CODES.
@@ -101,15 +109,18 @@ class SourceMap:
             severity: See Problem.
             around: Something may be missing at this place: what is beside it, but for blanks, belongs to it.
         """
-        assert self._rendered is not None  # noqa: S101  - offsets come from the rendered text
-        text = self._rendered.text
-        origin = self._rendered.origin(start)
-        problem = self.in_source(code, message, origin.line, origin.column, hint)
+        index = document_at(self._documents, start)
+        written = self._documents[index]
+        rendered = written.rendered
+        start, end = start - written.start, end - written.start
+        text = rendered.text
+        origin = rendered.origin(start)
+        problem = self.in_source(code, message, origin.line, origin.column, hint, document=index)
         problem.severity = severity
         begin = text.rfind("\n", 0, start) + 1
         stop = text.find("\n", start)
         stop = stop if stop >= 0 else len(text)
-        line, source = text[begin:stop], self._line(origin.line)
+        line, source = text[begin:stop], written.line(origin.line)
         same = source[origin.column - 1 :].startswith(text[start : min(end, stop)])
         if around or not same or origin.action is not None:
             if line.strip() != source.strip():
@@ -121,7 +132,7 @@ class SourceMap:
                 problem.rendered_number = number
             if around:
                 start, end = len(text[:start].rstrip()), len(text) - len(text[end:].lstrip())
-            problem.unset = tuple(self._rendered.unset_near(start, end))
+            problem.unset = tuple(rendered.unset_near(start, end))
         return problem
 
     def on(
@@ -154,7 +165,7 @@ class SourceMap:
         return problem
 
     def has(self, path: Path) -> bool:
-        """Whether the file has something at a path."""
+        """Whether the configuration has something at a path."""
         return self._node(path) is not None
 
     def job(self, path: Path) -> str:
@@ -165,9 +176,13 @@ class SourceMap:
         return node.value if node is not None and node.kind == "string" else ""
 
     def line_of(self, offset: int) -> int:
-        """The line of the file that made a place of the rendered text."""
-        assert self._rendered is not None  # noqa: S101  - offsets come from the rendered text
-        return int(self._rendered.origin(offset).line)
+        """The line of its document that made a place of the rendered text."""
+        written = self._documents[document_at(self._documents, offset)]
+        return int(written.rendered.origin(offset - written.start).line)
+
+    def place_of(self, offset: int) -> str:
+        """Document and line of a place of the rendered text: `30-c.json5:3`."""
+        return f"{self._documents[document_at(self._documents, offset)].name}:{self.line_of(offset)}"
 
     def _excerpt(self, line: str, column: int, before: str) -> tuple[str, int]:
         from corepilot.config.diagnostics.excerpts import (  # only where there is something to show
@@ -176,9 +191,6 @@ class SourceMap:
         )
 
         return excerpt(line, column, secret_values(self._environment), before)
-
-    def _line(self, number: int) -> str:
-        return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
 
     def _node(self, path: Path) -> Node | None:
         found, depth, _ = self._walk(path)

@@ -4,7 +4,8 @@ The bytes are `marshal`'s: the same interpreter writes and reads them, and it ke
 surrogates that stand for bytes of the environment that are not UTF-8.
 
 An answer begins with one letter for each stage that was reached, so that the death of the loader can be explained; what
-is imported for a plugin has the plugin's name after the letter, as `p<backend 'note' (corepilot-note 1.2)>`.
+is imported for a plugin has the plugin's name after the letter, as `p<backend 'note' (corepilot-note 1.2)>`, and of
+several locations that are read each has its own, as `l<https://config.example/app.json5>`.
 
 On the boot path: problems are imported where there are some.
 """
@@ -33,7 +34,7 @@ ANSWER_MAX_BYTES = 32 * 1024 * 1024
 READING, RENDERING, PARSING, JUDGING = b"s", b"t", b"j", b"r"
 """The stages."""
 
-_PLUGIN, _PLUGIN_END = b"p<", b">"
+_PLUGIN, _LOCATION, _END = b"p<", b"l<", b">"
 _ANSWER = b"="
 _DOING = {
     READING: ("reading it", "look at what is behind this path"),
@@ -43,11 +44,15 @@ _DOING = {
 }
 
 
+Kept = tuple[tuple[str, tuple[tuple[str, str, str | None, tuple[str, ...], str], ...]], ...]
+"""Locations, and of each the texts that have a version: the arguments of `corepilot.sources.source.SourceText`."""
+
+
 class LoadRequest(Value):
     """What to load.
 
     Attributes:
-        location: A path, a `file://` URL, or what another source understands.
+        locations: Each a path, a `file://` URL, or what another source understands; at least one.
         environment: The jobs' environment: template data, and what plugin options are filled from.
         discovery: What `--discovery` or `$COREPILOT_DISCOVERY` says: `NAME[:OPTION=VALUE[,OPTION=VALUE]]` or `none`; or
             None.
@@ -56,15 +61,19 @@ class LoadRequest(Value):
         strict: Whether warnings, other than those that depend on the machine, are errors.
         hostname: The host's name: what instance ids end with.
         render_only: Whether to stop when the template is rendered, as ContainerPilot's `-template` does.
+        paths_only: Whether a location is the path of a file, or a `file://` URL, whatever it looks like.
+        known: What a result of an earlier request says in `kept`.
     """
 
-    location: str
+    locations: tuple[str, ...]
     environment: dict[str, str]
     discovery: str | None = None
     judge_machine: bool = True
     strict: bool = False
     hostname: str = ""
     render_only: bool = False
+    paths_only: bool = False
+    known: Kept = ()
 
 
 class LoadResult(Value):
@@ -74,25 +83,37 @@ class LoadResult(Value):
         config: The configuration; None if there is an error, or if only rendering was asked for. Holds secrets.
         problems: All that is wrong, in the order of the file.
         rendered: The rendered text, where only that was asked for. Holds secrets.
+        kept: What the sources want to be told again when they are asked next. Holds secrets.
     """
 
     config: Configuration | None
     problems: list[Problem]
     rendered: str | None = None
+    kept: Kept = ()
 
 
 def importing(plugin: str) -> bytes:
     """The stage of importing a plugin, such as "backend 'note' (corepilot-note 1.2)"; the last stage follows again."""
-    name = "".join(one for one in plugin if one.isprintable() and one not in "<>=")
-    return _PLUGIN + name.encode("utf-8", "replace") + _PLUGIN_END
+    return _PLUGIN + _inside(plugin) + _END
+
+
+def reading(location: str) -> bytes:
+    """The stage of reading one of several locations, or one that is not a file."""
+    return _LOCATION + _inside(location) + _END
+
+
+def _inside(text: str) -> bytes:
+    return "".join(one for one in text if one.isprintable() and one not in "<>=").encode("utf-8", "replace")
 
 
 def _doing(stages: bytes) -> tuple[str, str]:
     """What the loader did last, and what to look at."""
-    if stages.endswith(_PLUGIN_END):
-        name = stages.rpartition(_PLUGIN)[2].removesuffix(_PLUGIN_END).decode("utf-8", "replace")
-        return f"importing {name}", "it is this plugin that does so; leave it out, and tell its author"
-    return _DOING.get(stages[-1:], ("starting the loader", "look at the messages above"))
+    if not stages.endswith(_END):
+        return _DOING.get(stages[-1:], ("starting the loader", "look at the messages above"))
+    what = stages[stages.rfind(b"<") + 1 : -1].decode("utf-8", "replace")
+    if stages[: stages.rfind(b"<") + 1].endswith(_LOCATION):
+        return f"reading {what}", "look at what is behind this location"
+    return f"importing {what}", "it is this plugin that does so; leave it out, and tell its author"
 
 
 def encode_request(request: LoadRequest) -> bytes:
@@ -111,7 +132,8 @@ def decode_request(data: bytes) -> LoadRequest:
 
 def encode_result(result: LoadResult) -> bytes:
     """A result as the end of the loader's answer."""
-    return _ANSWER + marshal.dumps((encode(result.config), [one.to_json() for one in result.problems], result.rendered))
+    problems = [one.to_json() for one in result.problems]
+    return _ANSWER + marshal.dumps((encode(result.config), problems, result.rendered, result.kept))
 
 
 def decode_result(
@@ -128,8 +150,8 @@ def decode_result(
     stages, found, body = answer.partition(_ANSWER)
     if found:
         try:
-            config, problems, rendered = marshal.loads(body)  # noqa: S302  - our own child wrote it
-            return LoadResult(decode_in_slices(config, pause), _problems(problems), rendered)
+            config, problems, rendered, kept = marshal.loads(body)  # noqa: S302  - our own child wrote it
+            return LoadResult(decode_in_slices(config, pause), _problems(problems), rendered, kept)
         except (EOFError, ValueError, TypeError, KeyError):
             pass  # it died while it wrote
     return unanswered(request, stages, status)
@@ -157,7 +179,7 @@ def unanswered(request: LoadRequest, stages: bytes, status: int | None = None, d
         ended = "was killed by signal %d" if status is not None and status > 128 else "ended with exit status %d"
         how = "ended" if status is None else ended % (status - 128 if status > 128 else status)
         why = f"{doing} did not end: the loader {how}"
-        if not stages.endswith(_PLUGIN_END):
+        if not stages.endswith(_END):
             hint = "this is a bug of corepilot"
     return refused(request, code, why, hint)
 
@@ -165,9 +187,10 @@ def unanswered(request: LoadRequest, stages: bytes, status: int | None = None, d
 def refused(request: LoadRequest, code: str, why: str, hint: str) -> LoadResult:
     """The result for a load that came to nothing for a reason that has no place in the file."""
     from corepilot.config.diagnostics.problems import Problem
+    from corepilot.sources.locations import all_shown
 
-    message = f"cannot load {request.location}: {why}"
-    return LoadResult(None, [Problem("error", code, message, hint, request.location)])
+    locations = all_shown(request.locations)
+    return LoadResult(None, [Problem("error", code, f"cannot load {locations}: {why}", hint, locations)])
 
 
 def overrun(request: LoadRequest, stages: bytes, *, memory: bool) -> LoadResult:

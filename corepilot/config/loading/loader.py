@@ -47,6 +47,7 @@ __all__ = [
     "main",
     "serve",
     "start",
+    "unanswered",
 ]
 
 _WALL_S = 30
@@ -144,7 +145,7 @@ def collect(child: LoaderChild, deadline_s: float, wakeup_fd: int | None = None)
         left = deadline - time.monotonic()
         if left <= 0:
             abandon(child)
-            return unanswered(child.request, bytes(child.answer[:8]), deadline_s=deadline_s)
+            return unanswered(child.request, bytes(child.answer).partition(b"=")[0], deadline_s=deadline_s)
         ready = {fd for fd, _ in poller.poll(left * 1000 + 1)}
         if child.fd in ready and _read(child):
             status = _end(child)
@@ -191,7 +192,7 @@ def _be_child(request: LoadRequest, out: int) -> None:
         kernel.reset_dispositions(to_run_python=True)
         kernel.unblock_signals()
         first = 3
-        for kept in sorted((out, *named_descriptors((request.location,)))):
+        for kept in sorted((out, *named_descriptors(request.locations))):
             os.closerange(first, kept)
             first = kept + 1
         os.closerange(first, _DESCRIPTORS)

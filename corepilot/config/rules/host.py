@@ -15,6 +15,9 @@ class Host:
         hostname: The host's name.
         importing: Told of each plugin before something of it is imported, and "" afterwards: what it does to this
             process is then known to be its doing.
+
+    Attributes:
+        secrets: What options have referred to: no message may show it.
     """
 
     def __init__(
@@ -23,6 +26,7 @@ class Host:
         self.environment = environment
         self.hostname = hostname
         self.importing = importing
+        self.secrets: list[str] = []
         self._addresses: list[InterfaceAddress] | None = None
         self._chosen: dict[tuple[str, ...], str] = {}
         self._program_faults: dict[str, str] = {}

@@ -33,8 +33,7 @@ def judge(
     """
     _judge_duplicates(document, verdict)
     if document.root.kind != "object":
-        rule = f"it is {_ARTICLES[document.root.kind]}, not an object"
-        verdict.complain((), Complaint("not-an-object", rule, "write { jobs: [ … ] }"))
+        verdict.complain((), not_an_object(document.root.kind))
         return None
     old = judge_version(document.root, verdict.source_map, location)
     if old is not None:
@@ -69,6 +68,11 @@ def judge(
         observers=observers,
         location=location,
     )
+
+
+def not_an_object(kind: str) -> Complaint:
+    """The complaint about a document that is not an object."""
+    return Complaint("not-an-object", f"it is {_ARTICLES[kind]}, not an object", "write { jobs: [ … ] }")
 
 
 _ARTICLES = {"null": "null", "bool": "true or false", "number": "a number", "string": "a text", "array": "an array"}

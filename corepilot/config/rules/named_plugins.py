@@ -116,6 +116,9 @@ def plugin_of(kind: str, named: NamedPlugin, verdict: Verdict, host: Host) -> Pl
             hint = f"correct it: without it nothing is registered in {named.name}, and nothing watched"
             said = Complaint(complaint.code, complaint.rule, hint) if spared else complaint
             report.about_option(path, said, judged.sources.get(path, ""), warning=spared)
+        for path, complaint in judged.missing:
+            report.about_option(path, complaint, depends=True)
+        host.secrets += judged.secrets
         for path, complaint in judged.ignored:
             report.about_option(path, complaint, warning=True)
         for path, value, what in judged.paths:
@@ -142,11 +145,9 @@ def _not_found(kind: Kind, named: NamedPlugin, error: PluginError) -> Complaint:
     near = None if named.name in shipped else nearest(named.name.lower(), sorted({*names, *shipped}))
     hints = [f'did you mean "{near}"?'] if near else []
     # Only what we publish is named: a guessed distribution is whoever's has registered that name.
-    distribution = named.extra or shipped.get(near or named.name, "DISTRIBUTION")
+    distribution = named.extra or shipped.get(near or named.name)
     if near is None or near not in names:
-        hints.append(
-            f"{'install its distribution' if distribution == 'DISTRIBUTION' else 'install it'}: {_pip(distribution)}"
-        )
+        hints.append(f"install it: {_pip(distribution)}" if distribution else "install the distribution that brings it")
     return Complaint("plugin-missing", rule, " ".join(hints))
 
 

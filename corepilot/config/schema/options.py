@@ -6,11 +6,12 @@ null is like no key, all that is wrong at once. See `corepilot.plugin.option` fo
 
 import dataclasses
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from corepilot.config.diagnostics.complaints import Complaint, flattened, shown
 from corepilot.config.schema.fields import Choice, Duration, Flag, Number, Setting, Text, Texts, Whole
+from corepilot.config.schema.secret_references import KEYS, References
 from corepilot.config.schema.sections import Object, Section, load
 from corepilot.model.plugin import Options, Secret
 from corepilot.plugin.options import OptionError, OptionInfo, build, info_of
@@ -18,6 +19,13 @@ from corepilot.plugin.options import OptionError, OptionInfo, build, info_of
 OptionPath = tuple[str | int, ...]
 """Names from the top of a plugin's options."""
 
+_REFERENCE: dict[str, Any] = {
+    "type": "object",
+    "properties": {key: {"type": "string"} for key in KEYS},
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+}
 _TRUTH = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -31,6 +39,8 @@ class Judged(NamedTuple):
         ignored: What in the environment is ignored.
         paths: Options that name files and directories: path, value, "file" or "directory".
         sources: Where values came from that the configuration does not hold: "$CONSUL_HTTP_ADDR".
+        missing: What is referred to and cannot be had on this machine. There are no options then.
+        secrets: What was referred to.
     """
 
     options: Options | None
@@ -38,6 +48,8 @@ class Judged(NamedTuple):
     ignored: list[tuple[OptionPath, Complaint]]
     paths: list[tuple[OptionPath, str, str]]
     sources: dict[OptionPath, str]
+    missing: list[tuple[OptionPath, Complaint]]
+    secrets: list[str]
 
 
 class _Splitting(Texts):
@@ -62,16 +74,22 @@ def judge(kind: type[Any], raw: Mapping[str, Any], environment: Mapping[str, str
     """
     section = section_for(kind, texts=texts)()
     filling = _Filling(environment)
-    data, messages = load(section, filling.fill(kind, raw, ()))
-    complaints = list(flattened(messages))
+    references = References(environment)
+    given = filling.fill(kind, raw, ())
+    if not texts and any(isinstance(one, Mapping) for one in given.values()):
+        given = references.resolve(_texts(kind), given)
+    data, messages = load(section, given)
+    complaints = [*flattened(messages), *references.malformed]
     options = None
-    if not complaints:
+    if not complaints and not references.missing:
         try:
-            options = _options(build(kind, data))
+            options = _options(build(kind, data), references.values)
         except OptionError as error:
             complaints.append((tuple(error.name.split(".")), Complaint("bad-option", str(error))))
     values = data if options is None else options.plain()
-    return Judged(options, complaints, filling.ignored, list(_paths(kind, values, ())), filling.sources)
+    secrets = list(references.values.values())
+    paths = list(_paths(kind, values, ()))
+    return Judged(options, complaints, filling.ignored, paths, filling.sources, references.missing, secrets)
 
 
 def section_for(kind: type[Any], *, texts: bool = False) -> type[Section]:
@@ -103,6 +121,7 @@ def json_schema(kind: type[Any]) -> dict[str, Any]:
             described["default"] = list(field.default) if isinstance(field.default, tuple) else field.default
         if info.secret:
             described["writeOnly"] = True
+            described["anyOf"] = [{"type": described.pop("type", "string")}, _REFERENCE]
         if _is_required(field):
             required.append(field.name)
         properties[field.name] = described
@@ -110,22 +129,30 @@ def json_schema(kind: type[Any]) -> dict[str, Any]:
     return {**schema, "required": required} if required else schema
 
 
-def _options(instance: Any) -> Options:
-    """What an instance of a plugin's `Options` holds."""
-    return Options(
-        tuple(
-            [
-                (field.name, _option(getattr(instance, field.name), secret=info_of(field).secret))
-                for field in dataclasses.fields(instance)
-            ]
-        )
-    )
+def _texts(kind: type[Any]) -> dict[str, Any]:
+    """The options that may hold a reference, for `References.resolve`."""
+    hints = get_type_hints(kind)
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        hint = _without_none(hints[field.name])
+        if hint is str:
+            found[field.name] = None
+        elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            found[field.name] = _texts(hint)
+    return found
 
 
-def _option(value: Any, *, secret: bool) -> Any:
-    if dataclasses.is_dataclass(value):
-        return _options(value)
-    return Secret(value) if secret and isinstance(value, str) else value
+def _options(instance: Any, referred: Collection[OptionPath], path: OptionPath = ()) -> Options:
+    """What an instance of a plugin's `Options` holds. What came by reference is a secret, whatever its author says."""
+    items = []
+    for field in dataclasses.fields(instance):
+        value, where = getattr(instance, field.name), (*path, field.name)
+        if dataclasses.is_dataclass(value):
+            value = _options(value, referred, where)
+        elif isinstance(value, str) and (info_of(field).secret or where in referred):
+            value = Secret(value)
+        items.append((field.name, value))
+    return Options(tuple(items))
 
 
 def _setting(hint: Any, info: OptionInfo, *, texts: bool, required: bool) -> Setting:

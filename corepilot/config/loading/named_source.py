@@ -1,0 +1,100 @@
+"""Reads a location with the source plugin that its scheme names, and says whose fault it is if that does not work."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from corepilot.config.loading.exchange import importing, reading
+from corepilot.errors import PluginError
+from corepilot.plugin.hookspec import KINDS
+from corepilot.plugin.installed import InstalledPlugin, find, scan
+from corepilot.plugin.light import cause, import_light
+from corepilot.sources.locations import shown
+from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, SourceText
+from corepilot.wording.nearest import nearest
+
+_KIND = KINDS["source"]
+
+
+class SourcePluginError(SourceError):
+    """There is no plugin for a scheme, or it cannot be used."""
+
+    def __init__(self, message: str, code: str = "plugin-broken") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def read(scheme: str, location: str, context: SourceContext, reached: Callable[[bytes], None]) -> list[SourceText]:
+    """Find, judge and ask a source.
+
+    Args:
+        scheme: The name of the plugin.
+        location: What to read.
+        context: See `Source.read`.
+        reached: Told of each step before it begins.
+
+    Raises:
+        SourceError: the source says that there is no text.
+        SourcePluginError: the source is missing, or broken.
+    """
+    about = f"cannot read configuration {shown(location)!r}"
+    plugin = _found(scheme, about)
+    title = f"source {plugin.name!r} ({plugin.distribution} {plugin.version}".rstrip() + ")"
+    reached(importing(title))
+    where = f"{about}: {title}"
+    try:
+        source = _class(plugin, where)
+    except PluginError as error:
+        raise SourcePluginError(f"{error}; tell its author") from error
+    reached(reading(shown(location)))
+    try:
+        found: Any = source().read(location, context)
+    except (SourceError, MemoryError):
+        raise
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        said = cause(error, plugin.module)
+        raise SourcePluginError(f"{where}: {plugin.file}: {said}; tell its author") from error
+    return _texts(found, f"{where}: {plugin.file}")
+
+
+def _found(scheme: str, about: str) -> InstalledPlugin:
+    try:
+        return find(_KIND.group, scheme)
+    except PluginError as error:
+        names = sorted({one.name for one in scan(_KIND.group)})
+        if scheme in names:
+            raise SourcePluginError(f"{about}: {str(error).partition(': ')[2]}; uninstall one of them") from error
+        near = nearest(scheme, names)
+        hint = f"did you mean {near}:?" if near else f"if it is a path, write ./{scheme}:…"
+        known = f"no source called {scheme!r} is installed; installed: {', '.join(names)}"
+        raise SourcePluginError(f"{about}: {known}; {hint}", "plugin-missing") from error
+
+
+def _class(plugin: InstalledPlugin, where: str) -> Any:
+    light = import_light(plugin.module, plugin.attribute, _KIND.name, where, plugin.distribution)
+    from corepilot.plugin.manager import Plugins  # it brings pluggy, which no file needs
+
+    return Plugins().implementation(light, _KIND.name, plugin.name, where)
+
+
+def _texts(found: Any, where: str) -> list[SourceText]:
+    """What a source returned, as a list, if it is what the contract says."""
+    texts = [found] if isinstance(found, SourceText) else found
+    if not isinstance(texts, Sequence) or not all(isinstance(one, SourceText) for one in texts):
+        rule = f"read must return a SourceText, or a sequence of them, and returned {type(found).__name__}"
+        raise SourcePluginError(f"{where}: {rule}; tell its author")
+    for one in texts:
+        if not _well_made(one):
+            raise SourcePluginError(f"{where}: a SourceText has attributes of other types than it may; tell its author")
+        if len(one.text) > MAX_BYTES:
+            raise SourcePluginError(f"{where}: {one.name!r} is longer than {MAX_BYTES} bytes; make it smaller")
+    return list(texts)
+
+
+def _well_made(text: SourceText) -> bool:
+    """Whether the attributes have their types: they are sent through a pipe."""
+    return (
+        all(type(one) is str for one in (text.text, text.name, text.version))
+        and (text.path is None or type(text.path) is str)
+        and type(text.warnings) is tuple
+        and all(type(one) is str for one in text.warnings)
+    )

@@ -1,0 +1,1 @@
+"""The light modules of the sources that come with corepilot: what its entry points name."""
