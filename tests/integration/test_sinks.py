@@ -1,5 +1,6 @@
 """Telemetry sinks of a real corepilot: several at once, unreachable ones, reloads, and the stop."""
 
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -74,3 +75,16 @@ def test_statsd_gets_gauges_and_what_counters_have_grown_by(tmp_path: Path, rece
         # The last flush, at the stop, tells what the one before could not know.
         assert corepilot.stop() == 0
         assert receiver.total("shop.hits") == 7
+
+
+def test_jsonl_is_written_and_rotated_and_the_stop_writes_the_last_lines(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    sink = f'sinks: [{{sink: "jsonl", path: "{path}", interval: "1s", maxBytes: 1000, keep: 2}}]'
+    with running(tmp_path, sink, f'{JOB}, {{name: "once", exec: "true"}}') as corepilot:
+        eventually((tmp_path / "metrics.jsonl.2").exists, 20)
+        assert corepilot.status()["sinks"][0]["address"] == str(path)
+        assert corepilot.stop() == 0
+    assert not (tmp_path / "metrics.jsonl.3").exists()
+    last = [json.loads(line) for line in path.read_text().splitlines()]
+    assert ("app", 143) in [(line.get("run"), line.get("status")) for line in last]
+    assert [line for line in last if line.get("metric") == "corepilot_events"]

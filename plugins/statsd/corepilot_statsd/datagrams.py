@@ -23,6 +23,7 @@ class Datagrams:
         self._host, self._port = host, port
         self._socket: socket.socket | None = None
         self._opened_at = 0.0
+        self._failures = 0
 
     def send(self, packet: bytes, until: float) -> None:
         """Send one datagram, whole or not at all. May switch greenlets.
@@ -39,6 +40,7 @@ class Datagrams:
             opened.settimeout(max(until - time.monotonic(), 0.001))
             opened.send(packet)
         except BaseException:
+            self._failures += 1
             self.close()
             raise
 
@@ -54,7 +56,8 @@ class Datagrams:
             return self._socket
         self.close()
         if self._port:
-            address = resolve(self._host, self._port)[0]
+            addresses = resolve(self._host, self._port)
+            address = addresses[self._failures % len(addresses)]  # after a failure it is the next one's turn
             opened = socket.socket(address.family, native.SOCK_DGRAM)
         else:
             address = None
