@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.plan import Plan
+from corepilot.jobs.process import RESTART
 from corepilot.jobs.run import Run, Spawner
 from corepilot.jobs.state import (
     MAIN,
@@ -86,6 +87,7 @@ class Supervision(Spawner):
         registrations: Where services are registered.
         publish: Puts an event on the bus.
         facts: Told of each run's start and end.
+        checked: Told how long each check of a job took, in seconds.
         extend: Told of every stretch of waiting within a stop, in seconds: the stop may last at least that long.
         ended: Told of each job whose stop is over.
         orphans: Processes that have lost their parents.
@@ -102,11 +104,12 @@ class Supervision(Spawner):
         extend: Callable[[float], None],
         *,
         facts: Facts | None = None,
+        checked: Callable[[str, float], None] = lambda _job, _seconds: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(spawner.loop, spawner.reaper, spawner.log, spawner.environment)
         self.registrations, self.publish, self.extend, self.clock = registrations, publish, extend, clock
-        self.facts = facts or Facts(wanted=False)
+        self.facts, self.checked = facts or Facts(wanted=False), checked
         self.ended: Callable[[Actor, Outcome], None] = lambda _actor, _outcome: None
         self.orphans = Orphans(spawner.reaper.is_ours, spawner.loop.now)
         self.timers = Timers(spawner.loop)
@@ -115,7 +118,11 @@ class Supervision(Spawner):
 
 
 class Runner(Actor):
-    """A job that lives. Everything happens in the hub's thread, in callbacks that do not switch."""
+    """A job that lives. Everything happens in the hub's thread, in callbacks that do not switch.
+
+    Attributes:
+        exits: How often its main process has ended, by reason: see `corepilot.telemetry.builtin.JOB_EXITS`.
+    """
 
     def __init__(self, plan: Plan, around: Supervision) -> None:
         super().__init__(plan, around.clock)
@@ -131,6 +138,9 @@ class Runner(Actor):
         self.last_status: int | None = None
         self.started_at: float | None = None
         self._last_pid = 0
+        self._restart_s = 0.0
+        self._checks_began: dict[int, float] = {}
+        self.exits: dict[str, int] = {}
         self.trouble = ""
         self.killed: list[str] = []
 
@@ -144,6 +154,11 @@ class Runner(Actor):
     def waits_until(self) -> float:
         """When the last of the waits is over at the latest that bound its stop; 0 without one."""
         return max([due for timer, (_, due) in self._timers.items() if timer.name in BOUNDING], default=0.0)
+
+    @property
+    def restart_delay_s(self) -> float:
+        """The delay of the restart that it waits for; 0 when it waits for none."""
+        return self._restart_s if RESTART in self._timers else 0.0
 
     def signal(self, number: int, *, group: bool) -> bool:
         """Signal the main process, or its group; whether there was anybody to receive it."""
@@ -225,7 +240,9 @@ class Runner(Actor):
             return
         run.read(self._fields(role, run.pid))
         self._runs[role] = run
-        if role == MAIN:
+        if role != MAIN:
+            self._checks_began[role] = self._around.clock()
+        else:
             self.started_at = self._around.clock()
             self._last_pid = run.pid
             if self._around.facts.wanted:
@@ -234,6 +251,8 @@ class Runner(Actor):
     def _settle(self, stimulus: Exited | Unstarted) -> None:
         if stimulus.role == MAIN and isinstance(stimulus, Exited):
             self._tell_end(stimulus)
+            reason = self._reason(stimulus)
+            self.exits[reason] = self.exits.get(reason, 0) + 1
             self.last_status = stimulus.status
             self.own_exits += not self.state.alone
             self.trouble = stimulus.reason if stimulus.status else ""
@@ -244,6 +263,8 @@ class Runner(Actor):
 
     def _exited(self, role: int, run: Run, status: int) -> None:
         self._trace(role, "end")
+        if role in self._checks_began:
+            self._around.checked(str(self.key), self._around.clock() - self._checks_began.pop(role))
         if run.pipe is not None and run.pipe.open:
             self._hold(run.pipe)
         if status and role == MAIN and not self.state.stopping:
@@ -255,6 +276,15 @@ class Runner(Actor):
             del self._runs[role]
         tail = run.pipe.tail if run.pipe is not None else ""
         self._settle(Exited(role, status, describe_status(status), tail, remains=remains))
+
+    def _reason(self, ended: Exited) -> str:
+        if self._last_pid == 0:
+            return "unstarted"
+        if self.state.stopping:
+            return "stopped"
+        if ended.status == 0:
+            return "success"
+        return "signal" if ended.reason.startswith("signal:") else "failure"
 
     def _tell_end(self, ended: Exited) -> None:
         if self._around.facts.wanted:
@@ -372,6 +402,8 @@ class Runner(Actor):
         else:
             stop = _plain_timer(around.loop, after_s, after_s if every else 0.0, lambda: self._due(timer))
         self._timers[timer] = (stop, around.clock() + after_s)
+        if timer == RESTART:
+            self._restart_s = after_s
         if timer.name in BOUNDING:
             around.extend(after_s)
 
