@@ -39,7 +39,7 @@ def endpoint() -> Endpoint:
     return Endpoint(free_port())
 
 
-def up(corepilot: Corepilot, endpoint: Endpoint) -> Callable[[str, float], float]:
+def up(corepilot: Corepilot, endpoint: Endpoint) -> Callable[..., float]:
     """Wait until the endpoint answers; returns what waits until a sample has at least a value."""
     corepilot.until_ready()
     eventually(endpoint.up)
