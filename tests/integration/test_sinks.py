@@ -231,3 +231,10 @@ def descriptors(pid: int) -> list[str]:
     """Those that are there at a second look, too."""
     first = os.listdir(f"/proc/{pid}/fd")
     return [name for name in first if os.path.lexists(f"/proc/{pid}/fd/{name}")]
+
+
+def test_sinks_alone_keep_nothing_up_and_the_end_is_told(tmp_path: Path, receiver: Receiver) -> None:
+    sinks = f'sinks: [{{sink: "statsd", address: "{receiver.address}", interval: "60s"}}]'
+    with Corepilot(config(sinks, '{name: "once", exec: "true"}'), tmp_path) as corepilot:
+        assert corepilot.wait() == 0
+    assert receiver.total("corepilot_job_exits.once.success") == 1

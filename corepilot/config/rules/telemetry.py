@@ -67,7 +67,7 @@ def telemetry_of(data: Settings, verdict: Verdict, host: Host) -> Telemetry:
 
 def _listen(texts: Any, verdict: Verdict, had: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """The addresses of `telemetry.listen`, of which none may be there already."""
-    found = []
+    found: list[tuple[str, int]] = []
     for index, text in enumerate(texts):
         address, colon, port = text.rpartition(":")
         bare = address[1:-1] if address[:1] == "[" and address[-1:] == "]" else address
