@@ -93,8 +93,10 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 def test_a_flush_that_the_network_holds_up_is_ended_and_is_no_fault(bench: Bench) -> None:
-    never = Flag()
-    outlet = bench.outlet(Scripted(lambda: never.wait() and None))
+    def hang() -> None:
+        Flag().wait()
+
+    outlet = bench.outlet(Scripted(hang))
     wait_for(lambda: outlet.failed >= 2)
     assert outlet.last_error == "no end within 0.1 s"
     assert (outlet.boundary.faults, outlet.boundary.off) == (0, "")
