@@ -51,4 +51,6 @@ def python_with(folder: Path, directory: Path) -> Path:
 
 def unwatched(log: Log) -> Oversight:
     """An oversight that makes boundaries and does not watch the event loop. To be stopped at the end."""
-    return Oversight(gevent.get_hub().loop, log, log.lines, note=lambda _: None, working=lambda _: None)
+    return Oversight(
+        gevent.get_hub().loop, log, log.lines, note=lambda _: None, working=lambda _: None, turned=lambda _: None
+    )

@@ -7,8 +7,16 @@ named with what was expected, and neither the registrar nor `status` ever sees i
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import gevent
+
 from corepilot.discovery.backend import Backend
-from corepilot.errors import BackendError
+from corepilot.errors import (
+    BackendError,
+    BackendRefusedError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    UnknownInstanceError,
+)
 from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
 from corepilot.plugin.boundary import Boundary, PluginFaultError
 
@@ -17,6 +25,14 @@ ADDRESS_MAX = 500
 
 _STATUSES = ("passing", "warning", "critical")
 _ALLOWED: tuple[type[BaseException], ...] = (BackendError,)
+_RESULTS: dict[type[BaseException], str] = {
+    UnknownInstanceError: "unknown",
+    BackendUnavailableError: "unavailable",
+    BackendTimeoutError: "timeout",
+    BackendRefusedError: "refused",
+    gevent.Timeout: "timeout",
+    PluginFaultError: "fault",
+}
 
 
 class GuardedBackend(Backend):
@@ -25,13 +41,20 @@ class GuardedBackend(Backend):
     Args:
         make: Makes the plugin's instance.
         boundary: Its boundary.
+        asked: Told of each call's name and result: ok, unknown, unavailable, timeout, refused, fault or error. Of a
+            watch, of each answer.
 
     Raises:
         PluginFaultError: the instance cannot be made.
     """
 
-    def __init__(self, make: Callable[[], Backend], boundary: Boundary) -> None:  # its own state: there are no options
-        self.boundary = boundary
+    def __init__(  # its own state: there are no options
+        self,
+        make: Callable[[], Backend],
+        boundary: Boundary,
+        asked: Callable[[str, str], None] = lambda _operation, _result: None,
+    ) -> None:
+        self.boundary, self._asked = boundary, asked
         self._backend: Backend = boundary.call("__init__", make)
         self._address = boundary.masked(boundary.call("address", lambda: self._backend.address, judge=_wrong_address))
 
@@ -52,27 +75,43 @@ class GuardedBackend(Backend):
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """See Backend."""
-        self.boundary.call("register", self._backend.register, registration, status, output, allowed=_ALLOWED)
+        self._ask("register", self._backend.register, registration, status, output)
 
     def report(self, instance_id: str, status: Status, output: str, valid_for_s: float) -> None:
         """See Backend."""
-        call = self.boundary.call
-        call("report", self._backend.report, instance_id, status, output, valid_for_s, allowed=_ALLOWED)
+        self._ask("report", self._backend.report, instance_id, status, output, valid_for_s)
 
     def deregister(self, instance_id: str) -> None:
         """See Backend."""
-        self.boundary.call("deregister", self._backend.deregister, instance_id, allowed=_ALLOWED)
+        self._ask("deregister", self._backend.deregister, instance_id)
 
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """See Backend. A list is taken for a tuple; the instances are sorted by id."""
         call = self.boundary.call
-        stream: Iterator[Any] = call("watch", self._backend.watch, query, allowed=_ALLOWED, judge=_no_stream)
-        for found in self.boundary.follow("watch", stream, allowed=_ALLOWED, judge=_wrong_snapshot):
-            yield tuple(sorted(found, key=lambda one: one.id))
+        try:
+            stream: Iterator[Any] = call("watch", self._backend.watch, query, allowed=_ALLOWED, judge=_no_stream)
+            for found in self.boundary.follow("watch", stream, allowed=_ALLOWED, judge=_wrong_snapshot):
+                self._asked("watch", "ok")
+                yield tuple(sorted(found, key=lambda one: one.id))
+        except (BackendError, PluginFaultError) as error:
+            self._asked("watch", _result_of(error))
+            raise
 
     def close(self) -> None:
         """See Backend. A plugin that waits here is given up after `CLOSE_S` seconds."""
         self.boundary.quietly("close", self._backend.close, deadline_s=CLOSE_S)
+
+    def _ask(self, operation: str, function: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            self.boundary.call(operation, function, *arguments, allowed=_ALLOWED)
+        except (BackendError, PluginFaultError, gevent.Timeout) as error:
+            self._asked(operation, _result_of(error))
+            raise
+        self._asked(operation, "ok")
+
+
+def _result_of(error: BaseException) -> str:
+    return next((result for kind, result in _RESULTS.items() if isinstance(error, kind)), "error")
 
 
 def _wrong_address(found: object) -> str:

@@ -76,6 +76,7 @@ class Watcher:
         self._backoff = backoff or Backoff()
         self._passing: list[tuple[str, int]] = []
         self._connected = False
+        self._lost_at: float | None = None
         self._closed = False
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
@@ -94,6 +95,11 @@ class Watcher:
     def has_instances(self) -> bool:
         """Whether passing instances are known."""
         return bool(self._passing)
+
+    @property
+    def lag_s(self) -> float:
+        """How long there has been no stream that answers: how old `instances` may be. 0 while there is one."""
+        return 0.0 if self._lost_at is None else time.monotonic() - self._lost_at
 
     def status(self) -> dict[str, object]:
         """What `corepilot status` shows.
@@ -118,12 +124,14 @@ class Watcher:
         query = Query(watch.name, watch.tag, watch.datacenter, watch.interval_s, passing_only=True)
         if not watch.at_start:
             gevent.sleep(watch.interval_s)
+        self._lost_at = time.monotonic()
         while True:
             opened_at = time.monotonic()
             error = self._follow(query)
             if error is None:
                 continue
             self._connected = False
+            self._lost_at = self._lost_at or time.monotonic()
             self.last_error = str(error)
             self._repeats.failed("stream", f"{self._source}: {error}; trying again, what is known stays")
             if time.monotonic() - opened_at > STEADY_S:
@@ -159,6 +167,7 @@ class Watcher:
             return  # the greenlet is to be killed, at the hub's next turn
         if not self._connected:
             self._connected = True
+            self._lost_at = None
             self.last_error = ""
             self._repeats.recovered("stream", f"{self._source}: the catalog answers again")
         self.instances = snapshot

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -33,6 +32,7 @@ from corepilot.jobs.state import (
     Withdraw,
 )
 from corepilot.jobs.supervision import Answer, Asking, Supervision
+from corepilot.jobs.timing import JobTimers
 from corepilot.model.fact import RunEnded, RunStarted
 from corepilot.observers.facts import stamp
 from corepilot.output.pipe import OutputPipe
@@ -49,12 +49,6 @@ HELD_MAX = 8
 NAMED_MAX = 5
 """How many processes of a group are named when they are killed."""
 
-BOUNDING: frozenset[TimerName] = frozenset(("hook", "kill", "check-group"))
-"""Timers that bound a wait within a stop."""
-
-LIMITING: frozenset[TimerName] = BOUNDING | {"timeout", "check-timeout"}
-"""Timers that end something: what a pause of the container took from it, it is given again."""
-
 _TIMERS: dict[TimerName, str] = {"check": "heartbeat", "interval": "run-every", "when": "wait-timeout"}
 """What ContainerPilot calls a job's timers in its debug log; the others are ours."""
 
@@ -63,14 +57,18 @@ QUIET_TIMER = "containerpilot.heartbeat"
 
 
 class Runner(Actor):
-    """A job that lives. Everything happens in the hub's thread, in callbacks that do not switch."""
+    """A job that lives. Everything happens in the hub's thread, in callbacks that do not switch.
+
+    Attributes:
+        exits: How often its main process has ended, by reason: see `corepilot.telemetry.builtin.JOB_EXITS`.
+    """
 
     def __init__(self, plan: Plan, around: Supervision) -> None:
         super().__init__(plan, around.clock)
         self._around = around
         around.made += 1
         self.mark = f"{os.getpid()}-{around.made}"
-        self._timers: dict[Timer, tuple[Callable[[], None], float]] = {}
+        self._timers = JobTimers(around, self._due)
         self._runs: dict[int, Run] = {}
         self._asked: dict[int, Asking] = {}
         self._held: list[OutputPipe] = []
@@ -80,6 +78,8 @@ class Runner(Actor):
         self.last_status: int | None = None
         self.started_at: float | None = None
         self._last_pid = 0
+        self._checks_began: dict[int, float] = {}
+        self.exits: dict[str, int] = {}
         self.trouble = ""
         self.killed: list[str] = []
 
@@ -92,7 +92,12 @@ class Runner(Actor):
     @property
     def waits_until(self) -> float:
         """When the last of the waits is over at the latest that bound its stop; 0 without one."""
-        return max([due for timer, (_, due) in self._timers.items() if timer.name in BOUNDING], default=0.0)
+        return self._timers.waits_until
+
+    @property
+    def restart_delay_s(self) -> float:
+        """The delay of the restart that it waits for; 0 when it waits for none."""
+        return self._timers.restart_delay_s
 
     def signal(self, number: int, *, group: bool) -> bool:
         """Signal the main process, or its group; whether there was anybody to receive it."""
@@ -107,8 +112,7 @@ class Runner(Actor):
 
     def reset(self) -> None:
         """Stop all timers."""
-        for timer in list(self._timers):
-            self._clear(timer)
+        self._timers.reset()
 
     def discard(self) -> None:
         """Stop timers and close pipes, those of a complete job's daemons too. Idempotent."""
@@ -134,9 +138,9 @@ class Runner(Actor):
             case Sweep():
                 self._begin_sweep(action)
             case SetTimer(timer, after_s, every):
-                self._set(timer, after_s, every=every)
+                self._timers.set(timer, after_s, every=every)
             case ClearTimer(timer):
-                self._clear(timer)
+                self._timers.clear(timer)
             case Advertise(registration, status, output):
                 around.registrations.advertise(registration, status, output)
             case Report(instance, status, output):
@@ -155,6 +159,7 @@ class Runner(Actor):
         if command is None:  # the machine starts what there is: a plugin's check
             asker = self._around.asker
             assert asker is not None  # noqa: S101  - there is one where checks are plugins
+            self._checks_began[role] = self._around.clock()
             self._asked[role] = asker.ask(job, job.checks[role], partial(self._answered, role))
             return
         try:
@@ -180,7 +185,9 @@ class Runner(Actor):
             return
         run.read(self._fields(role, run.pid))
         self._runs[role] = run
-        if role == MAIN:
+        if role != MAIN:
+            self._checks_began[role] = self._around.clock()
+        else:
             self.started_at = self._around.clock()
             self._last_pid = run.pid
             if self._around.facts.wanted:
@@ -189,6 +196,8 @@ class Runner(Actor):
     def _settle(self, stimulus: Exited | Unstarted) -> None:
         if stimulus.role == MAIN and isinstance(stimulus, Exited):
             self._tell_end(stimulus)
+            reason = self._reason(stimulus)
+            self.exits[reason] = self.exits.get(reason, 0) + 1
             self.last_status = stimulus.status
             self.own_exits += not self.state.alone
             self.trouble = stimulus.reason if stimulus.status else ""
@@ -199,6 +208,8 @@ class Runner(Actor):
 
     def _exited(self, role: int, run: Run, status: int) -> None:
         self._trace(role, "end")
+        if role in self._checks_began:
+            self._around.checked(str(self.key), self._around.clock() - self._checks_began.pop(role))
         if run.pipe is not None and run.pipe.open:
             self._hold(run.pipe)
         if status and role == MAIN and not self.state.stopping:
@@ -211,6 +222,15 @@ class Runner(Actor):
         tail = run.pipe.tail if run.pipe is not None else ""
         self._settle(Exited(role, status, describe_status(status), tail, remains=remains))
 
+    def _reason(self, ended: Exited) -> str:
+        if self._last_pid == 0:
+            return "unstarted"
+        if self.state.stopping:
+            return "stopped"
+        if ended.status == 0:
+            return "success"
+        return "signal" if ended.reason.startswith("signal:") else "failure"
+
     def _tell_end(self, ended: Exited) -> None:
         if self._around.facts.wanted:
             lasted_s = 0.0 if self.started_at is None or self._last_pid == 0 else self._around.clock() - self.started_at
@@ -221,6 +241,7 @@ class Runner(Actor):
         """A plugin's check has answered."""
         del self._asked[role]
         self._trace(role, "end")
+        self._around.checked(str(self.key), self._around.clock() - self._checks_began.pop(role))
         if not answer.passed:
             self._around.log("debug", f"not healthy: {answer.text}", self._fields(role, None))
         self._settle(Exited(role, 0 if answer.passed else 1, "" if answer.passed else answer.text, answer.text))
@@ -235,6 +256,7 @@ class Runner(Actor):
     def _kill(self, role: int, *, force: bool, why: str) -> None:
         if role in self._asked:
             self._asked.pop(role).take_back()
+            self._checks_began.pop(role, None)
             if why:
                 self._around.log("warning", f"giving the check up: {why}", self._fields(role, None))
             self._around.loop.run_callback(self._settle, Exited(role, 128 + signal.SIGKILL, why, why))
@@ -330,40 +352,12 @@ class Runner(Actor):
             self._around.log("debug", f"{self._name(role)}.Run {what}")
 
     # ----------------------------------------------------------------------------------------------------- timers
-    def _set(self, timer: Timer, after_s: float, *, every: bool) -> None:
-        self._clear(timer)
-        around = self._around
-        if after_s > 0 and not every and timer.name in LIMITING:
-            stop = around.timers.start(after_s, lambda: self._due(timer)).stop
-        else:
-            stop = _plain_timer(around.loop, after_s, after_s if every else 0.0, lambda: self._due(timer))
-        self._timers[timer] = (stop, around.clock() + after_s)
-        if timer.name in BOUNDING:
-            around.extend(after_s)
-
-    def _clear(self, timer: Timer) -> None:
-        found = self._timers.pop(timer, None)
-        if found is not None:
-            found[0]()
-
     def _due(self, timer: Timer) -> None:
         if self._around.log.debugging:
             name = f"{self.name}.{_TIMERS.get(timer.name, timer.name)}"
             if name != QUIET_TIMER:
                 self._around.log("debug", f"timer: {{TimerExpired {name}}}")
         self.handle(Due(timer))
-
-
-def _plain_timer(loop: Any, after_s: float, every_s: float, due: Callable[[], None]) -> Callable[[], None]:
-    """Start a timer of the event loop; returns what stops it."""
-    watcher = loop.timer(after_s, every_s)
-    watcher.start(due, update=True)
-
-    def stop() -> None:
-        watcher.stop()
-        watcher.close()
-
-    return stop
 
 
 def _named(names: list[str]) -> str:

@@ -64,6 +64,7 @@ class Supervision(Spawner):
         registrations: Where services are registered.
         publish: Puts an event on the bus.
         facts: Told of each run's start and end.
+        checked: Told how long each check of a job took, in seconds.
         extend: Told of every stretch of waiting within a stop, in seconds: the stop may last at least that long.
         ended: Told of each job whose stop is over.
         orphans: Processes that have lost their parents.
@@ -81,11 +82,12 @@ class Supervision(Spawner):
         extend: Callable[[float], None],
         *,
         facts: Facts | None = None,
+        checked: Callable[[str, float], None] = lambda _job, _seconds: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(spawner.loop, spawner.reaper, spawner.log, spawner.environment)
         self.registrations, self.publish, self.extend, self.clock = registrations, publish, extend, clock
-        self.facts = facts or Facts(wanted=False)
+        self.facts, self.checked = facts or Facts(wanted=False), checked
         self.ended: Callable[[Actor, Outcome], None] = lambda _actor, _outcome: None
         self.orphans = Orphans(spawner.reaper.is_ours, spawner.loop.now)
         self.timers = Timers(spawner.loop)

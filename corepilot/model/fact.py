@@ -58,6 +58,9 @@ class RunEnded(Value):
     duration_s: float
 
 
+ReloadResult = Literal["applied", "refused"]
+
+
 class Reloaded(Value):
     """A reload has ended.
 
@@ -68,7 +71,7 @@ class Reloaded(Value):
     """
 
     at_s: float
-    result: Literal["applied", "refused"]
+    result: ReloadResult
     detail: str
 
 

@@ -30,6 +30,11 @@ class Watching:
         self._observer = observer
         self._feed: Feed | None = None
 
+    @property
+    def lost(self) -> int:
+        """How many facts did not fit into its queue."""
+        return self._feed.lost if self._feed is not None else 0
+
     def start(self, facts: Facts) -> None:
         """Be told from now on."""
         self._feed = Feed(self)
@@ -65,7 +70,7 @@ class Watching:
         return {
             "name": self.reference.name,
             "waiting": self._feed.waiting if self._feed is not None else 0,
-            "dropped": self._feed.lost if self._feed is not None else 0,
+            "dropped": self.lost,
             "faults": self.boundary.faults,
             "off": self.boundary.off,
         }

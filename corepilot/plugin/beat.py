@@ -43,15 +43,21 @@ class Beat:
         loop: gevent's.
         working: Told when the loop begins to work (the time, on the monotonic clock), and when it goes to sleep (0).
         stalled: Told of a turn that lasts too long and is not a plugin's: how long so far, and the stack.
+        turned: Told how long each turn took, in seconds, when it is over.
 
     Attributes:
         limit_s: How long a turn may take.
     """
 
     def __init__(
-        self, loop: Any, *, working: Callable[[float], None], stalled: Callable[[float, list[str]], None]
+        self,
+        loop: Any,
+        *,
+        working: Callable[[float], None],
+        stalled: Callable[[float, list[str]], None],
+        turned: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        self._working, self._stalled = working, stalled
+        self._working, self._stalled, self._turned = working, stalled, turned
         self.limit_s = STALL_S
         self._since = self._due = 0.0
         self._sample: tuple[float, int] | None = None
@@ -94,6 +100,8 @@ class Beat:
 
     def _sleep(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._since:
+            self._turned(time.monotonic() - self._since)
         self._since = 0.0
         self._working(0.0)
 

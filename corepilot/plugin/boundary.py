@@ -66,6 +66,8 @@ class Boundary:
         note: Told what runs in the hub's thread, and "" afterwards: for whoever has to name it when it never returns.
 
     Attributes:
+        kind: Such as "observer".
+        plugin: Such as "audit".
         name: Such as "observer 'audit'".
         title: With distribution and version: "observer 'audit' (corepilot-audit 1.2)".
         faults: How many there were.
@@ -75,6 +77,7 @@ class Boundary:
     def __init__(
         self, loaded: Loaded, log: Callable[[str, str], None], note: Callable[[str], None] = lambda _what: None
     ) -> None:
+        self.kind, self.plugin = loaded.kind, loaded.name
         self.name = f"{loaded.kind} {loaded.name!r}"
         self.title = f"{self.name} ({loaded.distribution})"
         self.faults = 0

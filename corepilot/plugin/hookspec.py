@@ -72,7 +72,7 @@ def corepilot_register_backend() -> type[Any]:  # type: ignore[empty-body]
     named_in="`telemetry.sinks`",
     loaded=_AFTER_START,
     suite="corepilot.testing.sinks:SinkSuite",
-    shipped={"prometheus": "corepilot-prometheus"},
+    shipped={"otlp": "corepilot-otlp", "prometheus": "corepilot-prometheus", "statsd": "corepilot-statsd"},
 )
 def corepilot_register_sink() -> type[Any]:  # type: ignore[empty-body]
     """Return the telemetry sink: a subclass of `corepilot.telemetry.sink.Sink` without abstract methods left.

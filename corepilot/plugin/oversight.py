@@ -5,6 +5,7 @@ somebody has changed are put back at once, because the stop depends on them, and
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ class Oversight:
         lines: Takes a level and messages that belong together.
         note: Told what runs in the hub's thread; see `Boundary`.
         working: Told when the loop works; see `Beat`.
+        turned: Told how long each of its turns took.
 
     Attributes:
         boundaries: Of every plugin instance in use.
@@ -41,13 +43,15 @@ class Oversight:
         *,
         note: Callable[[str], None],
         working: Callable[[float], None],
+        turned: Callable[[float], None],
     ) -> None:
         self._loop, self._log, self._lines, self._note = loop, log, lines, note
         self.boundaries: list[Boundary] = []
         self._timer: Any = None
         self._footprint: Footprint | None = None
         self._threads: set[str] = set()
-        self._beat = Beat(loop, working=working, stalled=self._stalled)
+        self._past: Counter[tuple[str, ...]] = Counter()
+        self._beat = Beat(loop, working=working, stalled=self._stalled, turned=turned)
 
     def start(self) -> None:
         """Watch the event loop from now on."""
@@ -79,6 +83,21 @@ class Oversight:
         """An instance is not in use any more."""
         if boundary in self.boundaries:
             self.boundaries.remove(boundary)
+            self._past[boundary.kind, boundary.plugin] += boundary.faults
+
+    def faults(self) -> dict[tuple[str, ...], float]:
+        """How many faults there were so far, by kind and name, of instances that are gone too."""
+        found = Counter(self._past)
+        for one in self.boundaries:
+            found[one.kind, one.plugin] += one.faults
+        return dict(found)
+
+    def off(self) -> dict[tuple[str, ...], float]:
+        """How many instances in use are switched off, by kind and name."""
+        found: Counter[tuple[str, ...]] = Counter()
+        for one in self.boundaries:
+            found[one.kind, one.plugin] += bool(one.off)
+        return dict(found)
 
     def _look(self) -> None:
         before = self._footprint

@@ -29,6 +29,7 @@ from corepilot.supervisor.discovery import DRAIN_S, Discovery
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition
 from corepilot.supervisor.incoming import Incoming
+from corepilot.supervisor.measured import Measured
 from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.outcome import last_line, status_of
 from corepilot.supervisor.prepared import names_plugins
@@ -122,8 +123,9 @@ class App:
         self.bus = EventBus(self._loop.run_callback, self._broken)
         self.progress = Progress(self)
         self.bus.subscribe(self.progress.hear)
-        self.discovery = Discovery(self.log, self.bus.publish, self.arguments.environment, self.metrics)
+        self.measured = Measured(self)
         configuration, environment = self.configuration, self.arguments.environment
+        self.discovery = Discovery(self.log, self.bus.publish, environment, self.metrics, self.measured.asked)
         self.facts = Facts(wanted=bool(configuration.observers or configuration.telemetry))
         self.bus.subscribe(self.facts.hear)
         status = lambda: self.target.status()  # noqa: E731, PLW0108  - it is made later
@@ -136,6 +138,7 @@ class App:
             self.bus.publish,
             lambda seconds: self.shutdown.extend(seconds),  # noqa: PLW0108  - it is made below
             facts=self.facts,
+            checked=self.measured.checked,
         )
         self.jobs = JobSet(
             self.bus,
@@ -176,7 +179,7 @@ class App:
         from corepilot.supervisor.reloader import Reloader
         from corepilot.supervisor.target import SupervisorTarget
 
-        self.reloader = self.progress.reloader = Reloader(self, self._plugins)
+        self.reloader = self.progress.reloader = Reloader(self, self._plugins, self.progress.reloaded)
         self.target = SupervisorTarget(self)
         self.control.serve(self.target, self.progress.requests, self.reserve.refill)
         configuration = self.configuration
@@ -245,7 +248,14 @@ class App:
         from corepilot.plugin.oversight import Oversight
 
         channel = self._channel
-        oversight = Oversight(self._loop, self.log, self.log.lines, note=channel.busy_with, working=channel.turning)
+        oversight = Oversight(
+            self._loop,
+            self.log,
+            self.log.lines,
+            note=channel.busy_with,
+            working=channel.turning,
+            turned=self.measured.turned,
+        )
         oversight.start()
         self._signals.hurry = oversight.hurry
         return oversight

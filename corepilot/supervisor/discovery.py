@@ -11,6 +11,7 @@ from corepilot.model.configuration import Configuration, Watch
 from corepilot.model.event import Event
 from corepilot.model.plugin import PluginReference
 from corepilot.output.log import Log
+from corepilot.telemetry.builtin import WATCH_INSTANCES, WATCH_LAG
 from corepilot.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Discovery:
         log: The log.
         publish: Puts an event on the bus.
         environment: What corepilot was given, for the backend.
-        metrics: Where the number of instances is recorded.
+        metrics: Where the instances and the age of what is known are recorded.
+        asked: Told of each call to the catalog and its result.
 
     Attributes:
         registrations: What jobs talk to.
@@ -55,16 +57,22 @@ class Discovery:
     """
 
     def __init__(
-        self, log: Log, publish: Callable[[Event], None], environment: Mapping[str, str], metrics: Metrics
+        self,
+        log: Log,
+        publish: Callable[[Event], None],
+        environment: Mapping[str, str],
+        metrics: Metrics,
+        asked: Callable[[str, str], None],
     ) -> None:
-        self._log, self._publish, self._environment, self._metrics = log, publish, environment, metrics
+        self._log, self._publish, self._environment, self._asked = log, publish, environment, asked
+        self._instances, self._lag = metrics.family(*WATCH_INSTANCES), metrics.family(*WATCH_LAG)
         self.registrations = Registrations()
         self.backend: GuardedBackend | None = None
         self.registrar: Registrar | None = None
         self.watchers: tuple[Watcher, ...] = ()
         self._plugin: PluginReference | None = None
         self._oversight: Oversight | None = None
-        metrics.before_collecting(self._count_instances)
+        metrics.before_collecting(self._refresh)
 
     def prepare(
         self, configuration: Configuration, plugins: "Plugins | None", oversight: "Oversight"
@@ -87,7 +95,7 @@ class Discovery:
         boundary = oversight.boundary(loaded)
         context = BackendContext(boundary.say, self._environment, _version.__version__)
         try:
-            backend = GuardedBackend(lambda: loaded.implementation(loaded.options, context), boundary)
+            backend = GuardedBackend(lambda: loaded.implementation(loaded.options, context), boundary, self._asked)
         except BaseException:
             oversight.release(boundary)
             raise
@@ -195,11 +203,17 @@ class Discovery:
         name = self._plugin.name if self._plugin else ""
         return Watcher(self.backend, watch, self._publish, log=self._logger(name))
 
-    def _count_instances(self) -> None:
-        gauge = self._metrics.family("corepilot_watch_instances", "gauge", "passing instances", ("service",))
+    def _refresh(self) -> None:
+        """Watches of one service with different tags share a series: the instances of all, and the longest lag."""
+        instances: dict[tuple[str, ...], float] = {}
+        lags: dict[tuple[str, ...], float] = {}
         for watcher in self.watchers:
+            key = (watcher.watch.name,)
             passing = sum(one.status == "passing" for one in watcher.instances)
-            gauge.record(passing, (watcher.watch.name,))
+            instances[key] = instances.get(key, 0) + passing
+            lags[key] = max(lags.get(key, 0.0), watcher.lag_s)
+        self._instances.replace(instances)
+        self._lag.replace(lags)
 
     def _logger(self, name: str) -> Callable[[str, str], None]:
         return lambda level, message: self._log(level, f"{name}: {message}")

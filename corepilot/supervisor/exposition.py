@@ -11,6 +11,7 @@ from corepilot.model.configuration import Telemetry
 from corepilot.model.plugin import PluginReference
 from corepilot.observers.facts import Facts
 from corepilot.output.log import Log
+from corepilot.telemetry.builtin import SINK_FLUSHES
 from corepilot.telemetry.listener import ListenError, Listeners, listen
 from corepilot.telemetry.metrics import Metrics
 
@@ -57,6 +58,8 @@ class Exposition:
         self._environment = environment
         self._oversight: Oversight | None = None
         self._current = PreparedTelemetry(None)
+        self._ending: set[gevent.Greenlet[[Outlet], None]] = set()
+        self._flushes = metrics.family(*SINK_FLUSHES)
 
     @property
     def outlets(self) -> tuple["Outlet", ...]:
@@ -74,7 +77,7 @@ class Exposition:
             self._current = PreparedTelemetry(telemetry, listeners)
 
     def start(self, plugins: "Plugins", oversight: "Oversight") -> None:
-        """Import and start the sinks of the first configuration. A sink that fails is logged."""
+        """Import and start the sinks of the first configuration. One that fails is logged; a reload tries it again."""
         self._oversight = oversight
         current = self._current
         for reference in current.telemetry.sinks if current.telemetry else ():
@@ -88,7 +91,7 @@ class Exposition:
     def prepare(
         self, telemetry: Telemetry | None, plugins: "Plugins | None", oversight: "Oversight", where: str
     ) -> PreparedTelemetry | None:
-        """Do what can fail. None if listeners and sinks stay as they are.
+        """Do what can fail. None if listeners and sinks stay as they are: the same are wanted, and all are at work.
 
         Args:
             telemetry: The new section, or None.
@@ -100,8 +103,8 @@ class Exposition:
             CorepilotError: an address cannot be had, or a sink cannot be used; nothing has changed.
         """
         self._oversight = oversight
-        old = self._current.telemetry
-        if _exposed(old) == _exposed(telemetry):
+        running = [one.reference for one in self._current.outlets]
+        if _exposed(self._current.telemetry) == _exposed(telemetry) and running == list(_sinks(telemetry)):
             return None
         try:
             listeners = self._current.listeners.derived(telemetry.listen if telemetry else ())
@@ -109,14 +112,14 @@ class Exposition:
             raise ConfigError(f"cannot use {where}: {error.strerror}; choose another port") from None
         prepared = PreparedTelemetry(telemetry, listeners)
         same = listeners.addresses == self._current.listeners.addresses
-        kept = [one for one in self._current.outlets if same and not one.boundary.off]
+        kept = [one for one in self._current.outlets if (same or not one.pulls) and not one.boundary.off]
         try:
-            for reference in telemetry.sinks if telemetry and plugins else ():
+            for reference in _sinks(telemetry):
                 outlet = next((one for one in kept if one.reference == reference), None)
                 if outlet is not None:
                     kept.remove(outlet)
                 elif plugins is not None:
-                    outlet = self._make(prepared, reference, plugins)
+                    outlet = self._make(prepared, reference, plugins, reloaded=True)
                 if outlet is not None:
                     prepared.outlets.append(outlet)
         except BaseException:
@@ -125,13 +128,19 @@ class Exposition:
         return prepared
 
     def commit(self, prepared: PreparedTelemetry | None) -> None:
-        """Switch to what `prepare` returned."""
+        """Switch to what `prepare` returned. A sink that cannot be reached ends by itself; nothing waits for it."""
         if prepared is None:
             return
         old, self._current = self._current, PreparedTelemetry(prepared.telemetry, prepared.listeners)
         for outlet in old.outlets:
-            if outlet not in prepared.outlets:
-                gevent.spawn(self._end, outlet)  # it may take two seconds
+            if outlet in prepared.outlets:
+                continue
+            if outlet.pulls:  # it must not answer at the same addresses as the one that is to come
+                self._end(outlet)
+            else:
+                ending = gevent.spawn(self._end, outlet)
+                self._ending.add(ending)
+                ending.rawlink(self._ending.discard)
         old.listeners.close(but=prepared.listeners)
         for outlet in prepared.outlets:
             if outlet in old.outlets:
@@ -148,12 +157,16 @@ class Exposition:
         prepared.listeners.close(but=self._current.listeners)
 
     def close(self) -> None:
-        """Flush and close everything, all sinks at the same time."""
-        gevent.joinall([gevent.spawn(self._end, outlet) for outlet in self._current.outlets])
+        """Flush and close everything, all sinks at the same time, and those that a reload has left too."""
+        for outlet in self._current.outlets:
+            self._ending.add(gevent.spawn(self._end, outlet))
+        gevent.joinall(list(self._ending))
         self._current.outlets.clear()
         self._current.listeners.close()
 
-    def _make(self, prepared: PreparedTelemetry, reference: PluginReference, plugins: "Plugins") -> "Outlet":
+    def _make(
+        self, prepared: PreparedTelemetry, reference: PluginReference, plugins: "Plugins", *, reloaded: bool = False
+    ) -> "Outlet":
         from corepilot.telemetry.outlet import Outlet
         from corepilot.telemetry.sink import SinkContext
 
@@ -171,11 +184,11 @@ class Exposition:
             self._environment.get("COREPILOT_INSTANCE") or _hostname(),
             self._environment,
             listeners,
+            reloaded,
         )
         try:
-            return Outlet(
-                reference, boundary.call("__init__", loaded.implementation, loaded.options, context), boundary
-            )
+            sink = boundary.call("__init__", loaded.implementation, loaded.options, context)
+            return Outlet(reference, sink, boundary, listeners, self._flushes)
         except BaseException:
             self._oversight.release(boundary)
             for one in listeners:
@@ -206,6 +219,10 @@ def _hostname() -> str:
     import os
 
     return os.uname().nodename
+
+
+def _sinks(telemetry: Telemetry | None) -> tuple[PluginReference, ...]:
+    return telemetry.sinks if telemetry is not None else ()
 
 
 def _exposed(telemetry: Telemetry | None) -> tuple[Any, ...] | None:

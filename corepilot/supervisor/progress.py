@@ -7,8 +7,11 @@ from corepilot.jobs.actor import Actor
 from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import Outcome
 from corepilot.model.event import Event
+from corepilot.model.fact import Reloaded, ReloadResult
 from corepilot.model.trigger import keys
+from corepilot.observers.facts import Facts, stamp
 from corepilot.output.log import Log
+from corepilot.telemetry.builtin import CONTROL_REQUESTS, EVENTS, RELOADS
 from corepilot.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 class Supervisor(Protocol):
     """The parts that are told."""
 
+    facts: Facts
     log: Log
     metrics: Metrics
     shutdown: "Shutdown"
@@ -38,10 +42,9 @@ class Progress:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         metrics = supervisor.metrics
-        self._events = metrics.family("corepilot_events", "counter", "events on the bus", ("code", "source"))
-        self.requests = metrics.family(
-            "corepilot_control_requests", "counter", "requests on the control socket", ("code", "path")
-        )
+        self._events = metrics.family(*EVENTS)
+        self.requests = metrics.family(*CONTROL_REQUESTS)
+        self._reloads = metrics.family(*RELOADS)
         self.reloader: Reloader | None = None
 
     def hear(self, event: Event) -> None:
@@ -84,6 +87,12 @@ class Progress:
             f"nothing runs any more: {names} was stopped by hand and keeps corepilot up; "
             f"corepilot start {names}, or corepilot shutdown",
         )
+
+    def reloaded(self, result: ReloadResult, detail: str) -> None:
+        """A reload is over."""
+        self._reloads.record(1, (result,))
+        if self._supervisor.facts.wanted:
+            self._supervisor.facts.tell(Reloaded(stamp(), result, detail))
 
     def settled(self) -> None:
         """Everything that a reload had to stop has stopped, and what it added has begun."""

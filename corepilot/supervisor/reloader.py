@@ -18,8 +18,7 @@ from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.plan import plans
 from corepilot.model.configuration import Configuration
-from corepilot.model.fact import Reloaded
-from corepilot.observers.facts import Facts, stamp
+from corepilot.model.fact import ReloadResult
 from corepilot.supervisor.arguments import LOAD_DEADLINE_S, RunArguments
 from corepilot.supervisor.desired import addresses_of, jobs_of
 from corepilot.supervisor.difference import Change, Difference, compare
@@ -50,7 +49,6 @@ class Supervised(Parts, Protocol):
 
     arguments: RunArguments
     environment: ChildEnvironment
-    facts: Facts
     metrics: Metrics
     jobs: JobSet
     reaper: Reaper
@@ -116,11 +114,13 @@ class Reloader:
     Args:
         app: The supervisor's parts.
         plugins: Makes what loads plugins.
+        told: Told the result of each reload, with one sentence.
     """
 
-    def __init__(self, app: Supervised, plugins: Callable[[], Any]) -> None:
+    def __init__(self, app: Supervised, plugins: Callable[[], Any], told: Callable[[ReloadResult, str], None]) -> None:
         self._app = app
         self._plugins = plugins
+        self._told = told
         self._waiting: Reload | None = None
         self._running: gevent.Greenlet[[], None] | None = None
         self.settled = Flag()
@@ -193,15 +193,16 @@ class Reloader:
                 except CorepilotError as error:
                     self._app.log("error", str(error))
                     reload.fail(error)
+                    self._told("refused", str(error))
                 except _SHORTAGES as error:
                     reload.fail(_out_of("reload", error))
                     self._app.log("error", str(_out_of("reload", error)))
                 except gevent.GreenletExit:  # those that wait are refused in the next turns of this loop
                     reload.fail(self._stopping())
+                    self._told("refused", str(self._stopping()))
                 finally:
                     reload.fail(ControlError("cannot reload: a bug in corepilot; see its log"))
                     self._app.reserve.refill()
-                    self._tell(reload)
         finally:
             self._running = None
 
@@ -239,23 +240,14 @@ class Reloader:
             self._begin_anew(new, audience, prepared)
         else:
             self._commit(new, audience, prepared, difference)
+        self._told("applied", _summary([change for change in difference.changes if change.kind != "unchanged"]))
         reload.done.set(difference)
-
-    def _tell(self, reload: Reload) -> None:
-        """Tell observers what came of it."""
-        if self._app.facts.wanted:
-            done, judged = reload.done.get(block=False), reload.judged.get(block=False)
-            if isinstance(done, Difference):
-                changes = [change for change in done.changes if change.kind != "unchanged"]
-                fact = Reloaded(stamp(), "applied", _summary(changes))
-            else:
-                fact = Reloaded(stamp(), "refused", str(done or judged).partition("\n")[0])
-            self._app.facts.tell(fact)
 
     def _refuse(self, reload: Reload, sentences: list[str], report: str) -> None:
         self._app.log("error", "reload refused: the old configuration stays")
         for sentence in sentences:
             self._app.log("error", sentence)
+        self._told("refused", sentences[0] if sentences else "")
         reload.judged.set(report)
         reload.done.set(None)
 

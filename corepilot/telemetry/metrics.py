@@ -71,10 +71,18 @@ class Family:
         kind: What it counts.
         help: One line.
         labels: Names of the labels; () for a single series, which is there from the start.
+        series_max: How many series it may have.
     """
 
-    def __init__(self, name: str, kind: Kind, help: str, labels: Labels = ()) -> None:  # noqa: A002  - the field's word
-        self.name, self.kind, self.help, self.labels = name, kind, help, labels
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        help: str,  # noqa: A002  - the field's word
+        labels: Labels = (),
+        series_max: int = SERIES_MAX,
+    ) -> None:
+        self.name, self.kind, self.help, self.labels, self._series_max = name, kind, help, labels, series_max
         self.series: dict[Labels, Series] = {}
         self.reset()
 
@@ -109,10 +117,14 @@ class Family:
             if len(series.recent) > 2 * WINDOW_MAX:
                 del series.recent[:2]
 
+    def replace(self, values: Mapping[Labels, float]) -> None:
+        """Have exactly these series: for a gauge or counter that is read somewhere and not counted here."""
+        self.series = {labels: Series(values[labels]) for labels in list(values)[: self._series_max]}
+
     def _series(self, labels: Labels) -> Series:
         found = self.series.get(labels)
         if found is None:
-            if len(self.series) >= SERIES_MAX:
+            if len(self.series) >= self._series_max:
                 labels = (OVERFLOW,) * len(self.labels)
             found = self.series.setdefault(labels, Series())
             if self.kind == "histogram" and not found.buckets:
@@ -152,11 +164,18 @@ class Metrics:
         for family in self._families.values():
             family.reset()
 
-    def family(self, name: str, kind: Kind, help: str, labels: Labels = ()) -> Family:  # noqa: A002  - the field's word
+    def family(
+        self,
+        name: str,
+        kind: Kind,
+        help: str,  # noqa: A002  - the field's word
+        labels: Labels = (),
+        series_max: int = SERIES_MAX,
+    ) -> Family:
         """A family of ours; made on the first call. The user's metrics win where names clash."""
         found = self._families.get(name)
         if found is None or found.labels != labels:
-            found = self._families.setdefault(name, Family(name, kind, help, labels))
+            found = self._families.setdefault(name, Family(name, kind, help, labels, series_max))
         return found
 
     def before_collecting(self, refresh: Callable[[], None]) -> None:

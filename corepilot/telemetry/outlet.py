@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent.event import Event as Flag
 
 from corepilot.model.fact import Fact
 from corepilot.observers.facts import Facts, Feed
@@ -14,10 +15,15 @@ from corepilot.system.leaving import Leaving
 from corepilot.telemetry.sink import FLUSH_S, LAST_FLUSH_S, Sink
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
     from corepilot.model.plugin import PluginReference
+    from corepilot.telemetry.metrics import Family
 
 CLOSE_S = 1.0
 _INTERVAL_MIN_S = 0.1
+_GRACE_S = 0.2  # for the exception that ends a flush to come through
 
 
 class Outlet:
@@ -27,21 +33,41 @@ class Outlet:
         reference: The entry of the configuration.
         sink: The instance.
         boundary: Its boundary.
+        listeners: The sockets that the sink was given: those it has left alone are closed with it.
+        flushes: Counts flushes, by the sink's name and their result.
 
     Attributes:
         address: Where it listens or sends to.
+        pulls: Whether it is asked, at the telemetry section's addresses.
+        flushed: Flushes that were good.
         failed: Flushes that came to nothing.
         last_error: Why the last flush failed; "" after one that did not.
     """
 
-    def __init__(self, reference: PluginReference, sink: Sink, boundary: Boundary) -> None:
+    def __init__(
+        self,
+        reference: PluginReference,
+        sink: Sink,
+        boundary: Boundary,
+        listeners: Sequence[socket.socket] = (),
+        flushes: Family | None = None,
+    ) -> None:
         self.reference, self.boundary = reference, boundary
-        self._sink = sink
+        self._sink, self._listeners, self._flushes = sink, listeners, flushes
         self.address = ""
+        self.pulls = bool(listeners)
         self.flushed = self.failed = 0
         self.last_error = ""
+        self._dropped = 0
         self._feed: Feed | None = None
         self._greenlet: gevent.Greenlet[[float], None] | None = None
+        self._stopping = Flag()
+        self._under_way: Any = None  # the greenlet of a flush
+
+    @property
+    def lost(self) -> int:
+        """What the sink has thrown away, and what did not fit into its queue of facts."""
+        return self._dropped + (self._feed.lost if self._feed is not None else 0)
 
     def start(self, facts: Facts) -> None:
         """Begin. Never waits for the network.
@@ -69,14 +95,19 @@ class Outlet:
         """The sink is not told: `status` is."""
 
     def stop(self, facts: Facts) -> None:
-        """Flush for a last time, and close. Takes `LAST_FLUSH_S` and `CLOSE_S` at most."""
+        """Flush for a last time, and close. Takes two `LAST_FLUSH_S` and a `CLOSE_S` at most."""
         if self._feed is not None:
             facts.detach(self._feed)
-            self._feed.close(LAST_FLUSH_S / 2)
+            self._feed.close(0 if self.boundary.off else LAST_FLUSH_S / 2)
         if self._greenlet is not None:
+            self._stopping.set()
+            under_way = self._under_way
+            if under_way is not None:
+                self._greenlet.join(LAST_FLUSH_S / 2)
+                if under_way is self._under_way:
+                    under_way.kill(TimeoutError("it was to end meanwhile"), block=False)
+            self._greenlet.join(LAST_FLUSH_S + _GRACE_S)
             self._greenlet.kill(Leaving(), block=False)
-            if not self.boundary.off:
-                self._flush(LAST_FLUSH_S / 2 if self._feed is not None else LAST_FLUSH_S)
         self.close()
 
     def close(self) -> None:
@@ -86,6 +117,8 @@ class Outlet:
         except PluginFaultError as error:
             if not self.boundary.off:
                 self.boundary.report(error)
+        for one in self._listeners:
+            one.close()
 
     def status(self) -> dict[str, Any]:
         """What `corepilot status` shows."""
@@ -94,36 +127,58 @@ class Outlet:
             "address": self.address,
             "flushed": self.flushed,
             "failed": self.failed,
-            "dropped": self._feed.lost if self._feed is not None else 0,
+            "dropped": self.lost,
             "last_error": self.last_error,
             "faults": self.boundary.faults,
             "off": self.boundary.off,
         }
 
     def _tell(self, interval_s: float) -> None:
-        due = time.monotonic()
-        while not self.boundary.off:
+        due = time.monotonic() + interval_s
+        while not self.boundary.off and not self._stopping.wait(max(due - time.monotonic(), 0)):
             due = max(due + interval_s, time.monotonic())
-            gevent.sleep(due - time.monotonic())
             self._flush(min(FLUSH_S, interval_s))
+        if not self.boundary.off:
+            self._flush(LAST_FLUSH_S)
 
     def _flush(self, deadline_s: float) -> None:
+        apart = self.boundary.apart
         try:
-            self.boundary.apart("flush", self._sink.flush, deadline_s=deadline_s, allowed=(OSError,))
+            apart("flush", self._bounded, deadline_s, deadline_s=deadline_s + _GRACE_S, allowed=(OSError,))
+            self._dropped = self.boundary.call("dropped", lambda: self._sink.dropped, judge=_no_count)
         except OSError as error:
             self._fail(str(error) or type(error).__name__)
         except PluginFaultError as error:
             self._fail(str(error))
         else:
             self.flushed += 1
+            self._count("sent")
             if self.last_error:
                 self.last_error = ""
                 self.boundary.recovered("flush", f"telemetry reaches {self.address} again")
 
+    def _bounded(self, deadline_s: float) -> None:
+        """One flush, in the greenlet that the boundary makes for it. A slow server is no fault of the sink's."""
+        self._under_way = gevent.getcurrent()
+        try:
+            with gevent.Timeout(deadline_s, TimeoutError(f"no end within {deadline_s:g} s")):
+                self._sink.flush()
+        finally:
+            self._under_way = None
+
     def _fail(self, why: str) -> None:
         self.failed += 1
+        self._count("failed")
         self.last_error = why
         self.boundary.trouble("flush", f"cannot send telemetry to {self.address}: {why}; it is tried again")
+
+    def _count(self, result: str) -> None:
+        if self._flushes is not None:
+            self._flushes.record(1, (self.reference.name, result))
+
+
+def _no_count(found: object) -> str:
+    return "" if type(found) is int and found >= 0 else f"must be a number of things, and is {found!r:.80}"
 
 
 def _no_address(found: object) -> str:

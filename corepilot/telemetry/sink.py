@@ -5,7 +5,8 @@ Each entry of `telemetry.sinks` makes one instance, with its own options. There 
 
 - It is **asked**: it listens, and answers from `SinkContext.metrics.collect()`, as Prometheus does.
 - It **tells**: its `interval_s` is more than 0, and corepilot calls `flush` as often, from a greenlet of its own. What
-  it cannot get rid of within the interval is dropped and counted by corepilot, which calls no two flushes at once.
+  it cannot send within the interval is its own to keep or to drop; corepilot counts the flushes that fail, and never
+  calls two at once.
 
 Whatever happens to a sink is no harm to the jobs, nor to the other sinks.
 """
@@ -44,6 +45,8 @@ class SinkContext:
         listeners: Sockets that listen at the telemetry section's addresses, for a sink that is asked there, and empty
             for others: a sink gets them whose `CAPABILITIES` hold "pull". Take their descriptors with `detach`. A sink
             that leaves one alone leaves its closing to corepilot.
+        reloaded: A reload has made this sink: what had been counted by then was for the sinks before it. One that sends
+            what counters have grown by begins with what they stand at when it is started.
     """
 
     metrics: Metrics
@@ -54,6 +57,7 @@ class SinkContext:
     instance: str = ""
     environment: Mapping[str, str] | None = None
     listeners: "Sequence[socket.socket]" = ()
+    reloaded: bool = False
 
 
 class Sink(ABC):
@@ -65,6 +69,10 @@ class Sink(ABC):
 
     interval_s: float = 0.0
     """How often `flush` is called, in seconds; 0 for a sink that is only asked. Read once, after `start`."""
+
+    dropped: int = 0
+    """How many things the sink has had to throw away so far. Only grows. Read after each flush, for `status` and the
+    metric `corepilot_sink_dropped_total`, which add what has not fitted into the queue of `observe`."""
 
     def __init__(self, options: Any, context: SinkContext) -> None:
         """Must not do I/O.
@@ -91,11 +99,12 @@ class Sink(ABC):
     def flush(self) -> None:
         """Send what there is to send: `context.metrics.collect()` is the state now. May wait for the network.
 
-        Called every `interval_s` seconds, and once at the end. It has the interval, at most `FLUSH_S` seconds, then it
-        is given up; the last one has `LAST_FLUSH_S`.
+        Called every `interval_s` seconds, and once at the end. It has the interval, at most `FLUSH_S` seconds; the last
+        one has `LAST_FLUSH_S`. Then a `TimeoutError` is raised in it, which it lets pass like any other `OSError`.
 
         Raises:
-            OSError: it cannot be sent; the next call sends what holds then. Logged now and then, and counted.
+            OSError: it cannot be sent; the next call sends what holds then. Logged now and then, and counted;
+                the sink is never switched off for it.
         """
         raise NotImplementedError
 

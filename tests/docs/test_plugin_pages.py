@@ -1,10 +1,12 @@
 """The pages about plugins say what the code says."""
 
+import importlib
 import inspect
 import re
 import tomllib
 from pathlib import Path
 
+import pytest
 from corepilot_consul.plugin import CAPABILITIES, Options
 
 from corepilot.checks.http_plugin import Options as HttpOptions
@@ -56,6 +58,23 @@ def test_every_option_of_consul_with_its_variable() -> None:
         (field.name, f"{field.info.env}{' (wins)' if field.info.env_wins else ''}") for field in fields_of(Options)
     }
     assert named == wanted
+
+
+@pytest.mark.parametrize(
+    ("sink", "module"),
+    [
+        ("prometheus", "corepilot_prometheus.plugin"),
+        ("statsd", "corepilot_statsd.plugin"),
+        ("otlp", "corepilot_otlp.plugin"),
+        ("jsonl", "corepilot.telemetry.jsonl.plugin"),
+    ],
+)
+def test_every_option_of_the_sinks(sink: str, module: str) -> None:
+    light = importlib.import_module(module)
+    named = {(row[0].strip("`"), row[1].strip("`"), row[3]) for row in rows(f"### The sink `{sink}`")}
+    assert named == {(field.name, field.info.env, field.info.help) for field in fields_of(light.Options)}
+    capabilities = {row[0].strip("`") for row in rows("Capabilities of sinks:")}
+    assert capabilities >= light.CAPABILITIES
 
 
 def test_the_interfaces_version_and_consuls_capabilities() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-NAMES = ("corepilot", "corepilot-consul", "corepilot-prometheus")
+NAMES = ("corepilot", "corepilot-consul", "corepilot-otlp", "corepilot-prometheus", "corepilot-statsd")
 PACKAGES = {name: name.replace("-", "_") for name in NAMES}
 
 
@@ -26,7 +26,7 @@ def metadata(content: Mapping[str, bytes], name: str) -> str:
     return text.decode()
 
 
-def test_three_distributions_are_built(built: Mapping[str, Path]) -> None:
+def test_every_distribution_is_built(built: Mapping[str, Path]) -> None:
     assert sorted(built) == sorted(NAMES)
 
 
@@ -43,7 +43,8 @@ def test_a_wheel_holds_its_package_and_nothing_else(built: Mapping[str, Path], n
 @pytest.mark.parametrize("name", NAMES)
 def test_every_module_of_the_checkout_is_in_the_wheel(built: Mapping[str, Path], name: str) -> None:
     root = Path(__file__).resolve().parents[2]
-    parent = {"corepilot": root, "corepilot-consul": root / "backends/consul"}.get(name, root / "plugins/prometheus")
+    parents = {"corepilot": root, "corepilot-consul": root / "backends/consul"}
+    parent = parents.get(name, root / "plugins" / name.removeprefix("corepilot-"))
     modules = {path.relative_to(parent).as_posix() for path in (parent / PACKAGES[name]).rglob("*.py")}
     assert modules <= files(built[name]).keys()
 
@@ -69,7 +70,8 @@ def test_the_extras_bring_the_plugins(built: Mapping[str, Path]) -> None:
             if requirement.marker and requirement.marker.evaluate({"extra": extra})
         }
 
-    assert brought("consul") == {"corepilot-consul"}
+    for plugin in ("consul", "otlp", "prometheus", "statsd"):
+        assert brought(plugin) == {f"corepilot-{plugin}"}
     assert brought("containerpilot") == {"corepilot-consul", "corepilot-prometheus"}
 
 
@@ -79,7 +81,7 @@ def test_entry_points(built: Mapping[str, Path]) -> None:
         points.read_string(metadata(files(built[name]), "entry_points.txt"))
     assert {group: sorted(points[group]) for group in points.sections()} == {
         "corepilot.backends": ["consul", "embedded"],
-        "corepilot.sinks": ["prometheus"],
+        "corepilot.sinks": ["jsonl", "otlp", "prometheus", "statsd"],
         "corepilot.sources": ["file"],
     }
 
@@ -96,7 +98,7 @@ def test_the_scripts_are_the_launcher(built: Mapping[str, Path], installed: Path
 def test_the_recorded_python_brings_plugins_into_the_same_environment(installed: Path) -> None:
     command = [str(installed / "python"), str(installed / "corepilot-python"), "-m", "pip", "list", "--format=json"]
     found = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
-    assert {"corepilot", "corepilot-consul", "corepilot-prometheus"} <= {one["name"].lower() for one in found}
+    assert set(NAMES) <= {one["name"].lower() for one in found}
 
 
 def test_nothing_is_missing_that_the_distributions_depend_on(installed: Path) -> None:

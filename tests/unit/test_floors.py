@@ -228,7 +228,9 @@ def test_only_the_command_line_imports_the_supervisor() -> None:
 
 def test_plugins_use_the_contracts_only() -> None:
     allowed = re.compile("|".join(f"{re.escape(name)}(\\.|$)" for name in CONTRACTS))
-    assert {package(module) for module in PLUGINS} >= {"corepilot_consul", "corepilot_prometheus", "corepilot_notebook"}
+    assert {package(module) for module in PLUGINS} >= {
+        *("corepilot_consul", "corepilot_notebook", "corepilot_otlp", "corepilot_prometheus", "corepilot_statsd")
+    }
     beyond = [
         f"{m} -> {name}"
         for m in PLUGINS
@@ -238,15 +240,16 @@ def test_plugins_use_the_contracts_only() -> None:
     assert beyond == []
 
 
-def test_what_comes_with_the_core_uses_the_contracts_like_a_plugin() -> None:
-    """The embedded catalog enters by the same door as others. Beside the contracts it uses the log's limiter,
-    and inotify."""
-    allowed = re.compile("|".join(f"{re.escape(name)}(\\.|$)" for name in (*CONTRACTS, "corepilot.discovery.embedded")))
-    beyond = {
-        name
-        for m in OURS
-        if m.startswith("corepilot.discovery.embedded.")
-        for name in ours(m)
-        if not allowed.match(name)
-    }
-    assert beyond == {"corepilot.output.repeat", "corepilot.system.libc"}
+@pytest.mark.parametrize(
+    ("plugin", "beside"),
+    [
+        ("corepilot.discovery.embedded", {"corepilot.output.repeat", "corepilot.system.libc"}),
+        ("corepilot.telemetry.jsonl", set()),
+    ],
+)
+def test_what_comes_with_the_core_uses_the_contracts_like_a_plugin(plugin: str, beside: set[str]) -> None:
+    """It enters by the same door as others. Beside the contracts the embedded catalog uses the log's
+    limiter, and inotify."""
+    allowed = re.compile("|".join(f"{re.escape(name)}(\\.|$)" for name in (*CONTRACTS, plugin)))
+    beyond = {name for m in OURS if m.startswith(f"{plugin}.") for name in ours(m) if not allowed.match(name)}
+    assert beyond == beside

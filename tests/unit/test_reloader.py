@@ -74,14 +74,16 @@ class World:
         self.observers = Observers(self.log, facts, {})
         self.checks = Checks(self.log, dict)
         self.oversight = unwatched(self.log)
-        self.discovery = Discovery(self.log, lambda _event: None, {}, self.metrics)
+        self.discovery = Discovery(self.log, lambda _event: None, {}, self.metrics, lambda _call, _result: None)
         self.arguments = SimpleNamespace(request=lambda *_: None)
         self.environment = SimpleNamespace(current=dict)
         self.reaper = None
         self.reserve = SimpleNamespace(release=lambda: None, refill=lambda: None)
         self.jobs = SimpleNamespace(stop=self.end_jobs, start=self.start)
         self.shutdown = SimpleNamespace(ending="", begun=False, end_orphans=lambda: self.reach("orphans end"))
-        self.reloader = Reloader(self, lambda: self)  # type: ignore[arg-type]  # what it needs of its parts
+        parts: Any = self  # what it needs of them
+        self.told: list[str] = []
+        self.reloader = Reloader(parts, lambda: self, lambda result, _detail: self.told.append(result))
 
     def reach(self, place: str) -> None:
         self.reached.append(place)

@@ -49,6 +49,7 @@ CODES = {
     "bad-interface": "an interface specification cannot be parsed",
     "no-address": "no address of this machine matches the interface specifications",
     "log-file": "the log file cannot be written here",
+    "bad-address": "an address of telemetry cannot be used, or is missing",
     "metric-clash": "a metric has the name of a built-in one",
     "metric-twice": "duplicate metric; the last definition is used",
     "two-catalogs": "consul and discovery are both given",

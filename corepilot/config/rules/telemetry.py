@@ -46,7 +46,7 @@ def telemetry_of(data: Settings, verdict: Verdict, host: Host) -> Telemetry:
         if "interfaces" in data:
             address = address_of(data["interfaces"], ("telemetry", "interfaces"), verdict, host)
         listen.append((address, port))
-    listen += _listen(data.get("listen", ()), verdict)
+    listen += _listen(data.get("listen", ()), verdict, listen)
     service = None
     if port and address:
         tags = (*data.get("tags", ()), __version__)
@@ -54,15 +54,20 @@ def telemetry_of(data: Settings, verdict: Verdict, host: Host) -> Telemetry:
         service = Service(Registration(identity, SERVICE, address, port, tags, _TTL_S, notes_for(SERVICE)))
     metrics = _metrics(data.get("metrics", ()), verdict)
     sinks = entries_of("sink", data.get("sinks", ()), ("telemetry", "sinks"), verdict, host)
-    if serves and SINK.name not in [sink.name for sink in sinks]:
+    named = SINK.name in [sink.name for sink in sinks]
+    if serves and not named:
         sink = plugin_of("sink", SINK, verdict, host)
         sinks = sinks if sink is None else (sink, *sinks)
+    elif named and not serves:
+        rule = f"{SINK.name} waits to be asked, and telemetry listens nowhere"
+        hint = f"add port: {DEFAULT_PORT}, or listen"
+        verdict.complain(("telemetry", "sinks"), Complaint("bad-address", rule, hint))
     return Telemetry(port, address, metrics, service, sinks, tuple(listen))
 
 
-def _listen(texts: Any, verdict: Verdict) -> list[tuple[str, int]]:
-    """The addresses of `telemetry.listen`."""
-    found = []
+def _listen(texts: Any, verdict: Verdict, had: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The addresses of `telemetry.listen`, of which none may be there already."""
+    found: list[tuple[str, int]] = []
     for index, text in enumerate(texts):
         address, colon, port = text.rpartition(":")
         bare = address[1:-1] if address[:1] == "[" and address[-1:] == "]" else address
@@ -70,6 +75,9 @@ def _listen(texts: Any, verdict: Verdict) -> list[tuple[str, int]]:
             rule = f"{shown(text)} is no address with a port"
             hint = 'write it as "0.0.0.0:9090", or "[::]:9090" for IPv6'
             verdict.complain(("telemetry", "listen", index), Complaint("bad-address", rule, hint))
+        elif (bare, int(port)) in (*had, *found):
+            rule = f"telemetry listens at {shown(text)} already"
+            verdict.complain(("telemetry", "listen", index), Complaint("bad-address", rule, "leave it out"))
         else:
             found.append((bare, int(port)))
     return found

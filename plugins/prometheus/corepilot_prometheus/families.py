@@ -29,15 +29,20 @@ class FamilyCollector(Collector):
 
     ContainerPilot's counters, and the user's, do not end in `_total`. prometheus_client writes no such counter; they
     are given to it untyped, and `typed` puts the word right.
+
+    Attributes:
+        families: Those of the last scrape.
     """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self.families: list[Family] = []
 
     def collect(self) -> Iterable[Metric]:
         """Every family as it is now."""
         now = time.monotonic()
-        for family in self._metrics.collect():
+        self.families = self._metrics.collect()
+        for family in self.families:
             yield _family(family, now)
             if family.name in CONTAINERPILOT:
                 yield _containerpilot(family)

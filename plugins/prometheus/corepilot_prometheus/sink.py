@@ -28,7 +28,8 @@ class PrometheusSink(Sink):
         super().__init__(options, context)
         self._registry = CollectorRegistry()
         self._registry.register(PROCESS_COLLECTOR)
-        self._registry.register(FamilyCollector(context.metrics))
+        self._families = FamilyCollector(context.metrics)
+        self._registry.register(self._families)
         self._runtime = RuntimeCollector()
         self._registry.register(self._runtime)
         self._scrapes = Scrapes(context.metrics)
@@ -71,7 +72,7 @@ class PrometheusSink(Sink):
     def _scrape(self, request: Request) -> Response:
         began_at = time.monotonic()
         exposition = generate_latest(self._registry)
-        response = Response(200, _METRICS, typed(exposition, self.context.metrics.collect()))
+        response = Response(200, _METRICS, typed(exposition, self._families.families))
         self._scrapes.answered(request, response, began_at)
         return response
 

@@ -1,0 +1,1 @@
+"""OpenTelemetry as a telemetry sink of corepilot."""

@@ -1,0 +1,1 @@
+"""StatsD as a telemetry sink of corepilot."""
