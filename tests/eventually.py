@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], deadline_s: float = 10, message: str = "", *, pause_s: float = 0.01) -> T:
+def eventually(condition: Callable[[], T], deadline_s: float = 30, message: str = "", *, pause_s: float = 0.01) -> T:
     """Ask until the answer is true, and return it.
 
     An `AssertionError` inside `condition` counts as "not yet", so that a condition may be written as assertions that
