@@ -177,7 +177,8 @@ def _handlers() -> dict[int, Any]:
 def _children() -> list[int]:
     pids: list[int] = []
     for task in Path("/proc/self/task").iterdir():
-        with suppress(FileNotFoundError):  # the thread has ended meanwhile; its children are another's now
+        # Where the thread has ended meanwhile, its children are another's now.
+        with suppress(FileNotFoundError, ProcessLookupError):
             pids += map(int, (task / "children").read_text().split())
     return pids
 
