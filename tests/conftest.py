@@ -26,8 +26,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
     No worker, that is, this very process, where a few tests are asked for: each worker would collect them all first.
     """
-    chosen = config.option.keyword or config.option.lf or any(".py" in argument for argument in config.args)
-    return 0 if chosen else len(os.sched_getaffinity(0)) * 3 // 2
+    few = config.getoption("keyword") or config.getoption("lf", default=False)
+    if few or any(".py" in argument for argument in config.args):
+        return 0
+    return min(len(os.sched_getaffinity(0)) * 3 // 2, 12)
 
 
 @pytest.fixture(autouse=True)
