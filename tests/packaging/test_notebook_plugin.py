@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # pip downloads, and compiles what it installs
+
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "plugins" / "corepilot-notebook"
 DEADLINE_S = 600
 
