@@ -20,6 +20,18 @@ _COUNT = itertools.count()
 _PURE = ("unit", "property")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """What `-n auto` means: three workers on two processors, for the tests wait a third of their time.
+
+    No worker, that is, this very process, where a few tests are asked for: each worker would collect them all first.
+    """
+    few = config.getoption("keyword") or config.getoption("lf", default=False)
+    if few or any(".py" in argument for argument in config.args):
+        return 0
+    return min(len(os.sched_getaffinity(0)) * 3 // 2, 12)
+
+
 @pytest.fixture(autouse=True)
 def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test that leaves processes, descriptors, threads, greenlets, handlers or changed state behind."""
@@ -33,7 +45,7 @@ def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def consul_server() -> Iterator[ConsulServer]:
-    """One Consul agent for the whole run, started when the first test asks for it."""
+    """One Consul agent for the whole run of this process, started when the first test asks for it."""
     with ConsulServer() as server:
         _SERVERS.append(server)
         yield server

@@ -7,16 +7,17 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], deadline_s: float = 10, message: str = "", *, pause_s: float = 0.01) -> T:
+def eventually(condition: Callable[[], T], deadline_s: float = 30, message: str = "", *, pause_s: float = 0.01) -> T:
     """Ask until the answer is true, and return it.
 
     An `AssertionError` inside `condition` counts as "not yet", so that a condition may be written as assertions that
-    end in `return True`. Inside a running gevent hub pass conditions that do not need the hub to turn: this blocks it.
+    end in `return True`; so does a file or process that is gone, which may be between two looks of one question.
+    Inside a running gevent hub pass conditions that do not need the hub to turn: this blocks it.
 
     Args:
         condition: asked every `pause_s` seconds, at least once.
         deadline_s: how long, in seconds of the monotonic clock.
-        message: what was waited for, for the failure; the last `AssertionError` is shown with it.
+        message: what was waited for, for the failure; the last error is shown with it.
         pause_s: between two questions.
 
     Raises:
@@ -24,10 +25,10 @@ def eventually(condition: Callable[[], T], deadline_s: float = 10, message: str 
     """
     deadline = time.monotonic() + deadline_s
     while True:
-        last: AssertionError | None = None
+        last: Exception | None = None
         try:
             answer = condition()
-        except AssertionError as error:
+        except (AssertionError, FileNotFoundError, ProcessLookupError) as error:
             last = error
         else:
             if answer:

@@ -59,7 +59,7 @@ class Running:
             return self.process.pid
         return eventually(lambda: children_of(self.process.pid), message="unshare has forked")[0]
 
-    def announced(self, word: str, deadline_s: float = 20) -> str:
+    def announced(self, word: str, deadline_s: float = 30) -> str:
         """Wait for a line that begins with the word; return the rest of it. Lines before it are dropped."""
         for line in self.lines(deadline_s):
             first, _, rest = line.partition(" ")
@@ -67,7 +67,7 @@ class Running:
                 return rest
         raise AssertionError(f"{word!r} was never announced; stderr: {self.stderr()}")
 
-    def lines(self, deadline_s: float = 20) -> Iterator[str]:
+    def lines(self, deadline_s: float = 30) -> Iterator[str]:
         """The announcements as they come, until nobody is left who could make one."""
         deadline = time.monotonic() + deadline_s
         while True:

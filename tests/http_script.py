@@ -90,7 +90,7 @@ def stay(connected: native.socket) -> None:
         pass
 
 
-def eventually_switching(condition: Callable[[], object], deadline_s: float = 10) -> None:
+def eventually_switching(condition: Callable[[], object], deadline_s: float = 30) -> None:
     """Let the hub turn until the condition is true.
 
     Raises:

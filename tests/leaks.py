@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 MARK = "PYTEST_PROCESS_MARK"
-GRACE_S = 2.0
+GRACE_S = 10.0
 _IGNORED_VARIABLES = frozenset({"PYTEST_CURRENT_TEST", MARK})
 # SIGALRM is pytest-timeout's, which puts it back as soon as a test has failed.
 _SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGALRM})
@@ -78,7 +78,7 @@ class Snapshot:
         return [f"thread {thread.name}" for thread in _within(new, self._grace_s)]
 
     def _leaked_greenlets(self) -> list[str]:
-        return [f"greenlet {greenlet!r}" for greenlet in self._greenlets.alive()]
+        return [f"greenlet {greenlet!r}" for greenlet in self._greenlets.alive(self._grace_s)]
 
     def _leaked_descriptors(self) -> list[str]:
         new = self._new_descriptors()
@@ -136,15 +136,15 @@ class _SpawnedGreenlets:
             self._gevent.sleep(0)
             self._gevent.Greenlet.add_spawn_callback(self._spawned.add)
 
-    def alive(self) -> list[Any]:
+    def alive(self, grace_s: float) -> list[Any]:
         if self._gevent is None:
             return []
         self._gevent.Greenlet.remove_spawn_callback(self._spawned.add)
         left = [greenlet for greenlet in self._spawned if not greenlet.dead]
         if left:
-            self._gevent.joinall(left, timeout=GRACE_S / 4)
+            self._gevent.joinall(left, timeout=grace_s)
             left = [greenlet for greenlet in left if not greenlet.dead]
-            self._gevent.killall(left, timeout=GRACE_S / 4)
+            self._gevent.killall(left, timeout=GRACE_S)
         return left
 
 
@@ -177,7 +177,8 @@ def _handlers() -> dict[int, Any]:
 def _children() -> list[int]:
     pids: list[int] = []
     for task in Path("/proc/self/task").iterdir():
-        with suppress(FileNotFoundError):  # the thread has ended meanwhile; its children are another's now
+        # Where the thread has ended meanwhile, its children are another's now.
+        with suppress(FileNotFoundError, ProcessLookupError):
             pids += map(int, (task / "children").read_text().split())
     return pids
 

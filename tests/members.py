@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 PROGRAMS = Path(__file__).parent / "integration" / "embedded_programs"
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0
 
 
 class Member:

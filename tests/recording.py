@@ -42,7 +42,7 @@ class Record:
     def count(self, word: str) -> int:
         return self.words.count(word)
 
-    def until(self, word: str, count: int = 1, deadline_s: float = 10) -> None:
+    def until(self, word: str, count: int = 1, deadline_s: float = 30) -> None:
         eventually(
             lambda: self.count(word) >= count,
             deadline_s,

@@ -45,13 +45,16 @@ def main(pytest_arguments: list[str]) -> int:
     # As for a user who has activated the environment; sbin is where Debian keeps nginx.
     os.environ["PATH"] = f"{programs}:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     os.environ["COREPILOT_TEST_CONSUL"] = str(consul)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every worker would compile all the tests at every run
 
     checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["python", "tools/settings_agree.py"]]
     failed = [check for check in checks if _status([str(programs / check[0]), *check[1:]])]
     for check in failed:
         sys.stdout.write(f"{' '.join(check)}: failed\n")
     sys.stdout.flush()
-    status = _status([str(programs / "python"), "-m", "pytest", *pytest_arguments])
+    # A file is one worker's, so that what its tests share is made once; tests/conftest.py says how many workers.
+    in_parallel = ["-n", "auto", "--dist", "loadfile"]
+    status = _status([str(programs / "python"), "-m", "pytest", *in_parallel, *pytest_arguments])
     return status or (1 if failed else 0)
 
 

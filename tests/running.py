@@ -103,14 +103,14 @@ class Corepilot(Written):
     def signal(self, number: int) -> None:
         os.kill(self.guard, number)
 
-    def wait(self, deadline_s: float = 20) -> int:
+    def wait(self, deadline_s: float = 30) -> int:
         return self.process.wait(deadline_s)
 
-    def stop(self, deadline_s: float = 20) -> int:
+    def stop(self, deadline_s: float = 30) -> int:
         self.signal(signal.SIGTERM)
         return self.wait(deadline_s)
 
-    def until(self, text: str, count: int = 1, deadline_s: float = 10) -> None:
+    def until(self, text: str, count: int = 1, deadline_s: float = 30) -> None:
         eventually(lambda: self.output.count(text) >= count, deadline_s, f"{count} x {text!r} in:\n{self.output}")
 
     def until_ready(self) -> "Corepilot":
@@ -167,7 +167,7 @@ def alive(pid: int) -> bool:
     """Whether a process runs: a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second where it ends between the opening and the reading
         return False
 
 

@@ -67,12 +67,12 @@ class Simulated(Actor):
         self.sweeping: bool | None = None
         self.killed: list[int] = []
         self.acted = 0
-        self.history: deque[str] = deque(maxlen=12)
+        self.history: deque[tuple[float, str, Stimulus]] = deque(maxlen=12)  # put into words only where one fails
         self.started_at: list[float] = []
 
     def handle(self, stimulus: Stimulus) -> None:
         before, acted = self.state, self.acted
-        self.history.append(f"{self.world.now:g} {before.phase}: {stimulus}")
+        self.history.append((self.world.now, before.phase, stimulus))
         super().handle(stimulus)
         if before.phase == "complete" and not isinstance(stimulus, Order | Began):
             assert self.acted == acted, (before, stimulus, self.state)

@@ -157,14 +157,17 @@ def test_the_events_of_watches(tmp_path: Path, consul: ConsulServer) -> None:
         assert [word for word in record.words if word.startswith("db")] == []
         put(consul, "db", 2, 2, tags=("blue",))
         record.until("db-healthy")
+        record.until("db-changed")  # another job's word: either may be the first
         put(consul, "db", 2, 2, tags=("blue", "more"))  # tags alone are no change
         put(consul, "db", 3, 3, tags=("blue",))
         record.until("db-healthy", 2)
+        record.until("db-changed", 2)
         found = json.loads(corepilot.client("instances", "db", "-o", "json").stdout)
         assert sorted(one["port"] for one in found) == [2, 3]
         for number in (2, 3):
             consul.put(f"/v1/agent/service/deregister/db-{number}")
         record.until("db-unhealthy")
+        record.until("db-changed", 3)
         db = [word.removeprefix("db-") for word in record.words if word.startswith("db")]
         assert sorted(db[:2]) == sorted(db[2:4]) == ["changed", "healthy"]
         assert db.count("unhealthy") == 1

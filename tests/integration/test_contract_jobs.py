@@ -26,8 +26,8 @@ def test_each_row_of_the_table_of_runs_that_ends_by_itself(tmp_path: Path) -> No
         {{name: "restarts-2", exec: {shell("note restarts-2")}, restarts: 2}},
         {{name: "restarts-text", exec: {shell("note restarts-text; exit 1")}, restarts: "1"}},
         {{name: "once-1", exec: {shell("note once-1")}, {once("plain", "exitSuccess")}, restarts: 1}},
-        {{name: "interval-2", exec: {shell("note interval-2")}, when: {{interval: "100ms"}}, restarts: 2}},
-        {{name: "interval-never", restarts: 0, exec: {shell("note interval-never")}, when: {{interval: "100ms"}}}},
+        {{name: "interval-2", exec: {shell("note interval-2")}, when: {{interval: "1s"}}, restarts: 2}},
+        {{name: "interval-never", restarts: 0, exec: {shell("note interval-never")}, when: {{interval: "1s"}}}},
         {{name: "fail-handler", exec: {shell("note fail-handler")}, {once("restarts-text", "exitFailed")}}},
         {{name: "after", exec: {shell("note after")}, {once("restarts-2", "stopped")}}},
     """

@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -520,14 +521,14 @@ except ControlError as error:
 """
 
 
-def test_no_permission(tmp_path: Path) -> None:
-    path = tmp_path / "x.socket"
-    with socket.socket(socket.AF_UNIX) as listener:
+def test_no_permission() -> None:
+    # Not in pytest's directory, which others cannot reach.
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
+        path = Path(directory) / "x.socket"
         listener.bind(str(path))
         listener.listen(1)
         path.chmod(0)
-        for directory in (tmp_path, *tmp_path.parents[:2]):
-            directory.chmod(0o711)
+        Path(directory).chmod(0o711)
         found = subprocess.run(
             [sys.executable, "-c", AS_NOBODY, str(path)], capture_output=True, text=True, check=True, timeout=60
         )

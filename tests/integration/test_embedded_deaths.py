@@ -15,7 +15,7 @@ from corepilot.discovery.embedded.backend import EmbeddedBackend
 from corepilot.model.service import Query, Snapshot
 from corepilot.testing.backends import Listener, context
 
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0
 KILLS = 300
 
 

@@ -26,7 +26,7 @@ from corepilot.model.service import Query, Registration, Snapshot
 from corepilot.testing.backends import Listener
 from corepilot.testing.listener import at_most
 
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0
 NOBODY = 65534
 WEB = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=60)
 Make = Callable[..., EmbeddedBackend]

@@ -11,6 +11,8 @@ from pathlib import Path
 import environment
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # pip downloads, and compiles what it installs
+
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 300
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+pytestmark = pytest.mark.timeout(600)  # pip downloads, and compiles what it installs
+
 NAMES = ("corepilot", "corepilot-consul", "corepilot-otlp", "corepilot-prometheus", "corepilot-statsd")
 PACKAGES = {name: name.replace("-", "_") for name in NAMES}
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 
+pytestmark = pytest.mark.timeout(600)  # pip downloads, and compiles what it installs
+
 DEADLINE_S = 60
 
 # Modules that corepilot or what it stands on imports; each of these ends the program that imports it.

@@ -28,7 +28,7 @@ whens = st.one_of(
         timeout_s=st.none() | st.just(1.5),
     ),
     st.builds(when, st.sampled_from(["once", "each"]), st.sampled_from(GLOBAL_CODES), st.just(GLOBAL)),
-    st.builds(when, st.just("interval"), every_s=st.sampled_from([0.05, 1.0])),
+    st.builds(when, st.just("interval"), every_s=st.sampled_from([0.4, 1.0])),
     st.just(when("signal", source="SIGHUP")),
     st.just(when("never")),
 )

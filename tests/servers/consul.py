@@ -3,12 +3,14 @@
 import http.client
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,11 +26,15 @@ START_TRIES = 5
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that is free now; somebody else may still take it first."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that is free now; somebody else may still take it first.
+
+    It is below those that the kernel gives away, to the tests of another worker too, and to every connection.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class ConsulServer:

@@ -12,7 +12,7 @@ from corepilot.testing.backends import context
 from corepilot.testing.memory import Call, MemoryBackend, MemoryCatalog
 
 WEB = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=60)
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0
 
 
 class World:

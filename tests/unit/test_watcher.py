@@ -15,7 +15,7 @@ from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot.testing.backends import context
 from corepilot.testing.memory import MemoryBackend, MemoryCatalog
 
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0
 CHANGED, HEALTHY, UNHEALTHY = (Event(code, "watch.web") for code in ("changed", "healthy", "unhealthy"))
 
 

@@ -56,7 +56,8 @@ def exits(_: guard.Channel) -> int:
     sys.exit({"none": None, "text": "sorry"}.get(ARGUMENTS[0]) if ARGUMENTS[0].isalpha() else int(ARGUMENTS[0]))
 
 
-def raises(_: guard.Channel) -> int:
+def raises(channel: guard.Channel) -> int:
+    channel.ready(0.3)
     jobs_from_arguments()
     raise LookupError("a bug")
 
