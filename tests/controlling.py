@@ -119,7 +119,7 @@ class Supervisor:
         return ReloadOutcome(self.outcome.ok, self.outcome.text)
 
     def plan(self, locations: Sequence[str]) -> PlanOutcome:
-        self.calls.append(("plan", locations))
+        self.calls.append(("plan", *locations))
         return self.outcome
 
     def operation(self, id: int) -> FakeOperation | None:  # noqa: A002  - as in the protocol

@@ -255,7 +255,7 @@ class Reloader:
         app = self._app
         request = app.arguments.request(app.environment.current(), locations)
         result = load(request, app.reaper, LOAD_DEADLINE_S)
-        if result.kept or not locations:
+        if not locations and (result.kept or result.config is not None):  # of a loader that died, nothing is known
             app.arguments.kept = result.kept
         return result
 

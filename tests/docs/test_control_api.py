@@ -28,7 +28,7 @@ BODIES: dict[str, list[object]] = {
     ],
     "Signal": [{"signal": 1, "group": True}],
     "Wait": [{"for": "complete"}],
-    "Location": [{"location": None}, {"location": "/x"}],
+    "Location": [{"location": None}, {"location": "/x"}, {"location": ["/x", "env:X"]}],
 }
 REFUSABLE = (
     b"", b"[", b"[]", b'{"m": 1}', b'{"for": "running"}', b'{"signal": 1}', b'{"action": "stop", "jobs": ["nope"]}',

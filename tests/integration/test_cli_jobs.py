@@ -267,6 +267,8 @@ def test_plan_names_a_file_so_that_corepilot_finds_it(
     finally:
         os.close(descriptor)
     assert running.supervisor.calls == [("plan", f"{tmp_path}/new.json5")] * 4
+    assert client("plan", "new.json5", "env:X", "https://example/y?z").status == 0
+    assert running.supervisor.calls[-1] == ("plan", f"{tmp_path}/new.json5", "env:X", "https://example/y?z")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ GOOD = '{consul: false, control: {socket: "%s/s"}, jobs: [{name: "a", exec: ["to
         ("{{ range loop 0 100000000 }}x{{ end }}", ":1:", "cannot"),
         ('{\n jobs: [{name: "a", exec: "touch started", port: 1}]}', ":2:", "health"),
         ("{\n jobbs: []}", ":2:", "jobs"),
-        ('{discovery: "nosuch", jobs: [{name: "a", exec: "touch started"}]}', ":1:", "pip install"),
+        ('{discovery: "nosuch", jobs: [{name: "a", exec: "touch started"}]}', ":1:", "install the distribution"),
         ('{jobs: [{name: "a", exec: "touch started"}], watches: [{name: "other", interval: 1}]}', ":1:", "discovery"),
         ('{logging: {output: "/no/such/dir/log"}, jobs: [{name: "a", exec: "touch started"}]}', "", "/no/such/dir"),
     ],

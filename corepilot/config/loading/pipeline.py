@@ -7,7 +7,7 @@ from corepilot.config.diagnostics.documents import SourceDocument
 from corepilot.config.diagnostics.origins import origins
 from corepilot.config.diagnostics.problems import Problem, in_order
 from corepilot.config.diagnostics.source_map import SourceMap
-from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.diagnostics.verdict import MOST, Verdict
 from corepilot.config.loading.exchange import JUDGING, PARSING, RENDERING, LoadRequest, LoadResult, importing
 from corepilot.config.loading.reading import read_all
 from corepilot.config.rules.host import Host
@@ -149,7 +149,7 @@ def _merged(
     if problems:
         return parsed[0], problems
     whole, faults = merge(parsed)
-    for fault in faults:
+    for fault in faults[:MOST]:
         places = f"{source_map.place_of(fault.first)} and {source_map.place_of(fault.second)}"
         message = f"cannot merge by name: {shown(fault.name)} is there twice, in {places}"
         hint = "give each a name of its own, or leave one of them out"

@@ -46,7 +46,7 @@ def read_all(request: LoadRequest, reached: Callable[[bytes], None]) -> Read:
     found = Read()
     end = time.monotonic() + DEADLINE_S
     known = {location: [SourceText(*one) for one in texts] for location, texts in request.known}
-    kept = dict(request.known)
+    kept = {location: texts for location, texts in request.known if location in request.locations}
     for location in request.locations:
         scheme = "" if request.paths_only else scheme_of(location)
         reached(READING if not scheme and len(request.locations) == 1 else reading(shown(location)))

@@ -16,10 +16,9 @@ _HEAD = """\
 <!-- Made by `python -m corepilot.config.schema.reference`. Change the schemas, not this page. -->
 
 A Go template over the environment, which makes JSON5: one file, or
-[several documents](../how-to/configuration-sources.md),
-which are merged. Keys of the top level are written exactly as here;
-below it upper and lower case are the same. `null` is like no key. Unknown keys are errors. Numbers, booleans and texts
-become one another where possible, as in ContainerPilot 3 ([contract](containerpilot-contract.md), section 3.2).
+[several documents](../how-to/configuration-sources.md), which are merged. Keys of the top level are written exactly as
+here; below it upper and lower case are the same. `null` is like no key. Unknown keys are errors. Numbers, booleans and
+texts become one another where possible, as in ContainerPilot 3 ([contract](containerpilot-contract.md), section 3.2).
 
 A **duration** is a whole number of seconds, or a text with units: `500ms`, `10s`, `1m30s`, `2h` (also `us`, `ns`).
 A **command** is a text, split at single spaces without any quoting, or an array of the program and its arguments.
