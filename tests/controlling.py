@@ -88,6 +88,7 @@ class Supervisor:
         return {
             "version": "1", "pid": os.getpid(), "uptime_s": 1.0, "config": self.config, "socket": "/x",
             "stopping": False, "catalog": None, "jobs": [job("app")], "services": [], "watches": [],
+            "sinks": [], "observers": [],
         }  # fmt: skip
 
     def instances(self, service: str) -> list[dict[str, object]] | None:
