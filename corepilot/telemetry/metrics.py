@@ -137,6 +137,9 @@ class Metrics:
 
     Args:
         declared: `telemetry.metrics`; of two with one name the last counts.
+
+    Attributes:
+        resets: How often all values were forgotten: who remembers what a counter stood at begins anew, too.
     """
 
     def __init__(self, declared: Iterable[Metric] = ()) -> None:
@@ -144,6 +147,7 @@ class Metrics:
         self._declared: dict[str, Metric] = {}
         self._keys: dict[str, Family] = {}
         self._collectors: list[Callable[[], None]] = []
+        self.resets = 0
         self.declare(declared)
 
     def declare(self, declared: Iterable[Metric]) -> None:
@@ -161,6 +165,7 @@ class Metrics:
 
     def reset(self) -> None:
         """Forget all values: a reload of everything begins with none (contract, section 4.11)."""
+        self.resets += 1
         for family in self._families.values():
             family.reset()
 

@@ -62,6 +62,7 @@ class Outlet:
         self._feed: Feed | None = None
         self._greenlet: gevent.Greenlet[[float], None] | None = None
         self._stopping = Flag()
+        self._until = 0.0
         self._under_way: Any = None  # the greenlet of a flush
 
     @property
@@ -78,7 +79,7 @@ class Outlet:
         """
         call = self.boundary.call
         call("start", self._sink.start, allowed=(OSError,))
-        self.address = self.boundary.masked(call("address", lambda: self._sink.address, judge=_no_address))
+        self.address = call("address", lambda: self._sink.address, judge=_no_address)
         interval_s = call("interval_s", lambda: self._sink.interval_s, judge=_no_interval)
         if type(self._sink).observe is not Sink.observe:
             self._feed = Feed(self)
@@ -95,18 +96,19 @@ class Outlet:
         """The sink is not told: `status` is."""
 
     def stop(self, facts: Facts) -> None:
-        """Flush for a last time, and close. Takes two `LAST_FLUSH_S` and a `CLOSE_S` at most."""
+        """Flush for a last time, and close. Takes `LAST_FLUSH_S` and `CLOSE_S` at most, and a moment."""
+        self._until = time.monotonic() + LAST_FLUSH_S
         if self._feed is not None:
             facts.detach(self._feed)
-            self._feed.close(0 if self.boundary.off else LAST_FLUSH_S / 2)
+            self._feed.close(0 if self.boundary.off else LAST_FLUSH_S / 4)
         if self._greenlet is not None:
             self._stopping.set()
             under_way = self._under_way
             if under_way is not None:
-                self._greenlet.join(LAST_FLUSH_S / 2)
+                self._greenlet.join(LAST_FLUSH_S / 4)
                 if under_way is self._under_way:
                     under_way.kill(TimeoutError("it was to end meanwhile"), block=False)
-            self._greenlet.join(LAST_FLUSH_S + _GRACE_S)
+            self._greenlet.join(max(self._until - time.monotonic(), 0.0) + 2 * _GRACE_S)
             self._greenlet.kill(Leaving(), block=False)
         self.close()
 
@@ -139,7 +141,7 @@ class Outlet:
             due = max(due + interval_s, time.monotonic())
             self._flush(min(FLUSH_S, interval_s))
         if not self.boundary.off:
-            self._flush(LAST_FLUSH_S)
+            self._flush(max(self._until - time.monotonic(), _GRACE_S))
 
     def _flush(self, deadline_s: float) -> None:
         apart = self.boundary.apart

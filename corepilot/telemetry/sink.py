@@ -27,7 +27,7 @@ FLUSH_S = 5.0
 """Seconds that one flush may take, or the sink's interval where that is less."""
 
 LAST_FLUSH_S = 1.0
-"""Seconds that the last flush may take, at the stop."""
+"""Seconds at the end, of corepilot or of the sink: for facts that wait, a flush under way, and a last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,8 @@ class Sink(ABC):
         """Send what there is to send: `context.metrics.collect()` is the state now. May wait for the network.
 
         Called every `interval_s` seconds, and once at the end. It has the interval, at most `FLUSH_S` seconds; the last
-        one has `LAST_FLUSH_S`. Then a `TimeoutError` is raised in it, which it lets pass like any other `OSError`.
+        one has what is left of `LAST_FLUSH_S`. Then a `TimeoutError` is raised in it, which it lets pass like any other
+        `OSError`.
 
         Raises:
             OSError: it cannot be sent; the next call sends what holds then. Logged now and then, and counted;

@@ -98,6 +98,17 @@ def test_a_reload_does_not_tell_again_what_was_told(tmp_path: Path, metrics: Met
     sink.close()
 
 
+def test_a_reset_is_a_new_beginning(tmp_path: Path, metrics: Metrics, server: socket.socket) -> None:
+    sink = sink_to(tmp_path, metrics)
+    metrics.record({"hits": 2})
+    sink.flush()
+    metrics.reset()
+    metrics.record({"hits": 3})
+    sink.flush()
+    assert [server.recv(2000), server.recv(2000)] == [b"hits:2|c", b"hits:3|c"]
+    sink.close()
+
+
 def test_udp_tells_of_a_server_that_is_not_there(metrics: Metrics) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))

@@ -42,6 +42,11 @@ class Points:
         self._began_ns = began_ns
         self._seen: dict[tuple[str, tuple[str, ...]], _Seen] = {}
 
+    def begin_anew(self, at_ns: int) -> None:
+        """All values were forgotten, at some time after this one."""
+        self._began_ns = at_ns
+        self._seen.clear()
+
     def metrics(self, families: Iterable[Family], at_ns: int, now: float) -> list[Metric]:
         """Every family with at least one series.
 

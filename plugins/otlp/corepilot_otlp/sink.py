@@ -50,6 +50,8 @@ class OtlpSink(Sink):
         self._scope = scope_of(context.version)
         self._points = Points(time.time_ns())
         self._spans = Spans(options.spans)
+        self._resets = context.metrics.resets
+        self._sent_ns = time.time_ns()
 
     @property
     def address(self) -> str:
@@ -94,7 +96,12 @@ class OtlpSink(Sink):
         self._collector.close()
 
     def _send_metrics(self) -> None:
-        metrics = self._points.metrics(self.context.metrics.collect(), time.time_ns(), time.monotonic())
+        source, at_ns = self.context.metrics, time.time_ns()
+        if source.resets != self._resets:
+            self._resets = source.resets
+            self._points.begin_anew(self._sent_ns)
+        self._sent_ns = at_ns
+        metrics = self._points.metrics(source.collect(), at_ns, time.monotonic())
         scoped = ScopeMetrics(scope=self._scope, metrics=metrics)
         request = ExportMetricsServiceRequest(
             resource_metrics=[ResourceMetrics(resource=self._resource, scope_metrics=[scoped])]

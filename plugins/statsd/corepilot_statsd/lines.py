@@ -71,6 +71,10 @@ class Writer:
             del self._sent[key]
         return found
 
+    def forget(self) -> None:
+        """All counters have begun anew."""
+        self._sent.clear()
+
     def sent(self, lines: Iterable[Line]) -> None:
         """These lines are gone: what they said is not said again."""
         for line in lines:

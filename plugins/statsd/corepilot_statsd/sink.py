@@ -18,6 +18,7 @@ class StatsdSink(Sink):
         super().__init__(options, context)
         self.interval_s = options.interval
         self._writer = Writer(options.prefix, tags=options.tags == "datadog", extra_tags=options.extraTags)
+        self._resets = context.metrics.resets
         self._datagrams = Datagrams(*options.target())
 
     @property
@@ -38,6 +39,9 @@ class StatsdSink(Sink):
             OSError: a datagram could not be sent. Those before it have been.
         """
         now = time.monotonic()
+        if self.context.metrics.resets != self._resets:
+            self._resets = self.context.metrics.resets
+            self._writer.forget()
         lines = self._writer.lines(self.context.metrics.collect(), now)
         for packet, held in packets(lines, self.options.packetBytes):
             if packet:
