@@ -146,7 +146,7 @@ def test_list_says_which_of_two_counts(site: Path) -> None:
     assert notes["corepilot"] == ""
     assert notes["rival"] == notes["corepilot-note"] == "not used: the built-in plugin of this name wins"
     _, out, _ = run(site, "list_plugins(ListArguments())")
-    assert "NOTE" in out.splitlines()[0]
+    assert "STATE" in out.splitlines()[0]
     assert "not there" in out
 
 
