@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from corepilot.cli.files import Located, locate
+from corepilot.cli.named import plugins_named
 from corepilot.config.diagnostics.problems import Problem
 from corepilot.config.loading import loader
 from corepilot.config.loading.exchange import LoadRequest, LoadResult
@@ -71,7 +72,7 @@ def check(arguments: CheckArguments) -> int:
             paths_only=one.paths_only,
         )
         file = _name(one)
-        reports.append((file, _load(request)))
+        reports.append((file, with_plugins(file, load(request))))
         if arguments.output != "json":
             _write(_text(file, reports[-1][1]))
     if arguments.output == "json":
@@ -94,7 +95,7 @@ def render(arguments: CheckArguments) -> int:
     request = LoadRequest(
         where.locations, environment, judge_machine=False, render_only=True, paths_only=where.paths_only
     )
-    result = _load(request)
+    result = load(request)
     if result.rendered is None:
         sys.stderr.buffer.write(_problems(_name(where), result.problems).encode("utf-8", "backslashreplace"))
         return 1
@@ -136,13 +137,44 @@ def _name(where: Located) -> str:
     return where.locations[0] if where.paths_only else all_shown(where.locations)
 
 
-def _load(request: LoadRequest) -> LoadResult:
+def load(request: LoadRequest) -> LoadResult:
+    """Load a configuration in a process of its own, within `DEADLINE_S`."""
     child = loader.start(request)
     try:
         return loader.collect(child, DEADLINE_S)
     except KeyboardInterrupt:
         loader.abandon(child)
         raise
+
+
+def with_plugins(file: str, result: LoadResult) -> LoadResult:
+    """The result with what is wrong with the rest of each plugin that the configuration names.
+
+    The loader has judged the light modules. What `run` imports afterwards is loaded here in a process of its own, with
+    the judgement of `corepilot plugins verify`.
+    """
+    if result.config is None:
+        return result
+    problems = list(result.problems)
+    seen: dict[tuple[str, str], list[str]] = {}
+    for path, kind, named in plugins_named(result.config):
+        if named.distribution == "corepilot":
+            continue  # built in
+        if (kind, named.name) not in seen:
+            from corepilot.plugin.hookspec import KINDS
+            from corepilot.plugin.installed import InstalledPlugin
+            from corepilot.plugin.verify import loaded
+
+            group = KINDS[kind].group
+            one = (named.name, group, named.module, named.attribute, named.distribution, named.version, "")
+            seen[kind, named.name] = loaded(InstalledPlugin(*one)).problems
+        title = f"cannot load {kind} {named.name!r} ({named.distribution} {named.version}): "
+        for problem in seen[kind, named.name]:
+            message = title + problem.removeprefix("cannot load it: ")
+            problems.append(Problem("error", "plugin-broken", message, "tell its author", file, path=path))
+    if any(one.is_error for one in problems):
+        return LoadResult(None, problems)
+    return result
 
 
 def _text(file: str, result: LoadResult) -> str:

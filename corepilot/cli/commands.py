@@ -64,27 +64,28 @@ def instances(arguments: "Any") -> int:
 
 
 def plugins(arguments: "Any") -> int:
-    """`corepilot plugins list|info NAME|verify [NAME…]`."""
-    from corepilot.cli.plugins import (
-        InfoArguments,
-        ListArguments,
-        VerifyArguments,
-        list_plugins,
-        show_plugin,
-        verify_plugins,
-    )
-
+    """`corepilot plugins list|info NAME|verify [NAME…]|new KIND NAME`."""
     verb, *names = arguments.positionals
     output: Literal["table", "json"] = "json" if arguments.output == "json" else "table"
     if verb == "list" and not names:
-        return list_plugins(ListArguments(output))
+        from corepilot.cli.plugin_list import ListArguments, list_plugins
+
+        return list_plugins(ListArguments(output, arguments.config, arguments.load, arguments.environment))
     if verb == "info" and len(names) == 1:
+        from corepilot.cli.plugins import InfoArguments, show_plugin
+
         return show_plugin(InfoArguments(names[0], output))
     if verb == "verify":
+        from corepilot.cli.plugins import VerifyArguments, verify_plugins
+
         return verify_plugins(VerifyArguments(tuple(names), output))
+    if verb == "new" and len(names) == 2:
+        from corepilot.cli.new_plugin import new_plugin
+
+        return new_plugin(names[0], names[1], arguments.directory)
     what = " ".join(arguments.positionals)
-    near = suggest(verb, ("list", "info", "verify"))
-    raise UsageError(f"cannot do {what!r}: it is list, info NAME, or verify [NAME…]{near}")
+    near = suggest(verb, ("list", "info", "verify", "new"))
+    raise UsageError(f"cannot do {what!r}: it is list, info NAME, verify [NAME…], or new KIND NAME{near}")
 
 
 def _pairs(words: Sequence[str]) -> Iterable[tuple[str, str]]:

@@ -138,13 +138,21 @@ def _command_status(name: str, words: list[str], given: Mapping[str, str]) -> in
     from corepilot.cli.table import COMMANDS, overview, usage
 
     if name in {"--help", "-h", "help"}:
+        from corepilot.cli.plugin_commands import installed_commands
+
         about = COMMANDS.get(words[0]) if words else None
-        sys.stdout.write(overview() if about is None else usage(about))
+        sys.stdout.write(overview(installed_commands()) if about is None else usage(about))
         return 0
     command = COMMANDS.get(name)
     if command is None:
+        from corepilot.cli.plugin_commands import find_command, installed_commands, run_command
+
+        plugin = find_command(name)
+        if plugin is not None:
+            return run_command(plugin, words)
         file = "." in name or "/" in name
-        way_out = "; name a configuration with -c FILE" if file else suggest(name, [*COMMANDS, *EVERYWHERE])
+        known = [*COMMANDS, *dict(installed_commands()), *EVERYWHERE]
+        way_out = "; name a configuration with -c FILE" if file else suggest(name, known)
         raise UsageError(f"cannot run {name!r}: unknown command{way_out}")
     if _asks_for_help(words):
         sys.stdout.write(usage(command))

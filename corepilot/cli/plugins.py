@@ -1,35 +1,23 @@
-"""`corepilot plugins list`, `info` and `verify`: what is installed, what it takes, whether it works.
+"""`corepilot plugins info` and `verify`: what a plugin takes, whether it works.
 
-`list` reads metadata and imports no plugin; `info` imports light modules; `verify` loads each plugin completely, in a
+`info` imports light modules; `verify` loads each plugin completely, in a
 process of its own. Each function writes to stdout, errors to stderr, and returns the exit status.
 """
 
 import contextlib
-import importlib.metadata
 import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from stevedore import NamedExtensionManager
-
+from corepilot.cli.plugin_list import Output, enumerate_installed, look_alikes, note, plain, write_json, write_table
 from corepilot.errors import PluginError
-from corepilot.plugin.installed import GROUPS, InstalledPlugin, explain_unknown, module_file, split_value
+from corepilot.plugin.installed import InstalledPlugin, explain_unknown
 from corepilot.plugin.light import import_light
 from corepilot.plugin.options import OptionField, fields_of
 from corepilot.plugin.verify import verify
 from corepilot.wording.escaping import escaped
-from corepilot.wording.tables import table
-
-Output = Literal["table", "json"]
-
-
-@dataclass(frozen=True, slots=True)
-class ListArguments:
-    """`corepilot plugins list [-o json]`."""
-
-    output: Output = "table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,45 +36,6 @@ class VerifyArguments:
     output: Output = "table"
 
 
-class _Group(NamedExtensionManager[Any]):
-    """stevedore over one group, loading none of it.
-
-    Its disk cache is left out: it keeps an entry point after a reinstallation that moved it, and has no distributions.
-    """
-
-    def __init__(self, group: str) -> None:
-        super().__init__(group, names=[])
-
-    def list_entry_points(self) -> list[importlib.metadata.EntryPoint]:
-        return list(importlib.metadata.entry_points(group=self.namespace))
-
-
-def enumerate_installed() -> list[InstalledPlugin]:
-    """What stevedore finds: the same as `corepilot.plugin.installed.scan`, in the same order."""
-    found = []
-    for group in GROUPS:
-        for entry in _Group(group).list_entry_points():
-            module, attribute = split_value(entry.value)
-            name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("", "")
-            found.append(InstalledPlugin(entry.name, group, module, attribute, name, version, module_file(module)))
-    return sorted(found, key=lambda plugin: (plugin.group, plugin.name))
-
-
-def list_plugins(arguments: ListArguments) -> int:
-    """Show every installed plugin: name, kind, distribution and version, file. Returns 0, also when there is none."""
-    plugins = enumerate_installed()
-    notes = [_note(plugin, plugins) for plugin in plugins]
-    if arguments.output == "json":
-        _write_json([{**_plain(plugin), "note": note} for plugin, note in zip(plugins, notes, strict=True)])
-        return 0
-    rows = [
-        (plugin.name, plugin.kind, plugin.distribution, plugin.version, plugin.file or "not there", note)
-        for plugin, note in zip(plugins, notes, strict=True)
-    ]
-    _write_table(("NAME", "KIND", "DISTRIBUTION", "VERSION", "FILE", "NOTE" if any(notes) else ""), rows)
-    return 0
-
-
 def show_plugin(arguments: InfoArguments) -> int:
     """Show what a plugin takes and promises. Returns 1 if there is none of that name, or it cannot be imported."""
     plugins = enumerate_installed()
@@ -96,7 +45,7 @@ def show_plugin(arguments: InfoArguments) -> int:
         sys.stderr.write(f"{escaped(str(error))}\n")
         return 1
     if arguments.output == "json":
-        _write_json(shown)
+        write_json(shown)
         return 0
     for position, one in enumerate(shown):
         sys.stdout.write("\n" if position else "")
@@ -114,13 +63,13 @@ def verify_plugins(arguments: VerifyArguments) -> int:
         return 1
     results = []
     for plugin in chosen:
-        note = _note(plugin, plugins)
-        results.append((plugin, ([note] if note else []) + verify(plugin)))
+        unused = note(plugin, plugins)
+        results.append((plugin, ([unused] if unused else []) + verify(plugin)))
     if arguments.output == "json":
-        _write_json([{**_plain(plugin), "problems": problems} for plugin, problems in results])
+        write_json([{**plain(plugin), "problems": problems} for plugin, problems in results])
     else:
         rows = [(plugin.name, plugin.kind, "; ".join(problems) or "ok") for plugin, problems in results]
-        _write_table(("NAME", "KIND", "RESULT"), rows)
+        write_table(("NAME", "KIND", "RESULT"), rows)
     return 1 if any(problems for _, problems in results) else 0
 
 
@@ -130,24 +79,13 @@ def _named(names: Iterable[str], plugins: Sequence[InstalledPlugin]) -> list[Ins
     for name in names:
         same = [plugin for plugin in plugins if plugin.name == name]
         if not same:
+            hidden = next((one for one in look_alikes() if one.name == name), None)
+            if hidden is not None:
+                raise PluginError(f"cannot find plugin {name!r}: {hidden.why}")
             known = {plugin.name for plugin in plugins}
             raise PluginError(f"cannot find plugin {name!r}: {explain_unknown(None, name, known)}")
         chosen += same
     return chosen
-
-
-def _note(plugin: InstalledPlugin, plugins: Sequence[InstalledPlugin]) -> str:
-    """Why a configuration does not get this plugin by its name; "" if it does."""
-    rivals = [one for one in plugins if (one.group, one.name) == (plugin.group, plugin.name) and one is not plugin]
-    if not rivals or plugin.built_in:
-        return ""
-    if any(one.built_in for one in rivals):
-        return "not used: the built-in plugin of this name wins"
-    return f"cannot be used: {', '.join(one.distribution for one in rivals)} brings a plugin of the same name"
-
-
-def _plain(plugin: InstalledPlugin) -> dict[str, Any]:
-    return {"kind": plugin.kind, **plugin._asdict()}
 
 
 def _details(plugin: InstalledPlugin, *, schema: bool) -> dict[str, Any]:
@@ -161,7 +99,7 @@ def _details(plugin: InstalledPlugin, *, schema: bool) -> dict[str, Any]:
 
         options["schema"] = json_schema(light.options) if light.options else {"type": "object", "properties": {}}
     return {
-        **_plain(plugin),
+        **plain(plugin),
         **options,
         "summary": manual.partition("\n")[0],
         "api": light.api,
@@ -215,7 +153,7 @@ def _write_details(one: dict[str, Any]) -> None:
         )
         for option in one["options"]
     ]
-    _write_table(("OPTION", "TYPE", "DEFAULT", "ENVIRONMENT", "HELP"), rows)
+    write_table(("OPTION", "TYPE", "DEFAULT", "ENVIRONMENT", "HELP"), rows)
 
 
 def _type_and_range(option: dict[str, Any]) -> str:
@@ -232,11 +170,3 @@ def _type_and_range(option: dict[str, Any]) -> str:
 
 def _shown_default(value: Any) -> str:
     return "-" if value in ("", (), None) else json.dumps(value)
-
-
-def _write_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    sys.stdout.writelines(line + "\n" for line in table(head, rows))
-
-
-def _write_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -1,5 +1,7 @@
 """Every command and option, once: the parser, `--help` and the reference page are made of this table."""
 
+from collections.abc import Iterable
+
 from corepilot.cli.arguments import Command, Option
 
 CONFIG = Option(
@@ -19,6 +21,8 @@ EVERY = Option(("--all",), "every", "", "tell of all differences, also of those 
 HERE = Option(("--here",), "here", "", "judge as `run` does on this machine")
 ANEW = Option(("--all",), "every", "", "restart every job, also those that did not change")
 GROUP = Option(("--group",), "group", "", "signal the whole process group of each job, not only its main process")
+LOAD = Option(("--load",), "load", "", "list: load each plugin, in a process of its own, and say what that shows")
+DIRECTORY = Option(("--directory",), "directory", "DIR", "new: where to write it; the working directory is the default")
 NO_WAIT = Option(("--no-wait",), "no_wait", "", "do not wait until it is done")
 TIMEOUT = Option(
     ("--timeout",), "timeout", "DURATION", "wait at most this long, such as 30s; then the status is 4, and it goes on"
@@ -107,8 +111,9 @@ COMMANDS = {
             "corepilot.cli.commands:metric",
         ),
         Command(
-            "plugins", "list, describe or verify plugins: list, info NAME, verify", "list|info|verify [NAME]", 1, 100,
-            (OUTPUT,), "corepilot.cli.commands:plugins",
+            "plugins", "list, describe, verify or write plugins: list, info, verify, new",
+            "list|info NAME|verify [NAME…]|new KIND NAME", 1, 100, (CONFIG, OUTPUT, LOAD, DIRECTORY),
+            "corepilot.cli.commands:plugins",
         ),
     )
 }  # fmt: skip
@@ -120,8 +125,12 @@ TOGETHER = {"start": ("start, stop, restart", "control single jobs")}
 _ELSEWHERE = ("run", "stop", "restart")
 
 
-def overview() -> str:
-    """What `corepilot --help` prints: one screen."""
+def overview(plugins: Iterable[tuple[str, str]] = ()) -> str:
+    """What `corepilot --help` prints: one screen.
+
+    Args:
+        plugins: The commands of plugins: their names, and the distributions that bring them.
+    """
     rows = [TOGETHER.get(name, (name, command.summary)) for name, command in COMMANDS.items() if name not in _ELSEWHERE]
     lines = [
         "usage: corepilot [run] [-c LOCATION]…  supervise the jobs of a configuration",
@@ -129,6 +138,7 @@ def overview() -> str:
         "       corepilot COMMAND …             one of:",
         "",
         *(f"  {names:<11}  {summary}" for names, summary in rows),
+        *(f"  {name:<11}  (from {distribution})" for name, distribution in plugins),
         "",
         "corepilot COMMAND --help shows a command's options; --version the version.",
         "Configuration: -c LOCATION (a file, directory or URL; repeatable), $COREPILOT,",

@@ -111,6 +111,12 @@ def cause(error: BaseException, module: str = "") -> str:
     return f"{said} ({line})" if line and line not in said else said
 
 
+def refused_values(error: BaseException, module: str) -> str:
+    """What is said where `Options` fail with anything but OptionError, whose text may hold secrets: it is left out."""
+    where = place(error, module)
+    return f"its Options refused the values with {type(error).__name__}{where and f' ({where})'}, not with OptionError"
+
+
 def place(error: BaseException, module: str) -> str:
     """File and line of the plugin's that an exception came from, else where it was raised; "" where that is unknown."""
     if isinstance(error, SyntaxError) and error.filename:

@@ -11,6 +11,7 @@ Three kinds of failure, one policy each:
 All of them are `PluginError`s, and none leaves a half-loaded plugin behind.
 """
 
+import dataclasses
 import importlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
@@ -23,8 +24,8 @@ from corepilot.plugin import MARK, hookspec
 from corepilot.plugin.footprint import Footprint
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.kinds import SPEC_MARK, Kind
-from corepilot.plugin.light import LightModule, cause, import_light, require_unchanged
-from corepilot.plugin.options import OptionError, build
+from corepilot.plugin.light import LightModule, cause, import_light, refused_values, require_unchanged
+from corepilot.plugin.options import OptionError, build, info_of
 
 PROJECT = "corepilot"
 """The name under which pluggy keeps our marks."""
@@ -192,5 +193,27 @@ def _options(light: LightModule, plain: Mapping[str, Any], where: str) -> Any:
     except OptionError as error:
         raise PluginError(f"{where}: {error.name}: {error}") from error
     except Exception as error:  # noqa: BLE001  - validated values: whatever it is, the plugin's own code raised it
-        # The text of a foreign exception may hold the values, secrets among them: only its kind is shown.
-        raise PluginError(f"{where}: its Options refused the values with {type(error).__name__}") from None
+        raise PluginError(f"{where}: {refused_values(error, light.options.__module__)}") from None
+
+
+def options_of(light: LightModule, where: str) -> None:
+    """Make a plugin's `Options` of their defaults and examples, where that gives every required one a value.
+
+    Raises:
+        PluginError: they fail with anything but OptionError.
+    """
+    if light.options is None:
+        return
+    given: dict[str, Any] = {}
+    for field in dataclasses.fields(light.options):
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and not info_of(field).example:
+            return
+        if required:
+            given[field.name] = info_of(field).example
+    try:
+        build(light.options, given)
+    except OptionError:
+        return  # the plugin's own rules: an answer
+    except Exception as error:  # noqa: BLE001  - whatever it is, the plugin's own code raised it
+        raise PluginError(f"{where}: {refused_values(error, light.options.__module__)}") from None

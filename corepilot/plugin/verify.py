@@ -5,12 +5,16 @@ so it may import the standard library and `corepilot.plugin` and nothing else. `
 asked without a configuration; `corepilot plugins verify` shows its answers.
 """
 
+import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from corepilot.errors import PluginError
 from corepilot.plugin.installed import InstalledPlugin
@@ -19,6 +23,9 @@ from corepilot.system.python import python_command
 
 DEADLINE_S = 30.0
 """How long importing a plugin may take before it counts as hanging."""
+
+LIGHT_CPU_S = 2
+"""Seconds of processor time that importing a light module may take: as many as the loader has."""
 
 OUTPUT_BYTES = 1 << 20
 """What a plugin under test may print; more is an error for it."""
@@ -76,21 +83,43 @@ def assert_light(module: str) -> None:
         raise AssertionError(f"{module} must import only the standard library and corepilot.plugin, not {heavy}")
 
 
+class Examined(NamedTuple):
+    """What loading a plugin in a process of its own has shown.
+
+    Attributes:
+        problems: All that is wrong, as sentences that begin with "cannot load it: "; empty if it is fine.
+        api: The plugin interface it was made for; "" where that is not known.
+        capabilities: What it declares, sorted.
+        import_ms: How long importing all of it took, in milliseconds.
+    """
+
+    problems: list[str]
+    api: str = ""
+    capabilities: tuple[str, ...] = ()
+    import_ms: float = 0.0
+
+
 def verify(plugin: InstalledPlugin) -> list[str]:
     """Everything that is wrong with a plugin, as far as it shows without a configuration; empty if it is fine.
-
-    Loads the plugin, its heavy part included, in a process of its own. Makes no instance of it and opens no connection.
 
     Args:
         plugin: From `corepilot.plugin.installed`.
     """
-    problems = _problems_of_file(plugin.file)
-    answer, problem = _run("verify", [plugin.module, plugin.attribute, plugin.kind, plugin.name])
-    return problems + ([problem] if problem else list(json.loads(answer)))
+    return _problems_of_file(plugin.file) + loaded(plugin).problems
+
+
+def loaded(plugin: InstalledPlugin) -> Examined:
+    """Load a plugin, its heavy part included, in a process of its own. Makes no instance, and opens no connection."""
+    title = f"{plugin.kind} {plugin.name!r} ({plugin.distribution} {plugin.version})"
+    answer, problem = _run("verify", [plugin.module, plugin.attribute, plugin.kind, plugin.name], f"importing {title}")
+    if problem:
+        return Examined([f"cannot load it: {problem}"])
+    problems, api, capabilities, import_ms = json.loads(answer)
+    return Examined(problems, api, tuple(capabilities), import_ms)
 
 
 def examine(module: str, attribute: str, kind: str, name: str) -> str:
-    """What is wrong with a plugin, as JSON: in the child, with the judgement that the loader and the supervisor use.
+    """An `Examined` as JSON: in the child, with the judgement that the loader and the supervisor use.
 
     Args:
         module: The light module.
@@ -98,14 +127,36 @@ def examine(module: str, attribute: str, kind: str, name: str) -> str:
         kind: One of `corepilot.plugin.hookspec.KINDS`.
         name: The entry point's name.
     """
+    where = "cannot load it"
+    began_at = time.perf_counter()
+    api, capabilities = "", []
     try:
-        light = import_light(module, attribute, kind, "cannot use it")
-        from corepilot.plugin.manager import Plugins  # not before: what it imports would not count as the plugin's
+        with _cpu_limit():
+            light = import_light(module, attribute, kind, where)
+        api, capabilities = light.api, sorted(light.capabilities)
+        taken_s = time.perf_counter() - began_at
+        from corepilot.plugin.manager import Plugins, options_of  # not before: that would not count as the plugin's
 
-        Plugins().implementation(light, kind, name, "cannot use it")
+        plugins = Plugins()
+        began_at = time.perf_counter()
+        plugins.implementation(light, kind, name, where)
+        taken_s += time.perf_counter() - began_at
+        options_of(light, where)
     except PluginError as error:
-        return json.dumps([str(error)])
-    return "[]"
+        return json.dumps([[str(error)], api, capabilities, 0.0])
+    return json.dumps([[], api, capabilities, round(taken_s * 1000, 1)])
+
+
+@contextlib.contextmanager
+def _cpu_limit() -> Iterator[None]:
+    """Give the block as much processor time as the loader gives; SIGXCPU ends the process then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + LIGHT_CPU_S, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def _problems_of_file(file: str) -> list[str]:
@@ -115,7 +166,7 @@ def _problems_of_file(file: str) -> list[str]:
     return [f"{file} can be changed by every user of this machine; chmod o-w it"] if mode & 0o002 else []
 
 
-def _run(phase: str, arguments: Sequence[str]) -> tuple[str, str]:
+def _run(phase: str, arguments: Sequence[str], doing: str = "loading it") -> tuple[str, str]:
     """The child's answer, or what became of the child instead."""
     reader, writer = os.pipe()
     with tempfile.TemporaryFile() as output:
@@ -134,13 +185,15 @@ def _run(phase: str, arguments: Sequence[str]) -> tuple[str, str]:
                 status = child.wait(DEADLINE_S)
             except subprocess.TimeoutExpired:
                 child.kill()
-                return "", f"loading it did not end within {DEADLINE_S:g} s"
+                return "", f"{doing} did not end within {DEADLINE_S:g} s"
             answer = pipe.read()
         output.seek(0)
         printed = output.read(400).decode(errors="replace").strip()
     if status != 0 or not answer:
-        ended = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
-        return "", f"loading it ended the process with {ended}{f', after printing: {printed}' if printed else ''}"
+        if status == -signal.SIGXCPU:
+            return "", f"{doing} did not end within {LIGHT_CPU_S} s of CPU time"
+        ended = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
+        return "", f"{doing} did not end: the process {ended}{f', after printing: {printed}' if printed else ''}"
     if printed:
         return "", f"it prints while it is loaded: {printed}"
     return answer, ""

@@ -39,8 +39,9 @@ rewriting is not needed either. Tests run in the main greenlet; nothing is monke
 
 from corepilot.testing.listener import Listener
 from corepilot.testing.outages import ExpirySuite, HangSuite, LossSuite, OutageSuite
+from corepilot.testing.process_state import require
 from corepilot.testing.registration_rules import RegistrationRules
-from corepilot.testing.suite import Suite, context, instance_of, require
+from corepilot.testing.suite import Suite, context, instance_of
 from corepilot.testing.watch_rules import WatchRules
 
 __all__ = [

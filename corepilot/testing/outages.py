@@ -6,7 +6,8 @@ import gevent
 
 from corepilot.errors import BackendError
 from corepilot.model.service import Query, Snapshot
-from corepilot.testing.suite import Suite, instance_of, require
+from corepilot.testing.process_state import require
+from corepilot.testing.suite import Suite, instance_of
 
 
 class LossSuite(Suite):

@@ -3,7 +3,8 @@
 from gevent.pool import Group
 
 from corepilot.discovery.backend import Backend
-from corepilot.testing.suite import STATUSES, Suite, instance_of, require
+from corepilot.testing.process_state import require
+from corepilot.testing.suite import STATUSES, Suite, instance_of
 
 UGLY_OUTPUTS = (
     "",

@@ -1,13 +1,17 @@
 """What the conformance suites of backends share: clients, registrations, deadlines, and a clean catalog afterwards."""
 
 import os
+from contextlib import suppress
 
 import gevent
 
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.errors import BackendError, UnknownInstanceError
 from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
+from corepilot.testing.conduct import Conduct
 from corepilot.testing.listener import Listener, at_most
+from corepilot.testing.process_state import require
+from corepilot.testing.watched import Allowed
 
 STATUSES: tuple[Status, ...] = ("passing", "warning", "critical")
 
@@ -17,19 +21,17 @@ def context() -> BackendContext:
     return BackendContext(log=lambda *_: None, environment={}, version="0")
 
 
-def require(condition: object, rule: str) -> None:
-    """Fail the test with the rule that was broken."""
-    if not condition:
-        raise AssertionError(rule)
-
-
 def instance_of(registration: Registration, status: Status) -> Instance:
     """What a watch must yield for a registration."""
     r = registration
     return Instance(r.id, r.service, r.address, r.port, status, r.tags)
 
 
-class Suite:
+ALLOWED: Allowed = dict.fromkeys(("register", "report", "deregister", "watch"), (BackendError,))
+"""What a backend may raise."""
+
+
+class Suite(Conduct):
     """What all suites share. A subclass supplies `client`; see the module.
 
     Attributes:
@@ -39,8 +41,9 @@ class Suite:
         service: The name of this test's service, new for every test.
     """
 
+    contract = Backend
+    allowed = ALLOWED
     capabilities: frozenset[str] = frozenset()
-    deadline_s: float = 20.0
     service: str = ""
 
     def client(self) -> Backend:
@@ -49,6 +52,7 @@ class Suite:
 
     def setup_method(self) -> None:
         """Called by pytest before each test."""
+        super().setup_method()
         self.service = f"t{os.urandom(4).hex()}"
         self._clients: list[Backend] = []
         self._listeners: list[Listener] = []
@@ -56,20 +60,37 @@ class Suite:
 
     def teardown_method(self) -> None:
         """Called by pytest after each test: leaves nothing behind, neither here nor in the catalog."""
-        for listener in self._listeners:
-            listener.kill(self.deadline_s)
-        for client, instance_id in self._held:
-            with at_most(2.0):
-                try:
+        try:
+            for listener in self._listeners:
+                listener.kill(self.deadline_s)
+            for client, instance_id in self._held:
+                # The test may have taken the server away, or closed the client.
+                with at_most(2.0), suppress(BackendError):
                     client.deregister(instance_id)
-                except BackendError:
-                    continue  # the test took the server away
-        for client in self._clients:
-            client.close()
+            for client in self._clients:
+                client.close()
+        finally:
+            super().teardown_method()
+
+    def new(self) -> Backend:
+        """See `Conduct.new`."""
+        return self.client()
+
+    def use(self, plugin: Backend) -> None:
+        """See `Conduct.use`."""
+        registration = self.registration()
+        with gevent.Timeout(self.deadline_s):
+            require(plugin.address, "address must say where the catalog is")
+            plugin.register(registration, "passing", "ok")
+            plugin.report(registration.id, "warning", "slow", 60.0)
+            stream = plugin.watch(Query(self.service, interval_s=1))
+            next(stream)
+            stream.close()  # type: ignore[attr-defined]  # a generator
+            plugin.deregister(registration.id)
 
     def open(self) -> Backend:
-        """A client that is closed when the test ends."""
-        client = self.client()
+        """A client behind the watchdog, which is closed when the test ends."""
+        client: Backend = self.made()
         self._clients.append(client)
         return client
 

@@ -80,6 +80,7 @@ sys.path[:0] = [{str(site)!r}]
 sys.path.append({CHECKOUT!r})
 {before}
 from corepilot.cli.plugins import *
+from corepilot.cli.plugin_list import *
 status = {call}
 {after}
 sys.exit(status)
@@ -101,14 +102,14 @@ def test_list_shows_name_kind_distribution_version_and_file(site: Path) -> None:
     status, out, err = run(site, "list_plugins(ListArguments())")
     assert (status, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]
-    assert lines[0] == ["NAME", "KIND", "DISTRIBUTION", "VERSION", "FILE"]
-    assert ["note", "backend", "corepilot-note", "1.2", str(site / "note_cli" / "plugin.py")] in lines
+    assert lines[0] == ["NAME", "KIND", "DISTRIBUTION", "VERSION", "NAMED", "IN", "STATE"]
+    assert ["note", "backend", "corepilot-note", "1.2", "not", "named"] in lines
 
 
 def test_list_as_json_is_what_our_own_scan_finds(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(site))
     ours = [plugin._asdict() for plugin in scan()]
-    theirs = [{name: value for name, value in one.items() if name not in {"kind", "note"}} for one in listed(site)]
+    theirs = [{name: value for name, value in one.items() if name in ours[0]} for one in listed(site)]
     assert theirs == ours
     assert "note" in [one["name"] for one in theirs]
 
@@ -145,7 +146,7 @@ def test_list_says_which_of_two_counts(site: Path) -> None:
     assert notes["corepilot"] == ""
     assert notes["rival"] == notes["corepilot-note"] == "not used: the built-in plugin of this name wins"
     _, out, _ = run(site, "list_plugins(ListArguments())")
-    assert "NOTE" in out.splitlines()[0]
+    assert "STATE" in out.splitlines()[0]
     assert "not there" in out
 
 
@@ -206,13 +207,17 @@ def test_verify_is_content_with_a_good_plugin(site: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "problem"),
     [
-        ("plugin.py", "import corepilot.errors\n" + LIGHT, "its light module, imports corepilot.errors"),
+        ("plugin.py", "import h11\n" + LIGHT, "its light module, imports h11"),
         ("plugin.py", "from note_cli import marker\n" + LIGHT, "its light module, imports note_cli.marker"),
         ("plugin.py", LIGHT.replace("@hookimpl", ""), "corepilot_register_backend is not marked"),
         ("plugin.py", BARE, "it implements no hook at all"),
         ("plugin.py", "1/0", "ZeroDivisionError"),
-        ("plugin.py", "import os; os._exit(3)", "ended the process with status 3"),
-        ("plugin.py", "import os; print('x', flush=True); os.abort()", "signal SIGABRT, after printing: x"),
+        ("plugin.py", "import os; os._exit(3)", "did not end: the process ended with exit status 3"),
+        (
+            "plugin.py",
+            "import os; print('x', flush=True); os.abort()",
+            "was killed by signal 6, after printing: x",
+        ),
         ("plugin.py", "print('hello')\n" + LIGHT, "prints while it is loaded: hello"),
         ("backend.py", "import nothing_like_it", "No module named 'nothing_like_it'"),
         ("backend.py", HEAVY + "import os; os.chdir('/')", "changed the working directory"),
@@ -242,4 +247,52 @@ def test_verify_ends_a_plugin_that_hangs(site: Path) -> None:
     before = "from corepilot.plugin import verify; verify.DEADLINE_S = 0.5"
     status, out, _ = run(site, "verify_plugins(VerifyArguments(('note',)))", before)
     assert status == 1
-    assert "loading it did not end within 0.5 s" in out
+    assert "(corepilot-note 1.2) did not end within 0.5 s" in out
+
+
+def test_list_says_where_the_configuration_names_a_plugin(site: Path, tmp_path: Path) -> None:
+    file = tmp_path / "corepilot.json5"
+    file.write_text('{discovery: {backend: "note", path: "/dev/null"}, jobs: [{name: "a", exec: "true"}]}')
+    call = f"list_plugins(ListArguments(output='json', config=({str(file)!r},)))"
+    status, out, err = run(site, call)
+    assert (status, err) == (0, "")
+    found = {(one["kind"], one["name"]): (one["named_in"], one["state"]) for one in json.loads(out)}
+    assert found["backend", "note"] == (["discovery"], "enabled")
+    assert found["backend", "embedded"] == ([], "not named")
+    assert found["source", "file"] == ([f"-c {file}"], "enabled")
+
+
+def test_list_does_without_a_configuration(site: Path, tmp_path: Path) -> None:
+    file = tmp_path / "corepilot.json5"
+    file.write_text("{jobs: [")
+    status, out, err = run(site, f"list_plugins(ListArguments(output='json', config=({str(file)!r},)))")
+    assert status == 0
+    assert "cannot say what the configuration names" in err
+    assert {one["state"] for one in json.loads(out)} == {"not named"}
+
+
+def test_list_can_load_each_plugin(site: Path) -> None:
+    install(site, "corepilot-broken", "[corepilot.sinks]\nbroken = broken_sink\n", {"broken_sink.py": "1 / 0\n"})
+    status, out, _ = run(site, "list_plugins(ListArguments(output='json', load=True))")
+    assert status == 0
+    found = {one["name"]: one for one in json.loads(out)}
+    assert (found["note"]["api"], found["note"]["capabilities"]) == ("1.0", ["durable", "push"])
+    assert found["note"]["import_ms"] > 0
+    assert "ZeroDivisionError" in found["broken"]["state"]
+    status, out, _ = run(site, "list_plugins(ListArguments(load=True))")
+    assert "ZeroDivisionError" in out
+    assert out.splitlines()[0].split()[-3:] == ["API", "IMPORT", "CAPABILITIES"]
+
+
+def test_a_group_that_looks_like_ours_is_listed_with_the_right_name(site: Path) -> None:
+    install(site, "corepilot-almost", "[corepilot.backend]\nalmost = almost.plugin\n", {})
+    [one] = [one for one in listed(site) if one["name"] == "almost"]
+    assert one["kind"] == ""
+    assert one["distribution"] == "corepilot-almost"
+    assert (
+        "the group 'corepilot.backend', which is none of corepilot's; did you mean 'corepilot.backends'?"
+        in one["state"]
+    )
+    status, _, err = run(site, "show_plugin(InfoArguments('almost'))")
+    assert status == 1
+    assert "did you mean 'corepilot.backends'?" in err

@@ -14,7 +14,7 @@ from corepilot.model.plugin import Options, PluginReference
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.installed import InstalledPlugin, find, scan
 from corepilot.plugin.kinds import Kind
-from corepilot.plugin.light import import_light, place
+from corepilot.plugin.light import import_light, refused_values
 from corepilot.wording.nearest import nearest
 
 
@@ -103,7 +103,8 @@ def plugin_of(kind: str, named: NamedPlugin, verdict: Verdict, host: Host) -> Pl
     try:
         judged = _judged(installed, kind, named, host)
     except PluginError as error:
-        report.about_name(Complaint("plugin-broken", str(error), "tell its author"), depends=True)
+        host.importing("")
+        report.about_name(Complaint("plugin-broken", str(error), "tell its author"))
         return None
     if judged is None:
         for key in named.options:
@@ -168,18 +169,12 @@ def _judged(installed: InstalledPlugin, kind: str, named: NamedPlugin, host: Hos
     host.importing(f"{kind} {installed.name!r} ({installed.distribution} {installed.version})")
     try:
         light = import_light(installed.module, installed.attribute, kind, title, installed.distribution)
-        if light.options is None:
-            return None
-        return judge(light.options, named.options, host.environment, texts=named.texts)
+        judged = judge(light.options, named.options, host.environment, texts=named.texts) if light.options else None
     except TypeError as error:
         raise PluginError(f"{title}: {installed.file}: {error}") from error
     except PluginError:
         raise
     except Exception as error:  # noqa: BLE001  - validated values: whatever it is, the plugin's own code raised it
-        # Its text may hold the values, secrets among them: only its kind and its place are shown.
-        raise PluginError(
-            f"{title}: its Options refused the values with {type(error).__name__} ({place(error, installed.module)}), "
-            "not with OptionError"
-        ) from None
-    finally:
-        host.importing("")
+        raise PluginError(f"{title}: {refused_values(error, installed.module)}") from None
+    host.importing("")  # not where a limit of the loader's was reached: that was in the plugin
+    return judged

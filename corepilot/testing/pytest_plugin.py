@@ -1,0 +1,37 @@
+"""The pytest plugin that comes with corepilot: the fixture `corepilot`.
+
+    def test_my_sink_in_a_real_corepilot(corepilot):
+        running = corepilot('{telemetry: {sinks: ["mine"]}, jobs: [{name: "a", exec: "sleep 1000"}]}')
+        running.until_ready()
+        assert running.status()["telemetry"]["sinks"][0]["faults"] == 0
+        assert running.stop() == 0
+
+What `corepilot(…)` returns is a `corepilot.testing.running.RunningCorepilot`; each is stopped when the test ends.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from corepilot.testing.running import RunningCorepilot
+
+
+@pytest.fixture
+def corepilot(tmp_path: Path) -> "Iterator[Callable[..., RunningCorepilot]]":
+    """Start a real corepilot on a snippet of configuration: `corepilot(text, environment={…})`."""
+    from corepilot.testing.running import RunningCorepilot
+
+    started: list[RunningCorepilot] = []
+
+    def start(configuration: str, environment: Mapping[str, str] | None = None) -> RunningCorepilot:
+        directory = tmp_path / f"corepilot-{len(started) + 1}"
+        directory.mkdir()
+        started.append(RunningCorepilot(configuration, directory, environment))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.close()

@@ -1,0 +1,147 @@
+"""A real corepilot for tests: started on a snippet of configuration, watched, and ended by its pid."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+DEADLINE_S = 30.0
+_LOOK_S = 0.02
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+
+
+class RunningCorepilot:
+    """One `corepilot run`, with the plugins that are installed for this Python.
+
+    Args:
+        configuration: Its text, a JSON5 object; without `control`, the socket is put into the directory.
+        directory: Where it runs.
+        environment: Variables beside PATH and HOME.
+
+    Attributes:
+        directory: Where it runs; jobs may write there.
+        file: The configuration's file.
+        process: The process of the guard.
+    """
+
+    def __init__(self, configuration: str, directory: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.directory = directory
+        self.file = directory / "corepilot.json5"
+        # A path of a socket has 107 bytes at most (unix(7)), and those of test directories are long.
+        self._sockets = tempfile.TemporaryDirectory(prefix="corepilot-")
+        self._socket = Path(self._sockets.name) / "control.socket"
+        self.configure(configuration)
+        given = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        self._environment = {"HOME": str(directory), **given, **(environment or {})}
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  - closed with the process
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "corepilot", "run", "-c", str(self.file)],
+            cwd=directory,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            sys.stderr.write(self.output)
+        self.close()
+
+    def configure(self, configuration: str) -> None:
+        """Write another configuration; `reload` takes it into use."""
+        text = configuration.strip()
+        if "control:" not in text and text.startswith("{"):
+            text = f"{{control: {{socket: {json.dumps(str(self._socket))}}},{text[1:]}"
+        self.file.write_text(text, encoding="utf-8")
+
+    @property
+    def output(self) -> str:
+        """Everything that was written so far, by corepilot and by its jobs."""
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+
+    def until(self, condition: str | Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
+        """Wait until a text is in the output, or until a question is answered with something true.
+
+        Raises:
+            AssertionError: that did not happen in time; shows the output.
+        """
+        what = f"{condition!r} in its output" if isinstance(condition, str) else "what was waited for"
+        deadline = time.monotonic() + deadline_s
+        while not (condition in self.output if isinstance(condition, str) else condition()):
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"corepilot must come to {what} within {deadline_s:g} s; its output:\n{self.output}"
+                )
+            time.sleep(_LOOK_S)
+
+    def client(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of corepilot's against this one, to its end."""
+        return subprocess.run(
+            [sys.executable, "-I", "-m", "corepilot", *words, "--socket", str(self._socket)],
+            env=self._environment,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+    def until_ready(self) -> Self:
+        """Wait until it answers."""
+        self.until(lambda: self.client("ping").returncode == 0)
+        return self
+
+    def status(self) -> dict[str, Any]:
+        """What `corepilot status -o json` shows."""
+        answer = self.client("status", "-o", "json")
+        if answer.returncode != 0:
+            raise AssertionError(f"corepilot must answer status: {answer.stderr}{self.output}")
+        found: dict[str, Any] = json.loads(answer.stdout)
+        return found
+
+    def reload(self, configuration: str = "") -> "subprocess.CompletedProcess[str]":
+        """Take the configuration into use as it is now, or another one; returns what the command said."""
+        if configuration:
+            self.configure(configuration)
+        return self.client("reload")
+
+    def stop(self, deadline_s: float = DEADLINE_S) -> int:
+        """Send SIGTERM, and wait; returns the exit status.
+
+        Raises:
+            AssertionError: it did not end in time; it has been killed.
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            raise AssertionError(f"corepilot must end within {deadline_s:g} s of SIGTERM:\n{self.output}") from None
+
+    def close(self) -> None:
+        """Stop it, and forget its output. Idempotent."""
+        if self._log.closed:
+            return
+        try:
+            self.stop()
+        finally:
+            self._log.close()
+            self._sockets.cleanup()

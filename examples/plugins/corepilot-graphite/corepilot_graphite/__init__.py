@@ -1,0 +1,1 @@
+"""Sends metrics to Graphite: the plaintext protocol of Carbon, over TCP."""

@@ -1,0 +1,1 @@
+"""Reads a configuration that was compressed with gzip."""

@@ -1,0 +1,1 @@
+"""Writes each run of a job as a line of JSON."""

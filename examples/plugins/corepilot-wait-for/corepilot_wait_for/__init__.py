@@ -1,0 +1,1 @@
+"""Waits until ports can be connected to."""

@@ -1,0 +1,55 @@
+"""The fixture `corepilot` for authors of plugins, in a run of pytest's own."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from corepilot.testing.running import RunningCorepilot
+
+Start = Callable[..., RunningCorepilot]
+
+JOB = '{jobs: [{name: "a", exec: ["sh", "-c", "echo hello $WHO; exec sleep 1000"]}]}'
+
+
+def test_it_starts_reloads_and_stops(corepilot: Start) -> None:
+    running = corepilot(JOB, environment={"WHO": "world"}).until_ready()
+    running.until("hello world")
+    assert [job["name"] for job in running.status()["jobs"]] == ["a"]
+    assert running.reload(JOB.replace('"a"', '"b"')).returncode == 0
+    running.until(lambda: [job["name"] for job in running.status()["jobs"]] == ["b"])
+    assert running.stop() == 0
+
+
+def test_two_of_them_do_not_meet(corepilot: Start) -> None:
+    one, other = corepilot(JOB), corepilot(JOB.replace('"a"', '"b"'))
+    for running in (one, other):
+        running.until_ready()
+    assert [job["name"] for job in one.status()["jobs"]] == ["a"]
+    assert [job["name"] for job in other.status()["jobs"]] == ["b"]
+
+
+def test_what_does_not_happen_fails_with_the_output(corepilot: Start) -> None:
+    running = corepilot(JOB, environment={"WHO": "nobody"})
+    running.until("hello")
+    with pytest.raises(AssertionError, match="hello nobody"):
+        running.until("good bye", 0.1)
+
+
+def test_it_is_there_wherever_corepilot_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "def test_a(corepilot):\n"
+        '    running = corepilot(\'{jobs: [{name: "a", exec: "true"}]}\')\n'
+        "    assert running.process.wait(30) == 0\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-I", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout

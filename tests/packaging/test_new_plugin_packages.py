@@ -1,0 +1,72 @@
+"""What `plugins new` writes, as an author goes on with it: installed, tested, verified, built."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from corepilot.plugin.hookspec import KINDS
+
+DEADLINE_S = 900
+
+
+def run(command: list[str], cwd: Path | None = None, **variables: str) -> str:
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))}
+    result = subprocess.run(
+        command, cwd=cwd, env={**env, **variables}, capture_output=True, text=True, check=False, timeout=DEADLINE_S
+    )
+    assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def programs(built: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with the core and what builds and tests a plugin."""
+    home = tmp_path_factory.mktemp("authors") / "venv"
+    run([sys.executable, "-I", "-m", "venv", str(home)])
+    wheel = next(built["corepilot"].glob("*.whl"))
+    pip = [str(home / "bin" / "python"), "-I", "-m", "pip", "install", "--quiet", "--no-input"]
+    run([*pip, "--disable-pip-version-check", str(wheel), "pytest>=8", "build", "setuptools>=77"])
+    return home / "bin"
+
+
+@pytest.mark.timeout(DEADLINE_S)
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_installed_tested_verified_and_built(kind: str, programs: Path, tmp_path: Path) -> None:
+    name = f"my-{kind}"
+    corepilot, python = str(programs / "corepilot"), str(programs / "python")
+    said = run([corepilot, "plugins", "new", kind, name, "--directory", str(tmp_path)])
+    project = tmp_path / f"corepilot-{name}"
+    assert str(project) in said
+    run([python, "-m", "pip", "install", "--quiet", "--no-input", "--no-deps", "--no-build-isolation", str(project)])
+    try:
+        tested = run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider"], project)
+        assert " passed" in tested.splitlines()[-1]
+        assert "skipped" not in tested
+        assert run([corepilot, "plugins", "verify", name]).splitlines()[1].split() == [name, kind, "ok"]
+        assert f"corepilot-{name} 0.1.0" in run([corepilot, "plugins", "info", name])
+        if kind == "command":
+            assert run([corepilot, name, "Ada"]) == "hello Ada\n"
+    finally:
+        run([python, "-m", "pip", "uninstall", "--quiet", "--yes", f"corepilot-{name}"])
+    run([python, "-m", "build", "--no-isolation", str(project)])
+    (wheel,) = (project / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert f"corepilot_my_{kind}/py.typed" in archive.namelist()
+
+
+@pytest.mark.timeout(DEADLINE_S)
+def test_ci_runs_everything_from_nothing(built: Mapping[str, Path], programs: Path, tmp_path: Path) -> None:
+    run([str(programs / "corepilot"), "plugins", "new", "check", "level", "--directory", str(tmp_path)])
+    project = tmp_path / "corepilot-level"
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    shutil.copy(next(built["corepilot"].glob("*.whl")), wheels)
+    said = run(["./ci.sh"], project, PYTHON=sys.executable, PIP_ARGUMENTS=f"--find-links {wheels}")
+    assert "level" in said
+    assert list((project / "dist").glob("*.whl"))
