@@ -163,8 +163,10 @@ def test_no_interval_is_measured_by_the_clock_that_people_set() -> None:
     stamps = {
         "corepilot/output/log.py",
         "corepilot/output/records.py",
-        "corepilot/cli/containerpilot.py",
         "corepilot/observers/facts.py",
+        "corepilot/telemetry/jsonl/sink.py",
+        "corepilot/cli/containerpilot.py",
+        "plugins/otlp/corepilot_otlp/sink.py",
         "plugins/prometheus/corepilot_prometheus/runtime.py",
     }
     wall = {"time", "time_ns", "now", "utcnow", "today"}
