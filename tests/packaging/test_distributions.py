@@ -80,7 +80,7 @@ def test_entry_points(built: Mapping[str, Path]) -> None:
     assert {group: sorted(points[group]) for group in points.sections()} == {
         "corepilot.backends": ["consul", "embedded"],
         "corepilot.sinks": ["prometheus"],
-        "corepilot.sources": ["file"],
+        "corepilot.sources": ["directory", "env", "file", "http", "https"],
     }
 
 
