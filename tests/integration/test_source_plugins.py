@@ -62,6 +62,27 @@ def test_a_source_returns_one_text_or_several(site: Path) -> None:
     assert said.endswith("motd:both: refused (1 error)\n")
 
 
+def test_the_source_of_the_authors_page_works_as_it_is_printed(tmp_path: Path, site: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "authors" / "sources.md").read_text()
+    light, source = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (entry,) = re.findall(r'^motd = "(.*)"$', page, re.MULTILINE)
+    package, info = site / "corepilot_motd", site / "corepilot_motd-1.0.dist-info"
+    package.mkdir()
+    info.mkdir()
+    for name, text in (("__init__", ""), ("plugin", light), ("source", source)):
+        (package / f"{name}.py").write_text(text)
+    (info / "METADATA").write_text("Name: corepilot-motd\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[corepilot.sources]\nmotd = {entry}\n")
+    (tmp_path / "app").write_text('{ consul: false, jobs: [ { name: "a", exec: "true" } ] }')
+    environment = {"MOTD_DIRECTORY": str(tmp_path)}
+    assert check("motd:app", environment=environment) == "motd:app: ok (1 job, 0 watches)\n"
+    assert "motd:none: error: cannot read configuration 'motd:none': [Errno 2]" in check(
+        "motd:none", environment=environment
+    )
+    verified = running.cli("plugins", "verify", "motd")
+    assert verified.returncode == 0, verified.stdout
+
+
 def test_what_a_source_refuses_is_its_own_word(site: Path) -> None:
     install(site, GOOD.format(body="raise SourceError(\"cannot read configuration 'motd:x': it is empty; write one\")"))
     assert check("motd:x").startswith("motd:x: error: cannot read configuration 'motd:x': it is empty\n    = write one")
