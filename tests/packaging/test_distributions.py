@@ -83,8 +83,10 @@ def test_entry_points(built: Mapping[str, Path]) -> None:
         points.read_string(metadata(files(built[name]), "entry_points.txt"))
     assert {group: sorted(points[group]) for group in points.sections()} == {
         "corepilot.backends": ["consul", "embedded"],
+        "corepilot.checks": ["http"],
         "corepilot.sinks": ["jsonl", "otlp", "prometheus", "statsd"],
-        "corepilot.sources": ["file"],
+        "corepilot.sources": ["directory", "env", "file", "http", "https"],
+        "pytest11": ["corepilot"],
     }
 
 
