@@ -62,8 +62,8 @@ HEAD = """# The public API
 
 <!-- Made by `python tools/authors_api.py`. Change the docstrings, not this page. -->
 
-Everything that a plugin and its tests may import from corepilot, version {version}; the [policy](api-policy.md) says what
-that means. Whatever is not on this page is corepilot's own.
+Everything that a plugin and its tests may import from corepilot, version {version}; the [policy](api-policy.md) says
+what that means. Whatever is not on this page is corepilot's own.
 """
 
 
