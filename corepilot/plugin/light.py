@@ -52,10 +52,10 @@ def import_light(module: str, attribute: str, kind: str, where: str, distributio
     Raises:
         PluginError: it cannot be used. It may stay in `sys.modules`; nothing else of it stays.
     """
-    before, known = Footprint.take(), set(sys.modules)
+    before = Footprint.take()
     with _asked_for(module) as asked:
         found = _imported(module, attribute, where, distribution)
-    heavy = sorted(set(foreign(asked | (set(sys.modules) - known), module)))
+    heavy = sorted(foreign(asked, module))
     if heavy:
         more = " …" if len(heavy) > _NAMED_MAX else ""
         raise PluginError(
@@ -84,7 +84,8 @@ def foreign(names: Iterable[str], module: str) -> list[str]:
         and name.partition(".")[0] not in sys.stdlib_module_names
         and name not in own
         and name not in _ALLOWED
-        and not name.startswith("corepilot.plugin.")
+        # pytest puts an import of its own into every module of a distribution that brings a pytest plugin.
+        and not name.startswith(("corepilot.plugin.", "_pytest."))
     ]
 
 

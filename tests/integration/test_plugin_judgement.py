@@ -88,7 +88,7 @@ def sentence(said: str, fault: str) -> str:
     """From the fault on, to the end of the reason; without what follows it, such as advice."""
     line = next((one for one in said.splitlines() if fault in one), "")
     assert line, f"{fault!r} is not in:\n{said}"
-    ends = r"; it observes nothing|; tell its author|: the (?:loader|process) |\""
+    ends = r"; it observes nothing|; tell its author|: the (?:loader|process) | within |\""
     return re.split(ends, line[line.index(fault) :])[0].strip()
 
 

@@ -60,6 +60,8 @@ def test_a_source_returns_one_text_or_several(site: Path) -> None:
     said = check("motd:both", environment={"NAME": "a"})
     assert said.startswith("motd:two:1:38: error: cannot use jobs[1].x")
     assert said.endswith("motd:both: refused (1 error)\n")
+
+
 def test_what_a_source_refuses_is_its_own_word(site: Path) -> None:
     install(site, GOOD.format(body="raise SourceError(\"cannot read configuration 'motd:x': it is empty; write one\")"))
     assert check("motd:x").startswith("motd:x: error: cannot read configuration 'motd:x': it is empty\n    = write one")

@@ -9,8 +9,7 @@ from corepilot_notebook.plugin import Options
 from corepilot.discovery.backend import Backend
 from corepilot.plugin import OptionError
 from corepilot.plugin.verify import assert_light
-from corepilot.testing.backends import BackendSuite, context
-from corepilot.testing.outages import ExpirySuite, LossSuite
+from corepilot.testing.backends import BackendSuite, ExpirySuite, LossSuite, context
 
 
 class TestNotebook(BackendSuite, LossSuite, ExpirySuite):
