@@ -42,7 +42,7 @@ class Corepilot(Written):
         environment: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
         config_name: str = "corepilot.json5",
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.socket = directory / "control.socket"
@@ -56,7 +56,7 @@ class Corepilot(Written):
         }
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  - closed with the process
         self.process = subprocess.Popen(
-            [*prefix, *command, "run", "-c", str(self.config), *arguments],
+            [*prefix, *(command or COMMAND), "run", "-c", str(self.config), *arguments],
             cwd=directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -144,11 +144,11 @@ def cli(
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout_s: float = 30,
-    command: Sequence[str] = COMMAND,
+    command: Sequence[str] = (),
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command of corepilot's to its end."""
     return subprocess.run(
-        [*command, *words],
+        [*(command or COMMAND), *words],
         capture_output=True,
         text=True,
         timeout=timeout_s,
