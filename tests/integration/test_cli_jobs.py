@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gevent
 import pytest
@@ -331,10 +331,13 @@ def test_ctrl_c_ends_the_wait_and_says_that_the_request_goes_on(running: Running
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
     ) as process, gevent.Timeout(60):  # fmt: skip
         assert process.stdout is not None
+        hub: Any = gevent.get_hub()
+        hub.loop.install_sigchld()
+        ended = hub.loop.child(process.pid)  # the loop waits for children itself: Popen would be told nothing
         gevent.socket.wait_read(process.stdout.fileno())
         process.send_signal(signal.SIGINT)
-        while process.poll() is None:
-            gevent.sleep(0.01)
+        hub.wait(ended)
+        process.returncode = os.waitstatus_to_exitcode(ended.rstatus)
         out, err = process.communicate()
     assert (process.returncode, out) == (130, "web: started, pid 123\n")
     assert err == "corepilot: interrupted: request 1 goes on; corepilot status web shows how far it is\n"
