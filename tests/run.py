@@ -37,14 +37,14 @@ def main(pytest_arguments: list[str]) -> int:
     sys.path.insert(0, str(ROOT / "tests"))
     import debian
     import environment
-    from servers.consul_build import consul_binary
+    from servers.go_build import PROGRAMS as GO_PROGRAMS
 
     debian.require_programs(PROGRAMS)
     programs = environment.ensure(ENVIRONMENT, ["containerpilot", "docs", "test"], link=True)
-    consul = consul_binary()
+    built = {program.variable: str(program.binary()) for program in GO_PROGRAMS}
     # As for a user who has activated the environment; sbin is where Debian keeps nginx.
     os.environ["PATH"] = f"{programs}:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-    os.environ["COREPILOT_TEST_CONSUL"] = str(consul)
+    os.environ.update(built)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every worker would compile all the tests at every run
 
     checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["python", "tools/settings_agree.py"]]

@@ -10,11 +10,10 @@ from eventually import eventually
 from running import Corepilot
 from scraping import Endpoint
 from servers.consul import ConsulServer, free_port
-from servers.go_build import GoProgram
+from servers.go_build import PROMLINT
 
 from corepilot.telemetry.builtin import BUILT_IN
 
-PROMLINT = GoProgram("promlint", (1, 26), "some seconds")
 CONTAINERPILOTS = ("containerpilot_", "http_", "go_")
 
 JOBS = """

@@ -10,9 +10,7 @@ from typing import Any, Self
 
 from eventually import eventually
 from servers.consul import free_port
-from servers.go_build import GoProgram
-
-COLLECTOR = GoProgram("otelcol", (1, 26), "2 to 4 minutes")
+from servers.go_build import COLLECTOR
 
 
 class Collector:

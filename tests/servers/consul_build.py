@@ -9,9 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from servers.go_build import GoProgram
-
-CONSUL = GoProgram("consul", (1, 20), "3 to 4 minutes")
+from servers.go_build import CONSUL
 
 
 def consul_binary() -> Path:

@@ -137,3 +137,10 @@ def _go_version(go: str) -> tuple[int, int]:
         return int(numbers[0]), int(numbers[1])
     except (IndexError, ValueError):
         return (0, 0)
+
+
+CONSUL = GoProgram("consul", (1, 20), "3 to 4 minutes")
+COLLECTOR = GoProgram("otelcol", (1, 26), "2 to 4 minutes")
+PROMLINT = GoProgram("promlint", (1, 26), "some seconds")
+PROGRAMS = (CONSUL, COLLECTOR, PROMLINT)
+"""What `tests/run` has built before the first test, whose time does not suffice for that."""
