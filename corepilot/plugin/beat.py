@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from corepilot.plugin.boundary import PluginStalledError, in_plugin
+from corepilot.plugin.boundary import in_plugin
+from corepilot.plugin.light import PluginStalledError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

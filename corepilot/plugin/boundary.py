@@ -18,7 +18,7 @@ from gevent.event import AsyncResult
 
 from corepilot.errors import PluginError
 from corepilot.output.repeat import Repeat
-from corepilot.plugin.light import cause
+from corepilot.plugin.light import PluginStalledError, cause, loading
 from corepilot.system.leaving import Leaving
 from corepilot.wording.escaping import escaped
 
@@ -36,6 +36,9 @@ OFF_AFTER = 20
 STALLS_MAX = 3
 """Interrupted calls after which a plugin is switched off: each of them has held up every job's care for two seconds."""
 
+CLOSE = "close"
+"""The call that is made all the same: what a plugin holds is to be released."""
+
 LINE_MAX = 4096
 """Characters of a plugin's message that are kept."""
 
@@ -43,10 +46,6 @@ APART_MAX = 8
 """Calls of one plugin that were given up and have not returned."""
 
 _Answer = TypeVar("_Answer")
-
-
-class PluginStalledError(BaseException):
-    """Raised by the beat in a call that holds the event loop up. No `Exception`: a plugin's handlers let it pass."""
 
 
 class PluginFaultError(PluginError):
@@ -109,7 +108,7 @@ class Boundary:
             PluginFaultError: it failed, stalled or answered nonsense, or the plugin is switched off.
             gevent.Timeout, Leaving: those of the caller.
         """
-        if self.off:
+        if self.off and what != CLOSE:
             raise PluginFaultError(f"{self.title} is switched off: {self.off}")
         self._note(f"{self.title}, {what}")
         try:
@@ -227,7 +226,7 @@ class Boundary:
 
     def say(self, level: str, message: object) -> None:
         """The `log` of the plugin's context: escaped, cut, without the values of secret options."""
-        text = self.masked(escaped(str(message)[:LINE_MAX]))
+        text = escaped(self.masked(str(message))[:LINE_MAX])
         self._log(level if level in {"debug", "info", "warning", "error"} else "info", text)
 
     def masked(self, text: str) -> str:
@@ -254,18 +253,19 @@ class Boundary:
         return made
 
     def _cause(self, error: BaseException) -> str:
-        return self.masked(escaped(cause(error, self._module))[:LINE_MAX])
+        return escaped(self.masked(cause(error, self._module))[:LINE_MAX])
 
 
-_CALL: CodeType = Boundary.call.__code__
+_ENTRANCES: frozenset[CodeType] = frozenset({Boundary.call.__code__, loading.__code__})
+"""What stands on the stack, innermost of ours, while a plugin's code runs."""
 
 
 def in_plugin(frame: FrameType | None) -> bool:
     """Whether a stack runs a plugin's code within the boundary: its innermost frame is not the boundary's own."""
-    if frame is None or frame.f_code is _CALL:
+    if frame is None or frame.f_code in _ENTRANCES:
         return False
     while frame is not None:
-        if frame.f_code is _CALL:
+        if frame.f_code in _ENTRANCES:
             return True
         frame = frame.f_back
     return False

@@ -8,7 +8,7 @@ must not, its hooks are misspelt. Standard library only: it is on the way to the
 import builtins
 import importlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -21,6 +21,10 @@ from corepilot.wording.nearest import nearest
 
 _ALLOWED = ("corepilot", "corepilot.plugin")
 _NAMED_MAX = 5
+
+
+class PluginStalledError(BaseException):
+    """Raised by the beat in a call that holds the event loop up. No `Exception`: a plugin's handlers let it pass."""
 
 
 class LightModule(NamedTuple):
@@ -157,9 +161,17 @@ def _asked_for(module: str) -> Iterator[set[str]]:
         builtins.__import__ = real
 
 
+def loading(function: Callable[[], Any]) -> Any:
+    """Call into a plugin that has no boundary yet. This frame tells the beat that a plugin's code runs."""
+    return function()
+
+
 def _imported(module: str, attribute: str, where: str, distribution: str) -> Any:
     try:
-        found: Any = importlib.import_module(module)
+        found: Any = loading(lambda: importlib.import_module(module))
+    except PluginStalledError as error:
+        why = f"importing {module} held the event loop up, and was interrupted ({error})"
+        raise PluginError(f"{where}: {why}") from None
     except ModuleNotFoundError as error:
         if error.name and (error.name == module or module.startswith(f"{error.name}.")):
             repair = f"{sys.executable} -m pip install --force-reinstall {distribution or module.partition('.')[0]}"

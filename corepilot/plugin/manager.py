@@ -24,7 +24,15 @@ from corepilot.plugin import MARK, hookspec
 from corepilot.plugin.footprint import Footprint
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.kinds import SPEC_MARK, Kind
-from corepilot.plugin.light import LightModule, cause, import_light, refused_values, require_unchanged
+from corepilot.plugin.light import (
+    LightModule,
+    PluginStalledError,
+    cause,
+    import_light,
+    loading,
+    refused_values,
+    require_unchanged,
+)
 from corepilot.plugin.options import OptionError, build, info_of
 
 PROJECT = "corepilot"
@@ -151,7 +159,9 @@ class Plugins:
         """One plugin's answer, by pluggy's relay with all others left out."""
         others = [one for one in self._hooks.get_plugins() if one is not module]
         try:
-            answers = self._hooks.subset_hook_caller(kind.hook, others)()
+            answers = loading(self._hooks.subset_hook_caller(kind.hook, others))
+        except PluginStalledError as error:
+            raise PluginError(f"{where}: {kind.hook} held the event loop up, and was interrupted ({error})") from None
         except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
             name = getattr(module, "__name__", "")
             raise PluginError(f"{where}: {kind.hook} failed: {cause(error, name)}") from error

@@ -2,7 +2,7 @@
 
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -70,9 +70,20 @@ Hostile = Callable[..., Corepilot]
 def hostile(tmp_path: Path) -> Hostile:
     """Starts a corepilot that has a hostile plugin, and uses it where the configuration names it."""
 
-    def start(deed: str, *, kind: str = "backend", config: str = "", hurried: bool = False) -> Corepilot:
+    def start(
+        deed: str,
+        *,
+        kind: str = "backend",
+        config: str = "",
+        hurried: bool = False,
+        before: Mapping[str, str] | None = None,
+    ) -> Corepilot:
         heavy = BACKEND if kind == "backend" else OBSERVER
-        modules = {"hostile_light": LIGHT.replace("{kind}", kind), "hostile_heavy": heavy.replace("{deed}", deed)}
+        first = {"light": "", "heavy": "", **(before or {})}
+        modules = {
+            "hostile_light": first["light"] + LIGHT.replace("{kind}", kind),
+            "hostile_heavy": first["heavy"] + heavy.replace("{deed}", deed),
+        }
         groups = f"[corepilot.{kind}s]\nhostile = hostile_light\n"
         write_distribution(tmp_path / "site", "corepilot-hostile", "1.2", groups, modules)
         python = str(python_with(tmp_path / "site", tmp_path / "python"))
@@ -168,6 +179,19 @@ def test_a_reload_to_a_backend_that_cannot_be_made_is_refused(hostile: Hostile) 
         assert f"backend {NAMED}: __init__ raised KeyError: 'init'" in answer.stderr
         ticks_on(corepilot)
         assert corepilot.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["light", "heavy"])
+def test_a_plugin_that_never_ends_its_import_is_named_and_the_jobs_go_on(hostile: Hostile, where: str) -> None:
+    """In the supervisor; the loader, which imports the light module as well, has a limit of its own."""
+    only = "import sys\nif 'gevent' in sys.modules:\n    while True: pass\n"
+    with hostile("pass", kind="observer", before={where: only}) as corepilot:
+        corepilot.until("held the event loop up, and was interrupted (")
+        ticks_on(corepilot)
+        assert corepilot.stop() == 0
+        assert "cannot load observer 'hostile' (corepilot-hostile 1.2): " in corepilot.output
+        assert f"hostile_{where}.py:3); it observes nothing" in corepilot.output
 
 
 @pytest.mark.slow
