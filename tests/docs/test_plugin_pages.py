@@ -10,6 +10,7 @@ import pytest
 from corepilot_consul.plugin import CAPABILITIES, Options
 
 from corepilot.checks.http_plugin import Options as HttpOptions
+from corepilot.errors import CorepilotError
 from corepilot.guard.supervising import STUCK_S
 from corepilot.plugin import hookspec, option
 from corepilot.plugin.beat import STALL_S, STOPPING_STALL_S
@@ -20,6 +21,7 @@ from corepilot.plugin.options import fields_of
 from corepilot.plugin.oversight import LOOK_S
 from corepilot.telemetry.sink import FLUSH_S
 
+PUBLIC_ERRORS = ("corepilot.errors", "corepilot.plugin.boundary", "corepilot.sources.source")
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = "\n" + (ROOT / "docs" / "reference" / "plugins.md").read_text()
 NOTEBOOK = ROOT / "examples" / "plugins" / "corepilot-notebook"
@@ -101,6 +103,16 @@ def test_the_authors_page_shows_the_notebook_as_it_is() -> None:
 def test_the_notebooks_entry_point_is_where_the_page_says() -> None:
     project = tomllib.loads((NOTEBOOK / "pyproject.toml").read_text())["project"]
     assert project["entry-points"] == {"corepilot.backends": {"notebook": "corepilot_notebook.plugin"}}
+
+
+def test_every_error_with_its_code() -> None:
+    def all_below(kind: type[CorepilotError]) -> list[type[CorepilotError]]:
+        return [kind, *(one for below in kind.__subclasses__() for one in all_below(below))]
+
+    public = {kind for kind in all_below(CorepilotError) if kind.__module__ in PUBLIC_ERRORS}
+    assert {(row[0].strip("`"), row[1].strip("`")) for row in rows("## Errors")} == {
+        (kind.__name__, kind.code) for kind in public
+    }
 
 
 def test_every_option_of_the_check_http() -> None:
