@@ -14,14 +14,15 @@ from corepilot.errors import CorepilotError
 from corepilot.guard.supervising import STUCK_S
 from corepilot.plugin import hookspec, option
 from corepilot.plugin.beat import STALL_S, STOPPING_STALL_S
-from corepilot.plugin.boundary import OFF_AFTER, STALLS_MAX
+from corepilot.plugin.boundary import OFF_AFTER, STALLS_MAX, PluginFaultError
 from corepilot.plugin.hookspec import API_VERSION, KINDS
 from corepilot.plugin.installed import SHIPPED
 from corepilot.plugin.options import fields_of
 from corepilot.plugin.oversight import LOOK_S
+from corepilot.sources.source import SourceError
 from corepilot.telemetry.sink import FLUSH_S
 
-PUBLIC_ERRORS = ("corepilot.errors", "corepilot.plugin.boundary", "corepilot.sources.source")
+PUBLIC_ERRORS = ("corepilot.errors", PluginFaultError.__module__, SourceError.__module__)
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = "\n" + (ROOT / "docs" / "reference" / "plugins.md").read_text()
 NOTEBOOK = ROOT / "examples" / "plugins" / "corepilot-notebook"
