@@ -27,7 +27,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "corepilot.telemetry.sink": ("Sink", "SinkContext", "FLUSH_S", "LAST_FLUSH_S"),
     "corepilot.telemetry.metrics": ("Metrics", "Family", "Series", "BUCKETS", "QUANTILES"),
     "corepilot.model.configuration": ("Telemetry",),
-    "corepilot.sources.source": ("Source", "SourceText", "SourceError", "MAX_BYTES"),
+    "corepilot.sources.source": ("Source", "SourceContext", "SourceText", "SourceError", "MAX_BYTES"),
     "corepilot.checks.check": ("Check", "CheckContext", "CheckFailed", "OUTPUT_MAX"),
     "corepilot.observers.observer": ("Observer", "ObserverContext", "QUEUE_MAX"),
     "corepilot.model.fact": ("Fact", "EventSeen", "RunStarted", "RunEnded", "Reloaded"),

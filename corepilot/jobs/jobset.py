@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 
 from corepilot.events import EventBus
 from corepilot.jobs.actor import Actor
@@ -62,7 +63,7 @@ class JobSet:
         self.stopping = False
         self.maintenance = False
         self._changing = False
-        self._considering = False
+        self._considerations = 0
         self._by_itself = False
         self._deaf = False
         bus.subscribe(self._hear)
@@ -336,14 +337,15 @@ class JobSet:
         self._consider_soon(by_itself=True)  # what it has said at its end may start others
 
     def _consider_soon(self, *, by_itself: bool) -> None:
-        """Consider the end when all events have been heard, once for all jobs that end until then."""
+        """Consider the end when all have heard what was said, also by jobs that end until then: the last one counts."""
         self._by_itself = self._by_itself or by_itself
-        if not self._considering:
-            self._considering = True
-            self._bus.after(self._consider_end)
+        self._considerations += 1
+        self._bus.after(partial(self._consider_end, self._considerations))
 
-    def _consider_end(self) -> None:
-        by_itself, self._by_itself, self._considering = self._by_itself, False, False
+    def _consider_end(self, number: int) -> None:
+        if number != self._considerations:
+            return
+        by_itself, self._by_itself = self._by_itself, False
         if self._leaving or self._arriving or self._newcomers:
             return
         if self.stopping:

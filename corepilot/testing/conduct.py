@@ -28,6 +28,7 @@ _TRIES = 3
 _ROUNDS = 5
 _MANY = 24
 _LEAK_BYTES = 512 * 1024
+_ATTEMPTS = 3
 
 
 class Conduct:
@@ -197,13 +198,13 @@ class Conduct:
     def _measure(self, call: Callable[[], None], what: str) -> None:
         for _ in range(_ROUNDS):
             call()
-        gc.collect()
-        before = data_bytes()
-        for _ in range(_MANY):
-            call()
-        gc.collect()
-        grown = data_bytes() - before
-        require(
-            grown < _MANY * _LEAK_BYTES,
-            f"memory must be bounded, but {_MANY} {what} have kept {grown // 1024} KiB",
-        )
+        for _ in range(_ATTEMPTS):  # the stack of a thread that a pool starts late is no leak, and comes once
+            gc.collect()
+            before = data_bytes()
+            for _ in range(_MANY):
+                call()
+            gc.collect()
+            grown = data_bytes() - before
+            if grown < _MANY * _LEAK_BYTES:
+                return
+        raise AssertionError(f"memory must be bounded, but {_MANY} {what} have kept {grown // 1024} KiB")

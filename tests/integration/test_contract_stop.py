@@ -270,7 +270,7 @@ def test_a_stop_is_announced_before_there_is_anybody_to_carry_it_out() -> None:
     script = """
 import os, signal
 from corepilot.supervisor.signals import Signals
-signals = Signals(lambda: os.write(1, b"announced\\n"))
+signals = Signals(lambda _frame: os.write(1, b"announced\\n"))
 for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
     os.kill(os.getpid(), number)
 assert signals.stop_asked

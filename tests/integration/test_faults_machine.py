@@ -164,6 +164,7 @@ def test_no_interval_is_measured_by_the_clock_that_people_set() -> None:
         "corepilot/output/log.py",
         "corepilot/output/records.py",
         "corepilot/observers/facts.py",
+        "corepilot/testing/observers.py",
         "corepilot/telemetry/jsonl/sink.py",
         "corepilot/cli/containerpilot.py",
         "plugins/otlp/corepilot_otlp/sink.py",

@@ -152,14 +152,12 @@ exec('''
 from corepilot.plugin import hookimpl
 kept: list[object] = []
 @hookimpl
-def corepilot_event(event):
-    kept.append(event)
+def corepilot_register_observer():
+    return 5
 ''', vars(module))
-plugins._hooks.register(module, "sink:observer")
+plugins._hooks.register(module, "observer:observer")
 plugins._hooks.check_pending()
-assert plugins.observing
-plugins.event(5)
-assert module.kept == [5]
+assert plugins._hooks.hook.corepilot_register_observer() == [5]
 assert 'inspect' not in sys.modules
 """
     run(PLUGGY + program)
@@ -169,13 +167,13 @@ def test_a_hook_with_a_wrong_argument_is_refused_as_with_inspect() -> None:
     program = """
 module = ModuleType("observer")
 @hookimpl
-def corepilot_event(happening):
+def corepilot_register_observer(happening):
     pass
-module.corepilot_event = corepilot_event
+module.corepilot_register_observer = corepilot_register_observer
 try:
     plugins._hooks.register(module, "sink:observer")
 except pluggy.PluginValidationError as error:
-    assert "corepilot_event(happening)" in str(error) and "{'happening'}" in str(error), error
+    assert "corepilot_register_observer(happening)" in str(error) and "{'happening'}" in str(error), error
 else:
     raise AssertionError("it was taken")
 """

@@ -7,7 +7,7 @@ BEGIN = """
 import os, signal, sys
 from corepilot.supervisor.signals import HANDLED, STOPPING, Signals
 heard, got = [], []
-signals = Signals(lambda: heard.append(None))
+signals = Signals(lambda _frame: heard.append(None))
 def send(*numbers):
     for number in numbers:
         os.kill(os.getpid(), number)

@@ -39,7 +39,7 @@ def test_a_wheel_holds_its_package_and_nothing_else(built: Mapping[str, Path], n
     assert f"{package}/py.typed" in content
     tops = {path.partition("/")[0] for path in content}
     assert tops <= {package, f"{package}-0.1.0.dist-info", f"{package}-0.1.0.data"}
-    assert not [path for path in content if "test_" in path or "__pycache__" in path]
+    assert not [path for path in content if path.rpartition("/")[2].startswith("test_") or "__pycache__" in path]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -57,6 +57,8 @@ CODES = {
     "not-advertised": "jobs have ports and there is no catalog to advertise them in",
     "no-jobs": "the configuration has nothing to run",
     "bad-discovery": "the catalog is not named in a form that can be read",
+    "two-checks": "a check asks more than one thing",
+    "check-options": "options are given that belong to no check",
     "no-host": "the address of the Consul agent has no host; this machine is taken",
     "plugin-missing": "a plugin is named that is not installed",
     "plugin-broken": "a plugin is installed that cannot be used",
