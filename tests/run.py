@@ -52,8 +52,9 @@ def main(pytest_arguments: list[str]) -> int:
     for check in failed:
         sys.stdout.write(f"{' '.join(check)}: failed\n")
     sys.stdout.flush()
-    # A file is one worker's, so that what its tests share is made once; tests/conftest.py says how many workers.
-    in_parallel = ["-n", "auto", "--dist", "loadfile"]
+    # A file is one worker's, so that what its tests share is made once; tests/conftest.py says how many workers. In the
+    # order of the folders the last files are the many quick ones, and no worker is left alone with a slow one.
+    in_parallel = ["-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]
     status = _status([str(programs / "python"), "-m", "pytest", *in_parallel, *pytest_arguments])
     return status or (1 if failed else 0)
 
