@@ -169,7 +169,9 @@ def _json(level: str, lines: Sequence[bytes], fields: Fields, wall_ns: int) -> b
     from json import dumps  # a look-up after the first time; not on the boot path of the other formats
     from json.encoder import encode_basestring
 
-    record = {**dict(fields), "level": level, "msg": "", "time": nano_stamp(wall_ns)}
+    # What is no text in UTF-8, a lone surrogate, is escaped in fields as in messages.
+    texts = {name: str(value).encode("utf-8", _INVALID).decode() for name, value in fields if isinstance(value, str)}
+    record = {**dict(fields), **texts, "level": level, "msg": "", "time": nano_stamp(wall_ns)}
     frame = dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     head, _, tail = frame.partition('"msg":""')  # found nowhere else: a quote inside a value is escaped
     head, tail = head + '"msg":', tail + "\n"

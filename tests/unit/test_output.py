@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from corepilot.model.configuration import Logging
@@ -148,6 +148,7 @@ def test_our_own_lines_about_a_job_are_no_lines_of_the_job(tmp_path: Path) -> No
 HOSTILE = st.text(st.characters() | st.sampled_from("\n\r\x1b\x9b\u2028\udcff"))
 
 
+@example("", "\ud800", "json")
 @given(HOSTILE, HOSTILE, st.sampled_from(["default", "text", "json"]))
 def test_a_message_is_one_record_whatever_it_and_its_fields_hold(message: str, name: str, form: Any) -> None:
     with tempfile.TemporaryDirectory() as directory:
