@@ -29,8 +29,8 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "corepilot.model.configuration": ("Telemetry",),
     "corepilot.sources.source": ("Source", "SourceContext", "SourceText", "SourceError", "MAX_BYTES"),
     "corepilot.checks.check": ("Check", "CheckContext", "CheckFailed", "OUTPUT_MAX"),
-    "corepilot.observers.observer": ("Observer", "ObserverContext", "QUEUE_MAX"),
-    "corepilot.model.fact": ("Fact", "EventSeen", "RunStarted", "RunEnded", "Reloaded"),
+    "corepilot.observers.observer": ("Observer", "ObserverContext"),
+    "corepilot.model.fact": ("QUEUE_MAX", "Fact", "EventSeen", "RunStarted", "RunEnded", "Reloaded"),
     "corepilot.model.event": ("Event", "CODES"),
     "corepilot.errors": (
         "CorepilotError", "ConfigError", "PluginError", "BackendError", "BackendUnavailableError",

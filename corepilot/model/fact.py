@@ -75,4 +75,7 @@ class Reloaded(Value):
     detail: str
 
 
+QUEUE_MAX = 10_000
+"""Facts that wait for one observer, at most."""
+
 Fact = EventSeen | RunStarted | RunEnded | Reloaded

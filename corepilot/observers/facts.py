@@ -8,8 +8,7 @@ import gevent
 from gevent.event import Event as Flag
 
 from corepilot.model.event import Event
-from corepilot.model.fact import EventSeen, Fact
-from corepilot.observers.observer import QUEUE_MAX
+from corepilot.model.fact import QUEUE_MAX, EventSeen, Fact
 from corepilot.system.leaving import Leaving
 
 

@@ -12,9 +12,6 @@ from typing import Any
 
 from corepilot.model.fact import Fact
 
-QUEUE_MAX = 10_000
-"""Facts that wait for one observer, at most."""
-
 
 @dataclass(frozen=True, slots=True)
 class ObserverContext:
@@ -55,7 +52,8 @@ class Observer(ABC):
         """Take one fact: an `EventSeen`, `RunStarted`, `RunEnded` or `Reloaded` of `corepilot.model.fact`.
 
         The first is the event `startup`, also when the observer is loaded after it. They come in the order in which
-        they happened, each once. Facts that come while this call waits are queued; `QUEUE_MAX` of them at most.
+        they happened, each once. Facts that come while this call waits are queued, at most
+        `corepilot.model.fact.QUEUE_MAX` of them.
         """
 
     def dropped(self, count: int) -> None:  # noqa: B027  - most observers need not know
