@@ -38,7 +38,7 @@ def _class_implements(*_: object) -> None:
     """Stands for zope.interface.classImplements, which notes what a class can do."""
 
 
-class _Later(ModuleType):
+class Later(ModuleType):
     """Stands for a module, which is imported when something is asked for that the stand-in does not have."""
 
     def __getattr__(self, name: str) -> Any:
@@ -49,7 +49,7 @@ class _Later(ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
-class _InspectOfDataclasses(_Later):
+class _InspectOfDataclasses(Later):
     def signature(self, _kind: object) -> str:
         """What comes after the name of a class, in the docstring that dataclasses gives it."""
         return "(...)"
@@ -59,7 +59,7 @@ class _InspectOfDataclasses(_Later):
         return dict(vars(kind).get("__annotations__", {}))
 
 
-class _InspectOfPluggy(_Later):
+class _InspectOfPluggy(Later):
     """What pluggy asks about modules of hooks and their functions: answered as `inspect` would, or by it."""
 
     def isclass(self, one: object) -> bool:
@@ -91,40 +91,39 @@ class _InspectOfPluggy(_Later):
         return self.__getattr__("getattr_static")(one, name, *default)
 
 
-class _TextwrapOfGevent(_Later):
+class _TextwrapOfGevent(Later):
     def dedent(self, text: str) -> str:
         return text
 
 
 @contextmanager
-def _standing_in(stand_in: _Later) -> Iterator[None]:
-    name = stand_in.__name__
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = stand_in
+def standing_in(*stand_ins: Later) -> Iterator[None]:
+    """Have modules stood for while something is imported. A module that is loaded already stands for itself."""
+    used = [stand_in for stand_in in stand_ins if stand_in.__name__ not in sys.modules]
+    sys.modules.update({stand_in.__name__: stand_in for stand_in in used})
     try:
         yield
     finally:
-        if sys.modules.get(name) is stand_in:
-            del sys.modules[name]
+        for stand_in in used:
+            if sys.modules.get(stand_in.__name__) is stand_in:
+                del sys.modules[stand_in.__name__]
 
 
 def import_dataclasses() -> None:
     """Import `dataclasses`; a no-op if it is loaded."""
-    with _standing_in(_InspectOfDataclasses("inspect")):
+    with standing_in(_InspectOfDataclasses("inspect")):
         importlib.import_module("dataclasses")
 
 
 def import_pluggy() -> None:
     """Import `pluggy`; a no-op if it is loaded."""
-    with _standing_in(_InspectOfPluggy("inspect")):
+    with standing_in(_InspectOfPluggy("inspect")):
         importlib.import_module("pluggy")
 
 
 def import_socket() -> None:
     """Import `socket`; a no-op if it is loaded."""
-    with _standing_in(_Later("selectors")):
+    with standing_in(Later("selectors")):
         importlib.import_module("socket")
 
 
@@ -140,7 +139,7 @@ def import_gevent() -> None:
     interface.__dict__.update(Interface=_Interface, Attribute=_Attribute, classImplements=_class_implements)
     sys.modules.update(zip(_NAMES, (package, interface), strict=True))
     try:
-        with _standing_in(_TextwrapOfGevent("textwrap")):
+        with standing_in(_TextwrapOfGevent("textwrap")):
             importlib.import_module("gevent.libev.corecext")
             importlib.import_module("gevent.event")
     except (ImportError, AttributeError, TypeError):
