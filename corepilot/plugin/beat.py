@@ -18,8 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from corepilot.plugin.boundary import in_plugin
-from corepilot.plugin.light import PluginStalledError
+from corepilot.plugin.stalls import PluginStalledError, in_plugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

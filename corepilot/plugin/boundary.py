@@ -18,7 +18,8 @@ from gevent.event import AsyncResult
 
 from corepilot.errors import PluginError
 from corepilot.output.repeat import Repeat
-from corepilot.plugin.light import PluginStalledError, cause, loading
+from corepilot.plugin.light import cause
+from corepilot.plugin.stalls import PluginStalledError, entrance
 from corepilot.system.leaving import Leaving
 from corepilot.wording.escaping import escaped
 
@@ -26,8 +27,6 @@ TYPE_CHECKING = (
     False  # what typing.TYPE_CHECKING is to a type checker, without importing it on the way to the first job
 )
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
-
     from corepilot.plugin.manager import Loaded
 
 OFF_AFTER = 20
@@ -87,6 +86,7 @@ class Boundary:
         self._row = self._stalls = self._apart = 0
         self._repeats = Repeat(log)
 
+    @entrance
     def call(
         self,
         what: str,
@@ -254,18 +254,3 @@ class Boundary:
 
     def _cause(self, error: BaseException) -> str:
         return escaped(self.masked(cause(error, self._module))[:LINE_MAX])
-
-
-_ENTRANCES: frozenset[CodeType] = frozenset({Boundary.call.__code__, loading.__code__})
-"""What stands on the stack, innermost of ours, while a plugin's code runs."""
-
-
-def in_plugin(frame: FrameType | None) -> bool:
-    """Whether a stack runs a plugin's code within the boundary: its innermost frame is not the boundary's own."""
-    if frame is None or frame.f_code in _ENTRANCES:
-        return False
-    while frame is not None:
-        if frame.f_code in _ENTRANCES:
-            return True
-        frame = frame.f_back
-    return False

@@ -17,14 +17,11 @@ from corepilot.plugin import MARK
 from corepilot.plugin.footprint import Footprint
 from corepilot.plugin.hookspec import API_VERSION, KINDS, hooks
 from corepilot.plugin.options import fields_of
+from corepilot.plugin.stalls import PluginStalledError, entrance
 from corepilot.wording.nearest import nearest
 
 _ALLOWED = ("corepilot", "corepilot.plugin")
 _NAMED_MAX = 5
-
-
-class PluginStalledError(BaseException):
-    """Raised by the beat in a call that holds the event loop up. No `Exception`: a plugin's handlers let it pass."""
 
 
 class LightModule(NamedTuple):
@@ -161,6 +158,7 @@ def _asked_for(module: str) -> Iterator[set[str]]:
         builtins.__import__ = real
 
 
+@entrance
 def loading(function: Callable[[], Any]) -> Any:
     """Call into a plugin that has no boundary yet. This frame tells the beat that a plugin's code runs."""
     return function()

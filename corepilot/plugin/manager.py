@@ -26,7 +26,6 @@ from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.kinds import SPEC_MARK, Kind
 from corepilot.plugin.light import (
     LightModule,
-    PluginStalledError,
     cause,
     import_light,
     loading,
@@ -34,6 +33,7 @@ from corepilot.plugin.light import (
     require_unchanged,
 )
 from corepilot.plugin.options import OptionError, build, info_of
+from corepilot.plugin.stalls import PluginStalledError
 
 PROJECT = "corepilot"
 """The name under which pluggy keeps our marks."""

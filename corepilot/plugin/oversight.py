@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from corepilot.plugin.beat import Beat
-from corepilot.plugin.boundary import Boundary
-from corepilot.plugin.footprint import Footprint
 
 if TYPE_CHECKING:
+    from corepilot.plugin.boundary import Boundary
+    from corepilot.plugin.footprint import Footprint
     from corepilot.plugin.manager import Loaded
 
 LOOK_S = 10.0
@@ -69,8 +69,11 @@ class Oversight:
             self._timer.close()
             self._timer = None
 
-    def boundary(self, loaded: "Loaded") -> Boundary:
+    def boundary(self, loaded: "Loaded") -> "Boundary":
         """The boundary of a new instance. Give it back with `release`."""
+        from corepilot.plugin.boundary import Boundary
+        from corepilot.plugin.footprint import Footprint
+
         made = Boundary(loaded, lambda level, message: self._log(level, f"{loaded.name}: {message}"), self._note)
         self.boundaries.append(made)
         if self._timer is None:
@@ -79,7 +82,7 @@ class Oversight:
             self._timer.start(self._look)
         return made
 
-    def release(self, boundary: Boundary) -> None:
+    def release(self, boundary: "Boundary") -> None:
         """An instance is not in use any more."""
         if boundary in self.boundaries:
             self.boundaries.remove(boundary)
@@ -103,7 +106,7 @@ class Oversight:
         before = self._footprint
         if before is None:
             return
-        now = Footprint.take()
+        now = before.take()
         # Native threads are ours as well: the log's, the resolver's. Those of the module threading are not.
         changed = before.changes_to(now._replace(threads=before.threads))
         threads = _foreign_threads()
@@ -113,7 +116,7 @@ class Oversight:
         if not changed:
             return
         before.restore()
-        self._footprint = Footprint.take()
+        self._footprint = before.take()
         names = ", ".join(one.title for one in self.boundaries) or "a plugin that is not in use any more"
         self._log("error", f"something changed {' and '.join(changed)}; signals, directory and umask are put back. "
                            f"In use: {names}")  # fmt: skip

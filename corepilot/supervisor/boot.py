@@ -34,8 +34,8 @@ PLUGIN_BUSY_S = 4.0
 
 
 def _in_plugin(frame: "FrameType | None") -> bool:
-    boundary = sys.modules.get("corepilot.plugin.boundary")  # not on the way to the first job
-    return boundary is not None and boundary.in_plugin(frame)
+    stalls = sys.modules.get("corepilot.plugin.stalls")  # not on the way to the first job
+    return stalls is not None and stalls.in_plugin(frame)
 
 
 def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
