@@ -7,7 +7,8 @@
     │   ├── BackendUnavailableError      not reachable, or gone half-way: try again
     │   ├── BackendTimeoutError          no answer within the deadline: try again
     │   ├── BackendRefusedError          it answered no (a token, a bad request): trying again will not help
-    │   └── UnknownInstanceError         it does not know the instance: register it again
+    │   ├── UnknownInstanceError         it does not know the instance: register it again
+    │   └── LockLostError                the lock is not ours any more: end what it protects
     ├── ControlError        whoever uses the control socket
     │   └── UnknownJobError              there is no job of that name
     └── InternalError       us
@@ -63,6 +64,12 @@ class UnknownInstanceError(BackendError):
     """The catalog does not hold the instance a status was reported for: it has to be registered again."""
 
     code = "unknown-instance"
+
+
+class LockLostError(BackendError):
+    """The catalog says that a lock that was ours is not: whatever it protects has to end."""
+
+    code = "lock-lost"
 
 
 class ControlError(CorepilotError):

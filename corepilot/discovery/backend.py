@@ -1,8 +1,18 @@
-"""The contract of a discovery backend: what stores services and instances.
+"""The contract of a discovery backend: what stores services and instances, and perhaps keys and locks.
 
 An author writes two modules. The light one (`Options`, `CAPABILITIES`, `API`, and a hook that returns the class) is
 what the entry point names; see `corepilot.plugin`. The other holds a subclass of `Backend`. The suite that both must
 pass is `corepilot.testing.backends`; nothing else is needed for a backend to be as good as the shipped ones.
+
+What a backend can do stands in `CAPABILITIES`; corepilot uses nothing that is not declared there, and a configuration
+that needs more is refused when it is loaded, with the names of the backends that have it:
+
+- "services": it tells the instances of a service. With "register" it also takes registrations; without, it is read-only
+  (such as DNS), and a job with a port is only warned about.
+- "watch": its streams tell of a change when it happens. Without it corepilot asks `instances` again and again.
+- "expiry": the store itself turns an instance critical when nobody reports on it in time.
+- "datacenters": a query may name a datacenter.
+- "keys": `Backend.keys` is there. "locks": `Backend.locks` is there.
 
 Who owns what. The registrar owns time and truth: it holds the desired registrations, decides when something is late,
 retries with back-off, and puts a deadline on every call (a call that overruns it is ended by `gevent.Timeout`, which a
@@ -10,14 +20,18 @@ backend lets pass after closing what it opened). The watcher compares contents, 
 translates, and keeps alive whatever lease or session its store needs.
 
 All methods are called from greenlets of the hub's thread. They may switch to the hub (I/O through `corepilot.http` or
-gevent's own sockets), and must never block it. Nothing is monkey-patched: a blocking client library is not usable here.
+gevent's own sockets), and must never block it. Nothing is monkey-patched. A backend whose client library blocks says
+so with `blocking = True`: then its methods are called in native threads, and may block; see `Backend.blocking`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, cast
 
+from corepilot.discovery.keys import Keys
+from corepilot.discovery.locks import Locks
 from corepilot.model.service import Query, Registration, Snapshot, Status
 
 
@@ -40,9 +54,25 @@ class BackendContext:
 class Backend(ABC):
     """One connection to a catalog. Made once per (re)load, closed when the configuration is left.
 
+    The services are the backend itself: most have nothing else. Keys and locks are facets on the same connection.
+
     Errors: every method raises only `BackendError`s (see `corepilot.errors` for which one means what), and lets
     `gevent.Timeout` and `GreenletExit` pass.
+
+    Attributes:
+        blocking: Whether the methods block the thread that calls them. They are then called in native threads: the
+            calls of one instance in a few at a time, so its client has to be thread-safe, and each stream in a thread
+            of its own, where every `next` has to return, or raise, within `STREAM_BLOCK_S` of `close`. A call that does
+            not return within its deadline is given up with its thread; too many of those, and the backend is switched
+            off. `gevent` must not be used in such methods.
+        keys: The facet, or None: as declared.
+        locks: The facet, or None: as declared.
     """
+
+    blocking: ClassVar[bool] = False
+
+    keys: Keys | None = None
+    locks: Locks | None = None
 
     def __init__(self, options: Any, context: BackendContext) -> None:
         """Must not do I/O and must not fail: a catalog that is down at boot is an ordinary day.
@@ -59,7 +89,6 @@ class Backend(ABC):
     def address(self) -> str:
         """Where the catalog is, for people: a URL or a path. No secrets."""
 
-    @abstractmethod
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """Make the catalog hold the instance with this status. Idempotent: also replaces an older one of the same id.
 
@@ -71,8 +100,8 @@ class Backend(ABC):
         Raises:
             BackendError: the instance may or may not be in the catalog; the registrar calls again.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def report(self, instance_id: str, status: Status, output: str, valid_for_s: float) -> None:
         """Set the status of an instance that was registered.
 
@@ -86,12 +115,21 @@ class Backend(ABC):
         Raises:
             UnknownInstanceError: the catalog does not hold it (any more): the registrar registers it again.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def deregister(self, instance_id: str) -> None:
         """Take the instance out of the catalog. Idempotent: an unknown id is no error."""
+        raise NotImplementedError
 
-    @abstractmethod
+    def instances(self, query: Query) -> Snapshot:
+        """All instances of a service now, with their statuses: what `watch` yields first, which it is by default.
+
+        Raises:
+            BackendError: nothing is known.
+        """
+        with closing(cast("Generator[Snapshot]", self.watch(query))) as stream:
+            return next(stream)
+
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """Yield all instances of a service, with their statuses: at once, and again after every change.
 
@@ -104,7 +142,32 @@ class Backend(ABC):
         Raises:
             BackendError: the stream is over; the watcher opens another one.
         """
+        raise NotImplementedError
+
+    @classmethod
+    def missing(cls, capabilities: frozenset[str]) -> str:
+        """What the class has not of what its plugin declares, "" if nothing: asked when it is loaded.
+
+        Facets are looked at when there is an instance, because its constructor makes them.
+        """
+        needed: dict[str, tuple[str, ...]] = {"register": ("register", "report", "deregister")}
+        if {"services", "watch"} <= capabilities:
+            needed["watch"] = ("watch",)
+        for capability, methods in needed.items():
+            for method in methods:
+                if capability in capabilities and getattr(cls, method) is getattr(Backend, method):
+                    return f'declares "{capability}" and has no method {method}'
+        tells = cls.instances is not Backend.instances or cls.watch is not Backend.watch
+        if "services" in capabilities and not tells:
+            return 'declares "services" and has neither of the methods instances and watch'
+        if not capabilities & {"services", "keys", "locks"}:
+            return 'declares none of "services", "keys" and "locks" in CAPABILITIES, so nothing can be asked of it'
+        return ""
 
     @abstractmethod
     def close(self) -> None:
         """Release every connection, file and greenlet. Does not deregister. Idempotent, never raises, does not wait."""
+
+
+STREAM_BLOCK_S = 1.0
+"""Seconds within which a stream of a `blocking` backend notices that it was closed."""

@@ -10,29 +10,22 @@ from typing import Any
 import gevent
 
 from corepilot.discovery.backend import Backend
-from corepilot.errors import (
-    BackendError,
-    BackendRefusedError,
-    BackendTimeoutError,
-    BackendUnavailableError,
-    UnknownInstanceError,
-)
+from corepilot.discovery.backoff import chance
+from corepilot.discovery.guarded_calls import asking, result_of, within
+from corepilot.discovery.guarded_facets import GuardedKeys, GuardedLocks
+from corepilot.discovery.keys import Keys
+from corepilot.discovery.locks import Locks
+from corepilot.errors import BackendError
 from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
 from corepilot.plugin.boundary import Boundary, PluginFaultError
 
 CLOSE_S = 1.0
+POLL_JITTER = 0.2
+"""The part of an interval by which a poll may come earlier, at most."""
 ADDRESS_MAX = 500
 
 _STATUSES = ("passing", "warning", "critical")
 _ALLOWED: tuple[type[BaseException], ...] = (BackendError,)
-_RESULTS: dict[type[BaseException], str] = {
-    UnknownInstanceError: "unknown",
-    BackendUnavailableError: "unavailable",
-    BackendTimeoutError: "timeout",
-    BackendRefusedError: "refused",
-    gevent.Timeout: "timeout",
-    PluginFaultError: "fault",
-}
 
 
 class GuardedBackend(Backend):
@@ -44,8 +37,10 @@ class GuardedBackend(Backend):
         asked: Told of each call's name and result: ok, unknown, unavailable, timeout, refused, fault or error. Of a
             watch, of each answer.
 
+        capabilities: What the plugin declares.
+
     Raises:
-        PluginFaultError: the instance cannot be made.
+        PluginFaultError: the instance cannot be made, or has not what it declares.
     """
 
     def __init__(  # its own state: there are no options
@@ -53,10 +48,17 @@ class GuardedBackend(Backend):
         make: Callable[[], Backend],
         boundary: Boundary,
         asked: Callable[[str, str], None] = lambda _operation, _result: None,
+        capabilities: frozenset[str] = frozenset({"services", "register", "watch"}),
     ) -> None:
-        self.boundary, self._asked = boundary, asked
+        self.boundary, self._asked, self.capabilities = boundary, asked, capabilities
         self._backend: Backend = boundary.call("__init__", make)
         self._address = boundary.masked(boundary.call("address", lambda: self._backend.address, judge=_wrong_address))
+        if "keys" in capabilities:
+            found = boundary.call("keys", lambda: self._backend.keys, judge=_is_a(Keys))
+            self.keys = GuardedKeys(found, boundary, asked, self._address, pushes="watch" in capabilities)
+        if "locks" in capabilities:
+            found = boundary.call("locks", lambda: self._backend.locks, judge=_is_a(Locks))
+            self.locks = GuardedLocks(found, boundary, asked, self._address)
 
     @property
     def address(self) -> str:
@@ -85,8 +87,27 @@ class GuardedBackend(Backend):
         """See Backend."""
         self._ask("deregister", self._backend.deregister, instance_id)
 
+    def instances(self, query: Query) -> Snapshot:
+        """See Backend. Bounded by `CALL_S`."""
+        found = within(
+            self._address,
+            "instances",
+            lambda: asking(
+                self.boundary, self._asked, "instances", self._backend.instances, query, judge=_wrong_snapshot
+            ),
+        )
+        return tuple(sorted(found, key=lambda one: one.id))
+
     def watch(self, query: Query) -> Iterator[Snapshot]:
-        """See Backend. A list is taken for a tuple; the instances are sorted by id."""
+        """See Backend. A list is taken for a tuple; the instances are sorted by id.
+
+        A backend that cannot watch is asked every `query.interval_s` seconds, a random part less, so that many do not
+        ask in step.
+        """
+        if "watch" not in self.capabilities:
+            while True:
+                yield self.instances(query)
+                gevent.sleep(query.interval_s * (1.0 - POLL_JITTER * chance()))
         call = self.boundary.call
         try:
             stream: Iterator[Any] = call("watch", self._backend.watch, query, allowed=_ALLOWED, judge=_no_stream)
@@ -94,7 +115,7 @@ class GuardedBackend(Backend):
                 self._asked("watch", "ok")
                 yield tuple(sorted(found, key=lambda one: one.id))
         except (BackendError, PluginFaultError) as error:
-            self._asked("watch", _result_of(error))
+            self._asked("watch", result_of(error))
             raise
 
     def close(self) -> None:
@@ -102,16 +123,12 @@ class GuardedBackend(Backend):
         self.boundary.quietly("close", self._backend.close, deadline_s=CLOSE_S)
 
     def _ask(self, operation: str, function: Callable[..., Any], *arguments: Any) -> None:
-        try:
-            self.boundary.call(operation, function, *arguments, allowed=_ALLOWED)
-        except (BackendError, PluginFaultError, gevent.Timeout) as error:
-            self._asked(operation, _result_of(error))
-            raise
-        self._asked(operation, "ok")
+        asking(self.boundary, self._asked, operation, function, *arguments)
 
 
-def _result_of(error: BaseException) -> str:
-    return next((result for kind, result in _RESULTS.items() if isinstance(error, kind)), "error")
+def _is_a(contract: type) -> Callable[[Any], str]:
+    """Judges a facet that is declared."""
+    return lambda found: "" if isinstance(found, contract) else f"is declared, and is {found!r:.80}"
 
 
 def _wrong_address(found: object) -> str:

@@ -10,7 +10,7 @@ object is a module like this one:
     from corepilot.plugin import hookimpl, option
 
     API = "1.0"
-    CAPABILITIES = frozenset({"push"})
+    CAPABILITIES = frozenset({"services", "register", "watch"})
 
     @dataclass(frozen=True)
     class Options:

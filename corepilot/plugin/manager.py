@@ -149,6 +149,10 @@ class Plugins:
         except PluginError:
             self._forget(light.module, new=new)
             raise
+        missing = found.missing(light.capabilities) if hasattr(found, "missing") else ""
+        if missing:
+            self._forget(light.module, new=new)
+            raise PluginError(f"{where}: {found.__name__} {missing}; tell its author")
         return found
 
     def _forget(self, module: Any, *, new: bool) -> None:

@@ -95,7 +95,9 @@ class Discovery:
         boundary = oversight.boundary(loaded)
         context = BackendContext(boundary.say, self._environment, _version.__version__)
         try:
-            backend = GuardedBackend(lambda: loaded.implementation(loaded.options, context), boundary, self._asked)
+            backend = GuardedBackend(
+                lambda: loaded.implementation(loaded.options, context), boundary, self._asked, loaded.capabilities
+            )
         except BaseException:
             oversight.release(boundary)
             raise

@@ -18,7 +18,7 @@ More about it.
 from dataclasses import dataclass
 from corepilot.plugin import hookimpl, option
 API = "1.0"
-CAPABILITIES = frozenset({"push", "durable"})
+CAPABILITIES = frozenset({"services", "register", "watch"})
 @dataclass(frozen=True)
 class Tls:
     verify: bool = option(help="check it", default=True, env="NOTE_VERIFY", env_wins=True)
@@ -154,7 +154,7 @@ def test_info_shows_every_option(site: Path) -> None:
     status, out, _ = run(site, "show_plugin(InfoArguments('note'))")
     assert status == 0
     assert "Keeps services in a notebook.\n" in out
-    assert "durable, push" in out
+    assert "register, services, watch" in out
     rows = {line.split()[0]: line for line in out.splitlines() if line and ":" not in line.split()[0]}
     assert "path of a file" in rows["path"]
     assert "required" in rows["path"]
@@ -170,7 +170,7 @@ def test_info_as_json_imports_only_the_light_module(site: Path) -> None:
     status, out, _ = run(site, "show_plugin(InfoArguments('note', 'json'))", before, after)
     assert status == 0
     [shown] = json.loads(out)
-    assert shown["capabilities"] == ["durable", "push"]
+    assert shown["capabilities"] == ["register", "services", "watch"]
     assert [one["name"] for one in shown["options"]] == ["path", "wait_s", "pages", "token", "tls.verify"]
     assert shown["options"][1]["maximum"] == 60
     assert shown["schema"]["properties"]["wait_s"]["maximum"] == 60
@@ -276,7 +276,7 @@ def test_list_can_load_each_plugin(site: Path) -> None:
     status, out, _ = run(site, "list_plugins(ListArguments(output='json', load=True))")
     assert status == 0
     found = {one["name"]: one for one in json.loads(out)}
-    assert (found["note"]["api"], found["note"]["capabilities"]) == ("1.0", ["durable", "push"])
+    assert (found["note"]["api"], found["note"]["capabilities"]) == ("1.0", ["register", "services", "watch"])
     assert found["note"]["import_ms"] > 0
     assert "ZeroDivisionError" in found["broken"]["state"]
     status, out, _ = run(site, "list_plugins(ListArguments(load=True))")

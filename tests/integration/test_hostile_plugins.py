@@ -13,6 +13,7 @@ from running import Corepilot
 LIGHT = """
 from corepilot.plugin import hookimpl
 API = "1.0"
+CAPABILITIES = frozenset({"services", "register", "watch"})
 @hookimpl
 def corepilot_register_{kind}():
     from hostile_heavy import Hostile

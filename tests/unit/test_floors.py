@@ -36,6 +36,8 @@ SELF_CONTAINED = ("model", "wording", "system", "gotemplate")
 CONTRACTS = (
     "corepilot.plugin",
     "corepilot.discovery.backend",
+    "corepilot.discovery.keys",
+    "corepilot.discovery.locks",
     "corepilot.telemetry.sink",
     "corepilot.telemetry.metrics",  # what a sink collects
     "corepilot.sources.source",

@@ -17,6 +17,7 @@ import pytest
 from corepilot.discovery.backend import Backend
 from corepilot.errors import PluginError
 from corepilot.model.plugin import Options, PluginReference
+from corepilot.model.service import Query, Snapshot
 from corepilot.plugin import hookimpl, hookspec
 from corepilot.plugin.footprint import Footprint
 from corepilot.plugin.hookspec import KINDS
@@ -26,6 +27,7 @@ HEAD = """
 from dataclasses import dataclass
 from corepilot.plugin import OptionError, hookimpl, option
 API = "1.0"
+CAPABILITIES = frozenset({"services", "register", "watch"})
 """
 BACKEND = """
 from corepilot.discovery.backend import Backend
@@ -85,7 +87,7 @@ def refusal(config: PluginReference, plugins: Plugins | None = None, kind: str =
 
 def test_a_good_plugin_gives_its_class_options_and_capabilities(write: Write) -> None:
     text = """
-CAPABILITIES = frozenset({"push"})
+CAPABILITIES = frozenset({"services", "watch"})
 @dataclass(frozen=True)
 class Tls:
     verify: bool = option(help="verify", default=True)
@@ -97,7 +99,7 @@ class Options:
     loaded = Plugins().load(write(text + HOOK, {"path": "/p", "tls": {"verify": False}}))
     assert issubclass(loaded.implementation, Backend)
     assert (loaded.options.path, loaded.options.tls.verify) == ("/p", False)
-    assert loaded.capabilities == {"push"}
+    assert loaded.capabilities == {"services", "watch"}
     assert (loaded.name, loaded.kind) == ("note", "backend")
 
 
@@ -107,7 +109,7 @@ def test_a_plugin_without_options_gets_none(write: Write) -> None:
 
 
 def test_the_entry_point_may_name_an_attribute(write: Write) -> None:
-    text = f"class holder:\n    class light:\n        API = '1.0'\n        {'@staticmethod'}\n        @hookimpl\n"
+    text = f"class holder:\n    class light:\n        API = '1.0'\n        CAPABILITIES = CAPABILITIES\n        {'@staticmethod'}\n        @hookimpl\n"
     text += (
         "        def corepilot_register_backend():\n            from {backend} import Good\n            return Good\n"
     )
@@ -129,7 +131,7 @@ def test_missing(write: Write) -> None:
 def test_broken(write: Write) -> None:
     assert refusal(write("import no_such_library")) == "it needs no_such_library, which is not installed"
     assert re.search(
-        r"failed: ZeroDivisionError: division by zero \(\S+plugin_under_test_\d+.py:5\)$", refusal(write("1 / 0"))
+        r"failed: ZeroDivisionError: division by zero \(\S+plugin_under_test_\d+.py:6\)$", refusal(write("1 / 0"))
     )
     assert "SyntaxError" in refusal(write("def"))
     assert "SystemExit: 3" in refusal(write("raise SystemExit(3)"))
@@ -229,7 +231,7 @@ class Options:
 """
     assert refusal(write(text + HOOK, {"token": "s3cret"})) == "token: it is used up"
     told = refusal(write(text + HOOK, {"token": "0ther"}))
-    assert re.fullmatch(r"its Options refused the values with RuntimeError \(\S+:12\), not with OptionError", told)
+    assert re.fullmatch(r"its Options refused the values with RuntimeError \(\S+:13\), not with OptionError", told)
 
 
 @pytest.mark.parametrize(
@@ -305,3 +307,33 @@ def test_the_contracts_and_suites_of_the_table_are_there() -> None:
         for named in (kind.contract, kind.suite):
             module, _, name = named.partition(":")
             assert hasattr(importlib.import_module(module), name), named
+
+
+def test_a_backend_has_what_it_declares(write: Write) -> None:
+    nothing = refusal(write("CAPABILITIES = frozenset()\n" + HOOK))
+    assert nothing.startswith('Good declares none of "services", "keys" and "locks" in CAPABILITIES')
+
+
+class Reading(Backend):
+    address = "here"
+
+    def instances(self, query: Query) -> Snapshot:  # noqa: ARG002  - none of any service
+        return ()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.mark.parametrize(
+    ("declared", "missing"),
+    [
+        ({"services"}, ""),
+        ({"keys"}, ""),
+        ({"services", "register"}, 'declares "register" and has no method register'),
+        ({"services", "watch"}, 'declares "watch" and has no method watch'),
+        ({"expiry"}, 'declares none of "services", "keys" and "locks"'),
+    ],
+)
+def test_what_a_backend_has_not_of_what_it_declares(declared: set[str], missing: str) -> None:
+    assert Reading.missing(frozenset(declared)).startswith(missing)
+    assert bool(Reading.missing(frozenset(declared))) == bool(missing)

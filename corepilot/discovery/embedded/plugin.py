@@ -7,7 +7,7 @@ from typing import Any
 from corepilot.plugin import OptionError, hookimpl, option
 
 API = "1.0"
-CAPABILITIES = frozenset({"push", "expiry"})
+CAPABILITIES = frozenset({"services", "register", "watch", "expiry"})
 
 
 @dataclass(frozen=True)

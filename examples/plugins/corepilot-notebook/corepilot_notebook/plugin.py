@@ -6,7 +6,7 @@ from typing import Any
 from corepilot.plugin import OptionError, hookimpl, option
 
 API = "1.0"
-CAPABILITIES: frozenset[str] = frozenset()
+CAPABILITIES = frozenset({"services", "register", "watch"})
 
 
 @dataclass(frozen=True)

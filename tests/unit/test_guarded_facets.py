@@ -1,0 +1,92 @@
+"""Keys and locks behind the boundary: what is judged, what is polled, what has a deadline."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import pytest
+
+from corepilot.discovery import guarded_calls, guarded_facets
+from corepilot.discovery.guarded_facets import GuardedKeys, GuardedLocks
+from corepilot.discovery.keys import Keys
+from corepilot.discovery.locks import Locks
+from corepilot.errors import BackendTimeoutError, LockLostError
+from corepilot.model.catalog import Entry, Grant
+from corepilot.plugin.boundary import Boundary, PluginFaultError
+from corepilot.plugin.manager import Loaded
+
+
+def answering(contract: type, answer: Any) -> Any:
+    """A facet whose every method gives the same answer, or raises it, or calls it; its streams yield it once."""
+
+    def said(*_arguments: Any, **_keywords: Any) -> Any:
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer() if callable(answer) else answer
+
+    def stream(*_arguments: Any, **_keywords: Any) -> Iterator[Any]:
+        yield said()
+
+    names = ("get", "put", "compare_and_set", "delete", "list", "acquire", "keep", "release")
+    return type("Answering", (contract,), dict.fromkeys(names, said) | {"watch": stream})()
+
+
+def boundary() -> Boundary:
+    loaded = Loaded("note", "backend", None, None, frozenset(), "note", "corepilot-note 1.2", ())
+    return Boundary(loaded, lambda _level, _message: None)
+
+
+def keys(answer: Any, *, pushes: bool = True) -> tuple[GuardedKeys, list[tuple[str, str]]]:
+    asked: list[tuple[str, str]] = []
+    told = lambda name, result: asked.append((name, result))  # noqa: E731  - shorter than a function
+    return GuardedKeys(answering(Keys, answer), boundary(), told, "here", pushes=pushes), asked
+
+
+def locks(answer: Any) -> GuardedLocks:
+    return GuardedLocks(answering(Locks, answer), boundary(), lambda _name, _result: None, "here")
+
+
+@pytest.mark.parametrize("nonsense", ["text", ("a", b"b", "1"), Entry("a", "b", "1"), Entry(1, b"b", "1")])  # type: ignore[arg-type]
+def test_nonsense_is_named(nonsense: Any) -> None:
+    with pytest.raises(PluginFaultError, match=r"corepilot-note 1\.2.*get must return"):
+        keys(nonsense)[0].get("a")
+    with pytest.raises(PluginFaultError, match="corepilot-note"):
+        keys((nonsense,))[0].list("a")
+
+
+def test_a_key_is_given_once_and_in_order() -> None:
+    two = (Entry("b", b"", "1"), Entry("a", b"", "2"))
+    assert keys(two)[0].list("x") == two[::-1]
+    with pytest.raises(PluginFaultError, match="each key once"):
+        keys((two[0], two[0]))[0].list("x")
+
+
+@pytest.mark.parametrize("grant", [3, Grant(-1, 3.0), Grant(1, 0.0), Grant(1, float("nan")), Grant("1", 1.0)])  # type: ignore[arg-type]
+def test_a_grant_is_a_token_and_its_time(grant: Any) -> None:
+    with pytest.raises(PluginFaultError):
+        locks(grant).acquire("a", "me", 10, 1)
+    assert locks(None).acquire("a", "me", 10, 1) is None
+    assert locks(Grant(7, 10.0)).acquire("a", "me", 10, 1) == Grant(7, 10.0)
+
+
+def test_a_lock_that_is_lost_is_an_answer() -> None:
+    with pytest.raises(LockLostError):
+        locks(LockLostError("it is gone")).keep("a")
+    with pytest.raises(PluginFaultError, match="for how many seconds"):
+        locks(float("inf")).keep("a")
+
+
+def test_a_call_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded_calls.within, "__defaults__", (0.01,))
+    found, asked = keys(lambda: gevent.sleep(10))
+    with pytest.raises(BackendTimeoutError, match=r"cannot compare and set a: no answer from the catalog here"):
+        found.compare_and_set("a", b"", None)
+    assert asked == [("compare_and_set", "timeout")]
+
+
+def test_keys_that_are_not_pushed_are_polled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded_facets, "POLL_S", 0.001)
+    found, asked = keys(Entry("a", b"1", "1"), pushes=False)
+    stream = found.watch("a")
+    assert [next(stream), next(stream)] == [(Entry("a", b"1", "1"),)] * 2
+    assert asked == [("get", "ok")] * 2
