@@ -19,16 +19,21 @@ A backend's author writes one class. pytest finds it, because its name begins wi
         def forget(self):                       # what LossSuite needs: the catalog loses its data
             (self.path / "pages").unlink()
 
-`BackendSuite` is for every backend. The others are for a catalog that has, or can be given, what they test:
+`BackendSuite` is for every backend that takes registrations, `KeySuite` and `LockSuite` for those that declare "keys"
+and "locks". The others are for a catalog that has, or can be given, what they test:
 
 | suite | what a subclass supplies beside `client()` |
 |---|---|
+| `KeySuite` | nothing: values, versions, watches of a key and of a prefix |
+| `LockSuite` | nothing, or `lock_ttl_s`, where the store takes no TTL of 2 seconds |
 | `LossSuite` | `forget()`: the catalog loses its data (an agent restarts, a directory is wiped, a lease expires) |
 | `OutageSuite` | `stop()` and `start()`: the catalog is away, and comes back |
 | `HangSuite` | `pause()` and `resume()`: it takes connections and does not answer (SIGSTOP) |
 | `ExpirySuite` | nothing: the store itself counts silent instances as critical, or drops them |
 
-There are no skips: a suite that is inherited is passed. `capabilities` is what the plugin's light module declares.
+There are no skips: a suite that is inherited is passed. `capabilities` is what the plugin's light module declares;
+with "keys" and "locks" in it, the suites that hurt the catalog ask those too.
+
 A real server works the same way: another fixture starts it, `client()` connects to it, `forget()` restarts it without
 its data. Servers that several tests share are fine: every test has a service name of its own, and takes out what it
 registered.
@@ -37,7 +42,10 @@ The suites need no fixture, no plugin and no import of pytest; the failures say 
 rewriting is not needed either. Tests run in the main greenlet; nothing is monkey-patched.
 """
 
+from corepilot.testing.key_version_rules import KeyVersionRules
+from corepilot.testing.key_watch_rules import KeyWatchRules
 from corepilot.testing.listener import Listener
+from corepilot.testing.lock_loss_rules import LockLossRules
 from corepilot.testing.outages import ExpirySuite, HangSuite, LossSuite, OutageSuite
 from corepilot.testing.process_state import require
 from corepilot.testing.registration_rules import RegistrationRules
@@ -48,7 +56,9 @@ __all__ = [
     "BackendSuite",
     "ExpirySuite",
     "HangSuite",
+    "KeySuite",
     "Listener",
+    "LockSuite",
     "LossSuite",
     "OutageSuite",
     "Suite",
@@ -60,3 +70,11 @@ __all__ = [
 
 class BackendSuite(RegistrationRules, WatchRules):
     """What every backend must do."""
+
+
+class KeySuite(KeyVersionRules, KeyWatchRules):
+    """What every backend with keys must do."""
+
+
+class LockSuite(LockLossRules):
+    """What every backend with locks must do."""

@@ -37,6 +37,7 @@ class Conduct:
     Attributes:
         contract: The class that instances are of.
         allowed: What each method may raise.
+        parts: Attributes of an instance that are part of its contract.
         close_s: Seconds that `close` may take.
         closes_twice: Whether the contract lets `close` be called again.
         deadline_s: Seconds that anything may take that waits for the outside.
@@ -44,6 +45,7 @@ class Conduct:
 
     contract: type[Any] = object
     allowed: Allowed = {}  # noqa: RUF012  - read only
+    parts: tuple[str, ...] = ()
     close_s: float = 0.25
     closes_twice: bool = True
     deadline_s: float = 20.0
@@ -82,7 +84,7 @@ class Conduct:
 
     def made(self) -> Any:
         """A new instance behind the watchdog; the caller closes it."""
-        return Watched(self.watchdog.run("__init__", self.new), self.watchdog, self.allowed)
+        return Watched(self.watchdog.run("__init__", self.new), self.watchdog, self.allowed, self.parts)
 
     def kept(self) -> Any:
         """A new instance behind the watchdog; closed when the test ends."""

@@ -20,14 +20,16 @@ from gevent.event import Event
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
+from corepilot.testing.memory_facets import MemoryKeys, MemoryLocks, Store
 
 
 class Call(NamedTuple):
     """One call that reached the catalog.
 
     Attributes:
-        method: "register", "report", "deregister" or "watch".
-        subject: The instance's id, or the service's name for a watch.
+        method: "register", "report", "deregister" or "watch"; of keys "get", "put", "compare_and_set", "delete", "list"
+            or "watch_key"; of locks "acquire", "keep", "release" or "watch_lock".
+        subject: The instance's id, the service's name for a watch, the key, or the lock's name.
         status: What was registered or reported; "" for the others.
         output: The same.
     """
@@ -55,6 +57,7 @@ class MemoryCatalog:
     Attributes:
         calls: The last 10,000 calls, failed ones included.
         entries: What is registered, by id. Tests look, and change it with `put` and `forget`.
+        store: Keys and locks.
         open_watches: The open streams.
     """
 
@@ -63,6 +66,7 @@ class MemoryCatalog:
         self._clock = clock
         self._down = False
         self.entries: dict[str, Entry] = {}
+        self.store = Store(clock, self.changed)
         self._failures: dict[str, deque[Exception]] = {}
         self._answering = Event()
         self._answering.set()
@@ -84,8 +88,9 @@ class MemoryCatalog:
         self._failures.setdefault(method, deque()).extend([error] * times)
 
     def forget(self) -> None:
-        """Lose every instance; watches see it."""
+        """Lose every instance, key and lock; watches see it."""
         self.entries.clear()
+        self.store.forget()
         self.changed()
 
     def break_watches(self, error: Exception) -> None:
@@ -165,6 +170,7 @@ class MemoryBackend(Backend):
     def __init__(self, options: MemoryCatalog, context: BackendContext) -> None:
         super().__init__(options, context)
         self._closed = False
+        self.keys, self.locks = MemoryKeys(self), MemoryLocks(self)
 
     @property
     def address(self) -> str:
@@ -195,18 +201,13 @@ class MemoryBackend(Backend):
         if query.datacenter:
             raise BackendRefusedError(f"cannot watch {query.service} in {query.datacenter}: there are no datacenters")
         self._ask(Call("watch", query.service))
-        watch = Watch(self)
         catalog = self.options
-        catalog.open_watches.add(watch)
-        try:
-            while True:
+        with self.watching() as watch:
+            while watch.error is None:
                 watch.news.clear()
                 yield catalog.snapshot(query.service, query.tag)
                 watch.news.wait(catalog.next_expiry_s())
-                if watch.error is not None:
-                    raise watch.error
-        finally:
-            catalog.open_watches.discard(watch)
+            raise watch.error
 
     def close(self) -> None:
         """See `Backend.close`. Entries stay until they expire."""
@@ -215,6 +216,25 @@ class MemoryBackend(Backend):
             if watch.owner is self:
                 watch.error = BackendUnavailableError("cannot watch: the client was closed")
                 watch.news.set()
+
+    @property
+    def store(self) -> Store:
+        """Keys and locks of the catalog."""
+        return self.options.store
+
+    def ask(self, method: str, subject: str) -> None:
+        """Take a call of a facet as the catalog's script says: wait, fail, or return."""
+        self._ask(Call(method, subject))
+
+    @contextmanager
+    def watching(self) -> Iterator[Watch]:
+        """A stream that the catalog wakes, while the block lasts."""
+        watch = Watch(self)
+        self.options.open_watches.add(watch)
+        try:
+            yield watch
+        finally:
+            self.options.open_watches.discard(watch)
 
     def _ask(self, call: Call) -> None:
         if self._closed:

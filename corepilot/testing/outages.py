@@ -1,20 +1,75 @@
 """Suites for catalogs that can be hurt: inherit those whose ways to hurt you can supply."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 import gevent
 
-from corepilot.errors import BackendError
+from corepilot.discovery.backend import Backend
+from corepilot.errors import BackendError, LockLostError
 from corepilot.model.service import Query, Snapshot
+from corepilot.testing.facet_suite import FacetSuite
 from corepilot.testing.process_state import require
 from corepilot.testing.suite import Suite, instance_of
 
 
-class LossSuite(Suite):
+class _HurtSuite(FacetSuite):
+    """What a backend declares beside services is asked too."""
+
+    def followed(self, client: Backend) -> list[Any]:
+        """A listener for each kind of watch that is declared, each of which has begun."""
+        found: list[Any] = [self.listen(client)]
+        if self.has("keys"):
+            found += [self.follow_key(client, self.key("app"), prefix=prefix) for prefix in (False, True)]
+        if self.has("locks"):
+            found.append(self.follow_lock(client, self.service))
+        return found
+
+    def begun(self, client: Backend) -> list[Any]:
+        """`followed`, when each of them has shown something."""
+        found = self.followed(client)
+        for one in found:
+            one.until(lambda _: True, "what is there, at once", self.deadline_s)
+        return found
+
+    def facet_calls(self, client: Backend) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Name and call, for the facets that are declared; the locks' last, acquire before keep."""
+        if self.has("keys"):
+            keys, key = self.keys(client), self.key("app")
+            yield "keys.get", lambda: keys.get(key)
+            yield "keys.list", lambda: keys.list(self.key())
+            yield "keys.put", lambda: keys.put(key, b"value")
+            yield "keys.compare_and_set", lambda: keys.compare_and_set(key, b"value", None)
+            yield "keys.delete", lambda: keys.delete(key)
+            if self.has("watch"):
+                yield "keys.watch", lambda: next(keys.watch(key))
+        if self.has("locks"):
+            locks, name = self.locks(client), self.service
+            yield "locks.keep", lambda: locks.keep(name)
+            yield "locks.acquire", lambda: self.acquire(client, f"{name}-2")
+            yield "locks.watch", lambda: next(locks.watch(name))
+
+    def use_facets(self, client: Backend) -> None:
+        """Require that keys and locks work, those that are declared."""
+        if self.has("keys"):
+            keys, key = self.keys(client), self.key("again")
+            self.done(keys.put, key, b"again")
+            found = self.done(keys.get, key)
+            require(found is not None and found.value == b"again", f"what was put must be read, but get told {found!r}")
+        if self.has("locks"):
+            why = "a lock that nobody holds must be had"
+            self.acquired_in_time(client, f"{self.service}-3", self.deadline_s, why)
+
+
+class LossSuite(_HurtSuite):
     """For a catalog that can lose its data: an agent restarts, a directory is wiped, a lease expires."""
 
     def forget(self) -> None:
-        """Make the catalog lose every instance, while its clients stay connected or may connect again."""
+        """Make the catalog lose every instance, while its clients stay connected or may connect again.
+
+        Of a backend with locks, also those: who holds one has lost it.
+        """
         raise NotImplementedError("LossSuite needs forget(): see corepilot.testing.backends")
 
     def test_a_lost_instance_is_told_and_can_be_registered_again(self) -> None:
@@ -54,8 +109,31 @@ class LossSuite(Suite):
         self.register(client, registration)
         self.expect(self.listen(client), instance_of(registration, "passing"))
 
+    def test_a_lost_lock_is_never_kept(self) -> None:
+        """`keep` raises LockLostError, or at first that the catalog cannot be reached; then the lock can be had."""
+        if not self.has("locks"):
+            return  # `Backend.locks` is not used then
+        client = self.open()
+        self.acquired(client, self.service)
+        self.forget()
+        for _ in range(5):
+            try:
+                left_s = self.done(self.locks(client).keep, self.service)
+            except LockLostError:
+                break
+            except BackendError:
+                gevent.sleep(0.05)
+            else:
+                raise AssertionError(
+                    f"keep must not answer for a lock that the catalog has lost, but told {left_s!r} s"
+                )
+        with suppress(BackendError):
+            self.done(self.locks(client).release, self.service)
+        why = "a lock that was lost must be had again by who asks for it"
+        self.acquired_in_time(client, self.service, self.deadline_s, why)
 
-class OutageSuite(Suite):
+
+class OutageSuite(_HurtSuite):
     """For a catalog that can be stopped and started again, with or without its data."""
 
     def stop(self) -> None:
@@ -76,19 +154,25 @@ class OutageSuite(Suite):
         client = self.open()
         registration = self.registration()
         self.register(client, registration)
-        listener = self.listen(client)
-        self.expect(listener, instance_of(registration, "passing"))
+        if self.has("locks"):
+            self.acquired(client, self.service)
+        watches = self.begun(client)
         self.stop()
-        error = listener.until_ended(self.deadline_s)
-        require(
-            isinstance(error, BackendError), f"a watch must raise a BackendError in an outage, but raised {error!r}"
-        )
+        for watch in watches:
+            error = watch.until_ended(self.deadline_s)
+            require(
+                isinstance(error, BackendError), f"a watch must raise a BackendError in an outage, but raised {error!r}"
+            )
         self._fails(lambda: self.report(client, registration, "passing"), "report")
         self._fails(lambda: self.register(client, self.registration(2)), "register")
-        error = self.listen(client).until_ended(self.deadline_s)
-        require(
-            isinstance(error, BackendError), f"a new watch must raise a BackendError in an outage, but did {error!r}"
-        )
+        for name, call in self.facet_calls(client):
+            self._fails(call, name)
+        for watch in self.followed(client):
+            error = watch.until_ended(self.deadline_s)
+            require(
+                isinstance(error, BackendError),
+                f"a new watch must raise a BackendError in an outage, but did {error!r}",
+            )
 
     def test_the_same_client_works_again(self) -> None:
         """An outage leaves no client broken."""
@@ -100,6 +184,7 @@ class OutageSuite(Suite):
         self.start()
         self.register(client, registration, "warning")
         self.expect(self.listen(client), instance_of(registration, "warning"))
+        self.use_facets(client)
 
     def test_a_client_may_be_made_in_an_outage(self) -> None:
         """Constructor, `address` and `close` need no server: a catalog that is down at boot is an ordinary day."""
@@ -112,16 +197,17 @@ class OutageSuite(Suite):
         self.start()
         self.register(client, registration)
         self.expect(self.listen(client), instance_of(registration, "passing"))
+        self.use_facets(client)
 
-    def _fails(self, call: Callable[[], None], name: str) -> None:
+    def _fails(self, call: Callable[[], object], name: str) -> None:
         try:
-            call()
+            self.done(call)
         except BackendError:
             return
         raise AssertionError(f"{name} must raise a BackendError in an outage: nobody would try again")
 
 
-class HangSuite(Suite):
+class HangSuite(_HurtSuite):
     """For a catalog that can be paused: it takes connections and does not answer (SIGSTOP, a network hole)."""
 
     def pause(self) -> None:
@@ -142,29 +228,31 @@ class HangSuite(Suite):
         client = self.open()
         registration = self.registration()
         self.register(client, registration)
+        if self.has("locks"):
+            self.acquired(client, self.service)
         self.pause()
-        for call in (
-            lambda: client.register(registration, "passing", ""),
-            lambda: client.report(registration.id, "passing", "", 60.0),
-            lambda: client.deregister(registration.id),
-            lambda: next(client.watch(Query(self.service))),
-        ):
-            self._ends(call)
+        self._ends("register", lambda: client.register(registration, "passing", ""))
+        self._ends("report", lambda: client.report(registration.id, "passing", "", 60.0))
+        self._ends("deregister", lambda: client.deregister(registration.id))
+        self._ends("watch", lambda: next(client.watch(Query(self.service))))
+        for name, call in self.facet_calls(client):
+            self._ends(name, call)
         self.resume()
         self.register(client, registration, "warning")
         self.expect(self.listen(client), instance_of(registration, "warning"))
+        self.use_facets(client)
 
     def test_close_does_not_wait(self) -> None:
         """`close` returns while the server hangs, and ends the watch that waits."""
         client = self.open()
-        listener = self.listen(client)
-        self.expect(listener)
+        watches = self.begun(client)
         self.pause()
         with gevent.Timeout(self.deadline_s):
             client.close()
-        listener.until_ended(self.deadline_s)
+        for watch in watches:
+            watch.until_ended(self.deadline_s)
 
-    def _ends(self, call: Callable[[], object]) -> None:
+    def _ends(self, name: str, call: Callable[[], object]) -> None:
         deadline = gevent.Timeout(0.3)
         try:
             with deadline:
@@ -175,7 +263,7 @@ class HangSuite(Suite):
         except BackendError:
             return
         else:
-            raise AssertionError("a call must not succeed while the catalog does not answer")
+            raise AssertionError(f"{name} must not succeed while the catalog does not answer")
 
 
 class ExpirySuite(Suite):

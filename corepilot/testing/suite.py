@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from typing import Any
 
 import gevent
 
@@ -27,23 +28,37 @@ def instance_of(registration: Registration, status: Status) -> Instance:
     return Instance(r.id, r.service, r.address, r.port, status, r.tags)
 
 
-ALLOWED: Allowed = dict.fromkeys(("register", "report", "deregister", "watch"), (BackendError,))
+ALLOWED: Allowed = dict.fromkeys(
+    (
+        *("register", "report", "deregister", "instances", "watch"),
+        *(f"keys.{method}" for method in ("get", "put", "compare_and_set", "delete", "list", "watch")),
+        *(f"locks.{method}" for method in ("acquire", "keep", "release", "watch")),
+    ),
+    (BackendError,),
+)
 """What a backend may raise."""
+
+_USUAL = frozenset({"services", "register", "watch"})
+"""What a backend can do whose suite does not say."""
 
 
 class Suite(Conduct):
     """What all suites share. A subclass supplies `client`; see the module.
 
     Attributes:
-        capabilities: What the plugin's light module declares as CAPABILITIES. This suite knows "datacenters"
-            (`Query.datacenter` is honoured); a backend without it must refuse such a query.
+        capabilities: What the plugin's light module declares as CAPABILITIES; empty stands for services that can be
+            registered and watched. A backend without "datacenters" must refuse a query that names one. With "keys" and
+            "locks" their calls are under the rules of conduct too, and in outages.
+        lock_ttl_s: The shortest TTL of a lock that the store takes, in seconds.
         deadline_s: Seconds that one change may take to be seen. Not a measurement: generous, for loaded machines.
         service: The name of this test's service, new for every test.
     """
 
     contract = Backend
     allowed = ALLOWED
+    parts = ("keys", "locks")
     capabilities: frozenset[str] = frozenset()
+    lock_ttl_s: float = 2.0
     service: str = ""
 
     def client(self) -> Backend:
@@ -78,15 +93,20 @@ class Suite(Conduct):
 
     def use(self, plugin: Backend) -> None:
         """See `Conduct.use`."""
-        registration = self.registration()
         with gevent.Timeout(self.deadline_s):
             require(plugin.address, "address must say where the catalog is")
-            plugin.register(registration, "passing", "ok")
-            plugin.report(registration.id, "warning", "slow", 60.0)
-            stream = plugin.watch(Query(self.service, interval_s=1))
-            next(stream)
-            stream.close()  # type: ignore[attr-defined]  # a generator
-            plugin.deregister(registration.id)
+            if self.has("register"):
+                self._use_services(plugin)
+            elif self.has("services"):
+                plugin.instances(Query(self.service, interval_s=1))
+            if self.has("keys"):
+                self._use_keys(plugin)
+            if self.has("locks"):
+                self._use_locks(plugin)
+
+    def has(self, capability: str) -> bool:
+        """Whether the backend declares it."""
+        return capability in (self.capabilities or _USUAL)
 
     def open(self) -> Backend:
         """A client behind the watchdog, which is closed when the test ends."""
@@ -145,3 +165,38 @@ class Suite(Conduct):
         """Wait until the newest snapshot is exactly `wanted`, in order of their ids."""
         snapshot = tuple(sorted(wanted))
         return listener.until(lambda seen: seen == snapshot, f"exactly {snapshot}", self.deadline_s)
+
+    def _use_services(self, plugin: Backend) -> None:
+        registration = self.registration()
+        plugin.register(registration, "passing", "ok")
+        plugin.report(registration.id, "warning", "slow", 60.0)
+        query = Query(self.service, interval_s=1)
+        plugin.instances(query)
+        if self.has("watch"):
+            _first(plugin.watch(query))
+        plugin.deregister(registration.id)
+
+    def _use_keys(self, plugin: Backend) -> None:
+        keys, key = plugin.keys, f"{self.service}/used"
+        require(keys is not None, 'a backend that declares "keys" must give them')
+        keys.put(key, b"value")  # type: ignore[union-attr]  # it was looked at
+        entry = keys.get(key)  # type: ignore[union-attr]
+        keys.compare_and_set(key, b"other", None if entry is None else entry.version)  # type: ignore[union-attr]
+        keys.list(self.service)  # type: ignore[union-attr]
+        if self.has("watch"):
+            for prefix in (False, True):
+                _first(keys.watch(key, prefix=prefix))  # type: ignore[union-attr]
+        keys.delete(key)  # type: ignore[union-attr]
+
+    def _use_locks(self, plugin: Backend) -> None:
+        locks, name = plugin.locks, f"{self.service}-used"
+        require(locks is not None, 'a backend that declares "locks" must give them')
+        if locks.acquire(name, "a test", max(60.0, self.lock_ttl_s), 0.0) is not None:  # type: ignore[union-attr]
+            locks.keep(name)  # type: ignore[union-attr]
+        _first(locks.watch(name))  # type: ignore[union-attr]
+        locks.release(name)  # type: ignore[union-attr]
+
+
+def _first(stream: Any) -> None:
+    next(stream)
+    stream.close()

@@ -1,6 +1,6 @@
 """A plugin's instance behind the watchdog: each call is measured, and what it raises is compared with the contract."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import gevent
@@ -8,7 +8,7 @@ import gevent
 from corepilot.testing.watchdog import HubBlockedError, Watchdog
 
 Allowed = Mapping[str, tuple[type[BaseException], ...]]
-"""The exceptions that a contract allows, by method; for methods that are left out there are none."""
+"""The exceptions that a contract allows, by method, of a part as `keys.get`; for those left out there are none."""
 
 _PASSING = (gevent.Timeout, gevent.GreenletExit, HubBlockedError, StopIteration, AssertionError, GeneratorExit)
 
@@ -20,25 +20,32 @@ class Watched:
         plugin: The instance.
         watchdog: Who watches.
         allowed: What may come out of which method.
+        parts: Attributes that are watched as well: a backend's facets.
+        prefix: Of the names of methods, for a part.
     """
 
-    def __init__(self, plugin: Any, watchdog: Watchdog, allowed: Allowed) -> None:
-        self.__dict__["_watched"] = (plugin, watchdog, allowed)
+    def __init__(
+        self, plugin: Any, watchdog: Watchdog, allowed: Allowed, parts: Collection[str] = (), prefix: str = ""
+    ) -> None:
+        self.__dict__["_watched"] = (plugin, watchdog, allowed, parts, prefix)
 
     @property  # type: ignore[misc]  # isinstance(client, Backend) holds
     def __class__(self) -> type:
         return type(self.__dict__["_watched"][0])
 
     def __getattr__(self, name: str) -> Any:
-        plugin, watchdog, allowed = self.__dict__["_watched"]
+        plugin, watchdog, allowed, parts, prefix = self.__dict__["_watched"]
+        what = f"{prefix}{name}"
         if not callable(getattr(type(plugin), name, None)):
-            return _called(watchdog, allowed, name, lambda: getattr(plugin, name))
+            found = _called(watchdog, allowed, what, lambda: getattr(plugin, name))
+            return found if name not in parts or found is None else Watched(found, watchdog, allowed, (), f"{name}.")
         value = getattr(plugin, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
-            answer = _called(watchdog, allowed, name, lambda: value(*arguments, **named))
-            return _Stream(answer, name, watchdog, allowed) if hasattr(answer, "__next__") else answer
+            answer = _called(watchdog, allowed, what, lambda: value(*arguments, **named))
+            return _Stream(answer, what, watchdog, allowed) if hasattr(answer, "__next__") else answer
 
+        call.__name__ = what
         return call
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -3,11 +3,22 @@
 import pytest
 
 from corepilot.discovery.backend import Backend
-from corepilot.testing.backends import BackendSuite, ExpirySuite, HangSuite, LossSuite, OutageSuite, context
+from corepilot.testing.backends import (
+    BackendSuite,
+    ExpirySuite,
+    HangSuite,
+    KeySuite,
+    LockSuite,
+    LossSuite,
+    OutageSuite,
+    context,
+)
 from corepilot.testing.memory import MemoryBackend, MemoryCatalog
 
 
-class TestMemory(BackendSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
+class TestMemory(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
+    capabilities = frozenset({"services", "register", "watch", "expiry", "keys", "locks"})
+
     @pytest.fixture(autouse=True)
     def _catalog(self) -> None:
         self.catalog = MemoryCatalog()
