@@ -46,8 +46,8 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     ),
     "corepilot.http.tls": ("TlsOptions",),
     "corepilot.testing.backends": (
-        "BackendSuite", "KeySuite", "LockSuite", "LossSuite", "OutageSuite", "HangSuite", "ExpirySuite", "Listener",
-        "context", "instance_of", "require",
+        "BackendSuite", "KeySuite", "LockSuite", "LossSuite", "OutageSuite", "HangSuite", "FaultSuite", "ExpirySuite",
+        "Listener", "context", "instance_of", "require",
     ),
     "corepilot.testing.sinks": ("SinkSuite", "SinkOutageSuite", "metrics"),
     "corepilot.testing.sources": ("SourceSuite", "SourceHangSuite"),

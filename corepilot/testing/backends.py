@@ -29,14 +29,16 @@ and "locks". The others are for a catalog that has, or can be given, what they t
 | `LossSuite` | `forget()`: the catalog loses its data (an agent restarts, a directory is wiped, a lease expires) |
 | `OutageSuite` | `stop()` and `start()`: the catalog is away, and comes back |
 | `HangSuite` | `pause()` and `resume()`: it takes connections and does not answer (SIGSTOP) |
+| `FaultSuite` | `server_address`, and `client()` connects to `self.proxy`: both of the above, and broken connections |
 | `ExpirySuite` | nothing: the store itself counts silent instances as critical, or drops them |
 
 There are no skips: a suite that is inherited is passed. `capabilities` is what the plugin's light module declares;
 with "keys" and "locks" in it, the suites that hurt the catalog ask those too.
 
-A real server works the same way: another fixture starts it, `client()` connects to it, `forget()` restarts it without
-its data. Servers that several tests share are fine: every test has a service name of its own, and takes out what it
-registered.
+`FaultSuite` is the short way for a server at a TCP port: a proxy (`corepilot.testing.proxy`) stands between, so that
+nothing has to be stopped or paused. A real server works the same way: another fixture starts it, `client()` connects to
+it, `forget()` restarts it without its data. Servers that several tests share are fine: every test has a service name of
+its own, and takes out what it registered.
 
 The suites need no fixture, no plugin and no import of pytest; the failures say which rule was broken, so assertion
 rewriting is not needed either. Tests run in the main greenlet; nothing is monkey-patched.
@@ -48,6 +50,7 @@ from corepilot.testing.listener import Listener
 from corepilot.testing.lock_loss_rules import LockLossRules
 from corepilot.testing.outages import ExpirySuite, HangSuite, LossSuite, OutageSuite
 from corepilot.testing.process_state import require
+from corepilot.testing.proxied import FaultSuite
 from corepilot.testing.registration_rules import RegistrationRules
 from corepilot.testing.suite import Suite, context, instance_of
 from corepilot.testing.watch_rules import WatchRules
@@ -55,6 +58,7 @@ from corepilot.testing.watch_rules import WatchRules
 __all__ = [
     "BackendSuite",
     "ExpirySuite",
+    "FaultSuite",
     "HangSuite",
     "KeySuite",
     "Listener",
