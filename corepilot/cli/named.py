@@ -8,8 +8,8 @@ from corepilot.model.plugin import PluginReference
 
 def plugins_named(config: Configuration) -> Iterator[tuple[str, str, PluginReference]]:
     """The key that names each plugin, its kind, and the plugin with its options."""
-    for _, catalog in config.catalogs:
-        yield "consul" if catalog.name == "consul" else "discovery", "backend", catalog
+    for name, catalog in config.catalogs:
+        yield catalog.name if name == catalog.name == "consul" else "discovery", "backend", catalog
     for index, sink in enumerate(config.telemetry.sinks if config.telemetry else ()):
         yield f"telemetry.sinks[{index}]", "sink", sink
     for index, observer in enumerate(config.observers):

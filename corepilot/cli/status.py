@@ -23,13 +23,8 @@ def status(arguments: Any) -> int:
     if arguments.output == "json":
         say_json(found)
         return 0
-    catalog = found["catalog"]
-    where = f"{catalog['backend']} at {catalog['address']}" if catalog else "none"
-    if catalog and catalog["off"]:
-        where += f" (switched off: {catalog['off']})"
-    if catalog and catalog["mode"] == "poll":
-        where += " (polling: there are no notifications of changes here)"
     say(f"corepilot {found['version']}, pid {found['pid']}, up {_duration(found['uptime_s'])}, {found['config']}")
+    where = ", ".join([_catalog(one) for one in found["catalogs"]]) or "none"
     say(f"catalog {where}, socket {found['socket']}" + (", stopping" if found["stopping"] else ""))
     _say_jobs(found["jobs"])
     services = [
@@ -83,3 +78,13 @@ def _duration(seconds: float) -> str:
     from corepilot.config.text.units import format_duration
 
     return format_duration(round(seconds) if seconds >= 10 else round(seconds, 1))
+
+
+def _catalog(catalog: dict[str, Any]) -> str:
+    name = "" if catalog["name"] == catalog["backend"] else f"{catalog['name']}: "
+    where = f"{name}{catalog['backend']} at {catalog['address']}"
+    if catalog["off"]:
+        where += f" (switched off: {catalog['off']})"
+    if catalog["mode"] == "poll":
+        where += " (polling: there are no notifications of changes here)"
+    return where

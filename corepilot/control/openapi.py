@@ -91,7 +91,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "config": _TEXT,
             "socket": _TEXT,
             "stopping": _TRUTH,
-            "catalog": {"type": ["object", "null"]},
+            "catalogs": {"type": "array", "items": {"type": "object"}},
             "jobs": _ref("Jobs"),
             "services": _list({"type": "object"}),
             "watches": _list({"type": "object"}),

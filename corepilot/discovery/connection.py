@@ -1,6 +1,7 @@
-"""Whether the catalog answers at all: one for all instances, so that a hundred of them do not knock at a closed door.
+"""Whether a catalog answers at all: one for all that is asked there, so that a hundred do not knock at a closed door.
 
-While the catalog does not answer, one call at a time is made, to find out; all others wait. Pure.
+While the catalog does not answer, one call or one stream at a time tries, to find out; all others wait. Any answer
+wakes them. Pure.
 """
 
 from collections.abc import Callable
@@ -23,10 +24,12 @@ class Connection:
 
     Attributes:
         answered: Whether the catalog ever answered.
+        waiting: Called when the catalog answers again.
     """
 
     def __init__(self, deadline_s: float, random: Callable[[], float] = chance) -> None:
         self.answered = False
+        self.waiting: set[Callable[[], None]] = set()
         self._deadline_s = deadline_s
         self._random = random
         self._backoff = Backoff(most_s=EARLY_MOST_S, random=random)
@@ -57,6 +60,9 @@ class Connection:
         self._down_since = None
         self._patient = False
         self._backoff = Backoff(most_s=EARLY_MOST_S, random=self._random)
+        if was_down:
+            for wake in tuple(self.waiting):
+                wake()
         return was_down
 
     def down(self, begun_at: float, now: float) -> None:

@@ -63,6 +63,7 @@ class Registrar:
         report_failing: Whether warning and critical are reported, or left to the TTL.
         expires: Whether the catalog turns an instance critical by itself when its TTL is over.
         call_s: The most that one call may take, in seconds.
+        connection: What is known of the catalog, where it is shared with watches.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Registrar:
         report_failing: bool = True,
         expires: bool = False,
         call_s: float = CALL_S,
+        connection: Connection | None = None,
     ) -> None:
         self._backend = backend
         self._log = log
@@ -82,7 +84,8 @@ class Registrar:
         self._expires = expires
         self._call_s = call_s
         self._repeats = Repeat(log, clock=clock)
-        self._connection = Connection(call_s)
+        self._connection = connection or Connection(call_s)
+        self._connection.waiting.add(self._wake_all)
         self._free = BoundedSemaphore(_AT_ONCE)
         self._slots: dict[str, _Slot] = {}
         self._ended = Event()
@@ -192,6 +195,7 @@ class Registrar:
     def close(self) -> None:
         """Stop, in the middle of whatever is being done. Nothing is withdrawn by this. Idempotent."""
         self._closed = True
+        self._connection.waiting.discard(self._wake_all)
         slots, self._slots = self._slots, {}
         for slot in slots.values():
             if slot.greenlet is not None:
@@ -272,7 +276,6 @@ class Registrar:
             return
         if self._connection.up():
             self._repeats.recovered("line", f"the catalog {self._backend.address} answers again")
-            self._wake_all()
         self._answered(desired, step, error, now)
 
     def _answered(self, desired: DesiredInstance, step: CatalogCall, error: Exception | None, now: float) -> None:

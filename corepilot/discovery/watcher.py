@@ -1,64 +1,77 @@
-"""Turns one service's stream of snapshots into events: changed, then healthy or unhealthy.
+"""Turns what catalogs say about one thing into events: changed, then healthy or unhealthy.
 
-What counts as a change is ContainerPilot's rule (contract, section 7.4): the passing instances, sorted by id, differ in
-number, or pairwise in address or port. Ids, tags and the others' statuses do not count. At first there are none, so a
-service that is absent at the start causes no event. When the catalog cannot be read, what was known stays.
+What counts as a change of a service is ContainerPilot's rule (contract, section 7.4): the passing instances, sorted by
+id, differ in number, or pairwise in address or port. Ids, tags and the others' statuses do not count. Of keys, what
+counts is which there are and what they hold. At first there is nothing, so what is absent at the start causes no event.
+When a catalog cannot be read, what was known stays.
+
+A service may be looked for in several catalogs at once: `combined` makes one list of theirs.
 
 The first look is after one interval, as ContainerPilot's: jobs that react to changes find those started that they tell
 (`atStart` looks at once). From then on it is ours: changes are pushed, not polled for; and each watch has a memory of
-its own, so two watches on one name with different tags do not disturb each other.
+its own, so two watches on one service with different tags do not disturb each other.
 """
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import closing
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import gevent
 
 from corepilot.discovery.backend import Backend
-from corepilot.discovery.backoff import Backoff, chance
-from corepilot.errors import BackendError
+from corepilot.discovery.backoff import Backoff
+from corepilot.discovery.connection import Connection
+from corepilot.discovery.debounce import Debounce
+from corepilot.discovery.follower import FIRST_S, REOPEN_S, Follower
+from corepilot.errors import BackendRefusedError
+from corepilot.model.catalog import Entries
 from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
-from corepilot.model.service import Query, Snapshot
-from corepilot.output.repeat import Repeat
-from corepilot.plugin.boundary import PluginFaultError
+from corepilot.model.service import Instance, Query, Snapshot, Status
 from corepilot.system.leaving import Leaving
-from corepilot.wording.failures import one_line_traceback
 
-FIRST_S = 15.0
-"""How long a stream may take to its first snapshot."""
-REOPEN_S = 300.0
-"""How long a stream is trusted, ±20 %: every store's own history has watches that fell silent (our decision)."""
-STEADY_S = 30.0
-"""A stream that lasted so long was a good one: the next failure is a new one."""
+_RANK: dict[Status, int] = {"passing": 0, "warning": 1, "critical": 2}
+
+
+class CatalogView(NamedTuple):
+    """One catalog, as a watcher sees it.
+
+    Attributes:
+        name: What the configuration calls it.
+        backend: Its client. It is not closed here.
+        connection: What is known of it: shared by all that is asked there.
+        log: Takes a level and a message.
+    """
+
+    name: str
+    backend: Backend
+    connection: Connection
+    log: Callable[[str, str], None]
 
 
 class Watcher:
-    """One watch, and its greenlet between `start` and `close`.
+    """One watch, and its greenlets between `start` and `close`.
 
     Args:
-        backend: The catalog. It is not closed here.
         watch: What to watch.
+        catalogs: Where: one, or for services several.
         publish: Takes the events. Must not block.
-        log: Takes a level and a message.
-        first_s: The most that a stream's first snapshot may take, in seconds.
+        first_s: The most that a stream's first answer may take, in seconds.
         reopen_s: How long a stream is used, about, in seconds.
         backoff: The pauses after failures.
 
     Attributes:
         watch: What is watched.
-        instances: The last snapshot, empty before the first one. Passing instances, and others where the backend tells.
-        last_error: Why there is no stream; "" while there is one.
+        instances: The last list of a service, empty before the first one. Passing instances, and others where the
+            backend tells.
+        entries: The last content of keys.
     """
 
     def __init__(
         self,
-        backend: Backend,
         watch: Watch,
+        catalogs: Iterable[CatalogView],
         publish: Callable[[Event], None],
-        log: Callable[[str, str], None],
         *,
         first_s: float = FIRST_S,
         reopen_s: float = REOPEN_S,
@@ -66,113 +79,187 @@ class Watcher:
     ) -> None:
         self.watch = watch
         self.instances: Snapshot = ()
-        self.last_error = ""
-        self._backend = backend
+        self.entries: Entries = ()
         self._source = f"watch.{watch.name}"
         self._publish = publish
-        self._repeats = Repeat(log)
-        self._first_s = first_s
-        self._reopen_s = reopen_s
-        self._backoff = backoff or Backoff()
-        self._passing: list[tuple[str, int]] = []
-        self._connected = False
-        self._lost_at: float | None = None
+        self._lists: dict[str, Snapshot] = {}
+        self._content: tuple[object, ...] = ()
+        self._told: tuple[object, ...] = ()
+        self._debounce = Debounce(watch.debounce_s)
+        self._telling: gevent.Greenlet[[], None] | None = None
         self._closed = False
-        self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._first_s, self._reopen_s, self._backoff = first_s, reopen_s, backoff
+        self._started = False
+        self._views: dict[str, CatalogView] = {}
+        self._followers: dict[str, Follower] = {}
+        self.look_in(catalogs)
+
+    def look_in(self, catalogs: Iterable[CatalogView]) -> None:
+        """Look in these from now on. What is known of those that stay, or have got another client, is kept."""
+        views = {one.name: one for one in catalogs}
+        for name, follower in tuple(self._followers.items()):
+            if name not in views or views[name].backend is not self._views[name].backend:
+                follower.close()
+                del self._followers[name]
+        self._views = views
+        # In the order of the configuration: of equals the first counts.
+        self._followers = {name: self._followers.get(name) or self._follower(one) for name, one in views.items()}
+        if self._lists.keys() - views.keys():
+            self._lists = {name: snapshot for name, snapshot in self._lists.items() if name in views}
+            self._take_lists()
+        if self._started:
+            self.start()
 
     def start(self) -> None:
         """Begin to watch. Returns at once. Idempotent."""
-        if self._greenlet is None:
-            self._greenlet = gevent.spawn(self._run)
+        self._started = True
+        for follower in self._followers.values():
+            follower.start()
 
     def close(self) -> None:
         """End the watch; no event comes after this. Returns at once. Idempotent."""
         self._closed = True
-        if self._greenlet is not None:
-            self._greenlet.kill(Leaving(), block=False)
+        for follower in self._followers.values():
+            follower.close()
+        if self._telling is not None:
+            self._telling.kill(Leaving(), block=False)
 
     @property
-    def has_instances(self) -> bool:
-        """Whether passing instances are known."""
-        return bool(self._passing)
+    def catalogs(self) -> tuple[str, ...]:
+        """The names of the catalogs it looks in."""
+        return tuple(self._followers)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether there is something, as was told: a passing instance, or a key."""
+        return bool(self._told)
 
     @property
     def lag_s(self) -> float:
-        """How long there has been no stream that answers: how old `instances` may be. 0 while there is one."""
-        return 0.0 if self._lost_at is None else time.monotonic() - self._lost_at
+        """How old what is known may be: the longest time that one of the catalogs has not answered."""
+        return max((follower.lag_s for follower in self._followers.values()), default=0.0)
+
+    @property
+    def last_error(self) -> str:
+        """Why one of the catalogs does not answer; "" when all do."""
+        return next((one.last_error for one in self._followers.values() if one.last_error), "")
+
+    @property
+    def passing(self) -> int:
+        """How many passing instances, or keys, are known."""
+        return len(self._content)
 
     def status(self) -> dict[str, object]:
         """What `corepilot status` shows.
 
         Returns:
-            `name`, `tag`, `dc`, `instances` (how many it was told of), `passing` (how many), `connected` (whether there
-            is a stream that has answered) and `last_error`.
+            `name`, `kind`, `service`, `key` or `prefix`, `tag`, `dc`, `instances` (how many it was told of; of keys,
+            how many there are), `passing` (how many), `connected` (whether each catalog has a stream that has
+            answered), `catalogs` and `last_error`.
         """
+        watch = self.watch
         return {
-            "name": self.watch.name,
-            "tag": self.watch.tag,
-            "dc": self.watch.datacenter,
-            "instances": len(self.instances),
-            "passing": len(self._passing),
-            "connected": self._connected,
+            "name": watch.name,
+            "kind": watch.kind,
+            watch.kind: watch.target,
+            "tag": watch.tag,
+            "dc": watch.datacenter,
+            "instances": len(self.instances) if watch.kind == "service" else len(self.entries),
+            "passing": self.passing,
+            "connected": all(one.connected for one in self._followers.values()),
+            "catalogs": list(self._followers),
             "last_error": self.last_error,
         }
 
-    def _run(self) -> None:
-        """The greenlet: one stream after the other, with a pause after each that failed."""
+    def _follower(self, view: CatalogView) -> Follower:
         watch = self.watch
-        query = Query(watch.name, watch.tag, watch.datacenter, watch.interval_s, passing_only=True)
-        if not watch.at_start:
-            gevent.sleep(watch.interval_s)
-        self._lost_at = time.monotonic()
-        while True:
-            opened_at = time.monotonic()
-            error = self._follow(query)
-            if error is None:
-                continue
-            self._connected = False
-            self._lost_at = self._lost_at or time.monotonic()
-            self.last_error = str(error)
-            self._repeats.failed("stream", f"{self._source}: {error}; trying again, what is known stays")
-            if time.monotonic() - opened_at > STEADY_S:
-                self._backoff.reset()
-            gevent.sleep(self._backoff.next_s())
 
-    def _follow(self, query: Query) -> Exception | None:
-        """Use one stream until it is over; None if it is only time for another one."""
-        first = gevent.Timeout(self._first_s)
-        reopen = gevent.Timeout(self._reopen_s * (0.8 + 0.4 * chance()))
-        try:
-            with reopen, closing(cast("Generator[Snapshot]", self._backend.watch(query))) as stream:
-                with first:
-                    self._take(next(stream))
-                for snapshot in stream:
-                    self._take(snapshot)
-        except gevent.Timeout as over:
-            if over is reopen:
-                return None
-            return TimeoutError(f"cannot watch {query.service}: no answer from the catalog within {self._first_s:g} s")
-        except (BackendError, PluginFaultError) as error:
-            return error
-        except Exception as error:  # noqa: BLE001  - a bug in a plugin must not end the watch
-            return RuntimeError(f"cannot watch {query.service}: a bug in the backend: {one_line_traceback(error)}")
-        finally:
-            # One that was raised holds this frame by its traceback: they would wait for the garbage collector together,
-            # and with them all that the stream has.
-            del first, reopen
-        return RuntimeError(f"cannot watch {query.service}: a bug in the backend: its stream just ended")
+        def take(answer: Any) -> None:
+            if watch.kind == "service":
+                self._lists[view.name] = answer
+                self._take_lists()
+            else:
+                self._take_entries(answer)
 
-    def _take(self, snapshot: Snapshot) -> None:
+        return Follower(
+            self._source,
+            watch.target,
+            lambda: _stream(watch, view.backend),
+            take,
+            connection=view.connection,
+            log=view.log,
+            wait_s=0.0 if watch.at_start or self._started else watch.interval_s,
+            first_s=self._first_s,
+            reopen_s=self._reopen_s,
+            backoff=self._backoff,
+        )
+
+    def _take_lists(self) -> None:
+        self.instances = combined(self._lists.values())
+        passing = [(one.address, one.port) for one in sorted(self.instances) if one.status == "passing"]
+        self._changed_to(tuple(passing))
+
+    def _take_entries(self, entries: Entries) -> None:
+        self.entries = entries
+        self._changed_to(tuple([(one.key, one.value) for one in entries]))
+
+    def _changed_to(self, content: tuple[object, ...]) -> None:
+        if content == self._content:
+            return
+        self._content = content
+        if content == self._told:
+            self._debounce.told()  # it is as it was: there is nothing to tell
+            return
+        self._debounce.changed(time.monotonic())
+        if not self.watch.debounce_s:
+            self._tell()
+        elif self._telling is None:
+            self._telling = gevent.spawn(self._tell_when_quiet)
+
+    def _tell_when_quiet(self) -> None:
+        while pause_s := self._debounce.due_s(time.monotonic()):
+            gevent.sleep(pause_s)
+        self._telling = None
+        if self._debounce.pending:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._debounce.told()
         if self._closed:
-            return  # the greenlet is to be killed, at the hub's next turn
-        if not self._connected:
-            self._connected = True
-            self._lost_at = None
-            self.last_error = ""
-            self._repeats.recovered("stream", f"{self._source}: the catalog answers again")
-        self.instances = snapshot
-        passing = [(one.address, one.port) for one in sorted(snapshot) if one.status == "passing"]
-        if passing != self._passing:
-            self._passing = passing
-            self._publish(Event("changed", self._source))
-            self._publish(Event("healthy" if passing else "unhealthy", self._source))
+            return
+        self._told = self._content
+        self._publish(Event("changed", self._source))
+        self._publish(Event("healthy" if self._told else "unhealthy", self._source))
+
+
+def combined(lists: Iterable[Snapshot]) -> Snapshot:
+    """One list of several catalogs': same address and port is the same instance, and its best status counts.
+
+    An instance keeps its id and its tags from the catalog with the better status, of equals from the one that is named
+    first. Two that differ in address or port and share an id are told apart by number.
+    """
+    every = list(lists)
+    if len(every) < 2:
+        return every[0] if every else ()
+    best: dict[tuple[str, int], Instance] = {}
+    for one in (one for snapshot in every for one in snapshot):
+        known = best.get((one.address, one.port))
+        if known is None or _RANK[one.status] < _RANK[known.status]:
+            best[one.address, one.port] = one
+    found: dict[str, Instance] = {}
+    for one in best.values():
+        identity, number = one.id, 1
+        while identity in found:
+            number += 1
+            identity = f"{one.id}#{number}"
+        found[identity] = one if identity == one.id else one.changed(id=identity)
+    return tuple(sorted(found.values()))
+
+
+def _stream(watch: Watch, backend: Backend) -> Iterator[Any]:
+    if watch.kind == "service":
+        query = Query(watch.target, watch.tag, watch.datacenter, watch.interval_s, passing_only=True)
+        return backend.watch(query)
+    if backend.keys is None:
+        raise BackendRefusedError(f"cannot watch {watch.target}: the catalog {backend.address} keeps no keys")
+    return backend.keys.watch(watch.target, prefix=watch.kind == "prefix")

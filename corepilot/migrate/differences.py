@@ -231,6 +231,16 @@ DIFFERENCES = (
         "it looks after one interval as well (atStart: at once), and from then on it sees changes at once",
     ),
     Difference(
+        "watch-interval", ("3.7",),
+        "watches[].interval is required",
+        "it may be left out: then the first lookup is at once",
+    ),
+    Difference(
+        "watch-datacenter", ("3.7",),
+        "dc is passed on to the catalog, whatever it is",
+        "a catalog without datacenters is a load error",
+    ),
+    Difference(
         "interface-names", ("8",),
         "an interface whose name has other characters than letters, digits and _ is refused",
         "it can be named, so ContainerPilot cannot load this file",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from corepilot.config.schema.settings import is_service_name
+from corepilot.config.schema.names import is_service_name
 from corepilot.migrate.errors import MigrationError
 from corepilot.migrate.layout import decide, note, quoted
 from corepilot.migrate.outline import OutlineNode

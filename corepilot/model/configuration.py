@@ -13,9 +13,6 @@ from corepilot.model.plugin import PluginReference
 from corepilot.model.service import Service
 from corepilot.model.value import Value
 
-DEFAULT_CATALOG = "default"
-"""The name of the one catalog that `discovery` or `consul` names."""
-
 
 class Logging(Value):
     """`logging`. `output` is "stdout", "stderr" or a file's path."""
@@ -41,26 +38,35 @@ class Watch(Value):
     """One of `watches`; its events have the source `watch.<name>`.
 
     Attributes:
-        name: What is watched: a service, a key, or the beginning of keys.
+        name: Its own.
         interval_s: How long to wait before the first lookup, and the maximum age of what is known.
-        kind: What the name names.
+        kind: What the subject is.
+        subject: What is watched: a service, a key, or what keys begin with; "" for the service of the watch's name.
         tag: Only instances with this tag; "" for all.
         datacenter: Consul's; "" for the agent's own.
         at_start: Whether to look at once instead.
-        catalog: The catalog's name.
+        debounce_s: Seconds without a further change until a change is told; 0: at once.
+        catalog: The catalog's name; "" for all that know services.
     """
 
     name: str
-    interval_s: int
+    interval_s: int = 10
     kind: Literal["service", "key", "prefix"] = "service"
+    subject: str = ""
     tag: str = ""
     datacenter: str = ""
     at_start: bool = False
-    catalog: str = DEFAULT_CATALOG
+    debounce_s: float = 0.0
+    catalog: str = ""
+
+    @property
+    def target(self) -> str:
+        """What is asked for in the catalog."""
+        return self.subject or self.name
 
 
 class Lock(Value):
-    """A lock in a catalog, held by one instance at a time.
+    """A lock in a catalog, held by one instance at a time; its events have the source `lock.<name>`.
 
     Attributes:
         name: Its name, the same for all who compete for it.
@@ -69,8 +75,8 @@ class Lock(Value):
     """
 
     name: str
-    ttl_s: int
-    catalog: str = DEFAULT_CATALOG
+    ttl_s: float
+    catalog: str = ""
 
 
 class Metric(Value):
@@ -109,13 +115,14 @@ class Configuration(Value):
     Attributes:
         jobs: In the order of the file.
         watches: In the order of the file.
+        locks: In the order of the file.
         logging: See `Logging`.
         stop_timeout_s: The default of `StopPolicy.timeout_s`; also what processes get that their jobs left behind.
         control: See `Control`.
         exit_status: "job": the status of the first job that failed for good; "zero": always 0, as ContainerPilot.
         report_failing: Whether a failing check is reported as critical at once, or (ContainerPilot's way) only when its
             TTL runs out.
-        catalogs: Name and backend of each.
+        catalogs: Name and backend of each. The only one that a file names is called as its backend.
         telemetry: None: off.
         observers: Who is told of everything, each with its options.
         warnings: What `check` would warn of, one sentence each. Not compared, nor are the following.
@@ -127,6 +134,7 @@ class Configuration(Value):
 
     jobs: tuple[Job, ...] = ()
     watches: tuple[Watch, ...] = ()
+    locks: tuple[Lock, ...] = ()
     logging: Logging = Logging()
     stop_timeout_s: float = 5.0
     control: Control = Control()
@@ -139,6 +147,6 @@ class Configuration(Value):
     location: str = ""
     origins: Origins = Origins()
 
-    def catalog(self, name: str = DEFAULT_CATALOG) -> PluginReference | None:
+    def catalog(self, name: str) -> PluginReference | None:
         """The backend of a catalog, or None if there is no such catalog."""
         return dict(self.catalogs).get(name)

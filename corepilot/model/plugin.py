@@ -64,6 +64,7 @@ class PluginReference(Value):
         distribution: Name of the distribution that brings it.
         version: Version of that distribution.
         options: For the plugin's `Options`.
+        capabilities: What it declares, sorted.
     """
 
     name: str
@@ -72,3 +73,4 @@ class PluginReference(Value):
     distribution: str
     version: str
     options: Options = Options()
+    capabilities: tuple[str, ...] = ()

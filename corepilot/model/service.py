@@ -25,6 +25,7 @@ class Registration(Value):
         notes: Text for the people who look at the catalog.
         extras: What only one catalog knows, as `backend.option`: Consul's `consul.enableTagOverride` (true) and
             `consul.deregisterCriticalServiceAfter` (a Go duration, passed on as it is). Others ignore them.
+        catalogs: Names of the catalogs that are to hold it; none: all that take registrations.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Registration(Value):
     ttl_s: int = 10
     notes: str = ""
     extras: Extras = ()
+    catalogs: tuple[str, ...] = ()
 
     def extra_value(self, name: str) -> object:
         """What a catalog's own setting says, such as `consul.enableTagOverride`; None where it is not set."""

@@ -195,12 +195,12 @@ class App:
             self.exposition.start(plugins, oversight)
         self.facts.begin()
         self.ready()
-        plugin, backend = configuration.catalog(), self.discovery.backend
-        catalog = f"{plugin.name} at {backend.address if backend else ''}" if plugin else "none"
+        catalogs = [f"{name} at {catalog.backend.address}" for name, catalog in self.discovery.catalogs.items()]
         self.log(
             "info",
             f"corepilot {_version.__version__} runs {configuration.location}: "
-            f"{counted(len(configuration.jobs), 'job')}, catalog {catalog}, socket {self.control.path}",
+            f"{counted(len(configuration.jobs), 'job')}, catalog {' and '.join(catalogs) or 'none'}, "
+            f"socket {self.control.path}",
         )
         for warning in (*configuration.warnings, *self.control.warnings):
             self.log("warning", warning)

@@ -22,7 +22,7 @@ class Change(Value):
 
     Attributes:
         what: "job", "watch", "catalog", "logging", "control", "telemetry" or "settings".
-        name: Of a job or a watch; "" else.
+        name: Of a job, a watch or a catalog; "" else.
         kind: "unchanged", "updated", "restarted", "renewed", "added", "removed"; "changed" for what is no job.
         settings: What differs: name, old and new value as texts, secrets masked.
         consequence: What follows, in words.
@@ -63,7 +63,9 @@ def compare(old: Configuration, new: Configuration, *, restart_all: bool = False
     jobs = compare_jobs(jobs_of(old), jobs_of(new), restart_all=restart_all)
     changes = [_job_change(change) for change in jobs if change.settings or change.old != _TELEMETRY]
     changes += _watch_changes(old.watches, new.watches)
-    changes += _section("catalog", old.catalog(), new.catalog(), "services are registered there anew")
+    for name in dict.fromkeys([name for name, _ in (*old.catalogs, *new.catalogs)]):
+        consequence = "services are registered there anew"
+        changes += _section("catalog", old.catalog(name), new.catalog(name), consequence, name)
     changes += _section("logging", old.logging, new.logging, "the log changes at once")
     changes += _section("control", old.control, new.control, "the control socket moves")
     changes += _section(
@@ -102,12 +104,12 @@ def _watch_changes(old: Sequence[Watch], new: Sequence[Watch]) -> list[Change]:
     return found + [Change("watch", watch.name, "removed", (), "ends") for watch in left]
 
 
-def _section(what: str, old: Value | None, new: Value | None, consequence: str) -> list[Change]:
+def _section(what: str, old: Value | None, new: Value | None, consequence: str, name: str = "") -> list[Change]:
     if old == new:
         return []
     if old is None or new is None:
-        return [Change(what, "", "added" if old is None else "removed", (), consequence if new else "ends")]
-    return [Change(what, "", "changed", _texts(differences(old, new)), consequence)]
+        return [Change(what, name, "added" if old is None else "removed", (), consequence if new else "ends")]
+    return [Change(what, name, "changed", _texts(differences(old, new)), consequence)]
 
 
 def _texts(settings: Sequence[tuple[str, object, object]]) -> tuple[tuple[str, str, str], ...]:

@@ -1,4 +1,4 @@
-"""The catalog over all configurations: one backend, its registrar and its watchers, which a reload changes or keeps."""
+"""The catalogs over all configurations, with their registrars and watchers, which a reload changes or keeps."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import gevent
 
 from corepilot import _version
-from corepilot.discovery.registrations import Registrations
+from corepilot.discovery.registrations import DRAIN_S, Registrations
 from corepilot.model.configuration import Configuration, Watch
 from corepilot.model.event import Event
 from corepilot.model.plugin import PluginReference
@@ -15,28 +15,23 @@ from corepilot.telemetry.builtin import WATCH_INSTANCES, WATCH_LAG
 from corepilot.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from corepilot.discovery.guarded import GuardedBackend
-    from corepilot.discovery.registrar import Registrar
-    from corepilot.discovery.watcher import Watcher
+    from corepilot.discovery.watcher import CatalogView, Watcher
     from corepilot.plugin.manager import Plugins
     from corepilot.plugin.oversight import Oversight
-
-DRAIN_S = 2.0
-"""Seconds of a stop that are spent on leaving the catalog, at most: what stays there expires by itself."""
+    from corepilot.supervisor.catalog import Catalog
 
 
-class PreparedCatalog(NamedTuple):
-    """A backend that is ready for use.
+__all__ = ["DRAIN_S", "Discovery", "PreparedCatalogs"]
+
+
+class PreparedCatalogs(NamedTuple):
+    """What is made for another configuration.
 
     Attributes:
-        plugin: What the configuration names, or None.
-        backend: An instance of it, or None.
-        expires: Whether the catalog turns an instance critical by itself.
+        catalogs: Name, and the new catalog; None for one that stays as it is. In the order of the configuration.
     """
 
-    plugin: PluginReference | None
-    backend: "GuardedBackend | None"
-    expires: bool = False
+    catalogs: "tuple[tuple[str, Catalog | None], ...]"
 
 
 class Discovery:
@@ -45,15 +40,14 @@ class Discovery:
     Args:
         log: The log.
         publish: Puts an event on the bus.
-        environment: What corepilot was given, for the backend.
+        environment: What corepilot was given, for the backends.
         metrics: Where the instances and the age of what is known are recorded.
-        asked: Told of each call to the catalog and its result.
+        asked: Told of each call to a catalog and its result.
 
     Attributes:
         registrations: What jobs talk to.
-        backend: The connection to the catalog, or None.
-        registrar: Who registers there, or None.
-        watchers: One for each watch of the configuration, once there is a backend.
+        catalogs: Those in use, by name.
+        watchers: One for each watch of the configuration.
     """
 
     def __init__(
@@ -67,48 +61,38 @@ class Discovery:
         self._log, self._publish, self._environment, self._asked = log, publish, environment, asked
         self._instances, self._lag = metrics.family(*WATCH_INSTANCES), metrics.family(*WATCH_LAG)
         self.registrations = Registrations()
-        self.backend: GuardedBackend | None = None
-        self.registrar: Registrar | None = None
+        self.catalogs: dict[str, Catalog] = {}
         self.watchers: tuple[Watcher, ...] = ()
-        self._plugin: PluginReference | None = None
-        self._oversight: Oversight | None = None
         metrics.before_collecting(self._refresh)
 
     def prepare(
         self, configuration: Configuration, plugins: "Plugins | None", oversight: "Oversight"
-    ) -> PreparedCatalog | None:
-        """Do what can fail: import the backend and make one. None if the one that is there stays.
+    ) -> PreparedCatalogs:
+        """Do what can fail: import the backends that are new or have other options, and make them.
 
         Raises:
-            CorepilotError: the plugin cannot be used; nothing has changed.
+            CorepilotError: a plugin cannot be used; nothing has changed.
         """
-        plugin = configuration.catalog()
-        if plugin == self._plugin and (plugin is None or self.backend is not None):
-            return None
-        if plugin is None or plugins is None:
-            return PreparedCatalog(plugin, None)
-        from corepilot.discovery.backend import BackendContext
-        from corepilot.discovery.guarded import GuardedBackend
-
-        loaded = plugins.load(plugin)
-        self._oversight = oversight
-        boundary = oversight.boundary(loaded)
-        context = BackendContext(boundary.say, self._environment, _version.__version__)
+        found: list[tuple[str, Catalog | None]] = []
         try:
-            backend = GuardedBackend(
-                lambda: loaded.implementation(loaded.options, context), boundary, self._asked, loaded.capabilities
-            )
+            for name, plugin in configuration.catalogs:
+                known = self.catalogs.get(name)
+                if known is not None and known.plugin == plugin:
+                    found.append((name, None))
+                elif plugins is not None:
+                    found.append((name, self._make(name, plugin, plugins, oversight)))
         except BaseException:
-            oversight.release(boundary)
+            self.discard(PreparedCatalogs(tuple(found)))
             raise
-        return PreparedCatalog(plugin, backend, "expiry" in loaded.capabilities)
+        return PreparedCatalogs(tuple(found))
 
-    def discard(self, prepared: PreparedCatalog) -> None:
+    def discard(self, prepared: PreparedCatalogs) -> None:
         """Close what was prepared and is not to be used."""
-        if prepared.backend is not None:
-            self._close(prepared.backend)
+        for _, catalog in prepared.catalogs:
+            if catalog is not None:
+                catalog.close()
 
-    def commit(self, configuration: Configuration, prepared: PreparedCatalog | None, *, anew: bool = False) -> None:
+    def commit(self, configuration: Configuration, prepared: PreparedCatalogs, *, anew: bool = False) -> None:
         """Go on with another configuration. Watches that stay keep their stream, and their memory.
 
         Args:
@@ -116,17 +100,19 @@ class Discovery:
             prepared: From `prepare`.
             anew: Every watch begins anew.
         """
-        if prepared is not None:
-            self._change_backend(configuration, prepared)
-        if self.registrar is not None:
-            self.registrar.report_failing = configuration.report_failing
-        keep = [] if anew or prepared is not None else list(self.watchers)
+        self._change_catalogs(configuration, prepared)
+        for catalog in self.catalogs.values():
+            if catalog.registrar is not None:
+                catalog.registrar.report_failing = configuration.report_failing
+        keep = [] if anew else list(self.watchers)
         watchers = []
-        for watch in configuration.watches if self.backend is not None else ():
+        for watch in configuration.watches if self.catalogs else ():
+            views = [catalog.view() for catalog in self._looked_in(watch)]
             same = next((one for one in keep if one.watch == watch), None)
             if same is not None:
                 keep.remove(same)
-            watchers.append(same or self._watcher(watch))
+                same.look_in(views)
+            watchers.append(same or self._watcher(watch, views))
         for watcher in self.watchers:
             if watcher not in watchers:
                 watcher.close()
@@ -137,9 +123,18 @@ class Discovery:
     def facts(self) -> Iterator[Event]:
         """What holds of the watches: a list that is known and not empty."""
         for watcher in self.watchers:
-            if watcher.has_instances:
+            if watcher.is_healthy:
                 yield Event("changed", f"watch.{watcher.watch.name}")
                 yield Event("healthy", f"watch.{watcher.watch.name}")
+
+    def services(self) -> list[dict[str, object]]:
+        """What is registered where: see `Registrar.status`, with the name of the `catalog`."""
+        return [
+            {**row, "catalog": name}
+            for name, catalog in self.catalogs.items()
+            if catalog.registrar is not None
+            for row in catalog.registrar.status()
+        ]
 
     def stop_watching(self) -> None:
         """End the watches."""
@@ -147,75 +142,89 @@ class Discovery:
             watcher.close()
 
     def leave(self) -> None:
-        """Wait until what was withdrawn is out of the catalog, for at most DRAIN_S. `close` is for afterwards."""
+        """Wait until what was withdrawn is out of all catalogs, for at most DRAIN_S. `close` is for afterwards."""
         self.stop_watching()
-        self._drain(self.registrar)
+        gevent.joinall([gevent.spawn(catalog.drain) for catalog in self.catalogs.values()])
 
     def close(self) -> None:
-        """Let go of the catalog."""
-        if self.backend is not None:
-            self._close(self.backend)
+        """Let go of the catalogs."""
+        for catalog in self.catalogs.values():
+            catalog.close()
 
     def stop_waiting(self) -> None:
-        """Do not wait for the catalog any more."""
-        if self.registrar is not None:
-            self.registrar.stop_waiting()
+        """Do not wait for a catalog any more."""
+        for catalog in self.catalogs.values():
+            if catalog.registrar is not None:
+                catalog.registrar.stop_waiting()
 
-    def _change_backend(self, configuration: Configuration, prepared: PreparedCatalog) -> None:
-        registrar, backend = self.registrar, self.backend
-        held = self.registrations.detach()
-        self.stop_watching()
-        self.watchers = ()
-        self._plugin, self.backend, self.registrar = prepared.plugin, prepared.backend, None
-        if registrar is not None:
-            for registration in held:
-                registrar.withdraw(registration)
-            gevent.spawn(self._let_go, registrar, backend)
-        if prepared.backend is not None and prepared.plugin is not None:
-            from corepilot.discovery.registrar import Registrar
+    def _make(self, name: str, plugin: PluginReference, plugins: "Plugins", oversight: "Oversight") -> "Catalog":
+        from corepilot.discovery.backend import BackendContext
+        from corepilot.discovery.guarded import GuardedBackend
+        from corepilot.supervisor.catalog import Catalog
 
-            self.registrar = Registrar(
-                prepared.backend,
-                log=self._logger(prepared.plugin.name),
-                report_failing=configuration.report_failing,
-                expires=prepared.expires,
+        loaded = plugins.load(plugin)
+        boundary = oversight.boundary(loaded)
+        context = BackendContext(boundary.say, self._environment, _version.__version__)
+        try:
+            backend = GuardedBackend(
+                lambda: loaded.implementation(loaded.options, context), boundary, self._asked, loaded.capabilities
             )
-            self.registrations.attach(self.registrar)
+        except BaseException:
+            oversight.release(boundary)
+            raise
+        return Catalog(name, plugin, backend, self._logger(name), lambda: oversight.release(boundary))
 
-    def _drain(self, registrar: "Registrar | None") -> None:
-        if registrar is not None:
-            if not registrar.drain(DRAIN_S):
-                self._log("warning", "left the catalog without its answer; what is registered expires there")
-            registrar.close()
+    def _change_catalogs(self, configuration: Configuration, prepared: PreparedCatalogs) -> None:
+        """Put the new ones in the place of the old ones.
 
-    def _let_go(self, registrar: "Registrar | None", backend: "GuardedBackend | None") -> None:
-        self._drain(registrar)
-        if backend is not None:
-            self._close(backend)
+        One that has only got other options may be the same store: then what it holds is not taken out, because the new
+        client has written it by then. What holds the same name and is another place is left as any other.
+        """
+        before = self.catalogs
+        names = {name for name, _ in configuration.catalogs}
+        changed = {name for name, catalog in prepared.catalogs if catalog is not None}
+        gone = {name: catalog for name, catalog in before.items() if name in changed or name not in names}
+        self.catalogs = {}
+        for name, made in prepared.catalogs:
+            self.catalogs[name] = made if made is not None else before[name]
+        for name, catalog in gone.items():
+            held = self.registrations.detach(name)
+            successor = self.catalogs.get(name)
+            if successor is not None and _same_place(catalog, successor):
+                catalog.abandon()
+            else:
+                catalog.leave(held)
+        for name, made in prepared.catalogs:
+            if made is not None:
+                made.open(report_failing=configuration.report_failing)
+                if made.registrar is not None:
+                    self.registrations.attach(name, made.registrar)
+        self.registrations.settle()
 
-    def _close(self, backend: "GuardedBackend") -> None:
-        backend.close()
-        if self._oversight is not None:
-            self._oversight.release(backend.boundary)
+    def _looked_in(self, watch: Watch) -> "list[Catalog]":
+        if watch.catalog:
+            return [catalog for name, catalog in self.catalogs.items() if name == watch.catalog]
+        return [catalog for catalog in self.catalogs.values() if catalog.can("services")]
 
-    def _watcher(self, watch: Watch) -> "Watcher":
+    def _watcher(self, watch: Watch, views: "list[CatalogView]") -> "Watcher":
         from corepilot.discovery.watcher import Watcher
 
-        assert self.backend is not None  # noqa: S101  - watches are made where there is one
-        name = self._plugin.name if self._plugin else ""
-        return Watcher(self.backend, watch, self._publish, log=self._logger(name))
+        return Watcher(watch, views, self._publish)
 
     def _refresh(self) -> None:
-        """Watches of one service with different tags share a series: the instances of all, and the longest lag."""
+        """Watches of one name share a series: the instances of all, and the longest lag."""
         instances: dict[tuple[str, ...], float] = {}
         lags: dict[tuple[str, ...], float] = {}
         for watcher in self.watchers:
             key = (watcher.watch.name,)
-            passing = sum(one.status == "passing" for one in watcher.instances)
-            instances[key] = instances.get(key, 0) + passing
+            instances[key] = instances.get(key, 0) + watcher.passing
             lags[key] = max(lags.get(key, 0.0), watcher.lag_s)
         self._instances.replace(instances)
         self._lag.replace(lags)
 
     def _logger(self, name: str) -> Callable[[str, str], None]:
         return lambda level, message: self._log(level, f"{name}: {message}")
+
+
+def _same_place(one: "Catalog", other: "Catalog") -> bool:
+    return one.plugin.name == other.plugin.name and one.backend.address == other.backend.address

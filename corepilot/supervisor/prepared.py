@@ -9,7 +9,7 @@ from corepilot.errors import ControlError, CorepilotError
 from corepilot.model.configuration import Configuration
 from corepilot.output.log import Log, PreparedLog
 from corepilot.supervisor.checks import Checks, PreparedChecks, references_of
-from corepilot.supervisor.discovery import Discovery, PreparedCatalog
+from corepilot.supervisor.discovery import Discovery, PreparedCatalogs
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition, PreparedTelemetry
 from corepilot.supervisor.observers import Observers, PreparedObservers
@@ -39,7 +39,7 @@ class Prepared:
         log: The log's next place, None if it stays.
         control: The next control socket, None if it stays.
         telemetry: What the endpoint becomes, None if it stays.
-        catalog: The next catalog, None if it stays.
+        catalogs: The next catalogs.
         observers: The next observers, None if they stay.
         checks: The plugins of the next checks.
     """
@@ -48,7 +48,7 @@ class Prepared:
         self.log: PreparedLog | None = None
         self.control: ControlSocket | None = None
         self.telemetry: PreparedTelemetry | None = None
-        self.catalog: PreparedCatalog | None = None
+        self.catalogs: PreparedCatalogs | None = None
         self.observers: PreparedObservers | None = None
         self.checks: PreparedChecks | None = None
 
@@ -60,8 +60,8 @@ class Prepared:
             self.control.close()
         if self.telemetry is not None:
             parts.exposition.discard(self.telemetry)
-        if self.catalog is not None:
-            parts.discovery.discard(self.catalog)
+        if self.catalogs is not None:
+            parts.discovery.discard(self.catalogs)
         if self.observers is not None:
             parts.observers.discard(self.observers)
 
@@ -92,7 +92,7 @@ def prepare(parts: Parts, new: Configuration, plugins: Callable[[], Any]) -> Pre
         loader = plugins() if names_plugins(new) else None
         oversight = parts.oversight
         prepared.telemetry = parts.exposition.prepare(new.telemetry, loader, oversight, _place(new, "telemetry"))
-        prepared.catalog = parts.discovery.prepare(new, loader, oversight)
+        prepared.catalogs = parts.discovery.prepare(new, loader, oversight)
         prepared.checks = parts.checks.prepare(new, loader, oversight)
         prepared.observers = parts.observers.prepare(new.observers, loader, oversight)
     except BaseException:

@@ -303,7 +303,8 @@ class Reloader:
         app.environment.advertise(addresses_of(new))
         app.metrics.declare(new.telemetry.metrics if new.telemetry else ())
         app.exposition.commit(prepared.telemetry)
-        app.discovery.commit(new, prepared.catalog, anew=anew)
+        if prepared.catalogs is not None:
+            app.discovery.commit(new, prepared.catalogs, anew=anew)
         app.observers.commit(prepared.observers)
         app.checks.commit(new, prepared.checks)
         for warning in new.warnings:

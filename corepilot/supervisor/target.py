@@ -13,6 +13,7 @@ from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
 from corepilot.model.configuration import Configuration
 from corepilot.model.event import GLOBAL, Event
+from corepilot.model.plugin import PluginReference
 from corepilot.observers.facts import Facts
 from corepilot.output.log import Log
 from corepilot.sources.locations import identity_of
@@ -64,8 +65,6 @@ class SupervisorTarget:
         """Everything `corepilot status` shows."""
         app = self._app
         discovery = app.discovery
-        plugin = app.configuration.catalog()
-        backend = discovery.backend
         return {
             "version": _version.__version__,
             "pid": os.getpid(),
@@ -75,17 +74,10 @@ class SupervisorTarget:
             "stopping": app.shutdown.begun,
             "maintenance": app.jobs.maintenance,
             "dropped_output_bytes": app.log.dropped_bytes,
-            "catalog": {
-                "backend": plugin.name,
-                "address": backend.address if backend else "",
-                "mode": backend.mode if backend else "",
-                "faults": backend.boundary.faults if backend else 0,
-                "off": backend.boundary.off if backend else "",
-            }
-            if plugin
-            else None,
+            "catalogs": [catalog.status() for catalog in discovery.catalogs.values()]
+            or [_not_in_use(name, plugin) for name, plugin in app.configuration.catalogs],
             "jobs": self._by_hand.status(()),
-            "services": discovery.registrar.status() if discovery.registrar else [],
+            "services": discovery.services(),
             "watches": [watcher.status() for watcher in discovery.watchers],
             "sinks": [outlet.status() for outlet in app.exposition.outlets],
             "observers": [watching.status() for watching in app.observers.watching],
@@ -205,3 +197,10 @@ def _planned(change: Change) -> dict[str, object]:
         "settings": [list(setting) for setting in change.settings],
         "consequence": change.consequence,
     }
+
+
+def _not_in_use(name: str, plugin: PluginReference) -> dict[str, object]:
+    """A catalog that is named and could not be made, or is not made yet."""
+    return {
+        "name": name, "backend": plugin.name, "address": "", "mode": "", "connected": False, "faults": 0, "off": "",
+    }  # fmt: skip

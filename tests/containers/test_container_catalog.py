@@ -51,7 +51,7 @@ def test_a_watch_sees_services_of_another_container_come_and_go(
                 assert web.wait() == (0 if number == signal.SIGTERM else 137)
                 watcher.until("web-is-gone", count=count)
                 assert instances(watcher) == []
-        assert watcher.status()["catalog"]["mode"] == "push"
+        assert watcher.status()["catalogs"][0]["mode"] == "push"
         assert watcher.stop() == 0
 
 

@@ -31,7 +31,7 @@ def test_jobs_checks_catalog_and_clients_work(tmp_path: Path, user: int) -> None
         assert facts == [["Uid:", str(user)], ["CapBnd:", "0" * 16], ["NoNewPrivs:", "1"]]
         status = container.status()
         assert status["socket"] == f"/tmp/corepilot-{user}/control.socket"
-        assert (status["catalog"]["address"].startswith("/tmp/"), status["catalog"]["mode"]) == (True, "push")
+        assert [(one["address"].startswith("/tmp/"), one["mode"]) for one in status["catalogs"]] == [(True, "push")]
         assert [(service["status"], service["in_sync"]) for service in status["services"]] == [("passing", True)]
         app = next(job for job in status["jobs"] if job["name"] == "app")
         assert (app["state"], app["health"]) == ("running", "healthy")

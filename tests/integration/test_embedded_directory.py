@@ -14,11 +14,12 @@ from members import Member
 
 from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.backoff import Backoff
+from corepilot.discovery.connection import Connection
 from corepilot.discovery.embedded import inotify, plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
 from corepilot.discovery.embedded.inspection import RecordState, inspect
 from corepilot.discovery.registrar import Registrar
-from corepilot.discovery.watcher import Watcher
+from corepilot.discovery.watcher import CatalogView, Watcher
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
@@ -253,7 +254,12 @@ def test_a_removed_directory_is_made_again_and_filled(make: Make, path: Path) ->
     """Through the registrar and the watcher, as in a running corepilot."""
     events: list[Event] = []
     registrar = Registrar(make(), log=lambda *_: None)
-    watcher = Watcher(make(), Watch("web", 1), events.append, lambda *_: None, backoff=Backoff(0.01, 0.05))
+    watcher = Watcher(
+        Watch("web", 1),
+        [CatalogView("embedded", make(), Connection(1.0), lambda *_: None)],
+        events.append,
+        backoff=Backoff(0.01, 0.05),
+    )
     watcher.start()
     registrar.advertise(WEB, "passing")
     until(lambda: passing(watcher.instances))

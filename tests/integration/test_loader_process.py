@@ -298,7 +298,7 @@ def test_what_is_printed_on_the_way_is_no_part_of_the_answer(tmp_path: Path) -> 
     assert b"hello there" in done.stderr
     config = loader.decode_result(done.stdout, asked, 0).config
     assert config is not None
-    assert [(name, plugin.name) for name, plugin in config.catalogs] == [("default", "chatty")]
+    assert [(name, plugin.name) for name, plugin in config.catalogs] == [("chatty", "chatty")]
 
 
 def test_a_request_that_is_cut_off_ends_the_loader(tmp_path: Path) -> None:

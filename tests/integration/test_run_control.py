@@ -180,7 +180,7 @@ def test_the_catalog_of_the_command_line_beats_the_file(tmp_path: Path) -> None:
     override = f"embedded:path={tmp_path}/catalog"
     with Corepilot(config, tmp_path, environment={"COREPILOT_DISCOVERY": override}) as corepilot:
         corepilot.until_ready()
-        assert corepilot.status()["catalog"]["backend"] == "embedded"
+        assert corepilot.status()["catalogs"][0]["backend"] == "embedded"
         assert json.loads(corepilot.client("instances", "other", "-o", "json").stdout) == []
         answer = corepilot.client("instances", "nobody")
         assert answer.returncode == 1

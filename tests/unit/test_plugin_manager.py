@@ -109,7 +109,8 @@ def test_a_plugin_without_options_gets_none(write: Write) -> None:
 
 
 def test_the_entry_point_may_name_an_attribute(write: Write) -> None:
-    text = f"class holder:\n    class light:\n        API = '1.0'\n        CAPABILITIES = CAPABILITIES\n        {'@staticmethod'}\n        @hookimpl\n"
+    text = "class holder:\n    class light:\n        API = '1.0'\n        CAPABILITIES = CAPABILITIES\n"
+    text += "        @staticmethod\n        @hookimpl\n"
     text += (
         "        def corepilot_register_backend():\n            from {backend} import Good\n            return Good\n"
     )

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from corepilot_consul import plugin as consul_plugin
 from judging import HEALTH, accepted, codes, errors, judged, warnings
 
 from corepilot.config.rules.catalog import consul_options
+from corepilot.config.rules.watches import SHIPPED_WITH
+from corepilot.discovery.embedded import plugin as embedded_plugin
 from corepilot.model.plugin import Options, PluginReference, Secret
 from corepilot.plugin.hookspec import KINDS
 
@@ -23,6 +26,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 from dataclasses import dataclass
 from corepilot.plugin import OptionError, hookimpl, option
 API = "1.0"
+CAPABILITIES = frozenset({"services", "register", "watch"})
 @hookimpl
 def corepilot_register_backend(): pass
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Options:
 
 
 def backend(text: str, directory: Path, environment: dict[str, str] | None = None, **request: Any) -> PluginReference:
-    found = accepted(text, directory, environment, **request).catalog()
+    found = accepted(text, directory, environment, **request).catalogs[0][1]
     assert found is not None
     return found
 
@@ -76,7 +80,7 @@ def backend(text: str, directory: Path, environment: dict[str, str] | None = Non
 def test_there_need_not_be_a_catalog(tmp_path: Path, catalog: str) -> None:
     config = accepted(f'{{ {catalog} jobs: [ {{ name: "a" }} ] }}', tmp_path)
     assert config.catalogs == ()
-    assert config.catalog() is None
+    assert config.catalogs == ()
 
 
 @pytest.mark.parametrize("catalog", ["", "consul: false,", "discovery: false,"])
@@ -240,7 +244,7 @@ def test_an_address_that_cannot_work_leaves_the_catalog_out_in_containerpilots_f
     text = f'{{ consul: {consul}, watches: [{{ name: "db", interval: 1 }}], jobs: [{{ name: "a" }}] }}'
     result = judged(text, tmp_path, {"FAKE_ADDR": "refused"})
     assert result.config is not None
-    assert result.config.catalog() is None
+    assert result.config.catalogs == ()
     (problem,) = result.problems
     assert (problem.code, problem.severity) == ("bad-option", "warning")
     assert "it is refused" in problem.message
@@ -252,7 +256,7 @@ def test_a_scheme_that_cannot_work_leaves_the_catalog_out_in_containerpilots_for
 ) -> None:
     result = judged('{ consul: { address: "c:1", scheme: "ftp" }, jobs: [{ name: "a" }] }', tmp_path)
     assert result.config is not None
-    assert result.config.catalog() is None
+    assert result.config.catalogs == ()
     assert warnings(result) == [("bad-option", "consul.scheme")]
     text = '{ discovery: { backend: "consul", scheme: "ftp" } }'
     assert codes(judged(text, tmp_path)) == [("bad-option", "discovery.scheme")]
@@ -396,3 +400,55 @@ def test_a_file_that_counts_only_together_with_another_is_not_looked_at_alone(tm
     both = '{ consul: { tls: { cert: "/no/such", key: "/etc/passwd" } } }'
     (problem,) = errors(judged(both, tmp_path, judge_machine=True))
     assert (problem.code, problem.path) == ("file-missing", "consul.tls.cert")
+
+
+# ------------------------------------------------------------------------------------------------- several catalogs
+TWO = 'discovery: { consul: {}, here: { backend: "embedded", path: "/srv/a" } }'
+JOB = 'name: "web", port: 80, interfaces: "static:10.0.0.1", health: { interval: 1, ttl: 2 }'
+
+
+def test_a_map_of_catalogs(tmp_path: Path) -> None:
+    config = accepted(f'{{ {TWO}, jobs: [ {{ {JOB}, catalogs: ["here"] }} ] }}', tmp_path)
+    assert [(name, plugin.name) for name, plugin in config.catalogs] == [("consul", "consul"), ("here", "embedded")]
+    service = config.jobs[0].service
+    assert service is not None
+    assert service.registration.catalogs == ("here",)
+
+
+def test_consul_beside_a_map_is_the_catalog_of_that_name(tmp_path: Path) -> None:
+    config = accepted('{ consul: "c:1", discovery: { here: { backend: "embedded" } } }', tmp_path)
+    assert [name for name, _ in config.catalogs] == ["here", "consul"]
+    twice = '{ consul: "c", discovery: { consul: { } } }'
+    assert codes(judged(twice, tmp_path)) == [("two-catalogs", "discovery.consul")]
+
+
+def test_the_only_catalog_is_called_as_its_backend(tmp_path: Path) -> None:
+    for text in (
+        '{ discovery: "embedded" }',
+        '{ discovery: { backend: "embedded" } }',
+        "{ discovery: { embedded: {} } }",
+    ):
+        assert [name for name, _ in accepted(text, tmp_path).catalogs] == ["embedded"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('discovery: { "a b": { backend: "embedded" } }', [("bad-name", "discovery.a b")]),
+        ("discovery: { here: { path: 5 } }", [("plugin-missing", "discovery.here")]),
+        (f'{TWO}, jobs: [ {{ {JOB}, catalogs: ["her"] }} ]', [("unknown-catalog", "jobs[0].catalogs[0]")]),
+        (f'{TWO}, watches: [ {{ name: "db", catalog: "x" }} ]', [("unknown-catalog", "watches[0].catalog")]),
+        (f'{TWO}, watches: [ {{ name: "db", dc: "x", catalog: "here" }} ]', [("no-capability", "watches[0].dc")]),
+    ],
+)
+def test_rules_of_several_catalogs(tmp_path: Path, text: str, expected: list[tuple[str, str]]) -> None:
+    found = codes(judged(f"{{ {text} }}", tmp_path, judge_machine=True))
+    assert [(code, path.replace("['a b']", ".a b").replace('["a b"]', ".a b")) for code, path in found] == expected
+
+
+def test_who_has_a_capability_is_what_the_plugins_say() -> None:
+    light = {"consul": consul_plugin.CAPABILITIES, "embedded": embedded_plugin.CAPABILITIES}
+    for capability in ("services", "register", "datacenters"):
+        names = SHIPPED_WITH[capability]
+        for name, capabilities in light.items():
+            assert (name in names) == (capability in capabilities), (capability, name)

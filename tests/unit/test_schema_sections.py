@@ -97,15 +97,33 @@ def test_control(tmp_path: Path) -> None:
 
 # -------------------------------------------------------------------------------------------------------- watches
 def test_watches(tmp_path: Path) -> None:
-    text = f"""{{ {EMBEDDED}, watches: [ {{ name: "db", interval: 5 }}, null,
-      {{ name: "web-1", interval: "10", tag: "x", dc: "east" }} ] }}"""
+    text = """{ consul: "c", watches: [ { name: "db", interval: 5 }, null,
+      { name: "web-1", interval: "10", tag: "x", dc: "east" } ] }"""
     assert accepted(text, tmp_path).watches == (Watch("db", 5), Watch("web-1", 10, tag="x", datacenter="east"))
+
+
+def test_a_watch_without_an_interval_looks_at_once(tmp_path: Path) -> None:
+    text = f"""{{ {EMBEDDED}, watches: [ {{ name: "db" }}, {{ name: "postgres", service: "db", interval: 3 }} ] }}"""
+    assert accepted(text, tmp_path).watches == (
+        Watch("db", 10, at_start=True),
+        Watch("postgres", 3, subject="db"),
+    )
+
+
+def test_watches_of_one_name_are_warned_of(tmp_path: Path) -> None:
+    text = f"""{{ {EMBEDDED}, watches: [ {{ name: "db", interval: 5 }}, {{ name: "db", interval: 5, tag: "x" }} ] }}"""
+    problem = next(one for one in judged(text, tmp_path).problems if one.code == "same-name")
+    assert (problem.code, problem.severity, problem.path) == ("same-name", "warning", "watches[1].name")
 
 
 @pytest.mark.parametrize(
     ("watch", "expected"),
     [
-        ("{}", [("missing-key", "interval"), ("missing-key", "name")]),
+        ("{}", [("missing-key", "name")]),
+        ('{ name: "a b", service: "Db" }', [("bad-name", "service")]),
+        ('{ name: "db", dc: "east" }', [("no-capability", "dc")]),
+        ('{ name: "db", catalog: "embeded" }', [("unknown-catalog", "catalog")]),
+        ('{ name: "db", debounce: -1 }', [("wrong-value", "debounce")]),
         ('{ name: "x", interval: 1 }', [("bad-name", "name")]),
         ('{ name: "Db", interval: 1 }', [("bad-name", "name")]),
         ('{ name: "", interval: 1 }', [("bad-name", "name")]),

@@ -226,7 +226,6 @@ def test_everything_that_is_wrong_is_reported_at_once(tmp_path: Path) -> None:
             ("wrong-type", "jobs[1].health.ttl"),
             ("unknown-event", "jobs[1].when.once"),
             ("bad-name", "watches[0].name"),
-            ("missing-key", "watches[0].interval"),
             ("no-catalog", "watches[0]"),
             ("wrong-type", "telemetry.port"),
             ("missing-key", "telemetry.metrics[0].name"),

@@ -7,7 +7,9 @@ import pytest
 from leaks import collector_off
 
 from corepilot.discovery.backoff import Backoff
-from corepilot.discovery.watcher import Watcher
+from corepilot.discovery.connection import Connection
+from corepilot.discovery.debounce import Debounce
+from corepilot.discovery.watcher import CatalogView, Watcher
 from corepilot.errors import BackendUnavailableError
 from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
@@ -37,16 +39,18 @@ class World:
         **arguments: float,
     ) -> Watcher:
         watcher = Watcher(
-            backend or self.backend,
             Watch(name, 1, tag=tag, at_start=at_start),
+            [CatalogView("memory", backend or self.backend, Connection(1.0), self.log)],
             self.events.append,
-            lambda level, message: self.lines.append((level, message)),
             backoff=Backoff(0.01, 0.05),
             **arguments,
         )
         self.watchers.append(watcher)
         watcher.start()
         return watcher
+
+    def log(self, level: str, message: str) -> None:
+        self.lines.append((level, message))
 
     def put(self, number: int, status: Status = "passing", *, port: int = 80, tags: tuple[str, ...] = ()) -> None:
         registration = Registration(f"web-{number}", "web", f"10.0.0.{number}", port, tags, ttl_s=3600)
@@ -252,6 +256,9 @@ def test_status(world: World) -> None:
     world.caught_up(watcher)
     assert watcher.status() == {
         "name": "web",
+        "kind": "service",
+        "service": "web",
+        "catalogs": ["memory"],
         "tag": "blue",
         "dc": "",
         "instances": 2,
@@ -279,3 +286,68 @@ def test_a_watch_that_breaks_is_opened_again(world: World) -> None:
         world.put(number)
     world.caught_up(watcher)
     assert world.events == [CHANGED, HEALTHY] * 5
+
+
+# --------------------------------------------------------------------------------------------- several catalogs, keys
+def test_several_catalogs_are_one_list(world: World) -> None:
+    other = MemoryCatalog()
+    views = [
+        CatalogView("one", world.backend, Connection(1.0), world.log),
+        CatalogView("two", MemoryBackend(other, context()), Connection(1.0), world.log),
+    ]
+    watcher = Watcher(Watch("web", 1, at_start=True), views, world.events.append, backoff=Backoff(0.01, 0.05))
+    world.watchers.append(watcher)
+    world.put(1, "critical")
+    world.put(2)
+    other.put(Registration("web-1", "web", "10.0.0.1", 80), "passing", 3600)
+    other.put(Registration("web-2", "web", "10.0.0.9", 80), "passing", 3600)
+    watcher.start()
+    until(lambda: watcher.passing == 3)
+    assert [(one.id, one.address, one.status) for one in watcher.instances] == [
+        ("web-1", "10.0.0.1", "passing"),
+        ("web-2", "10.0.0.2", "passing"),
+        ("web-2#2", "10.0.0.9", "passing"),
+    ]
+    until(lambda: world.events[-2:] == [CHANGED, HEALTHY])
+    other.down = True
+    until(lambda: watcher.last_error)
+    assert watcher.passing == 3  # what the catalog that is away said last
+    told = list(world.events)
+    watcher.look_in(views[:1])
+    assert (watcher.passing, watcher.catalogs) == (1, ("one",))
+    assert world.events == [*told, CHANGED, HEALTHY]
+
+
+def test_a_client_that_is_replaced_tells_nothing_anew(world: World) -> None:
+    world.put(1)
+    watcher = world.watch()
+    world.caught_up(watcher)
+    successor = MemoryBackend(world.catalog, context())
+    watcher.look_in([CatalogView("memory", successor, Connection(1.0), world.log)])
+    until(lambda: watcher.status()["connected"])
+    world.put(2)
+    world.caught_up(watcher)
+    assert world.events == [CHANGED, HEALTHY] * 2
+
+
+def test_debounced_changes_are_told_once(world: World) -> None:
+    watch = Watch("web", 1, at_start=True, debounce_s=0.2)
+    watcher = Watcher(watch, [CatalogView("memory", world.backend, Connection(1.0), world.log)], world.events.append)
+    world.watchers.append(watcher)
+    watcher.start()
+    for number in range(1, 6):
+        world.put(number)
+        until(lambda number=number: watcher.passing == number)  # type: ignore[misc]  # mypy cannot infer a default
+    assert world.events == []
+    until(lambda: world.events == [CHANGED, HEALTHY])
+
+
+def test_a_change_waits_for_quiet_but_not_for_ever() -> None:
+    debounce = Debounce(2.0)
+    debounce.changed(0.0)
+    assert (debounce.pending, debounce.due_s(0.5)) == (True, 1.5)
+    for now in range(1, 9):
+        debounce.changed(now)
+    assert debounce.due_s(9.0) == 1.0  # at the latest five times the quiet after the first
+    debounce.told()
+    assert (debounce.pending, debounce.due_s(9.0)) == (False, 0.0)

@@ -1,13 +1,18 @@
-"""Which catalog a configuration means: `discovery`, its short form `consul`, or `--discovery` in the place of both."""
+"""Which catalogs a configuration means: `discovery`, its short form `consul`, or `--discovery` in the place of both.
+
+`discovery` is one backend, and its catalog then is called as the backend; or a map of them by names of your own, and
+then `consul` beside it is the catalog of that name.
+"""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
+from corepilot.config.schema.names import CATALOG_HINT, is_catalog_name
 from corepilot.model.plugin import PluginReference
 
 WAY_OUT = 'name one: discovery: "embedded" in the file, or --discovery embedded; it needs no server'
@@ -15,25 +20,47 @@ _FORM = 'write a backend\'s name, or an object such as { backend: "embedded" }, 
 _CONSUL_FORM = "write the address of a Consul agent, an object of its options, or false for none"
 
 
-class NamedCatalog:
-    """The catalog a configuration names.
+class NamedCatalogs:
+    """The catalogs a configuration names.
 
     Attributes:
-        plugin: The backend, or None.
-        named: Whether there is one, be it installed or not.
+        plugins: Name and backend of each, in the order of the file; None for a backend that cannot be used here.
         declined: Whether it was said that there shall be none.
+        misread: Whether what names them cannot be read, and has been refused.
     """
 
-    __slots__ = ("declined", "named", "plugin")
+    __slots__ = ("declined", "misread", "plugins")
 
-    def __init__(self, plugin: PluginReference | None = None, *, named: bool = False, declined: bool = False) -> None:
-        self.plugin = plugin
-        self.named = named
+    def __init__(
+        self,
+        plugins: Mapping[str, PluginReference | None] | None = None,
+        *,
+        declined: bool = False,
+        misread: bool = False,
+    ) -> None:
+        self.plugins = dict(plugins or {})
         self.declined = declined
+        self.misread = misread
+
+    @property
+    def named(self) -> bool:
+        """Whether there is one, be it installed or not."""
+        return self.misread or bool(self.plugins)
+
+    @property
+    def usable(self) -> tuple[tuple[str, PluginReference], ...]:
+        """Those with a backend that can be used."""
+        return tuple([(name, plugin) for name, plugin in self.plugins.items() if plugin is not None])
+
+    def with_capability(self, capability: str) -> tuple[str, ...]:
+        """The names of the catalogs that can do something. One that cannot be used here is taken to be able to."""
+        return tuple(
+            [name for name, plugin in self.plugins.items() if plugin is None or capability in plugin.capabilities]
+        )
 
 
-def catalog_of(data: Mapping[str, Any], override: str | None, verdict: Verdict, host: Host) -> NamedCatalog:
-    """The catalog of a configuration.
+def catalogs_of(data: Mapping[str, Any], override: str | None, verdict: Verdict, host: Host) -> NamedCatalogs:
+    """The catalogs of a configuration.
 
     Args:
         data: The valid part of the configuration.
@@ -42,22 +69,62 @@ def catalog_of(data: Mapping[str, Any], override: str | None, verdict: Verdict, 
         host: The machine.
     """
     consul, discovery = data.get("consul"), data.get("discovery")
-    if consul is not None and discovery is not None:
+    if consul is not None and discovery is not None and not _is_map(discovery):
         rule = "consul is given as well, and it is the short form for discovery with the backend consul"
-        verdict.complain(("discovery",), Complaint("two-catalogs", rule, "leave one of them out", key=True))
-    wanted: NamedPlugin | None
+        hint = "leave one of them out, or name both in discovery: { consul: …, other: … }"
+        verdict.complain(("discovery",), Complaint("two-catalogs", rule, hint, key=True))
     if override:
-        wanted = _overriding(override, verdict)
-    elif discovery is not None:
-        wanted = _discovery(discovery, verdict)
-    else:
-        wanted = _consul(consul, verdict)
-    if wanted is None:
-        off = override == "none" if override else False in (consul, discovery)
-        # What cannot be read has been refused; watches need not be refused as well.
-        misread = not off and bool(override or consul is not None or discovery is not None)
-        return NamedCatalog(named=misread, declined=off)
-    return NamedCatalog(plugin_of("backend", wanted, verdict, host), named=True)
+        if override == "none":
+            return NamedCatalogs(declined=True)
+        return _named({"": _overriding(override, verdict)}, verdict, host)
+    if _is_map(discovery):
+        wanted = _mapped(discovery, verdict)
+        if consul is not None and consul is not False:
+            if "consul" in wanted:
+                complaint = Complaint(
+                    "two-catalogs", "consul names the same catalog", "leave one of them out", key=True
+                )
+                verdict.complain(("discovery", "consul"), complaint)
+            wanted["consul"] = _consul(consul, verdict)
+        return _named(wanted, verdict, host)
+    one = _consul(consul, verdict) if discovery is None else _discovery(discovery, ("discovery",), verdict)
+    if one is None and False in (consul, discovery):
+        return NamedCatalogs(declined=True)
+    return _named({} if consul is None and discovery is None else {"": one}, verdict, host)
+
+
+def _named(wanted: Mapping[str, NamedPlugin | None], verdict: Verdict, host: Host) -> NamedCatalogs:
+    """Find the plugins. What cannot be read has been refused: watches need not be refused as well."""
+    found = {
+        name or named.name: plugin_of("backend", named, verdict, host)
+        for name, named in wanted.items()
+        if named is not None
+    }
+    return NamedCatalogs(found, misread=None in wanted.values())
+
+
+def _is_map(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether `discovery` names several catalogs, and not one backend with its options."""
+    if not isinstance(value, dict) or not value or any(key.lower() == "backend" for key in value):
+        return False
+    return all(isinstance(one, dict) or one is False for one in value.values())
+
+
+def _mapped(value: Mapping[str, Any], verdict: Verdict) -> dict[str, NamedPlugin | None]:
+    """The catalogs of a map. One that does not say which backend it has is called as its backend."""
+    found: dict[str, NamedPlugin | None] = {}
+    for name, one in value.items():
+        path: Path = ("discovery", name)
+        if not is_catalog_name(name):
+            complaint = Complaint("bad-name", f"{shown(name)} cannot be the name of a catalog", CATALOG_HINT, key=True)
+            verdict.complain(path, complaint)
+        elif one is False:
+            continue
+        elif isinstance(one, dict) and "backend" not in {key.lower() for key in one}:
+            found[name] = NamedPlugin(name, one, path, path, inside=True)
+        else:
+            found[name] = _discovery(one, path, verdict)
+    return found
 
 
 def consul_options(value: str) -> dict[str, Any]:
@@ -108,8 +175,7 @@ def _with_host(options: dict[str, Any], path: Path, verdict: Verdict) -> dict[st
     return {**options, key: meant}
 
 
-def _discovery(value: Any, verdict: Verdict) -> NamedPlugin | None:
-    path: Path = ("discovery",)
+def _discovery(value: Any, path: Path, verdict: Verdict) -> NamedPlugin | None:
     if isinstance(value, str) and value:
         return NamedPlugin(value, {}, path, path)
     if isinstance(value, dict):
@@ -131,8 +197,6 @@ def _discovery(value: Any, verdict: Verdict) -> NamedPlugin | None:
 
 def _overriding(text: str, verdict: Verdict) -> NamedPlugin | None:
     """Read `NAME[:OPTION=VALUE[,OPTION=VALUE]]`. A part without `=` belongs to the value before it."""
-    if text == "none":
-        return None
     name, _, rest = text.partition(":")
     options: dict[str, Any] = {}
     last: tuple[dict[str, Any], str] | None = None

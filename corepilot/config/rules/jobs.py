@@ -6,8 +6,10 @@ from typing import Any
 from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.rules.catalog import NamedCatalogs
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
+from corepilot.config.rules.watches import catalogs_of_job
 from corepilot.config.schema.fields import bad_duration
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.settings import JobSection
@@ -33,7 +35,14 @@ _TTL_WITHOUT_HEALTH_S = 15  # a job called containerpilot may have a port and no
 
 
 def job_of(
-    data: Settings, raw: Any, path: Path, verdict: Verdict, host: Host, *, catalog: bool, stop_timeout_s: float
+    data: Settings,
+    raw: Any,
+    path: Path,
+    verdict: Verdict,
+    host: Host,
+    *,
+    catalogs: NamedCatalogs,
+    stop_timeout_s: float,
 ) -> Job | None:
     """A job, or None if it cannot be used. Warns of what is odd about it.
 
@@ -43,7 +52,7 @@ def job_of(
         path: Where the job is.
         verdict: Takes what is wrong.
         host: The machine.
-        catalog: Whether there is a catalog to advertise the job's port in.
+        catalogs: Where the job's port can be advertised.
         stop_timeout_s: What it gets from its stop signal to SIGKILL.
     """
     health = data.get("health") or {}
@@ -57,7 +66,7 @@ def job_of(
     if isinstance(check, dict):
         command = {key.lower(): value for key, value in check.items()}.get("exec")
         _judge_command(health.get("exec"), command, (*path, "health", "exec"), verdict, host)
-    service = _service(data, path, verdict, host, catalog=catalog) if data.get("port") else None
+    service = _service(data, path, verdict, host, catalogs) if data.get("port") else None
     if not data.get("name"):
         return None
     when = _when(data.get("when"))
@@ -174,14 +183,15 @@ def _check_plugin(health: Settings, path: Path, verdict: Verdict, host: Host) ->
     return None
 
 
-def _service(data: Settings, path: Path, verdict: Verdict, host: Host, *, catalog: bool) -> Service:
+def _service(data: Settings, path: Path, verdict: Verdict, host: Host, catalogs: NamedCatalogs) -> Service:
     name, port = data.get("name", ""), data["port"]
     if not 0 < port < 65536:
         verdict.warn((*path, "port"), "port-range", f"{port} is not between 1 and 65535", "nothing can connect to it")
     extras = _consul_extras(data.get("consul") or {}, path, verdict)
     address = ""
     if "interfaces" in data:
-        address = address_of(data["interfaces"], (*path, "interfaces"), verdict, host, needed=catalog)
+        address = address_of(data["interfaces"], (*path, "interfaces"), verdict, host, needed=catalogs.named)
+    catalogs_of_job(data.get("catalogs", ()), (*path, "catalogs"), catalogs, verdict)
     registration = Registration(
         f"{name}-{data.get('instance') or host.instance}",
         name,
@@ -191,6 +201,7 @@ def _service(data: Settings, path: Path, verdict: Verdict, host: Host, *, catalo
         (data.get("health") or {}).get("ttl", _TTL_WITHOUT_HEALTH_S),
         notes_for(name),
         extras,
+        data.get("catalogs", ()),
     )
     return Service(registration, data.get("initial_status") or None)
 

@@ -4,18 +4,19 @@ from typing import Any
 
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.verdict import Verdict
-from corepilot.config.rules.catalog import WAY_OUT, NamedCatalog, catalog_of
+from corepilot.config.rules.catalog import WAY_OUT, NamedCatalogs, catalogs_of
 from corepilot.config.rules.entries import entries_of
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import job_of
 from corepilot.config.rules.references import judge_references
 from corepilot.config.rules.telemetry import telemetry_of
 from corepilot.config.rules.version2 import judge_version
+from corepilot.config.rules.watches import watches_of
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.sections import load
 from corepilot.config.schema.settings import RootSection
 from corepilot.config.text.json5_document import Document
-from corepilot.model.configuration import DEFAULT_CATALOG, Configuration, Control, Logging, Watch
+from corepilot.model.configuration import Configuration, Control, Logging
 from corepilot.model.job import Job
 
 
@@ -42,16 +43,16 @@ def judge(
     plain: dict[str, Any] = document.root.plain()
     data, messages = load(RootSection(), plain)
     verdict.take((), messages)
-    catalog = catalog_of(data, discovery, verdict, host)
+    catalogs = catalogs_of(data, discovery, verdict, host)
     stop_timeout_s = float(data.get("stop_timeout") or 5)
-    jobs = _jobs(data.get("jobs", ()), plain.get("jobs"), catalog, verdict, host, stop_timeout_s=stop_timeout_s)
-    watches = _watches(data.get("watches", ()), plain.get("watches"), catalog, verdict)
+    jobs = _jobs(data.get("jobs", ()), plain.get("jobs"), catalogs, verdict, host, stop_timeout_s=stop_timeout_s)
+    watches = watches_of(data.get("watches", ()), plain.get("watches"), catalogs, verdict)
     telemetry = None if data.get("telemetry") is None else telemetry_of(data["telemetry"], verdict, host)
     observers = entries_of("observer", data.get("observers", ()), ("observers",), verdict, host)
     judge_references(
         jobs, [watch.name for watch in watches], verdict, telemetry=telemetry is not None and bool(telemetry.listen)
     )
-    _judge_whole(data, catalog, jobs, verdict)
+    _judge_whole(data, catalogs, jobs, verdict)
     logging = _logging(data.get("logging") or {}, verdict, host)
     if verdict.refused:
         return None
@@ -63,7 +64,7 @@ def judge(
         logging=logging,
         stop_timeout_s=stop_timeout_s,
         control=made(Control, data.get("control") or {}),
-        catalogs=() if catalog.plugin is None else ((DEFAULT_CATALOG, catalog.plugin),),
+        catalogs=catalogs.usable,
         telemetry=telemetry,
         observers=observers,
         location=location,
@@ -79,7 +80,7 @@ _ARTICLES = {"null": "null", "bool": "true or false", "number": "a number", "str
 
 
 def _jobs(
-    entries: Any, written: Any, catalog: NamedCatalog, verdict: Verdict, host: Host, *, stop_timeout_s: float
+    entries: Any, written: Any, catalogs: NamedCatalogs, verdict: Verdict, host: Host, *, stop_timeout_s: float
 ) -> list[tuple[int, Job]]:
     jobs: list[tuple[int, Job]] = []
     ids: dict[str, int] = {}
@@ -89,7 +90,7 @@ def _jobs(
             verdict.warn(("jobs", index), "null-element", "null is skipped", "leave it out")
         if entry is None:
             continue
-        job = job_of(entry, raw, ("jobs", index), verdict, host, catalog=catalog.named, stop_timeout_s=stop_timeout_s)
+        job = job_of(entry, raw, ("jobs", index), verdict, host, catalogs=catalogs, stop_timeout_s=stop_timeout_s)
         if job is None:
             continue
         jobs.append((index, job))
@@ -106,28 +107,16 @@ def _judge_id(identity: str, index: int, ids: dict[str, int], verdict: Verdict) 
     ids[identity] = index
 
 
-def _watches(entries: Any, written: Any, catalog: NamedCatalog, verdict: Verdict) -> list[Watch]:
-    watches: list[Watch] = []
-    for index, entry in enumerate(entries):
-        if entry is None:
-            if written[index] is None:
-                verdict.warn(("watches", index), "null-element", "null is skipped", "leave it out")
-            continue
-        if not catalog.named:
-            complaint = Complaint("no-catalog", "a watch needs a catalog and there is none", WAY_OUT)
-            verdict.complain(("watches", index), complaint)
-        if {"name", "interval"} <= entry.keys():
-            watches.append(made(Watch, entry))
-    return watches
-
-
-def _judge_whole(data: dict[str, Any], catalog: NamedCatalog, jobs: list[tuple[int, Job]], verdict: Verdict) -> None:
+def _judge_whole(data: dict[str, Any], catalogs: NamedCatalogs, jobs: list[tuple[int, Job]], verdict: Verdict) -> None:
     ported = [index for index, job in jobs if job.service is not None]
-    if ported and not catalog.named and not catalog.declined:
+    if ported and not catalogs.named and not catalogs.declined:
         rule = "there is no catalog, so no service is advertised"
         verdict.warn(
             ("jobs", ported[0], "port"), "not-advertised", rule, f"{WAY_OUT}; if that is meant: discovery: false"
         )
+    elif ported and catalogs.plugins and not catalogs.with_capability("register"):
+        rule = f"the catalog {' and '.join(catalogs.plugins)} is read-only, so no service is advertised"
+        verdict.warn(("jobs", ported[0], "port"), "not-advertised", rule, "name a second one that takes registrations")
     if not verdict.refused and not jobs and data.get("telemetry") is None:
         verdict.add(
             verdict.source_map.whole(

@@ -101,7 +101,7 @@ def plugin_of(kind: str, named: NamedPlugin, verdict: Verdict, host: Host) -> Pl
         report.about_name(_not_found(KINDS[kind], named, error), depends=True)
         return None
     try:
-        judged = _judged(installed, kind, named, host)
+        judged, capabilities = _judged(installed, kind, named, host)
     except PluginError as error:
         host.importing("")
         report.about_name(Complaint("plugin-broken", str(error), "tell its author"))
@@ -132,7 +132,13 @@ def plugin_of(kind: str, named: NamedPlugin, verdict: Verdict, host: Host) -> Pl
     if made is None:
         return None
     return PluginReference(
-        installed.name, installed.module, installed.attribute, installed.distribution, installed.version, made
+        installed.name,
+        installed.module,
+        installed.attribute,
+        installed.distribution,
+        installed.version,
+        made,
+        tuple(sorted(capabilities)),
     )
 
 
@@ -159,8 +165,10 @@ def _pip(distribution: str) -> str:
     return shlex.join([sys.executable, "-m", "pip", "install", distribution])
 
 
-def _judged(installed: InstalledPlugin, kind: str, named: NamedPlugin, host: Host) -> Judged | None:
-    """What becomes of the options given for a plugin; None for a plugin without options.
+def _judged(
+    installed: InstalledPlugin, kind: str, named: NamedPlugin, host: Host
+) -> tuple[Judged | None, frozenset[str]]:
+    """What becomes of the options given for a plugin (None for a plugin without options), and what it can do.
 
     Raises:
         PluginError: its light module cannot be used, or its `Options` fail in a way that is no answer.
@@ -177,4 +185,4 @@ def _judged(installed: InstalledPlugin, kind: str, named: NamedPlugin, host: Hos
     except Exception as error:  # noqa: BLE001  - validated values: whatever it is, the plugin's own code raised it
         raise PluginError(f"{title}: {refused_values(error, installed.module)}") from None
     host.importing("")  # not where a limit of the loader's was reached: that was in the plugin
-    return judged
+    return judged, light.capabilities

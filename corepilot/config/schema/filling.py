@@ -17,10 +17,10 @@ from corepilot.config.schema.settings import (
     LoggingSection,
     OutputSection,
     RootSection,
-    WatchSection,
     WhenSection,
 )
 from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
+from corepilot.config.schema.watches import WatchSection
 from corepilot.model.configuration import Configuration, Control, Logging, Metric, Telemetry, Watch
 from corepilot.model.job import Check, Command, Job
 from corepilot.model.trigger import When

@@ -10,14 +10,13 @@ from marshmallow import ValidationError, validates_schema
 
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, shown
 from corepilot.config.schema.fields import Choice, Command, Duration, Flag, Raw, Setting, Several, Text, Texts, Whole
+from corepilot.config.schema.names import NAME_HINT, is_service_name
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.telemetry import TelemetrySection
+from corepilot.config.schema.watches import WatchSection
 from corepilot.config.text.addresses import DEFAULT_SPECS
 from corepilot.model.event import CODES
 from corepilot.model.job import UNLIMITED
-
-# This module is on the way to the first job: a regular expression costs a third of a millisecond to compile.
-NAME_HINT = "start with a small letter, then at least one more letter, digit or dash"
 
 
 class Restarts(Setting):
@@ -246,6 +245,13 @@ class JobSection(Section):
         derives=("service.registration.id",),
     )
     consul = Object("what only Consul knows", ConsulExtrasSection, derives=("service.registration.extras",))
+    catalogs = Several(
+        "catalogs that the service is advertised in",
+        default=(),
+        default_text="all that take registrations",
+        example='["consul"]',
+        fills="service.registration.catalogs",
+    )
     health = Object("how the job's health is found out; required with a port", HealthSection, fills="checks")
     timeout = Duration(
         "time that a run may take until it is killed",
@@ -328,31 +334,6 @@ class JobSection(Section):
         return {} if data.get("port") else {"interfaces": "it has no effect without a port: leave it out"}
 
 
-class WatchSection(Section):
-    """One of `watches`; its events have the source `watch.<name>`."""
-
-    meant: ClassVar = {"poll": "write interval", "frequency": "write interval"}
-
-    name = Text("name of the service that is watched", required=True, allowed=NAME_HINT, example="database")
-    interval = Whole(
-        "how long to wait before the first lookup, and the maximum age of cached results",
-        unit="s",
-        required=True,
-        minimum=1,
-    )
-    at_start = Flag("look it up at the start too, not only after one interval", key="atStart", default=False)
-    tag = Text("only instances with this tag", default="", default_text="all")
-    dc = Text("Consul's datacenter", default="", default_text="the agent's own", fills="datacenter")
-
-    @validates_schema(skip_on_field_errors=False)
-    def judge(self, data: dict[str, Any], **_: Any) -> None:
-        """A service's name."""
-        name = data.get("name")
-        if name is not None and not is_service_name(name):
-            rule = "the name is empty" if not name else f"{shown(name)} cannot be the name of a service"
-            raise ValidationError({"name": [Complaint("bad-name", rule, NAME_HINT)]})
-
-
 class RootSection(Section):
     """The whole configuration."""
 
@@ -365,7 +346,8 @@ class RootSection(Section):
         derives=("catalogs",),
     )
     discovery = Raw(
-        "the catalog: a backend's name, or its name as `backend` and its options; `false`: none",
+        "the catalog: a backend's name, or its name as `backend` and its options; or several, each under a name of its "
+        "own; `false`: none",
         kind="text, object or `false`",
         default_text="none",
         example='{ backend: "embedded", path: "/srv/catalog" }',
@@ -393,7 +375,7 @@ class RootSection(Section):
         default=True,
     )
     jobs = Array("what is run", Object("a job", JobSection), default=())
-    watches = Array("services that are watched", Object("a watch", WatchSection), default=())
+    watches = Array("services and keys that are watched", Object("a watch", WatchSection), default=())
     telemetry = Object("metrics and status: an endpoint, and where else they go", TelemetrySection, default_text="off")
     observers = Array(
         "plugins that are told of every event, run and reload: each a name, or its name as `observer` and its options",
@@ -401,11 +383,6 @@ class RootSection(Section):
         default=(),
         derives=("observers",),
     )
-
-
-def is_service_name(name: str) -> bool:
-    """Whether a name is `^[a-z][a-zA-Z0-9-]+$`, which DNS and catalogs can carry."""
-    return len(name) > 1 and "a" <= name[0] <= "z" and name.isascii() and name.replace("-", "a").isalnum()
 
 
 def _is_count(text: str) -> bool:

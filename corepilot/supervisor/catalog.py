@@ -1,0 +1,113 @@
+"""One catalog that the configuration names: its backend, what is known of its connection, and who registers there."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import gevent
+
+from corepilot.discovery.registrations import DRAIN_S
+from corepilot.discovery.watcher import CatalogView
+from corepilot.model.plugin import PluginReference
+from corepilot.model.service import Registration
+
+if TYPE_CHECKING:
+    from corepilot.discovery.guarded import GuardedBackend
+    from corepilot.discovery.registrar import Registrar
+
+
+class Catalog:
+    """One of them, from the moment its backend was made until `close`.
+
+    Args:
+        name: What the configuration calls it.
+        plugin: Its backend's plugin, with options.
+        backend: The client.
+        log: Takes a level and a message; the catalog's name is in front already.
+        release: Gives the backend's boundary back.
+
+    Attributes:
+        registrar: Who registers there, once it is in use; None for a catalog that takes no registrations.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plugin: PluginReference,
+        backend: "GuardedBackend",
+        log: Callable[[str, str], None],
+        release: Callable[[], None],
+    ) -> None:
+        from corepilot.discovery.connection import Connection
+        from corepilot.discovery.registrar import CALL_S
+
+        self.name, self.plugin, self.backend, self.log = name, plugin, backend, log
+        self.connection: Connection = Connection(CALL_S)
+        self.registrar: Registrar | None = None
+        self._release = release
+
+    def can(self, capability: str) -> bool:
+        """Whether its backend declares something."""
+        return capability in self.backend.capabilities
+
+    def open(self, *, report_failing: bool) -> None:
+        """Have a registrar, if it takes registrations."""
+        from corepilot.discovery.registrar import Registrar
+
+        if self.can("register"):
+            self.registrar = Registrar(
+                self.backend,
+                log=self.log,
+                report_failing=report_failing,
+                expires=self.can("expiry"),
+                connection=self.connection,
+            )
+
+    def view(self) -> CatalogView:
+        """What a watcher needs of it."""
+        return CatalogView(self.name, self.backend, self.connection, self.log)
+
+    def drain(self) -> None:
+        """Wait until what was withdrawn is out of it, for at most DRAIN_S."""
+        if self.registrar is not None:
+            if not self.registrar.drain(DRAIN_S):
+                self.log("warning", "left the catalog without its answer; what is registered expires there")
+            self.registrar.close()
+
+    def leave(self, held: tuple[Registration, ...]) -> None:
+        """Take out what it holds, and close, in the background."""
+        if self.registrar is not None:
+            for registration in held:
+                self.registrar.withdraw(registration)
+        gevent.spawn(self._let_go)
+
+    def abandon(self) -> None:
+        """Close, and leave what it holds to whoever has taken over."""
+        if self.registrar is not None:
+            self.registrar.close()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.backend.close()
+        self._release()
+
+    def status(self) -> dict[str, object]:
+        """What `corepilot status` shows.
+
+        Returns:
+            `name`, `backend`, `address`, `mode` (of a backend with two ways to learn of changes), `connected` (whether
+            its last answer is newer than the last failure), `faults` of the plugin, `off` (why it is switched off).
+        """
+        return {
+            "name": self.name,
+            "backend": self.plugin.name,
+            "address": self.backend.address,
+            "mode": self.backend.mode,
+            "connected": self.connection.connected,
+            "faults": self.backend.boundary.faults,
+            "off": self.backend.boundary.off,
+        }
+
+    def _let_go(self) -> None:
+        self.drain()
+        self.close()
