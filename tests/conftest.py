@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from leaks import Snapshot
 from servers.consul import ConsulServer
+from servers.etcd import EtcdServer
 
 # How long an example takes is no property of what is tested. In CI the same examples are tried at every run; elsewhere
 # new ones, which is how mistakes are found.
@@ -15,7 +16,7 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-_SERVERS: list[ConsulServer] = []
+_SERVERS: list[ConsulServer | EtcdServer] = []
 _COUNT = itertools.count()
 _PURE = ("unit", "property")
 
@@ -61,3 +62,22 @@ def consul(consul_server: ConsulServer) -> Iterator[ConsulServer]:
     if consul_server.pid:
         consul_server.resume()
         consul_server.reset()
+
+
+@pytest.fixture(scope="session")
+def etcd_server() -> Iterator[EtcdServer]:
+    """One etcd of one member for the whole run of this process, started when the first test asks for it."""
+    with EtcdServer() as server:
+        _SERVERS.append(server)
+        yield server
+        _SERVERS.remove(server)
+
+
+@pytest.fixture
+def etcd(etcd_server: EtcdServer) -> Iterator[EtcdServer]:
+    """A running etcd with an empty store; the test may pause, kill or wipe it."""
+    etcd_server.start()
+    yield etcd_server
+    etcd_server.resume()
+    if etcd_server.pid:
+        etcd_server.reset()

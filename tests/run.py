@@ -17,6 +17,8 @@ PROGRAMS = {
     "bash": "bash",
     "busybox": "busybox",
     "curl": "curl",
+    "etcd": "etcd-server",
+    "etcdctl": "etcd-client",
     "ip": "iproute2",
     "nginx": "nginx-light",
     "ps": "procps",

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from corepilot_consul.plugin import CAPABILITIES, Options
+from corepilot_consul.plugin import CAPABILITIES
 
 from corepilot.checks.http_plugin import Options as HttpOptions
 from corepilot.errors import CorepilotError
@@ -55,10 +55,12 @@ def test_every_argument_of_option() -> None:
     assert named == set(inspect.signature(option).parameters)
 
 
-def test_every_option_of_consul_with_its_variable() -> None:
-    named = {(row[0].strip("`"), row[1].replace("`", "")) for row in rows("## The backend `consul`")}
+@pytest.mark.parametrize("backend", ["consul", "etcd"])
+def test_every_option_of_the_backends_with_its_variable(backend: str) -> None:
+    named = {(row[0].strip("`"), row[1].replace("`", "")) for row in rows(f"## The backend `{backend}`")}
     wanted = {
-        (field.name, f"{field.info.env}{' (wins)' if field.info.env_wins else ''}") for field in fields_of(Options)
+        (field.name, f"{field.info.env}{' (wins)' if field.info.env_wins else ''}")
+        for field in fields_of(importlib.import_module(f"corepilot_{backend}.plugin").Options)
     }
     assert named == wanted
 

@@ -13,7 +13,14 @@ from packaging.requirements import Requirement
 
 pytestmark = pytest.mark.timeout(600)  # pip downloads, and compiles what it installs
 
-NAMES = ("corepilot", "corepilot-consul", "corepilot-otlp", "corepilot-prometheus", "corepilot-statsd")
+NAMES = (
+    "corepilot",
+    "corepilot-consul",
+    "corepilot-etcd",
+    "corepilot-otlp",
+    "corepilot-prometheus",
+    "corepilot-statsd",
+)
 PACKAGES = {name: name.replace("-", "_") for name in NAMES}
 
 
@@ -45,7 +52,7 @@ def test_a_wheel_holds_its_package_and_nothing_else(built: Mapping[str, Path], n
 @pytest.mark.parametrize("name", NAMES)
 def test_every_module_of_the_checkout_is_in_the_wheel(built: Mapping[str, Path], name: str) -> None:
     root = Path(__file__).resolve().parents[2]
-    parents = {"corepilot": root, "corepilot-consul": root / "backends/consul"}
+    parents = {"corepilot": root, **{f"corepilot-{one.name}": one for one in root.glob("backends/*")}}
     parent = parents.get(name, root / "plugins" / name.removeprefix("corepilot-"))
     modules = {path.relative_to(parent).as_posix() for path in (parent / PACKAGES[name]).rglob("*.py")}
     assert modules <= files(built[name]).keys()
@@ -72,7 +79,7 @@ def test_the_extras_bring_the_plugins(built: Mapping[str, Path]) -> None:
             if requirement.marker and requirement.marker.evaluate({"extra": extra})
         }
 
-    for plugin in ("consul", "otlp", "prometheus", "statsd"):
+    for plugin in ("consul", "etcd", "otlp", "prometheus", "statsd"):
         assert brought(plugin) == {f"corepilot-{plugin}"}
     assert brought("containerpilot") == {"corepilot-consul", "corepilot-prometheus"}
 
@@ -82,7 +89,7 @@ def test_entry_points(built: Mapping[str, Path]) -> None:
     for name in NAMES:
         points.read_string(metadata(files(built[name]), "entry_points.txt"))
     assert {group: sorted(points[group]) for group in points.sections()} == {
-        "corepilot.backends": ["consul", "embedded"],
+        "corepilot.backends": ["consul", "embedded", "etcd"],
         "corepilot.checks": ["http"],
         "corepilot.sinks": ["jsonl", "otlp", "prometheus", "statsd"],
         "corepilot.sources": ["directory", "env", "file", "http", "https"],

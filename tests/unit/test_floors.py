@@ -231,7 +231,14 @@ def test_only_the_command_line_imports_the_supervisor() -> None:
 def test_plugins_use_the_contracts_only() -> None:
     allowed = re.compile("|".join(f"{re.escape(name)}(\\.|$)" for name in CONTRACTS))
     assert {package(module) for module in PLUGINS} >= {
-        *("corepilot_consul", "corepilot_notebook", "corepilot_otlp", "corepilot_prometheus", "corepilot_statsd")
+        *(
+            "corepilot_consul",
+            "corepilot_etcd",
+            "corepilot_notebook",
+            "corepilot_otlp",
+            "corepilot_prometheus",
+            "corepilot_statsd",
+        )
     }
     beyond = [
         f"{m} -> {name}"

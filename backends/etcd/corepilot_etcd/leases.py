@@ -1,0 +1,133 @@
+"""Leases: what the store drops by itself when nobody keeps it alive (etcd.io/docs/v3.4/learning/api, "Lease API").
+
+There is one lease for each TTL, which all registrations with that TTL share. It is kept alive for as long as one of
+them is there. A leader that takes over gives every lease its full TTL again, so a lease lives longer than its TTL now
+and then, never shorter.
+"""
+
+import os
+from math import ceil
+
+from corepilot.errors import BackendUnavailableError
+from corepilot_etcd.encoding import number, part
+from corepilot_etcd.refusals import LeaseGoneError, LeaseTakenError
+from corepilot_etcd.single import Single
+from corepilot_etcd.transport import Transport
+
+
+class Leases:
+    """The leases of a backend's registrations.
+
+    Args:
+        transport: The cluster.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._leases: dict[int, Single[int]] = {}
+        self._users: dict[int, set[str]] = {}
+        self._ours: dict[int, int] = {}
+
+    def lease_for(self, user: str, ttl_s: int) -> int:
+        """The lease of everybody with this TTL; granted if there is none.
+
+        Args:
+            user: For whom; until `leave`. Nobody has two: one for another TTL is left.
+            ttl_s: In seconds.
+
+        Raises:
+            BackendError: there may or may not be a lease; nobody has it.
+        """
+        for other in tuple(self._users):
+            if other != ttl_s:
+                self._leave(user, other)
+        self._users.setdefault(ttl_s, set()).add(user)
+        single = self._leases.setdefault(ttl_s, Single(lambda: grant(self._transport, ttl_s)[0]))
+        lease = single.get()
+        if self._leases.get(ttl_s) is single:  # else everybody has left meanwhile
+            self._ours[lease] = ttl_s
+        return lease
+
+    def leave(self, user: str) -> None:
+        """Somebody needs none any more. A lease that nobody needs expires."""
+        for ttl_s in tuple(self._users):
+            self._leave(user, ttl_s)
+
+    def is_ours(self, lease: int) -> bool:
+        """Whether it is one of these."""
+        return lease in self._ours
+
+    def kept(self) -> tuple[tuple[int, int], ...]:
+        """All leases that are to be kept alive, each with its TTL."""
+        return tuple((lease, ttl_s) for lease, ttl_s in self._ours.items())
+
+    def forget(self, lease: int) -> None:
+        """The store does not have it any more."""
+        ttl_s = self._ours.pop(lease, None)
+        if ttl_s is not None and ttl_s in self._leases:
+            self._leases[ttl_s].drop(lease)
+
+    def keep(self, lease: int) -> bool:
+        """Keep one alive; whether it was there. One that was not is forgotten.
+
+        Raises:
+            BackendError: it is not known.
+        """
+        if keep_alive(self._transport, lease):
+            return True
+        self.forget(lease)
+        return False
+
+    def _leave(self, user: str, ttl_s: int) -> None:
+        users = self._users.get(ttl_s, set())
+        users.discard(user)
+        if not users and self._users.pop(ttl_s, None) is not None:
+            single = self._leases.pop(ttl_s, None)
+            if single is not None and single.value is not None:
+                self._ours.pop(single.value, None)
+
+
+def grant(transport: Transport, ttl_s: float) -> tuple[int, float]:
+    """A new lease, and for how many seconds it is; that may be more than was asked for.
+
+    We choose its number: so a request whose answer was lost can be sent again.
+
+    Raises:
+        BackendError: there may or may not be one.
+    """
+    lease = int.from_bytes(os.urandom(8), "big") >> 1 or 1
+    message = {"ID": str(lease), "TTL": str(ceil(ttl_s))}
+    try:
+        answer = transport.call("/v3/lease/grant", message)
+        return lease, float(max(number(answer, "TTL"), 1))
+    except LeaseTakenError:
+        return lease, float(ceil(ttl_s))  # by ourselves: an answer was lost
+    except ValueError as error:
+        raise BackendUnavailableError(f"cannot read the answer of {transport.origin} to a lease: {error}") from None
+
+
+def keep_alive(transport: Transport, lease: int) -> float:
+    """Give a lease its TTL again; the seconds of it, 0 if it is gone.
+
+    A lease that is gone is answered like any other, without a TTL.
+
+    Raises:
+        BackendError: it is not known.
+    """
+    try:
+        answer = part(transport.call("/v3/lease/keepalive", {"ID": str(lease)}), "result")
+        return float(number(answer, "TTL"))
+    except ValueError as error:
+        raise BackendUnavailableError(f"cannot read the answer of {transport.origin} to a lease: {error}") from None
+
+
+def revoke(transport: Transport, lease: int) -> None:
+    """End a lease, and with it what is bound to it. Idempotent.
+
+    Raises:
+        BackendError: it may or may not be there.
+    """
+    try:
+        transport.call("/v3/lease/revoke", {"ID": str(lease)})
+    except LeaseGoneError:
+        return

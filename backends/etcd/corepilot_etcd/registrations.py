@@ -1,0 +1,210 @@
+"""What this process has registered: each instance a key under a lease, written only over what we know to be there.
+
+Every write is a transaction that compares the key's revision (etcd.io/docs/v3.4/learning/api, "Transaction"). So a
+request that we gave up, and that a server which was paused carries out later, changes nothing any more; a report that
+repeats the last one is a question and no write; and a key that somebody else has written meanwhile is noticed.
+"""
+
+from collections.abc import Callable
+from time import monotonic
+
+from corepilot.errors import BackendUnavailableError, UnknownInstanceError
+from corepilot.model.service import Registration, Status
+from corepilot_etcd.encoding import Found, found_in, number, part, parts, text_of
+from corepilot_etcd.leases import Leases
+from corepilot_etcd.record import instance_key, record_of
+from corepilot_etcd.refusals import LeaseGoneError
+from corepilot_etcd.transport import Transport
+
+_TRIES = 5
+
+
+class _Record:
+    """One instance of ours.
+
+    Attributes:
+        key: Its key.
+        registration: What was asked for.
+        status: What the key is to say.
+        output: What the check said when the status changed.
+        expires_at: When it turns critical unless it is reported on, on the monotonic clock.
+        lease: The lease it was written with last; 0 before that.
+        revision: The key's, as far as we know; 0: there is none.
+        written: What the key holds, as far as we know.
+        leaving: Whether it is being deregistered.
+        rival: The revision of somebody else's record in its place; 0 for none.
+    """
+
+    __slots__ = (
+        "expires_at", "key", "lease", "leaving", "output", "registration", "revision", "rival", "status", "written"
+    )  # fmt: skip
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.registration: Registration
+        self.status: Status = "critical"
+        self.output = ""
+        self.expires_at = 0.0
+        self.lease = self.revision = self.rival = 0
+        self.written = b""
+        self.leaving = False
+
+
+class Registrations:
+    """The instances of a backend.
+
+    Args:
+        transport: The cluster.
+        leases: Where each gets its lease.
+        prefix: Where the keys are.
+        warn: Takes what the operator has to know.
+    """
+
+    def __init__(self, transport: Transport, leases: Leases, prefix: str, warn: Callable[[str], None]) -> None:
+        self._transport, self._leases, self._prefix, self._warn = transport, leases, prefix, warn
+        self._records: dict[str, _Record] = {}
+
+    def register(self, registration: Registration, status: Status, output: str) -> None:
+        """See `Backend.register`."""
+        key = instance_key(self._prefix, registration)
+        record = self._records.get(registration.id)
+        if record is None or record.key != key:
+            if record is not None:
+                self.deregister(registration.id)
+            record = self._records[registration.id] = _Record(key)
+        record.registration, record.status, record.output = registration, status, output
+        record.expires_at = monotonic() + registration.ttl_s
+        record.leaving, record.rival = False, 0
+        for _ in range(2):
+            record.lease = self._leases.lease_for(registration.id, registration.ttl_s)
+            record.written = b""
+            try:
+                self._write(record, register=True)
+            except LeaseGoneError:
+                self._leases.forget(record.lease)
+            else:
+                return
+        raise BackendUnavailableError(
+            f"cannot register {registration.id} at {self._transport.origin}: its lease is gone"
+        )
+
+    def report(self, instance_id: str, status: Status, output: str, valid_for_s: float) -> None:
+        """See `Backend.report`."""
+        record = self._known(instance_id)
+        if record.status != status:
+            record.status, record.output = status, output
+        record.expires_at = monotonic() + valid_for_s
+        try:
+            self._write(record, register=False)
+        except LeaseGoneError:
+            self._leases.forget(record.lease)
+            raise self._unknown(instance_id) from None
+
+    def deregister(self, instance_id: str) -> None:
+        """See `Backend.deregister`. What somebody else has written in its place stays."""
+        record = self._records.get(instance_id)
+        if record is None:
+            return
+        record.leaving = True
+        for _ in range(_TRIES):
+            found = self._if_unchanged(record, [{"request_delete_range": {"key": text_of(record.key)}}])[1]
+            if found is None or not self._is_ours(record, found):
+                if self._records.get(instance_id) is record:
+                    del self._records[instance_id]
+                    self._leases.leave(instance_id)
+                return
+            record.revision = found.modified
+        raise self._restless(record)
+
+    def lapse(self) -> float | None:
+        """Turn critical what nobody has reported on in time.
+
+        Returns:
+            When the next one will lapse, on the monotonic clock; None if none can.
+
+        Raises:
+            BackendError: some may be left.
+        """
+        for record in tuple(self._records.values()):
+            if _can_lapse(record) and record.expires_at <= monotonic():
+                record.status, record.output = "critical", "nobody has reported in time"
+                try:
+                    self._write(record, register=False)
+                except (UnknownInstanceError, LeaseGoneError):
+                    continue  # the next report finds it out as well
+        return min((one.expires_at for one in self._records.values() if _can_lapse(one)), default=None)
+
+    def _known(self, instance_id: str) -> _Record:
+        record = self._records.get(instance_id)
+        if record is None or record.leaving:
+            raise self._unknown(instance_id)
+        return record
+
+    def _write(self, record: _Record, *, register: bool) -> None:
+        """Make the key hold what it is to hold, or find that it does."""
+        for _ in range(_TRIES):
+            value = record_of(record.registration, record.status, record.output)
+            put = {"key": text_of(record.key), "value": text_of(value), "lease": str(record.lease)}
+            same = value == record.written and record.revision
+            revision, found = self._if_unchanged(record, [] if same else [{"request_put": put}])
+            if revision:
+                record.revision, record.written = (record.revision if same else revision), value
+                record.rival = 0
+                return
+            record.written = b""
+            if found is None:
+                record.revision = 0
+                if not register:
+                    raise self._unknown(record.registration.id)
+            elif register or self._is_ours(record, found):
+                record.revision = found.modified
+            else:
+                self._meet(record, found)
+                return
+        raise self._restless(record)
+
+    def _if_unchanged(self, record: _Record, operations: list[dict[str, object]]) -> tuple[int, Found | None]:
+        """Do something with the key if it has the revision that we know.
+
+        Returns:
+            The store's revision and None if it was done; else 0 and what the key holds, None for nothing.
+        """
+        key = text_of(record.key)
+        compare = {"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": str(record.revision)}
+        failure = [{"request_range": {"key": key}}]
+        answer = self._transport.call("/v3/kv/txn", {"compare": [compare], "success": operations, "failure": failure})
+        try:
+            if answer.get("succeeded"):
+                return number(part(answer, "header"), "revision"), None
+            for response in parts(answer, "responses"):
+                for message in parts(part(response, "response_range"), "kvs"):
+                    return 0, found_in(message)
+        except ValueError as error:
+            raise BackendUnavailableError(
+                f"cannot read the answer of {self._transport.origin}: {error}; check that an etcd listens there"
+            ) from None
+        return 0, None
+
+    def _is_ours(self, record: _Record, found: Found) -> bool:
+        return found.lease != 0 and (found.lease == record.lease or self._leases.is_ours(found.lease))
+
+    def _meet(self, record: _Record, found: Found) -> None:
+        """Somebody else has registered under our id. Two that take it from each other for ever help nobody."""
+        if not record.rival:
+            record.rival = found.modified
+            self._warn(
+                f"{record.registration.id} has been registered at {self._transport.origin} by another process as well, "
+                "and its address counts; give one of the two another id with the job's key `instance`"
+            )
+
+    def _unknown(self, instance_id: str) -> UnknownInstanceError:
+        return UnknownInstanceError(f"cannot report on {instance_id}: {self._transport.origin} does not hold it")
+
+    def _restless(self, record: _Record) -> BackendUnavailableError:
+        return BackendUnavailableError(
+            f"cannot write {record.key.decode()} at {self._transport.origin}: others keep writing it"
+        )
+
+
+def _can_lapse(record: _Record) -> bool:
+    return record.status != "critical" and not record.leaving and record.revision != 0
