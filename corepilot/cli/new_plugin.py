@@ -30,7 +30,7 @@ _USES = {
     "backend": '```json5 fragment\ndiscovery: {backend: "@NAME@", path: "/run/@NAME@.json"},\n```',
     "sink": '```json5 fragment\ntelemetry: {sinks: [{sink: "@NAME@", address: "127.0.0.1:9125"}]},\n```',
     "source": "```sh\ncorepilot run -c @NAME@:///etc/corepilot.json5\n```",
-    "check": '```json5 fragment\nhealth: {check: "@NAME@", path: "/run/length", interval: 5, ttl: 15},\n```',
+    "check": '```json5 fragment\nhealth: {check: "@NAME@", options: {path: "/run/length"}, interval: 5, ttl: 15},\n```',
     "observer": '```json5 fragment\nobservers: [{observer: "@NAME@", path: "/var/log/@NAME@.log"}],\n```',
     "command": "```sh\ncorepilot @NAME@ Ada\n```",
 }
@@ -40,13 +40,15 @@ def new_plugin(kind: str, name: str, directory: str | None) -> int:
     """Write the plugin into `DIRECTORY/corepilot-NAME`; returns 0.
 
     Raises:
-        UsageError: there is no such kind, or the name cannot be one.
+        UsageError: there is no such kind, or the name cannot be one, or nobody would ever get the plugin by it.
         ConfigError: the directory is there already, or cannot be written.
     """
     if kind not in KINDS:
-        raise UsageError(f"cannot write a {kind!r}: it is one of {', '.join(KINDS)}{suggest(kind, KINDS)}")
+        raise UsageError(f"cannot write {kind!r}: the kind is one of {', '.join(KINDS)}{suggest(kind, KINDS)}")
     if not _NAME.fullmatch(name) or len(name) > _NAME_MAX:
-        raise UsageError(f"cannot call a {kind} {name!r}: a name is of lower-case letters, digits and single hyphens")
+        raise UsageError(f"cannot call {kind} {name!r} so: a name is of lower-case letters, digits and single hyphens")
+    if name in _own_names(kind):
+        raise UsageError(f"cannot call {kind} {name!r} so: corepilot has one of that name, which wins; choose another")
     target = os.path.join(directory or ".", f"corepilot-{name}")
     texts = files_of(kind, name)
     try:
@@ -71,6 +73,15 @@ def new_plugin(kind: str, name: str, directory: str | None) -> int:
         "  .venv/bin/python -m pytest\n"
     )
     return 0
+
+
+def _own_names(kind: str) -> set[str]:
+    """Names that corepilot's own plugins and commands have, which win."""
+    from corepilot.cli.table import COMMANDS
+    from corepilot.plugin.installed import scan
+
+    built_in = {one.name for one in scan(KINDS[kind].group) if one.built_in}
+    return built_in | set(COMMANDS) if kind == "command" else built_in
 
 
 def files_of(kind: str, name: str) -> dict[str, str]:

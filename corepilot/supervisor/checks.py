@@ -10,6 +10,7 @@ from corepilot.jobs.supervision import Answer, Asking
 from corepilot.model.configuration import Configuration
 from corepilot.model.job import Check, Job
 from corepilot.model.plugin import PluginReference
+from corepilot.output.repeat import Repeat
 
 if TYPE_CHECKING:
     from corepilot.checks.check import Check as Asked
@@ -31,6 +32,7 @@ class Checks:
 
     def __init__(self, log: Callable[[str, str], None], environment: Callable[[], Mapping[str, str]]) -> None:
         self._log, self._environment = log, environment
+        self._repeats = Repeat(log)
         self._loaded: PreparedChecks = {}
         self._oversight: Oversight | None = None
         self._made: dict[tuple[Job, Check], tuple[Asked, Boundary]] = {}
@@ -74,15 +76,27 @@ class Checks:
             gevent.spawn(self._end, check, boundary)
 
     def ask(self, job: Job, check: Check, answered: Callable[[Answer], None]) -> Asking:
-        """Ask a check once. `answered` is called later, unless the question is taken back."""
+        """Ask a check once. `answered` is called later, unless the question is taken back.
+
+        Why a job is not healthy is logged now and then: unlike a command, a plugin prints nothing that would say it.
+        """
         from corepilot.checks.asking import Asking as Question
         from corepilot.checks.asking import Refusal
+
+        cause = f"{job.checks.index(check)} of {job.name}"
+
+        def told(answer: Answer) -> None:
+            if answer.passed:
+                self._repeats.recovered(cause, f"check.{job.name}: healthy again")
+            else:
+                self._repeats.failed(cause, f"check.{job.name}: not healthy: {answer.text}")
+            answered(answer)
 
         try:
             asked, boundary = self._instance(job, check)
         except CorepilotError as error:
-            return Refusal(str(error), answered)
-        return Question(asked, boundary, check.timeout_s, answered)
+            return Refusal(str(error), told)
+        return Question(asked, boundary, check.timeout_s, told)
 
     def close(self) -> None:
         """Close everything."""

@@ -26,6 +26,9 @@ HEAVY = """
 import gevent, time
 from corepilot.checks.check import Check, CheckFailed
 class Asker(Check):
+    def __init__(self, options, context):
+        super().__init__(options, context)
+        if options.word == "never": raise OSError("made of nothing")
     def ask(self, deadline_s):
         word = self.options.word
         if word == "hang": gevent.sleep(1000)
@@ -138,7 +141,8 @@ def asker(tmp_path: Path) -> Callable[[str], Corepilot]:
     ("word", "health", "told"),
     [
         ("fine", "healthy", ""),
-        ("no", "unhealthy", ""),
+        ("no", "unhealthy", "check.app: not healthy: not today"),
+        ("never", "unhealthy", "check.app: not healthy: check 'asker' (corepilot-asker 2): __init__ raised OSError"),
         ("hang", "unhealthy", "timeout after 0.5 s"),
         ("bug", "unhealthy", "check 'asker' (corepilot-asker 2): ask raised KeyError: 'ask'"),
         ("number", "unhealthy", "check 'asker' (corepilot-asker 2): ask must return a text, and returned 3"),
@@ -153,6 +157,7 @@ def test_a_check_of_others(asker: Callable[[str], Corepilot], word: str, health:
         corepilot.configure(config('check: "asker", options: {word: "fine"}'))
         assert corepilot.client("reload").returncode == 0
         eventually(lambda: health_of(corepilot) == "healthy", 20)
+        assert health == "healthy" or word == "hang" or "check.app: healthy again" in corepilot.output
         assert corepilot.stop() == 0
 
 

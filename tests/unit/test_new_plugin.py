@@ -53,4 +53,7 @@ def test_names_and_kinds_that_cannot_be(tmp_path: Path) -> None:
             new_plugin("sink", name, str(tmp_path))
     with pytest.raises(UsageError, match="did you mean 'sink'"):
         new_plugin("sinc", "a", str(tmp_path))
+    for kind, taken in (("sink", "jsonl"), ("source", "file"), ("command", "status"), ("backend", "embedded")):
+        with pytest.raises(UsageError, match="corepilot has one of that name, which wins"):
+            new_plugin(kind, taken, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
