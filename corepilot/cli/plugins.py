@@ -61,16 +61,20 @@ def verify_plugins(arguments: VerifyArguments) -> int:
     except PluginError as error:
         sys.stderr.write(f"{escaped(str(error))}\n")
         return 1
-    results = []
+    results: list[dict[str, Any]] = []
     for plugin in chosen:
         unused = note(plugin, plugins)
-        results.append((plugin, ([unused] if unused else []) + verify(plugin)))
+        results.append({**plain(plugin), "problems": ([unused] if unused else []) + verify(plugin)})
+    for alike in [] if arguments.names else look_alikes():
+        facts = alike._asdict()
+        why = facts.pop("why")
+        results.append({**facts, "kind": "", "problems": [why]})
     if arguments.output == "json":
-        write_json([{**plain(plugin), "problems": problems} for plugin, problems in results])
+        write_json(results)
     else:
-        rows = [(plugin.name, plugin.kind, "; ".join(problems) or "ok") for plugin, problems in results]
+        rows = [(one["name"], one["kind"] or "-", "; ".join(one["problems"]) or "ok") for one in results]
         write_table(("NAME", "KIND", "RESULT"), rows)
-    return 1 if any(problems for _, problems in results) else 0
+    return 1 if any(one["problems"] for one in results) else 0
 
 
 def _named(names: Iterable[str], plugins: Sequence[InstalledPlugin]) -> list[InstalledPlugin]:

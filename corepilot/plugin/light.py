@@ -173,7 +173,8 @@ def _imported(module: str, attribute: str, where: str, distribution: str) -> Any
     except ModuleNotFoundError as error:
         if error.name and (error.name == module or module.startswith(f"{error.name}.")):
             repair = f"{sys.executable} -m pip install --force-reinstall {distribution or module.partition('.')[0]}"
-            raise PluginError(f"{where}: its module {module} is not there; install it again with: {repair}") from error
+            gone = f"its module {module}, which its entry point names, is not there"
+            raise PluginError(f"{where}: {gone}; install it again with: {repair}") from error
         raise PluginError(f"{where}: it needs {error.name}, which is not installed") from error
     except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
         raise PluginError(f"{where}: importing {module} failed: {cause(error, module)}") from error
@@ -212,15 +213,13 @@ def _judge_hooks(found: Any, kind: str, where: str) -> None:
 
 def _declared(found: Any, where: str) -> LightModule:
     api = getattr(found, "API", None)
+    if not isinstance(api, str):
+        wrong = "is missing" if api is None else f"is a text, and not {api!r:.80}"
+        raise PluginError(f'{where}: API {wrong}: it says which plugin interface it was made for, as in API = "1.0"')
     if not _goes_with(api):
-        made_for = (
-            f'does not say which version it is made for (API = "{API_VERSION}" is missing)'
-            if api is None
-            else f"is made for version {api!r}"
-        )
         raise PluginError(
-            f"{where}: it {made_for}, and this corepilot has version {API_VERSION} of the plugin interface; "
-            "install versions of the two that go together"
+            f"{where}: it is made for version {api!r}, and this corepilot has version {API_VERSION} of the plugin "
+            "interface; install versions of the two that go together"
         )
     capabilities: Any = getattr(found, "CAPABILITIES", frozenset())
     if not isinstance(capabilities, frozenset) or not all(isinstance(one, str) for one in capabilities):
@@ -231,13 +230,11 @@ def _declared(found: Any, where: str) -> LightModule:
             tuple(fields_of(options))
         except (TypeError, NameError) as error:
             raise PluginError(f"{where}: {error}") from error
-    return LightModule(found, options, capabilities, str(api))
+    return LightModule(found, options, capabilities, api)
 
 
-def _goes_with(api: object) -> bool:
+def _goes_with(api: str) -> bool:
     """Whether a plugin made for this version works with ours: the same MAJOR, and no later MINOR."""
-    if not isinstance(api, str):
-        return False
     major, dot, minor = api.partition(".")
     ours_major, _, ours_minor = API_VERSION.partition(".")
     return bool(dot) and minor.isdecimal() and major == ours_major and int(minor) <= int(ours_minor)

@@ -147,7 +147,8 @@ def fields_of(kind: Any, prefix: str = "", defaults: Any = None) -> Iterator[Opt
         defaults: For nested ones: the instance that is the default of the whole object.
 
     Raises:
-        TypeError: `kind` is no frozen dataclass, or a field has a type that cannot be configured. Names the field.
+        TypeError: `kind` is no frozen dataclass, or a field has a type that cannot be configured, or a default of
+            another type: no configuration would be told of it. Names the field.
     """
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         raise TypeError(f"{_name(kind)} must be a dataclass")
@@ -166,6 +167,8 @@ def fields_of(kind: Any, prefix: str = "", defaults: Any = None) -> Iterator[Opt
         if not text:
             raise TypeError(f"{_name(kind)}.{field.name} has a type that no configuration can give: {field.type}")
         required = default is dataclasses.MISSING
+        if not required and not _fits(default, hints[field.name]):
+            raise TypeError(f"{_name(kind)}.{field.name} is {text}, and its default is {default!r:.80}")
         yield OptionField(name, text, required, None if required else default, info_of(field))
 
 
@@ -198,6 +201,20 @@ def _type_text(hint: Any, unit: str) -> str:
     if hint is float and unit == "s":
         return "duration"
     return _SCALARS.get(hint, "") if isinstance(hint, type) else ""
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a default is of the type of its field."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in parts
+    if origin is tuple:
+        return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+    if origin in (Union, types.UnionType):
+        return any(value is None if part is type(None) else _fits(value, part) for part in parts)
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
 
 
 def _name(kind: Any) -> str:

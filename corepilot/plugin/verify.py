@@ -161,7 +161,7 @@ def _cpu_limit() -> Iterator[None]:
 
 def _problems_of_file(file: str) -> list[str]:
     if not file:
-        return ["its module is not there; install it again"]
+        return []  # loading it says so
     mode = os.stat(file).st_mode
     return [f"{file} can be changed by every user of this machine; chmod o-w it"] if mode & 0o002 else []
 

@@ -293,6 +293,9 @@ def test_a_group_that_looks_like_ours_is_listed_with_the_right_name(site: Path) 
         "the group 'corepilot.backend', which is none of corepilot's; did you mean 'corepilot.backends'?"
         in one["state"]
     )
+    status, out, _ = run(site, "verify_plugins(VerifyArguments())")
+    assert status == 1
+    assert "did you mean 'corepilot.backends'?" in next(line for line in out.splitlines() if line.startswith("almost"))
     status, _, err = run(site, "show_plugin(InfoArguments('almost'))")
     assert status == 1
     assert "did you mean 'corepilot.backends'?" in err

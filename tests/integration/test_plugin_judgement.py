@@ -35,7 +35,7 @@ CASES = {
         "", "changed the number of threads",
     ),
     "heavy light module": ("import h11\n" + HEAD + HOOK, "", "its light module, imports h11"),
-    "no API": ((HEAD + HOOK).replace("API = '1.0'", ""), "", "does not say which version it is made for"),
+    "no API": ((HEAD + HOOK).replace("API = '1.0'", ""), "", "API is missing"),
     "missing dependency": ("import nothing_like_it\n" + HEAD + HOOK, "", "it needs nothing_like_it"),
     "exception at import": ("1 / 0\n" + HEAD + HOOK, "", "ZeroDivisionError"),
     "loop at import": ("while True: pass\n" + HEAD + HOOK, "", "importing observer 'note'"),

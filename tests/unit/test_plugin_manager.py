@@ -124,7 +124,7 @@ def test_missing(write: Write) -> None:
     inner = PluginReference("note", f"{config.module}x.plugin", "", "corepilot-note", "1.2")
     for one in (gone, inner):
         assert refusal(one) == (
-            f"its module {one.module} is not there; install it again with: "
+            f"its module {one.module}, which its entry point names, is not there; install it again with: "
             f"{sys.executable} -m pip install --force-reinstall corepilot-note"
         )
 
@@ -142,13 +142,14 @@ def test_broken(write: Write) -> None:
 
 
 def test_another_version_of_the_interface(write: Write) -> None:
-    text = refusal(write("API = 99"))
-    assert "made for version 99" in text
+    text = refusal(write("API = '99.0'"))
+    assert "made for version '99.0'" in text
     assert f"has version {hookspec.API_VERSION} of the plugin interface" in text
     major, minor = hookspec.API_VERSION.split(".")
     for other in (f"{int(major) + 1}.{minor}", f"{major}.{int(minor) + 1}", major, "", "x.y"):
         assert f"made for version {other!r}" in refusal(write(f"API = {other!r}"))
-    assert "does not say which" in refusal(write("del API"))
+    assert "API is missing: it says which plugin interface it was made for" in refusal(write("del API"))
+    assert "API is a text, and not 1.0: " in refusal(write("API = 1.0"))
 
 
 def test_no_hook(write: Write) -> None:

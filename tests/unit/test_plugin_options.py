@@ -1,6 +1,6 @@
 """Options: built from plain data, described for reference pages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from typing import Any, Literal
 
 import pytest
@@ -84,6 +84,31 @@ def test_a_class_that_is_no_frozen_dataclass_is_refused() -> None:
         list(fields_of(Plain))
     with pytest.raises(TypeError, match="must be frozen"):
         list(fields_of(Thawed))
+
+
+@pytest.mark.parametrize(
+    ("hint", "default", "said"),
+    [
+        (str, None, "is text, and its default is None"),
+        (float, "10", "is number, and its default is '10'"),
+        (int, 1.5, "is integer, and its default is 1.5"),
+        (int, True, "is integer, and its default is True"),
+        (int | None, "", "is integer, or null, and its default is ''"),
+        (Literal["a", "b"], "c", "is one of a, b, and its default is 'c'"),
+        (tuple[str, ...], "a", "is list of text, and its default is 'a'"),
+        (tuple[str, ...], (1,), r"is list of text, and its default is \(1,\)"),
+        (float, 10, ""),
+        (int | None, None, ""),
+        (tuple[str, ...], ("a",), ""),
+    ],
+)
+def test_a_default_is_of_the_type_of_its_field(hint: Any, default: object, said: str) -> None:
+    kind = make_dataclass("Options", [("x", hint, option(help="x", default=default))], frozen=True)
+    if not said:
+        assert [one.default for one in fields_of(kind)] == [default]
+        return
+    with pytest.raises(TypeError, match=f"Options.x {said}"):
+        list(fields_of(kind))
 
 
 def test_a_type_that_no_configuration_can_give_is_refused_by_name() -> None:
