@@ -88,7 +88,8 @@ class Source(Protocol):
 
         Called once in a process, and for each location that names this source. Reads only: it may be called at any time
         by `corepilot check` and `plan`, too. It must not change the process (signals, umask, working directory,
-        environment) or leave threads or children behind. The process ends soon afterwards; nothing is closed.
+        environment) or leave threads or children behind: its text is refused then. The process ends soon afterwards;
+        nothing is closed.
 
         Args:
             location: What the user gave, never empty, with the scheme that names the source. What follows the scheme

@@ -57,6 +57,17 @@ def check(file: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_row_belongs_to_a_table(page: Path) -> None:
+    """A blank line ends a table: the rows below it would be shown as text."""
+    lines = _FENCE.sub("", page.read_text()).splitlines()
+    begins = [
+        number for number, line in enumerate(lines) if line.startswith("|") and not lines[number - 1].startswith("|")
+    ]
+    lost = [lines[number] for number in begins if not re.match(r"\| *:?-", lines[number + 1])]
+    assert lost == []
+
+
 def test_the_front_page_has_an_example() -> None:
     assert [info for _, info, _ in blocks(ROOT / "README.md")].count("json5") >= 1
 

@@ -216,6 +216,17 @@ def test_what_a_plugin_changes_in_the_process_is_put_back_and_told(hostile: Host
 
 
 @pytest.mark.slow
+def test_threads_that_a_plugin_leaves_are_named(hostile: Hostile) -> None:
+    deed = """def observe(self, fact):
+        import threading
+        threading.Thread(target=threading.Event().wait, daemon=True, name="left over").start()"""
+    with hostile(deed, kind="observer", hurried=True) as corepilot:
+        corepilot.until("the threads, by left over")
+        assert f"In use: observer {NAMED}" in corepilot.output
+        assert corepilot.stop() == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("deed", "told"),
     [

@@ -77,13 +77,41 @@ WHO = r"motd:x: error: cannot read configuration 'motd:x': source 'motd' \(motd-
         ("raise SystemExit(3)", r"\S+/motd_source\.py: SystemExit: 3 \("),
         ("return None", r"\S+/motd_source\.py: read must return a SourceText, or a sequence of them, and returned No"),
         ("return ['{}']", r"\S+/motd_source\.py: read must return a SourceText, or a sequence of them, and returned l"),
-        ("return SourceText(b'{}', 'x')", r"\S+/motd_source\.py: a SourceText has attributes of other types"),
+        ("return SourceText(b'{}', 'x')", r"\S+: the text of a SourceText must be a text, and is bytes"),
+        ("return SourceText('{}', 'x', 'x')", r"\S+: the path of a SourceText must be an absolute path or"),
+        ("return SourceText('{}', 'x', None, ['w'])", r"\S+: the warnings of a SourceText must be a tuple"),
         ("return SourceText('x' * 5000000, 'x')", r"\S+/motd_source\.py: 'x' is longer than 4194304 bytes"),
     ],
 )  # fmt: skip
 def test_what_a_source_does_wrong_is_told_with_its_name_and_file(site: Path, body: str, said: str) -> None:
     install(site, GOOD.format(body=body))
     assert re.match(WHO + said, check("motd:x"))
+
+
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("os.chdir('/')", "the working directory"),
+        ("os.umask(0o077)", "the umask"),
+        ("os.environ['X'] = '1'", r"the environment \(X\)"),
+        ("signal.signal(signal.SIGTERM, signal.SIG_IGN)", "the handler of SIGTERM"),
+        ("threading.Thread(target=time.sleep, args=(2,), daemon=True).start()", "the number of threads, from 1 to 2"),
+        ("subprocess.Popen(['sleep', '2'])", "the children of this process, by 1"),
+    ],
+)
+def test_a_source_leaves_the_process_alone(site: Path, deed: str, said: str) -> None:
+    """What it changed is named, and does not reach the location that is read next; what ends in time is nothing."""
+    imports = "import os, signal, subprocess, threading, time"
+    install(site, GOOD.format(body=f"{imports}; {deed}; return SourceText('{{ jobs: [] }}', 'motd:x')"))
+    (site / "other.json5").write_text("{")
+    told = cli("check", "-c", "motd:x", "-c", "other.json5", cwd=site).stdout
+    assert re.search(WHO + rf"\S+/motd_source\.py: read changed {said}\n    = tell its author", told), told
+    assert "no such file" not in told
+    short = "t = threading.Thread(target=time.sleep, args=(0.1,)); t.start()"
+    (site / "motd_source.py").write_text(
+        GOOD.format(body=f"{imports}; {short}; return SourceText('{{ jobs: [] }}', 'motd:x')")
+    )
+    assert "read changed" not in check("motd:x")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Reads a location with the source plugin that its scheme names, and says whose fault it is if that does not work."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from corepilot.config.loading.exchange import importing, reading
 from corepilot.errors import PluginError
+from corepilot.plugin.footprint import Footprint
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.installed import InstalledPlugin, find, scan
 from corepilot.plugin.light import cause, import_light
@@ -13,6 +15,7 @@ from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, Sour
 from corepilot.wording.nearest import nearest
 
 _KIND = KINDS["source"]
+_ENDING_S = 0.5  # threads and children that are about to end get so long
 
 
 class SourcePluginError(SourceError):
@@ -46,6 +49,7 @@ def read(scheme: str, location: str, context: SourceContext, reached: Callable[[
     except PluginError as error:
         raise SourcePluginError(f"{error}; tell its author") from error
     reached(reading(shown(location)))
+    before = Footprint.take()
     try:
         found: Any = source().read(location, context)
     except (SourceError, MemoryError):
@@ -53,6 +57,10 @@ def read(scheme: str, location: str, context: SourceContext, reached: Callable[[
     except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
         said = cause(error, plugin.module)
         raise SourcePluginError(f"{where}: {plugin.file}: {said}; tell its author") from error
+    finally:
+        changed = _changes(before)
+    if changed:
+        raise SourcePluginError(f"{where}: {plugin.file}: read changed {' and '.join(changed)}; tell its author")
     return _texts(found, f"{where}: {plugin.file}")
 
 
@@ -76,6 +84,16 @@ def _class(plugin: InstalledPlugin, where: str) -> Any:
     return Plugins().implementation(light, _KIND.name, plugin.name, where)
 
 
+def _changes(before: Footprint) -> list[str]:
+    """What `read` has changed of the process. Put back where it can be: other locations are read after this one."""
+    end = time.monotonic() + _ENDING_S
+    while (changed := before.changes_to(Footprint.take())) and time.monotonic() < end:
+        time.sleep(0.01)
+    if changed:
+        before.restore()
+    return changed
+
+
 def _texts(found: Any, where: str) -> list[SourceText]:
     """What a source returned, as a list, if it is what the contract says."""
     texts = [found] if isinstance(found, SourceText) else found
@@ -83,18 +101,21 @@ def _texts(found: Any, where: str) -> list[SourceText]:
         rule = f"read must return a SourceText, or a sequence of them, and returned {type(found).__name__}"
         raise SourcePluginError(f"{where}: {rule}; tell its author")
     for one in texts:
-        if not _well_made(one):
-            raise SourcePluginError(f"{where}: a SourceText has attributes of other types than it may; tell its author")
+        wrong = _misfit(one)
+        if wrong:
+            raise SourcePluginError(f"{where}: the {wrong}; tell its author")
         if len(one.text) > MAX_BYTES:
             raise SourcePluginError(f"{where}: {one.name!r} is longer than {MAX_BYTES} bytes; make it smaller")
     return list(texts)
 
 
-def _well_made(text: SourceText) -> bool:
-    """Whether the attributes have their types: they are sent through a pipe."""
-    return (
-        all(type(one) is str for one in (text.text, text.name, text.version))
-        and (text.path is None or type(text.path) is str)
-        and type(text.warnings) is tuple
-        and all(type(one) is str for one in text.warnings)
-    )
+def _misfit(text: SourceText) -> str:
+    """Which attribute is not what it may be: they are sent through a pipe, and the path is read again."""
+    for name in ("text", "name", "version"):
+        if type(getattr(text, name)) is not str:
+            return f"{name} of a SourceText must be a text, and is {type(getattr(text, name)).__name__}"
+    if text.path is not None and not (type(text.path) is str and text.path.startswith("/")):
+        return f"path of a SourceText must be an absolute path or None, and is {text.path!r:.80}"
+    if type(text.warnings) is not tuple or not all(type(one) is str for one in text.warnings):
+        return f"warnings of a SourceText must be a tuple of texts, and are {text.warnings!r:.80}"
+    return ""
