@@ -9,6 +9,7 @@ import textwrap
 import types
 import typing
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def _entry(module: Any, name: str) -> str:
     if typing.get_origin(found) is not None:
         return f"### `{name}`\n\nAn alias: `{_alias(found)}`.\n"
     if inspect.isclass(found):
-        return "\n".join([f"### `{_class_line(found)}`\n\n{_text(found)}\n", *_members(found)])
+        return "\n".join([f"### `{_class_line(found)}`\n\n{_text(found)}\n", *_attributes(found), *_members(found)])
     if callable(found):
         return f"### `{name}{_signature(found)}`\n\n{_text(found)}\n"
     return f"### `{name}`\n\n{_constant(module, name, found)}\n"
@@ -99,6 +100,17 @@ def _class_line(kind: type[Any]) -> str:
     bases = [base.__name__ for base in kind.__bases__ if base.__module__.startswith("corepilot") or base is Exception]
     shown = [base for base in bases if base not in {"Value", "Conduct", "Suite"}]
     return f"class {kind.__name__}({', '.join(shown)})" if shown else f"class {kind.__name__}"
+
+
+def _attributes(kind: type[Any]) -> Iterator[str]:
+    """Attributes that have a text of their own below them: those that a subclass sets."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(tree, ast.ClassDef)  # noqa: S101  - what `inspect` found
+    for one, below in pairwise(tree.body):
+        if not isinstance(one, ast.AnnAssign) or not isinstance(below, ast.Expr):
+            continue
+        if isinstance(below.value, ast.Constant) and isinstance(below.value.value, str):
+            yield f"- `{ast.unparse(one)}`: {' '.join(below.value.value.split())}\n"
 
 
 def _members(kind: type[Any]) -> Iterator[str]:

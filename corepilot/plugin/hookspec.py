@@ -152,7 +152,8 @@ def corepilot_register_command() -> Callable[[Sequence[str]], int]:  # type: ign
     """Return the command: a function that takes the words after its name and returns the exit status, 0 to 255.
 
     Where: in a process of its own, started by a person; corepilot's own commands win over a plugin of the same name.
-    The first line of the light module's docstring is the line of help.
+    `corepilot plugins info` shows the first line of the light module's docstring; `corepilot --help` imports nothing,
+    and shows the distribution.
 
     Afterwards: the function is called once. It writes to the standard streams, and may block. A `CorepilotError` that
     it raises becomes one line on stderr and the status 1; any other exception is a bug, with its traceback.

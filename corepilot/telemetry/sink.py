@@ -107,7 +107,7 @@ class Sink(ABC):
             OSError: it cannot be sent; the next call sends what holds then. Logged now and then, and counted;
                 the sink is never switched off for it.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has an interval_s, and no flush")
 
     def observe(self, fact: Fact) -> None:  # noqa: B027  - most sinks look at metrics only
         """Take one fact, as an observer does: only called where the class overrides it. See `corepilot.observers`."""

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 
 from corepilot.errors import CorepilotError
 from corepilot.testing.alarm import overdue_after
-from corepilot.testing.process_state import ProcessState, descriptors, require, settles, threads
+from corepilot.testing.process_state import ProcessState, descriptors, outside_contract, require, settles, threads
 
 __all__ = ["CommandSuite"]
 
@@ -106,9 +106,7 @@ class CommandSuite:
                 require("\n" not in str(error), f"a CorepilotError must be one line, but is {error}")
                 return 1, out.getvalue(), str(error)
             except (Exception, SystemExit) as error:
-                raise AssertionError(
-                    f"errors must be those of the contract: a command may raise CorepilotError, and raised {error!r}"
-                ) from error
+                raise outside_contract("a command", "CorepilotError", error) from error
         good = isinstance(status, int) and not isinstance(status, bool) and 0 <= status <= 255
         require(good, f"a command must return its exit status, 0 to 255, but returned {status!r}")
         return int(status), out.getvalue(), complaints.getvalue()  # type: ignore[call-overload]

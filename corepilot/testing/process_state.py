@@ -11,6 +11,8 @@ from corepilot.plugin.footprint import Footprint
 GRACE_S = 2.0
 """Seconds in which what is about to end may end."""
 
+_SHOWN_MAX = 400
+
 _PATCHABLE = (
     ("socket", "socket"), ("socket", "create_connection"), ("socket", "getaddrinfo"), ("ssl", "SSLContext"),
     ("time", "sleep"), ("select", "select"), ("select", "poll"), ("threading", "Thread"), ("threading", "Lock"),
@@ -23,6 +25,16 @@ def require(condition: object, rule: str) -> None:
     """Fail the test with the rule that was broken."""
     if not condition:
         raise AssertionError(rule)
+
+
+def outside_contract(what: str, allowed: str, error: BaseException) -> AssertionError:
+    """The failure of a call that raised what its contract does not allow.
+
+    The error is cut, and is not shown by its repr: that of a UnicodeError has the whole text in it, up to megabytes.
+    """
+    raised = f"{type(error).__name__}: {error}"
+    raised = raised if len(raised) <= _SHOWN_MAX else f"{raised[:_SHOWN_MAX]} …"
+    return AssertionError(f"errors must be those of the contract: {what} may raise {allowed}, and raised {raised}")
 
 
 def settles(question: Callable[[], Any], wait: Callable[[float], object] = time.sleep) -> Any:

@@ -78,11 +78,16 @@ class RunningCorepilot:
         """Wait until a text is in the output, or until a question is answered with something true.
 
         Raises:
-            AssertionError: that did not happen in time; shows the output.
+            AssertionError: that did not happen in time, or corepilot has ended without that text; shows the output.
         """
         what = f"{condition!r} in its output" if isinstance(condition, str) else "what was waited for"
         deadline = time.monotonic() + deadline_s
-        while not (condition in self.output if isinstance(condition, str) else condition()):
+        while True:
+            ended = self.process.poll()  # before the look: what it wrote at last is there
+            if condition in self.output if isinstance(condition, str) else condition():
+                return
+            if ended is not None and isinstance(condition, str):
+                raise AssertionError(f"corepilot must come to {what}, and {self._ended(ended)}")
             if time.monotonic() > deadline:
                 raise AssertionError(
                     f"corepilot must come to {what} within {deadline_s:g} s; its output:\n{self.output}"
@@ -103,8 +108,12 @@ class RunningCorepilot:
         )
 
     def until_ready(self) -> Self:
-        """Wait until it answers."""
-        self.until(lambda: self.client("ping").returncode == 0)
+        """Wait until it answers.
+
+        Raises:
+            AssertionError: it has ended, for example because its configuration was refused; shows the output.
+        """
+        self.until(self._answers)
         return self
 
     def status(self) -> dict[str, Any]:
@@ -135,6 +144,15 @@ class RunningCorepilot:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             raise AssertionError(f"corepilot must end within {deadline_s:g} s of SIGTERM:\n{self.output}") from None
+
+    def _answers(self) -> bool:
+        ended = self.process.poll()
+        if ended is not None:
+            raise AssertionError(f"corepilot must answer, and {self._ended(ended)}")
+        return self.client("ping").returncode == 0
+
+    def _ended(self, status: int) -> str:
+        return f"has ended with status {status}; its output:\n{self.output}"
 
     def close(self) -> None:
         """Stop it, and forget its output. Idempotent."""

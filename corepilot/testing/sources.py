@@ -26,7 +26,15 @@ from typing import Any
 
 from corepilot.sources.source import MAX_BYTES, Source, SourceContext, SourceError, SourceText
 from corepilot.testing.alarm import overdue_after
-from corepilot.testing.process_state import ProcessState, data_bytes, descriptors, require, settles, threads
+from corepilot.testing.process_state import (
+    ProcessState,
+    data_bytes,
+    descriptors,
+    outside_contract,
+    require,
+    settles,
+    threads,
+)
 
 __all__ = ["SourceHangSuite", "SourceSuite"]
 
@@ -77,9 +85,7 @@ class SourceSuite:
             except SourceError:
                 raise
             except Exception as error:
-                raise AssertionError(
-                    f"errors must be those of the contract: read may raise SourceError, and raised {error!r}"
-                ) from error
+                raise outside_contract("read", "SourceError", error) from error
         return found
 
     def refused(self, location: str, rule: str, deadline_s: float = 0.0) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import gevent
 
+from corepilot.testing.process_state import outside_contract
 from corepilot.testing.watchdog import HubBlockedError, Watchdog
 
 Allowed = Mapping[str, tuple[type[BaseException], ...]]
@@ -85,6 +86,4 @@ def _called(watchdog: Watchdog, allowed: Allowed, what: str, function: Any) -> A
         if isinstance(error, of_contract):
             raise
         names = " or ".join(one.__name__ for one in of_contract) or "nothing"
-        raise AssertionError(
-            f"errors must be those of the contract: {what} may raise {names}, and raised {error!r}"
-        ) from error
+        raise outside_contract(what, names, error) from error

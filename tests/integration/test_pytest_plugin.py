@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,29 @@ def test_what_does_not_happen_fails_with_the_output(corepilot: Start) -> None:
     running.until("hello")
     with pytest.raises(AssertionError, match="hello nobody"):
         running.until("good bye", 0.1)
+
+
+def test_one_that_has_ended_is_not_waited_for(corepilot: Start) -> None:
+    """A configuration with a mistake fails at once, and with the reason."""
+    began = time.monotonic()
+    refused = r'(?s)and has ended with status 1; its output:.*did you mean "name"'
+    with pytest.raises(AssertionError, match=refused):
+        corepilot("{jobs: [{nam: 1}]}").until("hello")
+    with pytest.raises(AssertionError, match=refused):
+        corepilot("{jobs: [{nam: 1}]}").until_ready()
+    assert time.monotonic() - began < 15
+
+
+def test_a_test_that_fails_shows_what_corepilot_wrote(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "def test_a(corepilot):\n    corepilot('{jobs: [{nam: 1}]}').process.wait(30)\n    assert False\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-I", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert 'did you mean "name"' in result.stdout
 
 
 def test_it_is_there_wherever_corepilot_is_installed(tmp_path: Path) -> None:

@@ -99,6 +99,11 @@ def returns_none(_words: Sequence[str]) -> None:
     return None
 
 
+def raises_much(_words: Sequence[str]) -> int:
+    ("x" * 100_000 + "\udcff").encode()
+    return 0
+
+
 def loops(_words: Sequence[str]) -> int:
     while True:
         pass
@@ -110,6 +115,11 @@ def loops(_words: Sequence[str]) -> int:
         (silent, "bad_words_are_refused", "with a reason on stderr"),
         (changes_words, "the_words_are_left_as_they_are", "must not change its words"),
         (exits, "the_status_says_that_it_went_well", "may raise CorepilotError, and raised SystemExit"),
+        (
+            raises_much,
+            "the_status_says_that_it_went_well",
+            r"and raised UnicodeEncodeError: .{,200}surrogates not allowed$",
+        ),
         (leaves, "the_process_is_left_alone", "the working directory"),
         (returns_none, "the_status_says_that_it_went_well", "must return its exit status"),
         (loops, "the_status_says_that_it_went_well", "a command must come to an end"),
