@@ -215,7 +215,8 @@ def _declared(found: Any, where: str) -> LightModule:
     api = getattr(found, "API", None)
     if not isinstance(api, str):
         wrong = "is missing" if api is None else f"is a text, and not {api!r:.80}"
-        raise PluginError(f'{where}: API {wrong}: it says which plugin interface it was made for, as in API = "1.0"')
+        says = f'it says which plugin interface it was made for, as in API = "{API_VERSION}"'
+        raise PluginError(f"{where}: API {wrong}: {says}")
     if not _goes_with(api):
         raise PluginError(
             f"{where}: it is made for version {api!r}, and this corepilot has version {API_VERSION} of the plugin "

@@ -9,13 +9,16 @@ import pytest
 
 from corepilot.checks.check import Check, CheckFailed
 from corepilot.errors import ConfigError
+from corepilot.model.configuration import Telemetry
 from corepilot.model.fact import Fact
 from corepilot.observers.observer import Observer
 from corepilot.plugin.hookspec import KINDS
+from corepilot.telemetry.sink import Sink, SinkContext
 from corepilot.testing import checks, observers
 from corepilot.testing.checks import CheckSuite
 from corepilot.testing.commands import CommandSuite
 from corepilot.testing.observers import ObserverSuite
+from corepilot.testing.sinks import metrics
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
@@ -135,3 +138,16 @@ def test_a_command_that_breaks_a_rule_is_caught(main: "object", test: str, rule:
 
     with pytest.raises(BaseException, match=rule):
         getattr(Mutant(), f"test_{test}")()
+
+
+def test_a_sink_that_forgets_flush_is_told_so() -> None:
+    """`flush` is not abstract: a sink that is only asked has none."""
+
+    class Silent(Sink):
+        address = "nowhere"
+
+        def close(self) -> None:
+            """Nothing."""
+
+    with pytest.raises(NotImplementedError, match="Silent has an interval_s, and no flush"):
+        Silent(None, SinkContext(metrics(), dict, lambda *_: None, Telemetry(0, ""), "1")).flush()
