@@ -136,8 +136,10 @@ def test_a_body_without_end_is_cut_off(*, announced: bool) -> None:
             connected.sendall(piece if announced else b"10000\r\n" + piece + b"\r\n")
             received += len(piece)
 
-    with ScriptedServer(talk) as server, pytest.raises(BackendUnavailableError, match="longer than 8388608 bytes"):
-        next(make(server).watch(Query("web")))
+    with ScriptedServer(talk) as server:
+        watch = make(server, max_answer_mib=8).watch(Query("web"))
+        with pytest.raises(BackendRefusedError, match="longer than 8388608 bytes; raise max_answer_mib"):
+            next(watch)
     assert received < 16 * 1024 * 1024
 
 
@@ -258,10 +260,10 @@ def take(agent: Agent, count: int) -> list[Snapshot]:
         return [next(watch) for _ in range(count)]
 
 
-def test_an_index_that_goes_back_is_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocking, "UNSURE_PAUSE_S", 0.01)
-    agent = Agent("7", "9", "3", "4")
-    take(agent, 5)
+def test_an_index_that_goes_back_is_reset() -> None:
+    agent = Agent("7", "9", "3", "4", "5")
+    # What came with the lower index is not believed: the present state is asked for.
+    assert [snapshot[0].port for snapshot in take(agent, 4)] == [1, 2, 4, 5]
     assert agent.asked == ["", "index=7&wait=1s", "index=9&wait=1s", "", "index=4&wait=1s"]
 
 
@@ -272,12 +274,87 @@ def test_without_a_usable_index_the_present_state_is_polled(monkeypatch: pytest.
     assert agent.asked == ["", "", "", "", "index=1&wait=1s", "index=1&wait=1s"]
 
 
+class Script:
+    """Answers each query of a watch with the next of these: header fields and a body."""
+
+    def __init__(self, *said: tuple[str, bytes]) -> None:
+        self.said = list(said)
+        self.asked: list[str] = []
+
+    def talk(self, connected: socket.socket) -> None:
+        while request := read_request(connected):
+            self.asked.append(request.decode().split(" ")[1].partition("?")[2].partition("&")[0])
+            fields, body = self.said[min(len(self.asked), len(self.said)) - 1]
+            connected.sendall(answer("200 OK", body, *fields.split("; ")))
+
+
+def body_of(*ports: int) -> bytes:
+    services = [{"ID": f"web-{port}", "Service": "web", "Address": "192.0.2.1", "Port": port} for port in ports]
+    return json.dumps([{"Node": {"Node": "n"}, "Service": one, "Checks": []} for one in services]).encode()
+
+
+def test_an_answer_with_the_index_that_was_asked_with_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocking.Pace, "pause_s", lambda *_: 0.0)
+    whole = body_of(80)
+    script = Script(
+        ("X-Consul-Index: 7", whole),
+        ("X-Consul-Index: 7", b"x" * len(whole)),  # a body of this length would be an error if anybody looked at it
+        ("X-Consul-Index: 7", whole),
+        ("X-Consul-Index: 8", body_of(81)),
+    )
+    with ScriptedServer(script.talk) as server:
+        watch = make(server).watch(Query("web"))
+        assert [[one.port for one in next(watch)] for _ in range(2)] == [[80], [81]]
+    assert script.asked == ["", "index=7", "index=7", "index=7"]
+
+
+STREAMED = "X-Consul-Query-Backend: streaming"
+
+
+@pytest.mark.parametrize("odd", [f"X-Consul-Index: 7; {STREAMED}", f"X-Consul-Index: 9; {STREAMED}"])
+def test_an_instance_that_vanishes_from_a_stream_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+    """hashicorp/consul#20790: the streaming backend does not say that an answer was filtered."""
+    monkeypatch.setattr(blocking.Pace, "pause_s", lambda *_: 0.0)
+    script = Script(
+        ("X-Consul-Index: 7", body_of(80, 81)),
+        (odd, b"[]"),
+        ("X-Consul-Index: 9; X-Consul-Results-Filtered-By-ACLs: true", b"[]"),
+    )
+    with ScriptedServer(script.talk) as server:
+        watch = make(server).watch(Query("web"))
+        assert len(next(watch)) == 2
+        with pytest.raises(BackendRefusedError, match="the answer is not whole"):
+            next(watch)
+    assert script.asked == ["", "index=7", ""]
+    script = Script(
+        ("X-Consul-Index: 7", body_of(80, 81)),
+        (odd, b"[]"),
+        ("X-Consul-Index: 9", body_of(81)),
+    )
+    with ScriptedServer(script.talk) as server:
+        watch = make(server).watch(Query("web"))
+        assert [[one.port for one in next(watch)] for _ in range(2)] == [[80, 81], [81]]
+
+
+def test_ten_thousand_instances_are_read_whole() -> None:
+    checks = [{"Node": "n", "CheckID": "serfHealth", "Status": "passing", "Output": "x" * 1000}] * 2
+    entries = [
+        {"Node": {"Node": "n"}, "Service": {"ID": f"web-{number:05}", "Port": 80}, "Checks": checks}
+        for number in range(10_000)
+    ]
+    script = Script(("X-Consul-Index: 7", json.dumps(entries).encode()))
+    with ScriptedServer(script.talk) as server:
+        found = next(make(server).watch(Query("web")))
+    assert [found[number].id for number in (0, 5_000, -1)] == ["web-00000", "web-05000", "web-09999"]
+    assert len(found) == 10_000
+
+
 def test_a_service_that_keeps_changing_is_not_asked_about_without_pause() -> None:
     agent = Agent(*(str(number) for number in range(1, 1000)))
     begin = time.monotonic()
-    snapshots = take(agent, 5)
+    snapshots = take(agent, blocking.BURST + 3)
     elapsed = time.monotonic() - begin
-    assert len(snapshots) == 5
+    assert len(snapshots) == blocking.BURST + 3
     # The first question, the burst, and then one each pause: a slower machine only makes the right side larger.
     assert len(agent.asked) <= 1 + blocking.BURST + elapsed / blocking.PAUSE_S
 

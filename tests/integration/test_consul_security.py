@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.plugin import Options, Tls
+from http_script import eventually_switching
 from servers.consul import ConsulServer, consul_binary, free_port
 
+from corepilot.discovery.backoff import Backoff
+from corepilot.discovery.connection import Connection
+from corepilot.discovery.watcher import CatalogView, Watcher
 from corepilot.errors import BackendRefusedError, BackendUnavailableError
+from corepilot.model.configuration import Watch
 from corepilot.model.service import Query, Registration
 from corepilot.testing.suite import context, instance_of
 
@@ -97,6 +102,75 @@ def test_a_rotated_token_counts_at_once(guarded: ConsulServer, open_one: Open, t
     file.write_text(new["SecretID"])
     client.report(WEB.id, "passing", "ok", 60)
     walk(client)
+
+
+@pytest.fixture
+def reader(guarded: ConsulServer) -> Iterator[dict[str, Any]]:
+    """A token that may read services and nodes, and whose policies are its own."""
+    rules = 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
+    policy = guarded.put("/v1/acl/policy", {"Name": "readers", "Rules": rules})
+    yield guarded.put("/v1/acl/token", {"Policies": [{"Name": "readers"}]})
+    guarded.request("DELETE", f"/v1/acl/policy/{policy['ID']}")
+
+
+def lose_service_read(server: ConsulServer, token: dict[str, Any]) -> None:
+    server.put(f"/v1/acl/token/{token['AccessorID']}", {**token, "Policies": []})
+
+
+def lose_node_read(server: ConsulServer, _token: dict[str, Any]) -> None:
+    held = server.get("/v1/acl/policy/name/readers")
+    server.put(f"/v1/acl/policy/{held['ID']}", {**held, "Rules": 'service_prefix "" { policy = "read" }'})
+
+
+def delete_token(server: ConsulServer, token: dict[str, Any]) -> None:
+    server.request("DELETE", f"/v1/acl/token/{token['AccessorID']}")
+
+
+@pytest.mark.parametrize("lose", [lose_service_read, lose_node_read, delete_token])
+def test_an_answer_that_is_not_whole_changes_nothing(
+    guarded: ConsulServer, open_one: Open, reader: dict[str, Any], lose: Callable[[ConsulServer, dict[str, Any]], None]
+) -> None:
+    """hashicorp/consul#20790: Consul answers 200 and an empty list."""
+    open_one(Options(address=guarded.address, token=ROOT)).register(WEB, "passing", "ok")
+    events: list[str] = []
+    lines: list[tuple[str, str]] = []
+    client = open_one(Options(address=guarded.address, token=reader["SecretID"]))
+    view = CatalogView("consul", client, Connection(1.0), lambda level, text: lines.append((level, text)))
+    watcher = Watcher(
+        Watch("web", interval_s=1, at_start=True),
+        [view],
+        lambda event: events.append(event.code),
+        backoff=Backoff(0.05, most_s=0.1),
+    )
+    watcher.start()
+    try:
+        eventually_switching(lambda: events == ["changed", "healthy"])
+        lose(guarded, reader)
+        # A change wakes the query that waits: Consul looks at permissions when it answers.
+        guarded.put("/v1/agent/service/register", {"Name": "web", "ID": "web-other", "Check": {"TTL": "60s"}})
+        eventually_switching(lambda: watcher.last_error)
+        refused_for = watcher.last_error
+        eventually_switching(lambda: watcher.lag_s > 0.5)
+        assert events == ["changed", "healthy"]
+        assert [one.id for one in watcher.instances] == [WEB.id]
+        assert [level for level, _ in lines] == ["warning"]
+        if lose is not delete_token:
+            assert 'service:read for "web" and node:read' in refused_for
+            assert 'service:read for "web" and node:read' in lines[0][1]
+    finally:
+        watcher.close()
+        for one in guarded.get("/v1/agent/services"):
+            guarded.put(f"/v1/agent/service/deregister/{one}")
+
+
+def test_a_first_answer_that_is_not_whole_means_unknown(guarded: ConsulServer, open_one: Open) -> None:
+    guarded.put("/v1/agent/service/register", {"Name": "web", "ID": WEB.id, "Check": {"TTL": "60s"}})
+    token = guarded.put("/v1/acl/token", {"Policies": []})["SecretID"]
+    client = open_one(Options(address=guarded.address, token=token))
+    for look in (client.instances, lambda query: next(iter(client.watch(query)))):
+        with pytest.raises(BackendRefusedError, match=r'the answer is not whole.*service:read for "web"'):
+            look(Query("web"))
+    guarded.put(f"/v1/agent/service/deregister/{WEB.id}")
 
 
 @dataclass(frozen=True)

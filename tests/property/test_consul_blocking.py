@@ -1,10 +1,12 @@
 """The rules of blocking queries, whatever an agent sends."""
 
 import json
+from typing import Any
 
 from corepilot_consul.blocking import BURST, PAUSE_S, Pace, next_index
+from corepilot_consul.elements import each
 from corepilot_consul.plugin import Options
-from corepilot_consul.reading import snapshot_of
+from corepilot_consul.reading import ServiceReader, snapshot_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +61,54 @@ def test_whatever_is_answered_is_a_snapshot_or_a_value_error(body: object) -> No
         return
     assert list(found) == sorted(found)
     assert len({one.id for one in found}) == len(found)
+
+
+def _entry(node: str, identifier: str, port: int, statuses: list[str]) -> Any:
+    return {
+        "Node": {"Node": node},
+        "Service": {"ID": identifier, "Service": "web", "Port": port, "Tags": [identifier]},
+        "Checks": [{"Node": node, "Status": status} for status in statuses],
+    }
+
+
+TEXTS = st.text(max_size=5) | st.sampled_from(['},{"Node":{', ',{"Node": {', "[", "]", '"', "\\"])
+ENTRIES: st.SearchStrategy[list[Any]] = st.lists(
+    st.builds(
+        _entry,
+        TEXTS,
+        TEXTS,
+        st.integers(0, 65535),
+        st.lists(TEXTS | st.just("passing"), max_size=2),
+    ),
+    max_size=6,
+    unique_by=lambda entry: (entry["Node"]["Node"], entry["Service"]["ID"]),
+)
+
+
+@given(st.lists(ENTRIES, max_size=4), st.sampled_from([None, 4]), st.booleans())
+def test_reading_piece_by_piece_is_reading_the_whole(states: list[Any], indent: int | None, compact: bool) -> None:  # noqa: FBT001  - drawn
+    reader = ServiceReader("web")
+    separators = (",", ":") if compact else None
+    for state in states:
+        body = json.dumps(state, indent=indent, separators=separators).encode()
+        assert reader.read(body) == snapshot_of("web", state)
+        assert list(each(body, lambda: None)) == state
+
+
+@given(JSON, st.text(alphabet='[]{},: "1', max_size=8), st.integers(0, 60))
+def test_the_elements_of_whatever_is_answered(body: object, odd: str, at: int) -> None:
+    text = json.dumps(body)
+    for one in (text, text[:at] + odd + text[at:]):
+        try:
+            wanted = json.loads(one)
+        except ValueError:
+            wanted = None
+        try:
+            found = list(each(one.encode(), lambda: None))
+        except ValueError:
+            assert not isinstance(wanted, list)
+        else:
+            assert json.dumps(found) == json.dumps(wanted)
 
 
 @given(

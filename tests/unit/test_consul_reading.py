@@ -114,19 +114,25 @@ def test_the_next_index(previous: int, header: str, wanted: int) -> None:
 
 def test_waits_and_deadlines() -> None:
     assert [wait_for(interval) for interval in (0, 1, 10, 55, 600)] == [1, 1, 10, 55, 55]
+    assert [wait_for(1, length) for length in (2_000, 2_000_000, 10_000_000)] == [1, 15, 55]
     assert deadline_for(16) == 16 + 1 + 5
 
 
-def test_two_at_once_then_one_each_pause() -> None:
+def test_a_burst_at_once_and_then_one_each_pause() -> None:
     pace = Pace(10, 0.0)
-    pauses = [pace.pause_s(index, 0.0, index + 1, 0.0) for index in range(4)]
-    assert [round(pause, 6) for pause in pauses] == [0, 0, PAUSE_S, 2 * PAUSE_S]
+    pauses = [pace.pause_s(index, 0.0, index + 1, 0.0) for index in range(BURST + 2)]
+    assert [round(pause, 6) for pause in pauses] == [*[0] * BURST, PAUSE_S, 2 * PAUSE_S]
+
+
+def test_ten_changes_a_second_never_wait() -> None:
+    pace = Pace(10, 0.0)
+    assert [pace.pause_s(at, at / 10, at + 1, at / 10) for at in range(1, 1000)] == [0.0] * 999
 
 
 def test_a_change_that_comes_alone_never_waits() -> None:
     pace, seconds = Pace(10, 0.0), range(0, 100, 2)
     assert [pace.pause_s(at, float(at), at + 1, float(at)) for at in seconds] == [0.0] * len(seconds)
-    assert [round(pace.pause_s(1, 200.0, 2, 200.0), 6) for _ in range(BURST + 1)] == [0, 0, PAUSE_S]
+    assert [round(pace.pause_s(1, 200.0, 2, 200.0), 6) for _ in range(BURST + 1)] == [*[0] * BURST, PAUSE_S]
 
 
 def test_without_an_index_it_is_a_poll_with_the_interval() -> None:
@@ -134,7 +140,8 @@ def test_without_an_index_it_is_a_poll_with_the_interval() -> None:
     assert pace.pause_s(0, 0.0, 0, 0.5) == UNSURE_PAUSE_S
     assert pace.pause_s(0, 1.5, 0, 2.0) == 29.5
     assert pace.pause_s(0, 31.5, 7, 32.0) == 0
-    assert pace.pause_s(7, 32.0, 0, 33.0) == UNSURE_PAUSE_S
+    assert pace.pause_s(7, 32.0, 0, 33.0) == 0  # it went back: the present state is asked for at once
+    assert pace.pause_s(0, 33.0, 0, 33.0) == UNSURE_PAUSE_S
 
 
 def test_an_agent_that_does_not_block_is_polled_with_the_interval() -> None:

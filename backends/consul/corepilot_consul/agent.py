@@ -47,6 +47,10 @@ class Agent(Protocol):
         """File with the ACL token, or ""; used if `token` is empty."""
 
     @property
+    def max_answer_mib(self) -> int:
+        """The longest answer that is read, in MiB."""
+
+    @property
     def tls(self) -> TlsSettings:
         """For https."""
 

@@ -15,12 +15,14 @@ from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.errors import UnknownInstanceError
 from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot_consul.agent import Agent
-from corepilot_consul.light_consul import CB, Consul, ConsulException
-from corepilot_consul.reading import snapshot_of
+from corepilot_consul.light_consul import CB, Consul
+from corepilot_consul.reading import ServiceReader, misses
 from corepilot_consul.transport import Transport
-from corepilot_consul.watch import Watch
+from corepilot_consul.watch import Answer, Watch, answer_of
 
 _REGISTER = "/v1/agent/service/register"
+_READERS = 64
+"""Services whose last answer is remembered: those of a configuration, as a rule."""
 
 
 class _Client(Consul):  # type: ignore[misc]  # py-consul has no types
@@ -45,7 +47,8 @@ class ConsulBackend(Backend):
         super().__init__(options, context)
         self._transport = Transport(options)
         self._client = _Client(self._transport)
-        self._watches: WeakSet[Watch] = WeakSet()  # one that is dropped without close() holds nothing
+        self._readers: dict[Query, ServiceReader] = {}
+        self._watches: WeakSet[Watch[Any]] = WeakSet()  # one that is dropped without close() holds nothing
         self._registered: set[str] = set()
         if bool(options.tls.clientcert) != bool(options.tls.clientkey):
             context.log("warning", "tls.clientcert and tls.clientkey are used only together: no certificate is sent")
@@ -86,7 +89,28 @@ class ConsulBackend(Backend):
 
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """Blocking queries for the instances. Nothing is sent before the first `next`."""
-        watch = Watch(query, self._ask, self._read, self._watches.discard)
+        reader = self._reader(query)
+        path = f"/v1/health/service/{query.service}"
+
+        def ask(index: int, wait_s: int) -> Answer:
+            return answer_of(
+                self._client.health.service(
+                    query.service,
+                    passing=query.passing_only or None,
+                    index=index or None,
+                    wait=f"{wait_s}s",
+                    tag=query.tag or None,
+                    dc=query.datacenter or None,
+                )
+            )
+
+        def read(body: bytes) -> Snapshot:
+            try:
+                return reader.read(body)
+            except ValueError as error:
+                self._transport.nonsense(path, str(error))
+
+        watch = Watch(query.interval_s, ask, read, self._watches.discard, misses)
         self._watches.add(watch)
         return watch
 
@@ -99,27 +123,13 @@ class ConsulBackend(Backend):
     def _put(self, path: str, body: dict[str, Any]) -> None:
         self._transport.put(CB.boolean(), path, data=json.dumps(body), headers=self._client.prepare_headers())
 
-    def _ask(self, query: Query, index: int, wait_s: int) -> tuple[str, Any]:
-        path = f"/v1/health/service/{query.service}"
-        try:
-            answer: tuple[str, Any] = self._client.health.service(
-                query.service,
-                passing=query.passing_only or None,
-                index=index or None,
-                wait=f"{wait_s}s",
-                tag=query.tag or None,
-                dc=query.datacenter or None,
-            )
-        except (ConsulException, ValueError, RecursionError) as error:
-            # py-consul quotes the whole body: none of it goes into the message.
-            self._transport.nonsense(path, f"it is not JSON ({type(error).__name__})")
-        return answer
-
-    def _read(self, query: Query, body: Any) -> Snapshot:
-        try:
-            return snapshot_of(query.service, body)
-        except ValueError as error:
-            self._transport.nonsense(f"/v1/health/service/{query.service}", str(error))
+    def _reader(self, query: Query) -> ServiceReader:
+        """What reads the answers to a question, from one stream to the next: they are opened anew now and then."""
+        reader = self._readers.pop(query, None) or ServiceReader(query.service)
+        self._readers[query] = reader
+        if len(self._readers) > _READERS:
+            del self._readers[next(iter(self._readers))]
+        return reader
 
 
 def _registration_body(registration: Registration, status: Status) -> dict[str, Any]:

@@ -88,6 +88,13 @@ class Options:
         path="file",
         example="/run/secrets/consul-token",
     )
+    max_answer_mib: int = option(
+        help="longest answer that is read; an instance of a service takes about 2 KiB",
+        default=64,
+        unit="MiB",
+        minimum=1,
+        maximum=1024,
+    )
     tls: Tls = option(help="TLS, for https", default=Tls())  # noqa: RUF009  - frozen, and a default like any other
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 """py-consul's transport seam on corepilot's HTTP client, and the one place where its failures become backend errors.
 
-py-consul builds the paths and parses the answers. Everything between is here: deadlines, limits, TLS, statuses. The
-token is bound to one origin: redirects are not followed.
+py-consul builds the paths, and parses the answers to what is written. What is read it hands over as it came: a list of
+services can be long, and is then parsed piece by piece, or not at all. Everything between is here: deadlines, limits,
+TLS, statuses, and answers that are not whole. The token is bound to one origin: redirects are not followed.
 """
 
 import os
@@ -18,23 +19,26 @@ from corepilot.errors import (
     UnknownInstanceError,
 )
 from corepilot.http.client import Client, ClientLimits
-from corepilot.http.errors import HttpError, HttpTimeoutError
+from corepilot.http.errors import HttpError, HttpTimeoutError, HttpTooLargeError
 from corepilot.http.message import Headers, Response
 from corepilot.http.tls import TlsOptions
 from corepilot_consul.agent import Agent
 from corepilot_consul.blocking import deadline_for
-from corepilot_consul.light_consul import HTTPClient
+from corepilot_consul.light_consul import ConsulException, HTTPClient
 from corepilot_consul.light_consul import Response as Parsable
+from corepilot_consul.permissions import permission_for
 
 CALL_DEADLINE_S = 10.0
 """For a request that does not block by design. The registrar's own deadlines are shorter."""
 
 # Every watch holds a connection all the time, and the heartbeats must find one beside them.
 _LIMITS = ClientLimits(connections=4096)
+_MIB = 1024 * 1024
 _LONGEST_TOKEN_BYTES = 4096
 _LONGEST_QUOTE = 200
 _LONGEST_RETRY_AFTER_S = 60
 
+_FILTERED = "X-Consul-Results-Filtered-By-ACLs"
 _SLASHES = "/:%"  # the caller has quoted what stands between them
 
 
@@ -63,16 +67,26 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
 
     def get(
         self,
-        callback: Callable[[Any], Any],
+        callback: Callable[[Any], Any],  # noqa: ARG002  - it would parse
         path: str,
         params: Sequence[tuple[str, Any]] | None = None,
         headers: Mapping[str, str] | None = None,
         raw: bool = False,  # noqa: ARG002, FBT001, FBT002  - py-consul's signature
-    ) -> Any:
-        """GET, parsed by py-consul. A blocking query may take as long as it asks for."""
+    ) -> Response:
+        """GET, not parsed. A blocking query may take as long as it asks for.
+
+        Raises:
+            BackendRefusedError: the answer says of itself that it is not whole, among others.
+        """
         wait = next((float(str(value).removesuffix("s")) for name, value in params or () if name == "wait"), 0.0)
         deadline_s = deadline_for(wait) if wait else CALL_DEADLINE_S
-        return self._parsed(callback, self._request("GET", self.uri(path, params), b"", headers, deadline_s))
+        response = self._request("GET", self.uri(path, params), b"", headers, deadline_s)
+        if response.headers.get(_FILTERED, "").strip().lower() == "true":
+            raise BackendRefusedError(
+                f"cannot GET {path} at {self.origin}: the answer is not whole, the ACL token hides a part of it; "
+                f"give it {permission_for(path)}"
+            )
+        return response
 
     def put(
         self,
@@ -129,7 +143,12 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         headers: Mapping[str, str] | None,
     ) -> Any:
         body = data.encode() if isinstance(data, str) else data
-        return self._parsed(callback, self._request(method, target, body, headers, CALL_DEADLINE_S))
+        response = self._request(method, target, body, headers, CALL_DEADLINE_S)
+        try:
+            return callback(Parsable(response.status, response.headers, response.body))
+        except (ConsulException, RecursionError) as error:
+            # py-consul quotes the whole body: none of it goes into the message.
+            self.nonsense(target.partition("?")[0], f"it is not JSON ({type(error).__name__})")
 
     def _request(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str] | None, deadline_s: float
@@ -143,7 +162,11 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         if body:
             sent.append(("Content-Type", "application/json"))
         try:
-            response = self._client.request(method, target, body, sent, deadline_s=deadline_s)
+            response = self._client.request(
+                method, target, body, sent, deadline_s=deadline_s, max_body_bytes=self._agent.max_answer_mib * _MIB
+            )
+        except HttpTooLargeError as error:
+            raise BackendRefusedError(f"{error}; raise max_answer_mib in the options of the backend") from error
         except HttpTimeoutError as error:
             raise BackendTimeoutError(str(error)) from error
         except HttpError as error:
@@ -151,13 +174,6 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         if not 200 <= response.status < 300:
             self._require_status(method, target.partition("?")[0], response, token)
         return response
-
-    def _parsed(self, callback: Callable[[Any], Any], response: Response) -> Any:
-        fields = response.headers
-        if "X-Consul-Index" not in fields:
-            # py-consul insists on the header of a blocking query; the rules for a missing one are ours.
-            fields = Headers((*fields.items(), ("X-Consul-Index", "")))
-        return callback(Parsable(response.status, fields, response.body))
 
     def _require_status(self, method: str, path: str, response: Response, token: str) -> None:
         """Raise the error that a status means; return for those that are fine."""
