@@ -87,7 +87,7 @@ class Supervisor:
             raise self.failure
         return {
             "version": "1", "pid": os.getpid(), "uptime_s": 1.0, "config": self.config, "socket": "/x",
-            "stopping": False, "catalogs": [], "jobs": [job("app")], "services": [], "watches": [],
+            "stopping": False, "catalogs": [], "jobs": [job("app")], "services": [], "locks": [], "watches": [],
             "sinks": [], "observers": [],
         }  # fmt: skip
 

@@ -80,6 +80,9 @@ class Simulated(Actor):
     def reset(self) -> None:
         self.timers.clear()
 
+    def moved(self) -> None:
+        """There are no locks here."""
+
     def discard(self) -> None:
         self.reset()
 

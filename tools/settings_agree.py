@@ -34,8 +34,6 @@ UNSET: Mapping[str, str] = {
     "Registration.notes": "ContainerPilot's words",
     "Registration.service": "the job's name",
     "Registration.ttl_s": "the ttl of the job's health",
-    "Configuration.locks": "not configured yet",
-    **{f"Lock.{name}": "as Configuration.locks" for name in ("catalog", "name", "ttl_s")},
 }
 """Fields that no setting fills, each with the reason."""
 

@@ -37,6 +37,11 @@ def status(arguments: Any) -> int:
         for one in found["watches"]
     ]
     _say_table(("WATCH", "PASSING", "INSTANCES", "CONNECTED"), watches)
+    locks = [
+        (one["name"], "yes" if one["held"] else "no", one["holder"] or "-", str(one["token"] or "-"), one["last_error"])
+        for one in found["locks"]
+    ]
+    _say_table(("LOCK", "HELD", "HOLDER", "TOKEN", "TROUBLE"), locks)
     sinks = [
         (one["name"], one["address"], str(one["flushed"]), str(one["failed"]), _trouble(one)) for one in found["sinks"]
     ]

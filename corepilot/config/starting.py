@@ -15,6 +15,7 @@ from corepilot.model.trigger import AllOf, AnyOf, Never, OnEvent, Trigger, keys
 
 OF_ALL = frozenset(("startup", "enterMaintenance", "exitMaintenance"))
 """Events of the source `global` that start jobs."""
+OF_A_LOCK = frozenset(("acquired", "lost"))
 OF_A_WATCH = frozenset(("changed", "healthy", "unhealthy"))
 
 NAMED_MAX = 5
@@ -48,14 +49,17 @@ class Blockage(NamedTuple):
         return self.chain[first:-1] if first < len(self.chain) - 1 else ()
 
 
-def never_starting(jobs: Sequence[Job], watches: Collection[str] = ()) -> dict[int, Blockage]:
+def never_starting(
+    jobs: Sequence[Job], watches: Collection[str] = (), locks: Collection[str] = ()
+) -> dict[int, Blockage]:
     """The jobs that can never start, by index, each with the reason.
 
     Args:
         jobs: All of them, telemetry's own included.
-        watches: The names of the watches.
+        watches: The sources of the watches, such as `watch.db`.
+        locks: The sources of the locks.
     """
-    waits = _Waits(jobs, watches)
+    waits = _Waits(jobs, watches, locks)
     starting: set[int] = set()
     todo = deque(range(len(jobs)))
     while todo:
@@ -69,9 +73,9 @@ def never_starting(jobs: Sequence[Job], watches: Collection[str] = ()) -> dict[i
 class _Waits:
     """Who publishes what, and who waits for it."""
 
-    def __init__(self, jobs: Sequence[Job], watches: Collection[str]) -> None:
+    def __init__(self, jobs: Sequence[Job], watches: Collection[str], locks: Collection[str]) -> None:
         self._jobs = jobs
-        self._watches = frozenset(f"watch.{name}" for name in watches)
+        self._watches, self._locks = frozenset(watches), frozenset(locks)
         self._named: dict[str, list[int]] = {}
         self._publishers: dict[Key, tuple[int, ...] | None] = {}
         self._waiting: dict[int, list[int]] = {}
@@ -143,6 +147,8 @@ class _Waits:
             return None if code in OF_ALL else ()
         if source in self._watches:
             return None if code in OF_A_WATCH else ()
+        if source in self._locks:
+            return None if code in OF_A_LOCK else ()
         checked = self._named.get(source.removeprefix("check."), ()) if source.startswith("check.") else ()
         return tuple([one for one in checked if _has_command(jobs[one])]) if code in EXITS else ()
 

@@ -94,6 +94,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "catalogs": {"type": "array", "items": {"type": "object"}},
             "jobs": _ref("Jobs"),
             "services": _list({"type": "object"}),
+            "locks": _list({"type": "object"}),
             "watches": _list({"type": "object"}),
             "sinks": _list({"type": "object"}),
             "observers": _list({"type": "object"}),

@@ -25,7 +25,9 @@ DEFAULT_STOP_BUDGET_S = 5.0  # ContainerPilot contract, section 3.3: the default
 _FOREVER = float("inf")
 _PAGE_BYTES = 512
 _TURN_BYTES = 8  # a double behind the text: since when one turn of the event loop lasts
-_MESSAGE_BYTES = 128
+_MESSAGE_BYTES = 1024
+GROUPS_MAX = 100
+"""Process groups of one lock that the guard is told of."""
 # More than the line can hold (about 280), so that a supervisor gone mad cannot keep the guard reading.
 _MESSAGES_AT_ONCE = 1024
 _WITHOUT_WAITING = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
@@ -91,6 +93,18 @@ class Channel:
         # Absolute on the clock both processes share: the time a message waits is no gift.
         self._send(f"STOPPING {time.monotonic() + deadline_s} {status}")
 
+    def locked(self, slot: int, until: float, groups: list[int]) -> None:
+        """Say until when process groups may be there that run under a lock. The last call for a slot counts.
+
+        The guard kills them then, which a supervisor that works has done before.
+
+        Args:
+            slot: A number for the lock.
+            until: On the monotonic clock.
+            groups: None: there is nothing to kill. The first GROUPS_MAX count.
+        """
+        self._send(f"LOCKED {slot} {until} {' '.join(map(str, groups[:GROUPS_MAX]))}")
+
     def leaving(self, status: int) -> None:
         """Say that the supervisor exits on purpose now. `supervise` does it; an exit without it counts as a crash."""
         self._send(f"LEAVING {status}")
@@ -150,6 +164,7 @@ class Announcements:
         heard: the first HEARD, on the monotonic clock; None without one.
         stop: the last STOPPING as (deadline on the monotonic clock, exit status); None without one.
         leaving: the status of LEAVING; None without one.
+        locked: of each lock, the end of its promise on the monotonic clock, and its process groups.
     """
 
     def __init__(self, line: socket.socket, page: mmap.mmap) -> None:
@@ -158,6 +173,7 @@ class Announcements:
         self.heard: float | None = None
         self.stop: tuple[float, int] | None = None
         self.leaving: int | None = None
+        self.locked: dict[int, tuple[float, list[int]]] = {}
         self._line = line
         self._page = page
         self._turn = memoryview(page)[_PAGE_BYTES:].cast("d")
@@ -199,6 +215,11 @@ class Announcements:
                         self.heard = _seconds(float(deadline), "deadline")
                 case [b"STOPPING", deadline, status]:
                     self.stop = (_seconds(float(deadline), "deadline"), int(status) & 0xFF)
+                case [b"LOCKED", slot, until, *groups]:
+                    self.locked.pop(int(slot), None)
+                    numbers = [number for group in groups if (number := int(group)) > 1]  # to kill(2) less is "all"
+                    if numbers:
+                        self.locked[int(slot)] = _seconds(float(until), "promise"), numbers
                 case [b"LEAVING", status]:
                     self.leaving = int(status) & 0xFF
                 case _:

@@ -187,9 +187,34 @@ class _Guard:
                 return self._overrule(verdict)
             if self._stuck(time.monotonic()):
                 return self._abort()
-            number = wait_for(_TAKEN, self._clock.due)
+            number = wait_for(_TAKEN, self._due())
             if number in FORWARDED:
                 self._forward(number)
+
+    def _due(self) -> float | None:
+        """When to look up at the latest: at a deadline of a stop, or at the end of what a lock promises."""
+        self._end_promises(time.monotonic())
+        moments = [until for until, _ in self._heard.locked.values()]
+        if self._clock.due is not None:
+            moments.append(self._clock.due)
+        return min(moments, default=None)
+
+    def _end_promises(self, now: float) -> None:
+        """Kill what runs under a lock that another may have by now: the supervisor has not, so it hangs."""
+        for slot, (until, groups) in tuple(self._heard.locked.items()):
+            if until <= now:
+                del self._heard.locked[slot]
+                from corepilot.system.groups import descendants
+
+                found = {pid for group in groups for pid in descendants(group)}
+                for group in groups:
+                    send(-group, signal.SIGKILL)
+                for pid in found:
+                    send(pid, signal.SIGKILL)
+                self._say(
+                    f"the supervisor (pid {self._pid}) has neither renewed a lock nor ended what runs under it in "
+                    f"time: killed {len(groups)} process groups"
+                )
 
     def _hear(self) -> None:
         self._heard.read()

@@ -82,3 +82,8 @@ class Actor(ABC):
             if type(action) is Start and action.role < 0:
                 self.starts += 1
             self.perform(action)
+        self.moved()
+
+    @abstractmethod
+    def moved(self) -> None:
+        """Something has happened to the job, and its actions are performed."""

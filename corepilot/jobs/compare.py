@@ -91,7 +91,7 @@ def differences(old: Value, new: Value) -> tuple[tuple[str, object, object], ...
 def _kind(settings: set[str]) -> Kind:
     if not settings:
         return "unchanged"
-    if "when" in settings:
+    if settings & {"when", "lock"}:
         return "renewed"
     return "restarted" if "command" in settings else "updated"
 

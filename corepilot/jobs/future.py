@@ -57,6 +57,8 @@ def _may_come(trigger: Trigger, hopeful: Mapping[str, Sequence[Actor]], watched:
         case OnEvent(code, source):
             if source == GLOBAL or code == "error":
                 return True
+            if source.startswith("lock.") and source not in hopeful:
+                return code in {"acquired", "lost"}
             if source.startswith("watch.") and source not in hopeful:
                 return watched is None or source.removeprefix("watch.") in watched
             if code in EXITS and source.startswith("check.") and source not in hopeful:

@@ -88,7 +88,7 @@ def _of(actors: Mapping[JobKey, Actor], plan: Plan, change: JobChange) -> Handov
         kind = "renewed"  # it would not have ended, or not so
     if kind in {"unchanged", "updated"} or state.phase == "stopped":
         return Handover("keep", actor, plan)
-    run = kind == "restarted" and state.process.stage in {"running", "emptying"} and not plan.is_hook
+    run = kind == "restarted" and state.process.stage in {"running", "emptying", "standby"} and not plan.is_hook
     idle = state.ended or not (state.process.runs or state.stopping)
     return Handover("renew" if idle else "replace", actor, plan, run)
 

@@ -14,7 +14,8 @@ order and without a queue.
       ▼                     ▼
     hooked (a job that hooks our `stopping` runs, bounded) ──▶ terminating (TERM, bounded, KILL) ──▶ complete, stopped
 
-`running` also holds for a job without exec: it has been started and never exits. `stopped`: by hand.
+`running` also holds for a job without exec: it has been started and never exits. `stopped`: by hand. `standby`: instead
+of a run that begins, until the job has its lock; one that loses it stops, and is in `standby` again.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
         return further
     if event == Event("shutdown", GLOBAL):
         return _shutdown(plan, state)
+    if plan.job.lock and event.subject == f"lock.{plan.job.lock}":
+        return _lock(plan, state, event.code, now)
     started: Step = (state, ())
     if event.subject == GLOBAL and event.code in _MAINTENANCE and state.stop.stage not in {"terminating", "done"}:
         started = _maintain(plan, state, entering=_MAINTENANCE[event.code])
@@ -105,6 +108,19 @@ def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
         # A hook whose source has stopped can never be started again: without this it would keep everything alive.
         return stopping.stop(plan, state, state.stop.outcome or "complete")
     return state, started[1]
+
+
+def _lock(plan: Plan, state: State, code: str, now: float) -> Step:
+    """Its lock is ours, or not any more: then all of it has to end, and it begins anew with the next grant."""
+    if code == "acquired":
+        state = state.changed(locked=True)
+        return starting.start(plan, state, now) if state.process.stage == "standby" else (state, ())
+    if code != "lost" or not state.locked:
+        return state, ()
+    state = state.changed(locked=False)
+    if state.stopping or state.process.stage in {"none", "standby"}:
+        return state, ()
+    return stopping.stop(plan, state, "complete" if state.stop.shutdown else "again")
 
 
 def _shutdown(plan: Plan, state: State) -> Step:

@@ -61,6 +61,8 @@ class Plan(Value):
     def interests(self) -> frozenset[tuple[str, str]]:
         """The events `step` has to be told of, besides those of the source "global", which every job hears."""
         interests = {*keys(self.trigger), *(("stopped", name) for name in self.stops_after)}
+        if self.job.lock:
+            interests |= {("acquired", f"lock.{self.job.lock}"), ("lost", f"lock.{self.job.lock}")}
         if self.awaited_hook:
             interests.add(("stopped", self.awaited_hook))
         if self.job.hook is not None:

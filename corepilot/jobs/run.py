@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from typing import Any
 
 from corepilot.jobs.environment import ChildEnvironment
@@ -42,12 +43,23 @@ class Run:
         mark: Value of the variable that tells whose processes these are.
         name: The command's name, for CONTAINERPILOT_<NAME>_PID.
         check: Whether it is a check: its output is bounded, and its end kept.
+        more: Variables of this run.
 
     Raises:
         SpawnError: it could not be started; nothing is left.
     """
 
-    def __init__(self, spawner: Spawner, command: Command, exited: Any, *, mark: str, name: str, check: bool) -> None:
+    def __init__(
+        self,
+        spawner: Spawner,
+        command: Command,
+        exited: Any,
+        *,
+        mark: str,
+        name: str,
+        check: bool,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         self._spawner = spawner
         self._exited = exited
         self._name = name
@@ -59,7 +71,12 @@ class Run:
             if not command.raw:
                 limit = CHECK_LOG_BYTES if check else None
                 self.pipe = OutputPipe(spawner.loop, spawner.log, log_limit_bytes=limit, keep=check)
-            environment = {**spawner.environment.current(), **dict(command.settings.environment), MARK: mark}
+            environment = {
+                **spawner.environment.current(),
+                **dict(command.settings.environment),
+                **(more or {}),
+                MARK: mark,
+            }
             output = self.pipe.write_end if self.pipe else None
             self.pid = spawn(command.argv, environment, spawner.reaper, self._ended, output=output)
         except SpawnError:

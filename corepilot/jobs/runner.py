@@ -81,6 +81,7 @@ class Runner(Actor):
         self._checks_began: dict[int, float] = {}
         self.exits: dict[str, int] = {}
         self.trouble = ""
+        self._needed_lock = False
         self.killed: list[str] = []
 
     @property
@@ -88,6 +89,18 @@ class Runner(Actor):
         """The pid of the main process, if it runs."""
         run = self._runs.get(MAIN)
         return run.pid if run is not None and run.alive else None
+
+    @property
+    def groups(self) -> list[int]:
+        """The process groups that are its own, as far as they are not empty."""
+        return [run.pid for run in self._runs.values()]
+
+    def moved(self) -> None:
+        """Tell who keeps the lock that it needs."""
+        needs = bool(self.plan.job.lock)
+        if (needs or self._needed_lock) and self._around.locks is not None:
+            self._needed_lock = needs
+            self._around.locks.tell(self)
 
     @property
     def waits_until(self) -> float:
@@ -170,6 +183,7 @@ class Runner(Actor):
                 mark=self.mark,
                 name=self._name(role),
                 check=role != MAIN,
+                more=self._environment(),
             )
         except SpawnError as error:
             if role == MAIN:
@@ -192,6 +206,10 @@ class Runner(Actor):
             self._last_pid = run.pid
             if self._around.facts.wanted:
                 self._around.facts.tell(RunStarted(stamp(), str(self.key), run.pid, self.starts))
+
+    def _environment(self) -> dict[str, str] | None:
+        lock, locks = self.plan.job.lock, self._around.locks
+        return locks.environment(lock) if lock and locks is not None else None
 
     def _settle(self, stimulus: Exited | Unstarted) -> None:
         if stimulus.role == MAIN and isinstance(stimulus, Exited):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corepilot.jobs import check, process, registration, trigger
 from corepilot.jobs.plan import Plan
-from corepilot.jobs.state import CheckState, State, Step
+from corepilot.jobs.state import CheckState, ClearTimer, State, Step
 
 
 def begin(plan: Plan) -> Step:
@@ -18,13 +18,16 @@ def begin(plan: Plan) -> Step:
 
 def run(plan: Plan, state: State, now: float) -> Step:
     """Start, or wait until the run that goes on has ended: one at a time (contract, section 4.2)."""
-    if state.process.stage == "backoff" or process.busy(plan, state.process):
+    if state.process.stage in {"backoff", "standby"} or process.busy(plan, state.process):
         return state.changed(trigger=trigger.wait(state.trigger)), ()
     return start(plan, state, now)
 
 
 def start(plan: Plan, state: State, now: float) -> Step:
-    """Begin a run; none is under way."""
+    """Begin a run, as soon as the job has its lock; none is under way."""
+    if plan.job.lock and not state.locked:
+        standby = state.process.changed(stage="standby")
+        return state.changed(process=standby), (ClearTimer(process.RESTART), *trigger.started(plan))
     process_, actions = process.run(plan, state.process, now)
     health = "maintenance" if state.health == "maintenance" else "unknown"
     checks = tuple([one.changed(passed=None) for one in state.checks])

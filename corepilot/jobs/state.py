@@ -11,8 +11,8 @@ from corepilot.model.event import Event
 from corepilot.model.service import Registration, Status
 from corepilot.model.value import Value
 
-Phase = Literal["idle", "running", "waiting", "backoff", "hooked", "terminating", "complete", "stopped"]
-"""See the diagram of `corepilot.jobs.machine`."""
+Phase = Literal["idle", "standby", "running", "waiting", "backoff", "hooked", "terminating", "complete", "stopped"]
+"""See the diagram of `corepilot.jobs.machine`. "standby": it is to run as soon as it has its lock."""
 
 Health = Literal["idle", "unknown", "healthy", "unhealthy", "maintenance"]
 TimerName = Literal["check", "check-timeout", "check-group", "interval", "when", "restart", "timeout", "hook", "kill"]
@@ -51,7 +51,8 @@ class ProcessState(Value):
 
     Attributes:
         stage: "running": its main process runs, or it has no command and has been started. "emptying": the main process
-            has ended, and others of its process group have not. "backoff": it waits for its restart.
+            has ended, and others of its process group have not. "backoff": it waits for its restart. "standby": it
+            is to run, and waits for its lock.
         runs: How often it was started.
         started_at: When the present or last run began.
         ended_at: When its main process ended.
@@ -60,7 +61,7 @@ class ProcessState(Value):
         quick: Restarts since the last run that lasted.
     """
 
-    stage: Literal["none", "running", "emptying", "backoff"] = "none"
+    stage: Literal["none", "standby", "running", "emptying", "backoff"] = "none"
     runs: int = 0
     started_at: float = 0.0
     ended_at: float = 0.0
@@ -121,11 +122,13 @@ class State(Value):
     Attributes:
         health: What checks and maintenance say. "idle" before the first start, and after the end.
         advertised: The status that the catalog was last asked to hold the service with; None: it was not asked to.
+        locked: Whether its lock is ours; it has heard so.
         trigger: See `TriggerState`, and so on.
     """
 
     health: Health = "idle"
     advertised: Status | None = None
+    locked: bool = False
     trigger: TriggerState = TriggerState()
     process: ProcessState = ProcessState()
     checks: tuple[CheckState, ...] = ()
@@ -146,6 +149,8 @@ class State(Value):
                 return "terminating"
             case "backoff":
                 return "backoff"
+            case "standby":
+                return "standby"
         return "waiting" if self.process.runs else "idle"
 
     @property

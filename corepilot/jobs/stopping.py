@@ -71,7 +71,7 @@ def stop(plan: Plan, state: State, outcome: Outcome, why: str = "") -> Step:
         stop=state.stop.changed(stage="hooked", outcome=outcome),
         trigger=state.trigger.changed(starts_left=0, pending=0),
     )
-    if state.process.stage == "backoff":
+    if state.process.stage in {"backoff", "standby"}:
         state = state.changed(process=state.process.changed(stage="none"))
     actions: tuple[Action, ...] = (
         *check.rest(plan.job.checks),

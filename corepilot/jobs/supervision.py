@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from corepilot.jobs.actor import Actor
+from corepilot.jobs.plan import Plan
 from corepilot.jobs.run import Spawner
-from corepilot.jobs.state import Outcome
+from corepilot.jobs.state import Outcome, State
 from corepilot.model.event import Event
 from corepilot.model.job import Check, Job
 from corepilot.model.service import Registration, Status
@@ -57,6 +58,32 @@ class Asker(Protocol):
         """Ask once. `answered` is called later, and never within this call."""
 
 
+class LockUser(Hashable, Protocol):
+    """A job that needs a lock.
+
+    Attributes:
+        plan: What it does.
+        state: Where it is.
+    """
+
+    plan: Plan
+    state: State
+
+    @property
+    def groups(self) -> list[int]:
+        """Its process groups that are not empty."""
+
+
+class Locks(Protocol):
+    """Who keeps the locks that jobs need."""
+
+    def tell(self, job: LockUser) -> None:
+        """A job that needs a lock has moved on."""
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What a run under a lock finds in its environment."""
+
+
 class Supervision(Spawner):
     """What all jobs share.
 
@@ -70,6 +97,7 @@ class Supervision(Spawner):
         orphans: Processes that have lost their parents.
         timers: Give the time of a pause again.
         asker: Asks the checks that are plugins.
+        locks: Keeps the locks that jobs need.
         shortages: Says now and then that starts fail for want of descriptors, processes or memory.
         clock: Monotonic seconds.
     """
@@ -93,4 +121,5 @@ class Supervision(Spawner):
         self.timers = Timers(spawner.loop)
         self.shortages = Repeat(spawner.log)
         self.asker: Asker | None = None
+        self.locks: Locks | None = None
         self.made = 0

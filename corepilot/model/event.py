@@ -10,6 +10,7 @@ CODES = frozenset(
     (
         "exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "changed", "timerExpired",
         "enterMaintenance", "exitMaintenance", "error", "quit", "startup", "shutdown", "SIGHUP", "SIGUSR2",
+        "acquired", "lost",
     )
 )  # fmt: skip
 """What `when.once` and `when.each` accept (ContainerPilot contract, section 3.6)."""
@@ -32,7 +33,7 @@ class Event(Value):
 
     Attributes:
         code: One of CODES, "signal" or "metric".
-        subject: A job, `check.<job>`, `watch.<name>`, "global", a signal's or a metric's name.
+        subject: A job, `check.<job>`, `watch.<name>`, `lock.<name>`, "global", a signal's or a metric's name.
         detail: What "error" and "metric" say of it: free text.
         origin: The runs that led to it, each as (job, number of its start); empty where nobody's run did.
     """

@@ -121,6 +121,7 @@ class Job(Value):
         service: What it advertises, or None.
         exit_on: When it is complete, everything is stopped and the exit status is its own: "end" always, "failure" if
             it failed for good, "" never.
+        lock: Name of the lock that it has to hold to run, or "".
         path: Where it is configured, such as `jobs[2]`. Not compared.
     """
 
@@ -135,12 +136,24 @@ class Job(Value):
     checks: tuple[Check, ...] = ()
     service: Service | None = None
     exit_on: Literal["", "end", "failure"] = ""
+    lock: str = ""
     path: str = ""
 
     @property
     def hook(self) -> Hook | None:
         """Which stop it runs at, if any."""
         return hook_of(self.when)
+
+
+def stop_s(job: Job, *, hooked: bool) -> float:
+    """Seconds that the whole stop of a job takes at most, the job that hooks it included.
+
+    Args:
+        job: The job.
+        hooked: Whether another job runs before it is stopped.
+    """
+    hook_s = (job.stop.hook_timeout_s or HOOK_TIMEOUT_S) if hooked else 0.0
+    return max(job.stop.timeout_s, 0.0) + hook_s
 
 
 def keyed(jobs: tuple[Job, ...]) -> tuple[tuple[JobKey, Job], ...]:

@@ -29,6 +29,7 @@ from corepilot.supervisor.discovery import DRAIN_S, Discovery
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition
 from corepilot.supervisor.incoming import Incoming
+from corepilot.supervisor.locks import JobLocks, holder_of
 from corepilot.supervisor.measured import Measured
 from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.outcome import last_line, status_of
@@ -132,6 +133,7 @@ class App:
         self.exposition = Exposition(self.log, self.metrics, status, self.facts, environment)
         self.observers = Observers(self.log, self.facts, environment)
         self.checks = Checks(self.log, self.environment.current)
+        self.locks = JobLocks(self.bus.publish, self._channel, holder_of(environment, os.uname().nodename))
         supervision = Supervision(
             Spawner(self._loop, self.reaper, self.log, self.environment),
             self.discovery.registrations,
@@ -144,11 +146,12 @@ class App:
             self.bus,
             lambda plan: Runner(plan, supervision),
             self.progress,
-            self.discovery.facts,
+            lambda: (*self.discovery.facts(), *self.locks.facts()),
             lambda: {watch.name for watch in self.configuration.watches},
         )
         supervision.ended = self.jobs.ended
         supervision.asker = self.checks
+        supervision.locks = self.locks
         self.shutdown = Shutdown(
             lambda: self.configuration,
             self.log,
@@ -190,6 +193,7 @@ class App:
             self.observers.start(configuration.observers, plugins, oversight)
             try:
                 self.discovery.commit(configuration, self.discovery.prepare(configuration, plugins, oversight))
+                self.locks.commit(configuration.locks, self.discovery.catalogs)
             except CorepilotError as error:
                 self.log("error", f"{error}; nothing is registered and nothing is watched")
             self.exposition.start(plugins, oversight)
@@ -224,6 +228,7 @@ class App:
         self.shutdown.end_orphans()
         self.reloader.end()
         self.shutdown.leave_catalog()
+        self.locks.give_back()
         self.shutdown.close_plugins(
             self.discovery.close, self.exposition.close, self.observers.close, self.checks.close
         )

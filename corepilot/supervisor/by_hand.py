@@ -276,7 +276,8 @@ def _has_started(runner: Runner, starts: int) -> bool:
     state = runner.state
     if state.ended and state.stop.outcome != "again":
         return True
-    begun = runner.starts > starts or runner.plan.job.command is None or state.phase == "backoff" or state.stop.shutdown
+    waits = state.phase in {"backoff", "standby"}
+    begun = runner.starts > starts or runner.plan.job.command is None or waits or state.stop.shutdown
     return begun and _is_decided(runner)
 
 

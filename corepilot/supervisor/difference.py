@@ -21,8 +21,8 @@ class Change(Value):
     """One line of a plan.
 
     Attributes:
-        what: "job", "watch", "catalog", "logging", "control", "telemetry" or "settings".
-        name: Of a job, a watch or a catalog; "" else.
+        what: "job", "watch", "lock", "catalog", "logging", "control", "telemetry" or "settings".
+        name: Of a job, a watch, a lock or a catalog; "" else.
         kind: "unchanged", "updated", "restarted", "renewed", "added", "removed"; "changed" for what is no job.
         settings: What differs: name, old and new value as texts, secrets masked.
         consequence: What follows, in words.
@@ -63,6 +63,9 @@ def compare(old: Configuration, new: Configuration, *, restart_all: bool = False
     jobs = compare_jobs(jobs_of(old), jobs_of(new), restart_all=restart_all)
     changes = [_job_change(change) for change in jobs if change.settings or change.old != _TELEMETRY]
     changes += _watch_changes(old.watches, new.watches)
+    for name in dict.fromkeys([lock.name for lock in (*old.locks, *new.locks)]):
+        before, after = [next((one for one in side.locks if one.name == name), None) for side in (old, new)]
+        changes += _section("lock", before, after, "is given back, and competed for anew", name)
     for name in dict.fromkeys([name for name, _ in (*old.catalogs, *new.catalogs)]):
         consequence = "services are registered there anew"
         changes += _section("catalog", old.catalog(name), new.catalog(name), consequence, name)

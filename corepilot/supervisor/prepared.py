@@ -12,6 +12,7 @@ from corepilot.supervisor.checks import Checks, PreparedChecks, references_of
 from corepilot.supervisor.discovery import Discovery, PreparedCatalogs
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition, PreparedTelemetry
+from corepilot.supervisor.locks import JobLocks
 from corepilot.supervisor.observers import Observers, PreparedObservers
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Parts(Protocol):
     control: ControlEndpoint
     exposition: Exposition
     discovery: Discovery
+    locks: JobLocks
     observers: Observers
     checks: Checks
     oversight: Oversight

@@ -305,6 +305,7 @@ class Reloader:
         app.exposition.commit(prepared.telemetry)
         if prepared.catalogs is not None:
             app.discovery.commit(new, prepared.catalogs, anew=anew)
+        app.locks.commit(new.locks, app.discovery.catalogs)
         app.observers.commit(prepared.observers)
         app.checks.commit(new, prepared.checks)
         for warning in new.warnings:

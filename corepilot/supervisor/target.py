@@ -23,6 +23,7 @@ from corepilot.supervisor.difference import Change
 from corepilot.supervisor.discovery import Discovery
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition
+from corepilot.supervisor.locks import JobLocks
 from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.operations import Operation, Operations
 from corepilot.supervisor.reloader import Mode, Reloader
@@ -40,6 +41,7 @@ class Controlled(Protocol):
     configuration: Configuration
     control: ControlEndpoint
     discovery: Discovery
+    locks: JobLocks
     environment: ChildEnvironment
     exposition: Exposition
     facts: Facts
@@ -78,6 +80,7 @@ class SupervisorTarget:
             or [_not_in_use(name, plugin) for name, plugin in app.configuration.catalogs],
             "jobs": self._by_hand.status(()),
             "services": discovery.services(),
+            "locks": app.locks.status(),
             "watches": [watcher.status() for watcher in discovery.watchers],
             "sinks": [outlet.status() for outlet in app.exposition.outlets],
             "observers": [watching.status() for watching in app.observers.watching],

@@ -8,6 +8,7 @@ from corepilot.config.rules.catalog import WAY_OUT, NamedCatalogs, catalogs_of
 from corepilot.config.rules.entries import entries_of
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import job_of
+from corepilot.config.rules.locks import judge_lock_users, locks_of
 from corepilot.config.rules.references import judge_references
 from corepilot.config.rules.telemetry import telemetry_of
 from corepilot.config.rules.version2 import judge_version
@@ -47,10 +48,16 @@ def judge(
     stop_timeout_s = float(data.get("stop_timeout") or 5)
     jobs = _jobs(data.get("jobs", ()), plain.get("jobs"), catalogs, verdict, host, stop_timeout_s=stop_timeout_s)
     watches = watches_of(data.get("watches", ()), plain.get("watches"), catalogs, verdict)
+    locks = locks_of(data.get("locks", ()), plain.get("locks"), catalogs, verdict)
+    judge_lock_users(jobs, locks, verdict)
     telemetry = None if data.get("telemetry") is None else telemetry_of(data["telemetry"], verdict, host)
     observers = entries_of("observer", data.get("observers", ()), ("observers",), verdict, host)
     judge_references(
-        jobs, [watch.name for watch in watches], verdict, telemetry=telemetry is not None and bool(telemetry.listen)
+        jobs,
+        [f"watch.{watch.name}" for watch in watches],
+        [f"lock.{lock.name}" for lock in locks],
+        verdict,
+        telemetry=telemetry is not None and bool(telemetry.listen),
     )
     _judge_whole(data, catalogs, jobs, verdict)
     logging = _logging(data.get("logging") or {}, verdict, host)
@@ -61,6 +68,7 @@ def judge(
         data,
         jobs=tuple([job for _, job in jobs]),
         watches=tuple(watches),
+        locks=tuple(locks),
         logging=logging,
         stop_timeout_s=stop_timeout_s,
         control=made(Control, data.get("control") or {}),

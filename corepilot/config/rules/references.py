@@ -7,7 +7,7 @@ from corepilot.config.diagnostics.complaints import did_you_mean, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.graph import stop_order
-from corepilot.config.starting import OF_A_WATCH, OF_ALL, Blockage, never_starting
+from corepilot.config.starting import OF_A_LOCK, OF_A_WATCH, OF_ALL, Blockage, never_starting
 from corepilot.model.event import EXITS, GLOBAL, SIGNALS
 from corepilot.model.job import Job
 from corepilot.model.trigger import Never, OnEvent
@@ -33,24 +33,31 @@ _UNPUBLISHED = {
 
 
 def judge_references(
-    jobs: Sequence[tuple[int, Job]], watches: Sequence[str], verdict: Verdict, *, telemetry: bool
+    jobs: Sequence[tuple[int, Job]],
+    watches: Sequence[str],
+    locks: Sequence[str],
+    verdict: Verdict,
+    *,
+    telemetry: bool,
 ) -> None:
     """Warn of each `when` that waits for what never comes.
 
     Args:
         jobs: The jobs that can be used, each with its index in the configuration.
-        watches: The names of the watches.
+        watches: The sources of the watches.
+        locks: The sources of the locks.
         verdict: Takes the warnings.
         telemetry: Whether there is the job `containerpilot` that telemetry brings.
     """
     every = [job for _, job in jobs] + [_TELEMETRY] * telemetry
     names = {job.name for job in every}
     known: dict[str, frozenset[str]] = {GLOBAL: OF_ALL}
-    known.update({f"watch.{name}": OF_A_WATCH for name in watches})
+    known.update(dict.fromkeys(watches, OF_A_WATCH))
+    known.update(dict.fromkeys(locks, OF_A_LOCK))
     known.update({f"check.{job.name}": EXITS for _, job in jobs if any(check.asks for check in job.checks)})
     known.update(dict.fromkeys(sorted(names), _OF_A_JOB))
     # Of a job that is refused not everything is known, such as whether it has a command.
-    blocked = {} if verdict.refused else never_starting(every, watches)
+    blocked = {} if verdict.refused else never_starting(every, watches, locks)
     for place, (index, job) in enumerate(jobs):
         path = ("jobs", index, "when")
         if not _judge_source(job, path, known, verdict) and place in blocked:

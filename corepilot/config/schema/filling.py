@@ -20,8 +20,8 @@ from corepilot.config.schema.settings import (
     WhenSection,
 )
 from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
-from corepilot.config.schema.watches import WatchSection
-from corepilot.model.configuration import Configuration, Control, Logging, Metric, Telemetry, Watch
+from corepilot.config.schema.watches import LockSection, WatchSection
+from corepilot.model.configuration import Configuration, Control, Lock, Logging, Metric, Telemetry, Watch
 from corepilot.model.job import Check, Command, Job
 from corepilot.model.trigger import When
 from corepilot.model.value import Value, defaults_of, names_of
@@ -32,6 +32,7 @@ SECTIONS: dict[type[Value], type[Section]] = {
     Configuration: RootSection,
     Control: ControlSection,
     Job: JobSection,
+    Lock: LockSection,
     Logging: LoggingSection,
     Metric: MetricSection,
     Telemetry: TelemetrySection,

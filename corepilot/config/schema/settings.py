@@ -13,7 +13,7 @@ from corepilot.config.schema.fields import Choice, Command, Duration, Flag, Raw,
 from corepilot.config.schema.names import NAME_HINT, is_service_name
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.telemetry import TelemetrySection
-from corepilot.config.schema.watches import WatchSection
+from corepilot.config.schema.watches import LockSection, WatchSection
 from corepilot.config.text.addresses import DEFAULT_SPECS
 from corepilot.model.event import CODES
 from corepilot.model.job import UNLIMITED
@@ -287,6 +287,12 @@ class JobSection(Section):
         default_text="never",
         example="end",
     )
+    lock = Text(
+        "lock that the job has to hold to run: it waits for it, and is ended when it is lost",
+        default="",
+        default_text="none",
+        example="primary",
+    )
     logging = Object("output of the job", OutputSection, fills="command")
 
     @validates_schema(skip_on_field_errors=False)
@@ -376,6 +382,7 @@ class RootSection(Section):
     )
     jobs = Array("what is run", Object("a job", JobSection), default=())
     watches = Array("services and keys that are watched", Object("a watch", WatchSection), default=())
+    locks = Array("locks that jobs may need", Object("a lock", LockSection), default=())
     telemetry = Object("metrics and status: an endpoint, and where else they go", TelemetrySection, default_text="off")
     observers = Array(
         "plugins that are told of every event, run and reload: each a name, or its name as `observer` and its options",

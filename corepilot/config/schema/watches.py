@@ -1,4 +1,4 @@
-"""What is watched in catalogs."""
+"""What is watched in catalogs, and the locks that are kept there."""
 
 from typing import Any, ClassVar
 
@@ -6,7 +6,14 @@ from marshmallow import ValidationError, validates_schema
 
 from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.schema.fields import Duration, Flag, Text, Whole
-from corepilot.config.schema.names import KEY_HINT, NAME_HINT, is_service_name, key_fault
+from corepilot.config.schema.names import (
+    CATALOG_HINT,
+    KEY_HINT,
+    NAME_HINT,
+    is_catalog_name,
+    is_service_name,
+    key_fault,
+)
 from corepilot.config.schema.sections import Section
 
 
@@ -95,3 +102,30 @@ class WatchSection(Section):
         if not (data.get("key") or data.get("prefix")):
             return {}
         return {one: "it has no effect on keys: leave it out" for one in ("tag", "dc") if data.get(one)}
+
+
+class LockSection(Section):
+    """One of `locks`; its events `acquired` and `lost` have the source `lock.<name>`."""
+
+    name = Text("the lock's name, the same for all who compete for it", required=True, example="primary")
+    ttl = Duration(
+        "time after which the lock is free if its holder says nothing; a job that needs it is ended before",
+        required=True,
+        minimum=1,
+        allowed="at least 3 times what the end of the jobs that need it takes and a second; with Consul at least 10s",
+        example="30s",
+    )
+    catalog = Text(
+        "catalog that keeps the lock",
+        default="",
+        default_text="the one that keeps locks",
+        example="consul",
+        derives=("catalog",),
+    )
+
+    @validates_schema(skip_on_field_errors=False)
+    def judge(self, data: dict[str, Any], **_: Any) -> None:
+        """A name that every store can have."""
+        name = data.get("name")
+        if name is not None and not is_catalog_name(name):
+            raise ValidationError({"name": [Complaint("bad-name", f"{shown(name)} cannot be a lock's", CATALOG_HINT)]})

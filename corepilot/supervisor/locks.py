@@ -1,0 +1,141 @@
+"""The locks of the configuration: who needs each, who keeps it, and what the guard does when we do not.
+
+Whatever runs under a lock has to be gone when the promise ends. A supervisor that works sees to it by itself, in time
+(`corepilot.discovery.lock_keeper`). One that hangs cannot: so the guard knows, for each lock, the end of the promise
+and the process groups, and kills them then.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import gevent
+
+from corepilot.model.configuration import Lock
+from corepilot.model.event import Event
+from corepilot.model.job import stop_s
+
+if TYPE_CHECKING:
+    from corepilot.discovery.lock_keeper import LockKeeper
+    from corepilot.jobs.supervision import LockUser
+    from corepilot.supervisor.catalog import Catalog
+
+
+class Announcing(Protocol):
+    """The guard's end of what is promised; see `corepilot.guard.channel.Channel`."""
+
+    def locked(self, slot: int, until: float, groups: "list[int]") -> None:
+        """Say until when these process groups may be there."""
+
+
+class JobLocks:
+    """All locks.
+
+    Args:
+        publish: Puts an event on the bus.
+        guard: Told of promises.
+        holder: Who we are, for people who look at a lock.
+    """
+
+    def __init__(self, publish: Callable[[Event], None], guard: Announcing, holder: str) -> None:
+        self._publish, self._guard, self._holder = publish, guard, holder
+        self._keepers: dict[str, LockKeeper] = {}
+        self._slots: dict[str, int] = {}
+        self._users: dict[str, dict[LockUser, bool]] = {}
+
+    def commit(self, locks: "tuple[Lock, ...]", catalogs: "Mapping[str, Catalog]") -> None:
+        """Go on with the locks of another configuration. One whose catalog has another client is lost."""
+        wanted = {lock.name: lock for lock in locks}
+        for name, keeper in tuple(self._keepers.items()):
+            lock = wanted.get(name)
+            facet = catalogs[lock.catalog].backend.locks if lock is not None and lock.catalog in catalogs else None
+            if keeper.lock != lock or keeper.facet is not facet:
+                del self._keepers[name]
+                if keeper.grant is not None:
+                    self._tell(name, "lost")
+                gevent.spawn(keeper.give_back)
+        for name, lock in wanted.items():
+            catalog = catalogs.get(lock.catalog)
+            if name not in self._keepers and catalog is not None and catalog.backend.locks is not None:
+                self._keepers[name] = self._keeper(lock, catalog)
+                self._refresh(name)
+
+    def tell(self, job: "LockUser") -> None:
+        """A job that needs a lock has moved on."""
+        name, state = job.plan.job.lock, job.state
+        for other, left in self._users.items():
+            if other != name and left.pop(job, None) is not None:
+                self._refresh(other)
+        if not name:
+            return
+        users = self._users.setdefault(name, {})
+        busy = bool(job.groups) or state.stop.stage in {"hooked", "terminating"}
+        starts_again = state.ended and state.stop.outcome == "again"
+        if busy or starts_again or (not state.ended and state.process.stage != "none"):
+            users[job] = busy or state.process.stage == "running"
+        else:
+            users.pop(job, None)
+        self._refresh(name)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What a run under a lock finds in its environment."""
+        keeper = self._keepers.get(name)
+        grant = keeper.grant if keeper is not None else None
+        return {"COREPILOT_LOCK_TOKEN": str(grant.token)} if grant is not None else {}
+
+    def facts(self) -> Iterator[Event]:
+        """What holds of the locks: those that are ours."""
+        for name, keeper in self._keepers.items():
+            if keeper.grant is not None:
+                yield Event("acquired", f"lock.{name}")
+
+    def status(self) -> list[dict[str, object]]:
+        """See `LockKeeper.status`."""
+        return [keeper.status() for keeper in self._keepers.values()]
+
+    def give_back(self) -> None:
+        """All jobs have ended: nobody needs a lock any more. Waits for at most RELEASE_S."""
+        gevent.joinall([gevent.spawn(keeper.give_back) for keeper in self._keepers.values()])
+        self._keepers.clear()
+
+    def _keeper(self, lock: Lock, catalog: "Catalog") -> "LockKeeper":
+        from corepilot.discovery.lock_keeper import LockKeeper
+
+        assert catalog.backend.locks is not None  # noqa: S101  - asked by the caller
+        return LockKeeper(
+            lock,
+            catalog.backend.locks,
+            holder=self._holder,
+            tell=partial(self._tell, lock.name),
+            connection=catalog.connection,
+            log=catalog.log,
+        )
+
+    def _tell(self, name: str, what: str) -> None:
+        self._announce(name)
+        if what != "renewed":
+            self._publish(Event(what, f"lock.{name}"))
+
+    def _refresh(self, name: str) -> None:
+        keeper, users = self._keepers.get(name), self._users.get(name, {})
+        if keeper is not None:
+            stop = max(
+                [stop_s(runner.plan.job, hooked=bool(runner.plan.awaited_hook)) for runner in users], default=0.0
+            )
+            keeper.use(wanted=bool(users), busy=any(users.values()), stop_s=stop)
+        self._announce(name)
+
+    def _announce(self, name: str) -> None:
+        """The promise holds on after a loss, until everything that ran is gone."""
+        keeper = self._keepers.get(name)
+        if keeper is None:
+            return
+        groups = sorted({group for one in self._users.get(name, {}) for group in one.groups})
+        slot = self._slots.setdefault(name, len(self._slots))
+        self._guard.locked(slot, keeper.until if groups else 0.0, groups)
+
+
+def holder_of(environment: Mapping[str, str], hostname: str) -> str:
+    """Who this process is, for people who look at a lock: `host/pid`."""
+    return f"{environment.get('COREPILOT_INSTANCE') or hostname}/{os.getpid()}"

@@ -1,0 +1,122 @@
+"""Competing for a lock, keeping it, and telling its loss in time; on the catalog in memory."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+
+from corepilot.discovery.connection import Connection
+from corepilot.discovery.lock_keeper import LockKeeper
+from corepilot.errors import BackendUnavailableError
+from corepilot.model.configuration import Lock
+from corepilot.testing.backends import context
+from corepilot.testing.memory import MemoryBackend, MemoryCatalog
+
+DEADLINE_S = 30.0
+
+
+class World:
+    def __init__(self) -> None:
+        self.catalog = MemoryCatalog()
+        self.keepers: list[LockKeeper] = []
+        self.lines: list[str] = []
+
+    def keeper(self, name: str, ttl_s: float = 3.3) -> tuple[LockKeeper, list[str]]:
+        told: list[str] = []
+        backend = MemoryBackend(self.catalog, context())
+        assert backend.locks is not None
+        keeper = LockKeeper(
+            Lock("primary", ttl_s),
+            backend.locks,
+            holder=name,
+            tell=told.append,
+            connection=Connection(1.0),
+            log=lambda _level, message: self.lines.append(message),
+        )
+        self.keepers.append(keeper)
+        return keeper, told
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    one = World()
+    yield one
+    one.catalog.down = False
+    for keeper in one.keepers:
+        keeper.give_back()
+    gevent.sleep(0)
+
+
+def until(condition: Callable[[], object]) -> None:
+    with gevent.Timeout(DEADLINE_S, AssertionError("did not come true")):
+        while not condition():
+            gevent.sleep(0.002)
+
+
+def test_nobody_needs_it_and_nothing_is_asked(world: World) -> None:
+    world.keeper("a")
+    gevent.sleep(0)
+    assert not world.catalog.calls
+
+
+def test_it_goes_from_one_to_the_other_with_a_higher_token(world: World) -> None:
+    (one, told), (other, _) = world.keeper("one"), world.keeper("other")
+    one.use(wanted=True, busy=False, stop_s=0.1)
+    until(lambda: one.grant)
+    other.use(wanted=True, busy=False, stop_s=0.1)
+    until(lambda: other.holder == "one")
+    assert not other.status()["held"]
+    first = one.grant
+    assert first is not None
+    one.use(wanted=False, busy=False, stop_s=0.1)
+    until(lambda: other.grant)
+    second = other.grant
+    assert second is not None
+    assert second.token > first.token
+    assert (told[0], told[-1]) == ("acquired", "lost")
+    assert other.status()["holder"] == "other"
+
+
+def test_it_is_renewed(world: World) -> None:
+    keeper, told = world.keeper("a", ttl_s=0.9)
+    keeper.use(wanted=True, busy=True, stop_s=-0.9)
+    keeper.use(wanted=True, busy=False, stop_s=-0.9)
+    until(lambda: told.count("renewed") >= 3)
+    assert set(told) == {"acquired", "renewed"}
+
+
+def test_one_renewal_that_fails_does_no_harm(world: World) -> None:
+    keeper, told = world.keeper("a", ttl_s=0.9)
+    keeper.use(wanted=True, busy=False, stop_s=-0.9)
+    until(lambda: keeper.grant)
+    world.catalog.fail("keep", BackendUnavailableError("cannot reach the catalog"))
+    until(lambda: told.count("renewed") >= 2)
+    assert "lost" not in told
+
+
+def test_the_loss_is_told_before_the_promise_ends(world: World) -> None:
+    keeper, told = world.keeper("a", ttl_s=2.0)
+    keeper.use(wanted=True, busy=False, stop_s=0.3)
+    until(lambda: keeper.grant)
+    keeper.use(wanted=True, busy=True, stop_s=0.3)
+    world.catalog.down = True
+    until(lambda: "lost" in told)
+    assert keeper.until - time.monotonic() > 0.3
+    assert keeper.grant is None
+    assert any("is lost" in line for line in world.lines)
+
+
+def test_what_ran_under_it_has_to_be_gone_before_it_is_asked_for_again(world: World) -> None:
+    keeper, told = world.keeper("a", ttl_s=2.0)
+    keeper.use(wanted=True, busy=False, stop_s=0.1)
+    until(lambda: keeper.grant)
+    keeper.use(wanted=True, busy=True, stop_s=0.1)
+    world.catalog.down = True
+    until(lambda: "lost" in told)
+    world.catalog.down = False
+    asked = sum(call.method == "acquire" for call in world.catalog.calls)
+    gevent.sleep(0.1)
+    assert sum(call.method == "acquire" for call in world.catalog.calls) == asked
+    keeper.use(wanted=True, busy=False, stop_s=0.1)
+    until(lambda: told.count("acquired") == 2)

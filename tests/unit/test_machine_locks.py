@@ -1,0 +1,70 @@
+"""A job that needs a lock: it stands by, runs while it has it, and ends when it is lost."""
+
+from corepilot.jobs import machine, starting
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.state import Action, Ended, Exited, Happened, Order, Publish, Start, State, Sweep, Swept
+from corepilot.model.event import GLOBAL, Event
+from corepilot.model.job import Command, Job, JobKey, RestartPolicy
+
+STARTUP = Happened(Event("startup", GLOBAL))
+ACQUIRED, LOST = (Happened(Event(code, "lock.primary")) for code in ("acquired", "lost"))
+PLAN = Plan(Job("app", Command(("app",)), lock="primary", restarts=RestartPolicy(1)), JobKey("app"))
+
+
+def after(*stimuli: object, plan: Plan = PLAN) -> tuple[State, list[Action]]:
+    state, _ = starting.begin(plan)
+    done: tuple[Action, ...] = ()
+    for now, stimulus in enumerate(stimuli):
+        state, done = machine.step(plan, state, stimulus, float(now))  # type: ignore[arg-type]  # stimuli, mixed
+    return state, list(done)
+
+
+def starts(actions: list[Action]) -> int:
+    return sum(isinstance(one, Start) for one in actions)
+
+
+def test_it_stands_by_until_the_lock_is_ours() -> None:
+    state, actions = after(STARTUP)
+    assert (state.phase, starts(actions), state.health) == ("standby", 0, "idle")
+    state, actions = after(STARTUP, ACQUIRED)
+    assert (state.phase, starts(actions)) == ("running", 1)
+
+
+def test_a_lock_that_was_there_before_the_trigger_starts_it_at_once() -> None:
+    state, actions = after(ACQUIRED, STARTUP)
+    assert (state.phase, starts(actions)) == ("running", 1)
+
+
+def test_the_loss_ends_all_of_it_and_uses_up_no_restart() -> None:
+    state, actions = after(STARTUP, ACQUIRED, LOST)
+    assert (state.phase, state.process.restarts) == ("terminating", 0)
+    assert any(isinstance(one, Sweep) for one in actions)
+    state, actions = after(STARTUP, ACQUIRED, LOST, Exited(-1, 143, "killed"), Swept())
+    assert actions[-2:] == [Publish(Event("stopped", "app")), Ended("again")]
+    assert not any(isinstance(one, Publish) and one.event.code.startswith("exit") for one in actions)
+
+
+def test_a_renewal_changes_nothing() -> None:
+    state, actions = after(STARTUP, ACQUIRED, ACQUIRED)
+    assert (state.phase, actions) == ("running", [])
+
+
+def test_a_job_that_is_lost_while_it_stands_by_goes_on_standing_by() -> None:
+    assert after(STARTUP, LOST)[0].phase == "standby"
+
+
+def test_a_restart_needs_the_lock_too() -> None:
+    state, actions = after(STARTUP, ACQUIRED, Exited(-1, 1, "no"))
+    assert (state.phase, starts(actions)) == ("running", 1)
+
+
+def test_a_start_by_hand_waits_for_the_lock() -> None:
+    assert after(Order("start"))[0].phase == "standby"
+
+
+def test_a_stop_while_it_stands_by_is_at_once() -> None:
+    state, actions = after(STARTUP, Order("stop"))
+    assert state.phase == "stopped"
+    assert Ended("stopped") in actions
+    state, _ = after(STARTUP, Happened(Event("shutdown", GLOBAL)))
+    assert state.phase == "complete"
