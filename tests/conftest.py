@@ -9,6 +9,7 @@ from hypothesis import settings
 from leaks import Snapshot
 from servers.consul import ConsulServer
 from servers.etcd import EtcdServer
+from servers.zookeeper import ZooKeeperServer
 
 # How long an example takes is no property of what is tested. In CI the same examples are tried at every run; elsewhere
 # new ones, which is how mistakes are found.
@@ -16,7 +17,7 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-_SERVERS: list[ConsulServer | EtcdServer] = []
+_SERVERS: list[ConsulServer | EtcdServer | ZooKeeperServer] = []
 _COUNT = itertools.count()
 _PURE = ("unit", "property")
 
@@ -81,3 +82,22 @@ def etcd(etcd_server: EtcdServer) -> Iterator[EtcdServer]:
     etcd_server.resume()
     if etcd_server.pid:
         etcd_server.reset()
+
+
+@pytest.fixture(scope="session")
+def zookeeper_server() -> Iterator[ZooKeeperServer]:
+    """One ZooKeeper for the whole run of this process, started when the first test asks for it."""
+    with ZooKeeperServer() as server:
+        _SERVERS.append(server)
+        yield server
+        _SERVERS.remove(server)
+
+
+@pytest.fixture
+def zookeeper(zookeeper_server: ZooKeeperServer) -> Iterator[ZooKeeperServer]:
+    """A running ZooKeeper; the test may pause, kill or wipe it, and uses names of its own."""
+    if not zookeeper_server.pid:
+        zookeeper_server.start()
+    yield zookeeper_server
+    if zookeeper_server.pid:
+        zookeeper_server.resume()

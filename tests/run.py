@@ -20,12 +20,14 @@ PROGRAMS = {
     "etcd": "etcd-server",
     "etcdctl": "etcd-client",
     "ip": "iproute2",
+    "java": "default-jre-headless",
     "nginx": "nginx-light",
     "ps": "procps",
     "runc": "runc",
     "setpriv": "util-linux",
     "strace": "strace",
     "unshare": "util-linux",
+    "/usr/share/zookeeper/bin/zkServer.sh": "zookeeper",
 }
 
 

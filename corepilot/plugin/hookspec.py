@@ -52,7 +52,7 @@ _AFTER_START = "in the supervisor, after the first jobs have been started"
     named_in="`discovery` (and `consul`), `--discovery`",
     loaded=_AFTER_START,
     suite="corepilot.testing.backends:BackendSuite",
-    shipped={"consul": "corepilot-consul", "etcd": "corepilot-etcd"},
+    shipped={"consul": "corepilot-consul", "etcd": "corepilot-etcd", "zookeeper": "corepilot-zookeeper"},
 )
 def corepilot_register_backend() -> type[Any]:  # type: ignore[empty-body]
     """Return the backend: a subclass of `corepilot.discovery.backend.Backend` without abstract methods left.

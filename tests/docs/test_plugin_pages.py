@@ -55,7 +55,7 @@ def test_every_argument_of_option() -> None:
     assert named == set(inspect.signature(option).parameters)
 
 
-@pytest.mark.parametrize("backend", ["consul", "etcd"])
+@pytest.mark.parametrize("backend", ["consul", "etcd", "zookeeper"])
 def test_every_option_of_the_backends_with_its_variable(backend: str) -> None:
     named = {(row[0].strip("`"), row[1].replace("`", "")) for row in rows(f"## The backend `{backend}`")}
     wanted = {

@@ -20,6 +20,7 @@ NAMES = (
     "corepilot-otlp",
     "corepilot-prometheus",
     "corepilot-statsd",
+    "corepilot-zookeeper",
 )
 PACKAGES = {name: name.replace("-", "_") for name in NAMES}
 
@@ -79,7 +80,7 @@ def test_the_extras_bring_the_plugins(built: Mapping[str, Path]) -> None:
             if requirement.marker and requirement.marker.evaluate({"extra": extra})
         }
 
-    for plugin in ("consul", "etcd", "otlp", "prometheus", "statsd"):
+    for plugin in ("consul", "etcd", "otlp", "prometheus", "statsd", "zookeeper"):
         assert brought(plugin) == {f"corepilot-{plugin}"}
     assert brought("containerpilot") == {"corepilot-consul", "corepilot-prometheus"}
 
@@ -89,7 +90,7 @@ def test_entry_points(built: Mapping[str, Path]) -> None:
     for name in NAMES:
         points.read_string(metadata(files(built[name]), "entry_points.txt"))
     assert {group: sorted(points[group]) for group in points.sections()} == {
-        "corepilot.backends": ["consul", "embedded", "etcd"],
+        "corepilot.backends": ["consul", "embedded", "etcd", "zookeeper"],
         "corepilot.checks": ["http"],
         "corepilot.sinks": ["jsonl", "otlp", "prometheus", "statsd"],
         "corepilot.sources": ["directory", "env", "file", "http", "https"],

@@ -238,6 +238,7 @@ def test_plugins_use_the_contracts_only() -> None:
             "corepilot_otlp",
             "corepilot_prometheus",
             "corepilot_statsd",
+            "corepilot_zookeeper",
         )
     }
     beyond = [

@@ -1,0 +1,161 @@
+"""kazoo's handler for gevent, without what would block the hub, start threads or outlive its client.
+
+kazoo asks its handler for everything that waits: sockets, select, greenlets. Its own one makes a selector for each
+call, gives the names of servers to the C library's resolver and TLS to blocking reads of files on each connection, and
+at the end waits for greenlets. Everything that is handed out here is noted, so that `abandon` can take it back.
+"""
+
+import select as native_select
+import socket as native
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+import gevent
+from gevent import get_hub, socket
+from gevent.event import Event
+
+from corepilot.http.tls import TlsContexts, TlsOptions
+from corepilot_zookeeper.light_kazoo import SequentialGeventHandler
+
+SLICE_S = 0.005
+"""So long the connection's greenlet goes on while there is always something to read; then others have their turn."""
+
+CONNECT_S = 2.0
+"""The most that one server may take to accept a connection; then the next one is tried."""
+
+TLS_HANDSHAKE_S = 5.0
+"""The most that a TLS handshake may take."""
+
+
+class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no types
+    """What one client of kazoo waits with.
+
+    Args:
+        tls: For TLS; None for plain connections.
+    """
+
+    def __init__(self, tls: TlsOptions | None) -> None:
+        super().__init__()
+        self._tls = TlsContexts(tls) if tls is not None else None
+        self._greenlets: list[gevent.Greenlet[..., Any]] = []
+        self._sockets: list[Any] = []
+        self._since = 0.0
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether connections are encrypted."""
+        return self._tls is not None
+
+    def start(self) -> None:
+        """Nothing: kazoo's own starts a greenlet, and notes itself for the end of the process."""
+        self._running = True
+
+    def stop(self) -> None:
+        """See `start`."""
+        self._running = False
+
+    def dispatch_callback(self, callback: Any) -> None:
+        """Call it. It is one of ours, or nobody's: kazoo's own kind of watch is not used."""
+        callback.func(*callback.args)
+
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """Start a greenlet that ends with the client."""
+        self._greenlets = [one for one in self._greenlets if not one.dead]
+        greenlet = gevent.spawn(_quietly, func, args, kwargs)
+        self._greenlets.append(greenlet)
+        return greenlet
+
+    def create_socket_pair(self) -> Any:
+        """What kazoo wakes its own greenlet with."""
+        pair = super().create_socket_pair()
+        self._sockets += pair
+        return pair
+
+    def create_connection(self, address: tuple[str, int], hostname: str = "", timeout: float = 0, **_: Any) -> Any:
+        """Connect to an address as text.
+
+        Raises:
+            OSError: it does not answer in time, or TLS failed.
+        """
+        family = native.AF_INET6 if ":" in address[0] else native.AF_INET
+        sock = socket.socket(family, native.SOCK_STREAM)
+        try:
+            sock.settimeout(min(timeout, CONNECT_S))
+            sock.connect(address)
+            sock.setsockopt(native.IPPROTO_TCP, native.TCP_NODELAY, 1)
+            if self._tls is not None:
+                name = self._tls.options.server_name or hostname
+                sock.settimeout(TLS_HANDSHAKE_S)
+                # Not in one step: a handshake that is cut short inside wrap_socket leaves nobody who owns the socket.
+                sock = self._tls.current().wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+                sock.do_handshake()
+        except BaseException:
+            sock.close()
+            raise
+        self._sockets = [one for one in self._sockets if one.fileno() >= 0]
+        self._sockets.append(sock)
+        return sock
+
+    def select(self, reading: Any, writing: Any, _failing: Any, timeout: float | None = None) -> tuple[Any, Any, Any]:
+        """Wait until one of at most two sockets is ready.
+
+        Looks first, and waits only if nothing is ready. What TLS has decrypted already counts as ready.
+        """
+        ready = _ready(reading, writing)
+        if ready[0] or ready[1]:
+            if monotonic() - self._since > SLICE_S:
+                gevent.sleep(0)
+                self._since = monotonic()
+            return ready
+        loop = get_hub().loop
+        watchers = [(loop.io(sock.fileno(), 1), sock) for sock in reading]
+        watchers += [(loop.io(sock.fileno(), 2), sock) for sock in writing]
+        waiter = Event()
+        try:
+            for watcher, _sock in watchers:
+                watcher.start(waiter.set)
+            waiter.wait(timeout)
+        finally:
+            for watcher, _sock in watchers:
+                watcher.stop()
+                watcher.close()
+        self._since = monotonic()
+        return _ready(reading, writing)
+
+    def abandon(self) -> None:
+        """End every greenlet, and close every socket that was handed out. Does not wait: both happen next turn."""
+        greenlets, self._greenlets = [one for one in self._greenlets if not one.dead], []
+        sockets, self._sockets = self._sockets, []
+        self._running = False
+
+        def close(_ended: object = None) -> None:
+            # Not before: a descriptor that is closed while a greenlet waits for it may be somebody else's meanwhile.
+            if all(one.dead for one in greenlets):
+                for sock in sockets:
+                    sock.close()
+
+        for greenlet in greenlets:
+            greenlet.rawlink(close)
+            greenlet.kill(block=False)
+        close()
+
+
+def _quietly(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """What a server's nonsense raises has been told to kazoo's logger by then; here gevent would print a traceback."""
+    with suppress(Exception):
+        func(*args, **kwargs)
+
+
+def _ready(reading: Any, writing: Any) -> tuple[list[Any], list[Any], list[Any]]:
+    poll = native_select.poll()
+    for sock in reading:
+        poll.register(sock.fileno(), native_select.POLLIN)
+    for sock in writing:
+        poll.register(sock.fileno(), native_select.POLLOUT)
+    found = {number for number, _ in poll.poll(0)}
+    return (
+        [sock for sock in reading if sock.fileno() in found or getattr(sock, "pending", int)()],
+        [sock for sock in writing if sock.fileno() in found],
+        [],
+    )

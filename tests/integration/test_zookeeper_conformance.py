@@ -1,0 +1,38 @@
+"""The ZooKeeper backend under the suites that every backend has to pass, on a real server."""
+
+import pytest
+from corepilot_zookeeper.backend import ZooKeeperBackend
+from corepilot_zookeeper.plugin import CAPABILITIES, Options
+from servers.zookeeper import ZooKeeperServer
+
+from corepilot.discovery.backend import Backend
+from corepilot.testing.backends import BackendSuite, context
+from corepilot.testing.outages import ExpirySuite, HangSuite, LossSuite, OutageSuite
+
+
+class TestZooKeeper(BackendSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
+    capabilities = CAPABILITIES
+
+    @pytest.fixture(autouse=True)
+    def _server(self, zookeeper: ZooKeeperServer) -> None:
+        self.server = zookeeper
+
+    def client(self) -> Backend:
+        return ZooKeeperBackend(Options(hosts=self.server.hosts), context())
+
+    def forget(self) -> None:
+        self.server.forget()
+
+    def stop(self) -> None:
+        self.server.kill()
+
+    def start(self) -> None:
+        if not self.server.pid:
+            self.server.start()
+
+    def pause(self) -> None:
+        self.server.pause()
+
+    def resume(self) -> None:
+        if self.server.pid:
+            self.server.resume()
