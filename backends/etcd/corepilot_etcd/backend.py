@@ -4,6 +4,7 @@ The API is etcd's v3 as its own gateway speaks it, JSON over HTTP (etcd.io/docs/
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.errors import BackendRefusedError
@@ -11,7 +12,9 @@ from corepilot.model.service import Instance, Query, Registration, Snapshot, Sta
 from corepilot_etcd.cluster import Cluster
 from corepilot_etcd.encoding import Found
 from corepilot_etcd.keeper import Keeper
+from corepilot_etcd.keys import EtcdKeys
 from corepilot_etcd.leases import Leases
+from corepilot_etcd.locks import EtcdLocks
 from corepilot_etcd.mirror import Mirror
 from corepilot_etcd.pulse import Pulse
 from corepilot_etcd.record import instance_of, services_below
@@ -23,6 +26,8 @@ class EtcdBackend(Backend):
     """One client of one cluster. See `corepilot.discovery.backend.Backend` for what the methods promise."""
 
     options: Cluster
+    keys: EtcdKeys
+    locks: EtcdLocks
 
     def __init__(self, options: Cluster, context: BackendContext) -> None:
         super().__init__(options, context)
@@ -33,6 +38,8 @@ class EtcdBackend(Backend):
         )
         self._keeper = Keeper(leases, self._registrations.lapse, context.log)
         self._pulse = Pulse(self._transport, f"{options.prefix}/")
+        self.keys = EtcdKeys(self._transport, options.prefix, self._pulse)
+        self.locks = EtcdLocks(self._transport, options.prefix, self._pulse)
         self._foreign: set[str] = set()
 
     @property
@@ -62,17 +69,13 @@ class EtcdBackend(Backend):
         """One range read."""
         mirror = self._mirror(query)
         mirror.load()
-        return _snapshot(mirror, query)
+        return _asked_for(mirror.values(), query)
 
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """A range read, then a watch. Nothing is sent before the first `next`."""
-        mirror = self._mirror(query)
-        self._pulse.watch_over(mirror)
-        try:
-            for _ in mirror.follow():
-                yield _snapshot(mirror, query)
-        finally:
-            self._pulse.leave(mirror)
+        with closing(self._pulse.follow(self._mirror(query))) as stream:
+            for found in stream:
+                yield _asked_for(found, query)
 
     def close(self) -> None:
         """End the greenlets and watches, close the connections. Leases are left to expire."""
@@ -107,7 +110,5 @@ class EtcdBackend(Backend):
             )
 
 
-def _snapshot(mirror: Mirror[Instance], query: Query) -> Snapshot:
-    """What is asked for, sorted by id."""
-    found = mirror.values()
+def _asked_for(found: Snapshot, query: Query) -> Snapshot:
     return tuple(one for one in found if query.tag in one.tags) if query.tag else found

@@ -7,6 +7,9 @@ Bytes are base64, 64-bit numbers are texts, and what is zero, false or empty is 
 from binascii import Error, a2b_base64, b2a_base64
 from typing import Any, NamedTuple
 
+Message = dict[str, Any]
+"""A message, as `json` makes and takes it."""
+
 
 class Span(NamedTuple):
     """A key, or all keys from `key` up to, and without, `end`.
@@ -19,7 +22,7 @@ class Span(NamedTuple):
     key: bytes
     end: bytes = b""
 
-    def message(self) -> dict[str, Any]:
+    def message(self) -> Message:
         """The fields of a request that says which keys."""
         return {"key": text_of(self.key), "range_end": text_of(self.end)} if self.end else {"key": text_of(self.key)}
 
@@ -53,7 +56,7 @@ def text_of(data: bytes) -> str:
     return b2a_base64(data, newline=False).decode("ascii")
 
 
-def number(message: dict[str, Any], name: str) -> int:
+def number(message: Message, name: str) -> int:
     """A number of a message, 0 where it is left out.
 
     Raises:
@@ -67,7 +70,7 @@ def number(message: dict[str, Any], name: str) -> int:
     return int(value)
 
 
-def part(message: Any, name: str) -> dict[str, Any]:
+def part(message: Any, name: str) -> Message:
     """A message within a message, empty where it is left out.
 
     Raises:
@@ -79,7 +82,7 @@ def part(message: Any, name: str) -> dict[str, Any]:
     return value
 
 
-def parts(message: dict[str, Any], name: str) -> list[Any]:
+def parts(message: Message, name: str) -> list[Any]:
     """A list of messages, empty where it is left out.
 
     Raises:
@@ -106,3 +109,15 @@ def found_in(message: Any) -> Found:
     return Found(
         key, value, number(message, "lease"), number(message, "create_revision"), number(message, "mod_revision")
     )
+
+
+def found_otherwise(answer: Message) -> Found | None:
+    """What a transaction that compared in vain has found: the key of its one range request; None for nothing.
+
+    Raises:
+        ValueError: the answer is another one.
+    """
+    for response in parts(answer, "responses"):
+        for message in parts(part(response, "response_range"), "kvs"):
+            return found_in(message)
+    return None

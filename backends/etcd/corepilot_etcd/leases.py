@@ -8,7 +8,6 @@ and then, never shorter.
 import os
 from math import ceil
 
-from corepilot.errors import BackendUnavailableError
 from corepilot_etcd.encoding import number, part
 from corepilot_etcd.refusals import LeaseGoneError, LeaseTakenError
 from corepilot_etcd.single import Single
@@ -42,7 +41,7 @@ class Leases:
             if other != ttl_s:
                 self._leave(user, other)
         self._users.setdefault(ttl_s, set()).add(user)
-        single = self._leases.setdefault(ttl_s, Single(lambda: grant(self._transport, ttl_s)[0]))
+        single = self._leases.setdefault(ttl_s, Single(lambda: self._grant(ttl_s)))
         lease = single.get()
         if self._leases.get(ttl_s) is single:  # else everybody has left meanwhile
             self._ours[lease] = ttl_s
@@ -78,6 +77,11 @@ class Leases:
         self.forget(lease)
         return False
 
+    def _grant(self, ttl_s: int) -> int:
+        lease = new_number()
+        grant(self._transport, lease, ttl_s)
+        return lease
+
     def _leave(self, user: str, ttl_s: int) -> None:
         users = self._users.get(ttl_s, set())
         users.discard(user)
@@ -87,23 +91,24 @@ class Leases:
                 self._ours.pop(single.value, None)
 
 
-def grant(transport: Transport, ttl_s: float) -> tuple[int, float]:
-    """A new lease, and for how many seconds it is; that may be more than was asked for.
+def new_number() -> int:
+    """A number for a lease. We choose it, not the store: so a request whose answer was lost can be sent again."""
+    return int.from_bytes(os.urandom(8), "big") >> 1 or 1
 
-    We choose its number: so a request whose answer was lost can be sent again.
+
+def grant(transport: Transport, lease: int, ttl_s: float) -> float:
+    """Make a lease; for how many seconds it is, which may be more than was asked for.
 
     Raises:
         BackendError: there may or may not be one.
     """
-    lease = int.from_bytes(os.urandom(8), "big") >> 1 or 1
     message = {"ID": str(lease), "TTL": str(ceil(ttl_s))}
     try:
         answer = transport.call("/v3/lease/grant", message)
-        return lease, float(max(number(answer, "TTL"), 1))
     except LeaseTakenError:
-        return lease, float(ceil(ttl_s))  # by ourselves: an answer was lost
-    except ValueError as error:
-        raise BackendUnavailableError(f"cannot read the answer of {transport.origin} to a lease: {error}") from None
+        return float(ceil(ttl_s))  # by ourselves: an answer was lost
+    with transport.reading():
+        return float(max(number(answer, "TTL"), 1))
 
 
 def keep_alive(transport: Transport, lease: int) -> float:
@@ -114,11 +119,9 @@ def keep_alive(transport: Transport, lease: int) -> float:
     Raises:
         BackendError: it is not known.
     """
-    try:
-        answer = part(transport.call("/v3/lease/keepalive", {"ID": str(lease)}), "result")
-        return float(number(answer, "TTL"))
-    except ValueError as error:
-        raise BackendUnavailableError(f"cannot read the answer of {transport.origin} to a lease: {error}") from None
+    answer = transport.call("/v3/lease/keepalive", {"ID": str(lease)})
+    with transport.reading():
+        return float(number(part(answer, "result"), "TTL"))
 
 
 def revoke(transport: Transport, lease: int) -> None:

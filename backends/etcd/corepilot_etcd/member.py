@@ -10,6 +10,7 @@ from corepilot.http.client import Client, ClientLimits
 from corepilot.http.errors import HttpConnectError, HttpError, HttpTimeoutError, HttpTooLargeError
 from corepilot.http.stream import BodyStream
 from corepilot.http.tls import TlsOptions
+from corepilot_etcd.encoding import Message
 from corepilot_etcd.refusals import error_of
 
 ANSWER_MAX = 8 * 1024 * 1024
@@ -20,8 +21,6 @@ SILENCE_S = 24 * 3600.0
 
 # Every watch holds a connection all the time, and heartbeats must find one beside them.
 _LIMITS = ClientLimits(connections=4096)
-
-Message = dict[str, Any]
 
 
 class NotSentError(BackendUnavailableError):

@@ -5,13 +5,13 @@ ordered, unique and none is left out, unless the store has compacted them away; 
 be read again. Whoever iterates gets told that something has changed, and looks at the mirror.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from operator import itemgetter
 from typing import Any, Generic, NoReturn, TypeVar
 
 from corepilot.errors import BackendUnavailableError
 from corepilot.http.time_slice import TimeSlice
-from corepilot_etcd.encoding import Found, Span, found_in, number, part, parts, text_of
+from corepilot_etcd.encoding import Found, Message, Span, found_in, number, part, parts, text_of
 from corepilot_etcd.member import MessageStream, TooLongError
 from corepilot_etcd.refusals import CompactedError, error_of
 from corepilot_etcd.transport import Transport
@@ -61,7 +61,7 @@ class Mirror(Generic[_Read]):
         """All that could be read, as tuples that begin with a text sort: after a few changes that costs little."""
         return tuple(sorted(self._values.values(), key=itemgetter(0)))
 
-    def follow(self) -> Iterator[None]:
+    def follow(self) -> Generator[None]:
         """Yield when the mirror is complete, and again after each change. A generator; ends by raising.
 
         Raises:
@@ -90,7 +90,7 @@ class Mirror(Generic[_Read]):
         self._keys, self._values = set(), {}
         start, revision, limit = self.span.key, 0, PAGE_KEYS if self.span.end else 1
         while True:
-            asked: dict[str, Any] = {**self.span.message(), "key": text_of(start), "limit": limit}
+            asked: Message = {**self.span.message(), "key": text_of(start), "limit": limit}
             if revision:
                 asked["revision"] = revision
             try:
@@ -100,11 +100,9 @@ class Mirror(Generic[_Read]):
                     raise
                 limit = limit // 8 or 1  # somebody keeps large values there
                 continue
-            try:
+            with self._transport.reading():
                 revision = revision or number(part(answer, "header"), "revision")
                 page = [found_in(message) for message in parts(answer, "kvs")]
-            except ValueError as error:
-                self._nonsense(error)
             for found in page:
                 self._put(found)
                 self._slice.check()
@@ -121,17 +119,17 @@ class Mirror(Generic[_Read]):
             for message in stream:
                 if message.get("canceled"):
                     reason = message.get("cancel_reason", "")
-                    if number(message, "compact_revision") or "has been compacted" in str(reason):
+                    if "compact_revision" in message or "has been compacted" in str(reason):
                         return
                     self._cancelled(str(reason))
-                if self._apply(message):
+                with self._transport.reading():
+                    changed = self._apply(message)
+                if changed:
                     yield
-        except ValueError as error:
-            self._nonsense(error)
         finally:
             self._end()
 
-    def _apply(self, message: dict[str, Any]) -> bool:
+    def _apply(self, message: Message) -> bool:
         """Take over a message of the watch; whether anything has changed."""
         events = parts(message, "events")
         last = self.revision
@@ -176,8 +174,3 @@ class Mirror(Generic[_Read]):
         if "leader" in reason or not reason:
             raise BackendUnavailableError(f"cannot {where}: {reason or 'the store ended the watch'}")
         raise error_of(where, 200, {"code": 14, "message": reason})
-
-    def _nonsense(self, error: ValueError) -> NoReturn:
-        raise BackendUnavailableError(
-            f"cannot read the answer of {self._transport.origin}: {error}; check that an etcd listens there"
-        ) from None

@@ -6,7 +6,7 @@ from typing import Any
 from corepilot.plugin import OptionError, hookimpl, option
 
 API = "1.0"
-CAPABILITIES = frozenset({"expiry", "register", "services", "watch"})
+CAPABILITIES = frozenset({"expiry", "keys", "locks", "register", "services", "watch"})
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:2379"
 _DEFAULT_PORTS = {"http": 80, "https": 443}

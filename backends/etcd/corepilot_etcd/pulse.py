@@ -6,9 +6,11 @@ connection that a firewall has forgotten; and etcd's own history has watches tha
 something cheap, and each watch is now and then compared with the store.
 """
 
+from collections.abc import Generator
+from contextlib import closing
 from random import random
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 
@@ -28,6 +30,8 @@ LATE_S = 3.0
 
 _LOOK_S = 1.0
 
+_Read = TypeVar("_Read", bound=tuple[Any, ...])
+
 
 class Pulse:
     """One greenlet, which is there while there are watches.
@@ -43,15 +47,21 @@ class Pulse:
         self._mirrors: dict[Mirror[Any], float] = {}
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
-    def watch_over(self, mirror: Mirror[Any]) -> None:
-        """Look after a mirror from now on, until `leave`."""
+    def follow(self, mirror: Mirror[_Read]) -> Generator[tuple[_Read, ...]]:
+        """Yield what a mirror holds, at once and after each change. One that falls silent for good raises.
+
+        Raises:
+            BackendError: it is not kept up to date any more.
+        """
         self._mirrors[mirror] = _next_comparison()
         if self._greenlet is None:
             self._greenlet = gevent.spawn(self._run)
-
-    def leave(self, mirror: Mirror[Any]) -> None:
-        """Look after it no longer. Idempotent."""
-        self._mirrors.pop(mirror, None)
+        try:
+            with closing(mirror.follow()) as changes:
+                for _ in changes:
+                    yield mirror.values()
+        finally:
+            self._mirrors.pop(mirror, None)
 
     def close(self) -> None:
         """End the greenlet. Idempotent, does not wait."""

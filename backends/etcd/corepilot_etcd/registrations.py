@@ -10,7 +10,7 @@ from time import monotonic
 
 from corepilot.errors import BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Registration, Status
-from corepilot_etcd.encoding import Found, found_in, number, part, parts, text_of
+from corepilot_etcd.encoding import Found, found_otherwise, number, part, text_of
 from corepilot_etcd.leases import Leases
 from corepilot_etcd.record import instance_key, record_of
 from corepilot_etcd.refusals import LeaseGoneError
@@ -173,17 +173,10 @@ class Registrations:
         compare = {"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": str(record.revision)}
         failure = [{"request_range": {"key": key}}]
         answer = self._transport.call("/v3/kv/txn", {"compare": [compare], "success": operations, "failure": failure})
-        try:
+        with self._transport.reading():
             if answer.get("succeeded"):
                 return number(part(answer, "header"), "revision"), None
-            for response in parts(answer, "responses"):
-                for message in parts(part(response, "response_range"), "kvs"):
-                    return 0, found_in(message)
-        except ValueError as error:
-            raise BackendUnavailableError(
-                f"cannot read the answer of {self._transport.origin}: {error}; check that an etcd listens there"
-            ) from None
-        return 0, None
+            return 0, found_otherwise(answer)
 
     def _is_ours(self, record: _Record, found: Found) -> bool:
         return found.lease != 0 and (found.lease == record.lease or self._leases.is_ours(found.lease))

@@ -6,14 +6,16 @@ harm. Name and password are exchanged for a token (etcd.io/docs/v3.4/op-guide/au
 after some minutes without use, or at a restart: then they are shown again. Redirects are not followed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 from corepilot.http.tls import TlsOptions
 from corepilot_etcd.cluster import Cluster
-from corepilot_etcd.member import Member, Message, MessageStream, NotSentError
+from corepilot_etcd.encoding import Message
+from corepilot_etcd.member import Member, MessageStream, NotSentError
 from corepilot_etcd.refusals import NoAuthenticationError, StaleTokenError
 from corepilot_etcd.single import Single
 
@@ -84,6 +86,16 @@ class Transport:
             return member.open(path, message, _headers(token), deadline_s=self._timeout_s, secret=token)
 
         return self._from_any(lambda member: self._with_token(lambda token: ask(member, token)), repeatable=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While an answer is read: a ValueError becomes the BackendUnavailableError of an answer that is not etcd's."""
+        try:
+            yield
+        except ValueError as error:
+            raise BackendUnavailableError(
+                f"cannot read the answer of {self.origin}: {error}; check that an etcd listens there"
+            ) from None
 
     def leave(self, member: Member) -> None:
         """A member does not answer: ask the next one from now on."""
