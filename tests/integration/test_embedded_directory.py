@@ -20,7 +20,7 @@ from corepilot.discovery.embedded.backend import EmbeddedBackend
 from corepilot.discovery.embedded.inspection import RecordState, inspect
 from corepilot.discovery.registrar import Registrar
 from corepilot.discovery.watcher import CatalogView, Watcher
-from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
+from corepilot.errors import BackendRefusedError, UnknownInstanceError
 from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
 from corepilot.model.service import Query, Registration, Snapshot
@@ -240,14 +240,57 @@ def test_a_removed_file_is_found_out_by_the_next_report(make: Make, path: Path) 
         backend.report("web-a", "passing", "", 60)
 
 
-def test_a_moved_directory_ends_the_watch(make: Make, path: Path) -> None:
+def test_a_directory_that_may_not_be_entered_takes_nothing_away(public: Path, make: Make) -> None:
+    """Its holder cannot look whether its file is there, and does not take that for a no."""
+    backend = make(public / "catalog", shared=True)
+    listener = Listener(backend, Query("web"))
+    with Member("holder", wish(public / "catalog", user=NOBODY, beat_s=0.01)) as holder:
+        listener.until(passing, "the instance", DEADLINE_S)
+        web = public / "catalog" / "web"
+        (file,) = web.iterdir()
+        web.chmod(0o600)
+        before = inspect(str(file)).record
+        assert before is not None
+
+        def reported() -> bool:
+            now = inspect(str(file)).record
+            return now is not None and now.sequence > before.sequence + 5
+
+        until(reported)
+        web.chmod(0o1777)
+        until(reported)
+        assert list(web.iterdir()) == [file]
+        assert holder.process.poll() is None
+    listener.until(empty, "nothing", DEADLINE_S)
+    assert [len(seen) for seen in listener.snapshots] == [0, 1, 0]
+    listener.kill(DEADLINE_S)
+
+
+def test_a_watch_goes_on_when_its_directory_is_moved_or_removed(make: Make, path: Path) -> None:
+    """Again and again: the one stream stays, with the next change it shows what there is."""
+    backend = make()
+    listener = Listener(backend, Query("web", interval_s=1))
+    listener.until(empty, "nothing", DEADLINE_S)
+    for number in range(20):
+        backend.register(WEB, "passing", "")
+        listener.until(passing, "the instance", DEADLINE_S)
+        if number % 2:
+            path.rename(path.with_name(f"moved-{number}"))
+        else:
+            shutil.rmtree(path / "web")
+        listener.until(empty, "nothing", DEADLINE_S)
+    assert listener.error is None
+
+
+def test_a_watch_ends_where_the_directory_cannot_be_made_again(make: Make, path: Path) -> None:
     backend = make()
     listener = Listener(backend, Query("web", interval_s=1))
     listener.until(empty, "nothing", DEADLINE_S)
     path.rename(path.with_name("moved"))
+    path.touch()
     error = listener.until_ended(DEADLINE_S)
-    assert isinstance(error, BackendUnavailableError)
-    assert str(error) == f"cannot watch web: {path}/web was removed or replaced; it is made again"
+    assert isinstance(error, BackendRefusedError)
+    assert "set discovery.path to a directory" in str(error)
 
 
 def test_a_removed_directory_is_made_again_and_filled(make: Make, path: Path) -> None:
@@ -264,15 +307,16 @@ def test_a_removed_directory_is_made_again_and_filled(make: Make, path: Path) ->
     registrar.advertise(WEB, "passing")
     until(lambda: passing(watcher.instances))
     for _ in range(3):
+        before = set(path.glob("web/web-a~*"))
         shutil.rmtree(path)
-        until(lambda: not watcher.instances or watcher.last_error)
 
-        def back() -> bool:
+        def back(before: set[Path] = before) -> bool:
             registrar.report("web-a", "passing")
-            return passing(watcher.instances) and not watcher.last_error and any(path.glob("web/web-a~*"))
+            return passing(watcher.instances) and bool(set(path.glob("web/web-a~*")) - before)
 
         until(back)
-    assert set(events[1::2]) == {Event("healthy", "watch.web"), Event("unhealthy", "watch.web")}
+        assert not watcher.last_error
+    assert set(events[1::2]) <= {Event("healthy", "watch.web"), Event("unhealthy", "watch.web")}
     assert events[-1] == Event("healthy", "watch.web")
     watcher.close()
     registrar.withdraw(WEB)

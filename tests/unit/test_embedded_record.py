@@ -1,6 +1,7 @@
 """The file format, the file names and the clock of the embedded catalog."""
 
 import json
+import math
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +14,15 @@ from hypothesis import strategies as st
 from corepilot.discovery.embedded import clock
 from corepilot.discovery.embedded.clock import BootClock
 from corepilot.discovery.embedded.names import directory_name, new_file_name
-from corepilot.discovery.embedded.record import LIMIT_BYTES, ForeignRecordError, Record, TornError, decode, encode
+from corepilot.discovery.embedded.record import (
+    LIMIT_BYTES,
+    LONGEST_S,
+    ForeignRecordError,
+    Record,
+    TornError,
+    decode,
+    encode,
+)
 from corepilot.model.service import Registration
 
 RECORD = Record.of(
@@ -57,7 +66,7 @@ records = st.builds(
     output=surrogates,
     tags=st.lists(texts).map(tuple),
     port=st.integers(1, 65535),
-    until=st.floats(0, 1e9),
+    until=st.floats(0, LONGEST_S),
 )
 
 
@@ -95,6 +104,20 @@ def test_other_bytes_are_foreign(data: bytes) -> None:
         {"tags": None},
         {"id": 5},
         {"surplus": 1},
+        *({name: 10**400} for name in ("port", "since", "until", "valid_for_s", "sequence", "pid")),
+        *({name: -1} for name in ("port", "since", "until", "valid_for_s", "sequence", "pid")),
+        *({name: math.nan} for name in ("port", "since", "until", "valid_for_s", "sequence", "pid")),
+        *({name: math.inf} for name in ("port", "since", "until", "valid_for_s", "sequence", "pid")),
+        *({name: True} for name in ("port", "since", "until", "valid_for_s", "sequence", "pid")),
+        {"port": 0},
+        {"port": 65536},
+        {"until": 1e300},
+        {"sequence": 1.5},
+        {"notes": 1},
+        {"output": None},
+        {"boot": 7},
+        {"tags": {"a": 1}},
+        {"id": ["x"]},
     ],
 )
 def test_a_record_with_wrong_values_is_foreign(change: dict[str, object]) -> None:

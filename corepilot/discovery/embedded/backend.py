@@ -15,25 +15,30 @@ All file operations are made in the hub's thread. They are those of a local file
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.discovery.embedded.clock import BootClock
-from corepilot.discovery.embedded.directories import Directories, default_path
+from corepilot.discovery.embedded.directories import Directories, Place, default_path
 from corepilot.discovery.embedded.held import HeldInstance
 from corepilot.discovery.embedded.inotify import Inotify
-from corepilot.discovery.embedded.record import Record
-from corepilot.discovery.embedded.stream import POLL_S, InstanceStream
+from corepilot.discovery.embedded.record import LONGEST_S, Record
+from corepilot.discovery.embedded.stream import POLL_S, DirectoryStream, DirectoryView
 from corepilot.discovery.embedded.tidy import sweep
+from corepilot.discovery.embedded.view import View
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot.output.repeat import Repeat
 
 _SWEEP_EVERY_S = 60.0
 """How often a registration looks for what the dead have left, where no watch does."""
+_ATTEMPTS = 3
+"""How often a file is made while somebody removes its directory."""
+
+_Seen = TypeVar("_Seen")
 
 
 class EmbeddedBackend(Backend):
@@ -49,7 +54,7 @@ class EmbeddedBackend(Backend):
         self._clock = BootClock()
         self._repeats = Repeat(context.log)
         self._held: dict[str, HeldInstance] = {}
-        self._streams: set[InstanceStream] = set()
+        self._streams: set[DirectoryStream[Any]] = set()
         self._swept_at: dict[str, float] = {}
         self._inotify: Inotify | None = None
         self._closed = False
@@ -106,6 +111,7 @@ class EmbeddedBackend(Backend):
                 f"cannot {action}: the catalog {self._directories.root} does not hold it; register it again"
             )
         old = held.record
+        valid_for_s = min(max(0.0, valid_for_s), LONGEST_S / 2)
         until = self._clock() + valid_for_s
         record = replace(
             old, status=status, output=output, until=until, valid_for_s=valid_for_s, sequence=old.sequence + 1
@@ -133,22 +139,24 @@ class EmbeddedBackend(Backend):
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """See `Backend.watch`. A directory that is missing is made, or awaited where we may not make it.
 
+        Also when it is removed later: the stream goes on in the new one.
+
         Raises:
             BackendRefusedError: the query names a datacenter, or the catalog can be neither found nor made.
-            BackendUnavailableError: the directory was removed, or the catalog was closed.
+            BackendUnavailableError: there are no descriptors to begin with, or the catalog was closed.
         """
         if query.datacenter:
             raise BackendRefusedError(
                 f"cannot watch {query.service} in the datacenter {query.datacenter}: an embedded catalog has none; "
                 "leave dc out"
             )
-        self._require_open(f"watch {query.service}")
-        stream = InstanceStream(query, self._directories, self._clock, self._shared_inotify, self._repeats.once)
-        self._streams.add(stream)
-        try:
-            yield from stream.snapshots()
-        finally:
-            self._streams.discard(stream)
+        place = self._directories.of(query.service)
+
+        def view(breathe: Callable[[], None]) -> View:
+            return View(place.path, query, self._clock, self._ignored, breathe)
+
+        nothing: Snapshot = ()
+        yield from self._follow(f"watch {query.service}", place, view, nothing, query.interval_s)
 
     def close(self) -> None:
         """See `Backend.close`. What is still held counts as dead to everybody from now on."""
@@ -163,14 +171,45 @@ class EmbeddedBackend(Backend):
             self._inotify.close()
             self._inotify = None
 
+    def _follow(
+        self,
+        action: str,
+        place: Place,
+        view: Callable[[Callable[[], None]], DirectoryView[_Seen]],
+        absent: _Seen,
+        interval_s: float,
+    ) -> Iterator[_Seen]:
+        self._require_open(action)
+        stream = DirectoryStream(
+            action,
+            place,
+            view,
+            absent=absent,
+            interval_s=interval_s,
+            inotify=self._shared_inotify,
+            warn=self._repeats.once,
+        )
+        self._streams.add(stream)
+        try:
+            yield from stream.snapshots()
+        finally:
+            self._streams.discard(stream)
+
+    def _ignored(self, path: str, reason: str) -> None:
+        self._repeats.once(f"ignored {path}", f"ignoring {path}: {reason}")
+
     def _create(self, record: Record) -> HeldInstance:
         shared = self._directories.shared
-        directory = self._directories.make(record.service)
-        try:
-            held = HeldInstance.create(directory, record, readable_by_all=shared)
-        except FileNotFoundError:  # the directory, or the file before it had its name, was removed by somebody
-            directory = self._directories.make(record.service)
-            held = HeldInstance.create(directory, record, readable_by_all=shared)
+        place = self._directories.of(record.service)
+        for attempt in range(_ATTEMPTS):
+            place.make()
+            try:
+                held = HeldInstance.create(place.path, record, readable_by_all=shared)
+                break
+            except FileNotFoundError:  # the directory, or the file before it had its name, was removed by somebody
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        directory = place.path
         if held.created_at - self._swept_at.get(directory, -_SWEEP_EVERY_S) >= _SWEEP_EVERY_S:
             self._swept_at[directory] = held.created_at
             with suppress(OSError):  # tidying up is not what was asked for

@@ -30,6 +30,44 @@ def default_path(environment: Mapping[str, str]) -> str:
     return f"{_private_parent(user)}/catalog"
 
 
+class Place:
+    """One directory of a catalog: where it is, and how it is made.
+
+    Args:
+        directories: Of the catalog.
+        name: Its name in there.
+        keep_sticky: Whether it is as sticky as the catalog's: then nobody can remove what is somebody else's.
+    """
+
+    def __init__(self, directories: "Directories", name: str, *, keep_sticky: bool = True) -> None:
+        self.root = directories.root
+        self.path = os.path.join(directories.root, name)
+        self.explain = directories.explain
+        self._directories = directories
+        self._keep_sticky = keep_sticky
+
+    def make(self) -> None:
+        """Make it if it is missing, with all that is above it.
+
+        Raises:
+            OSError: it cannot be made.
+            BackendRefusedError: the default in /tmp belongs to somebody else.
+        """
+        if not os.path.isdir(self.path):
+            self._directories.make_root()
+            try:
+                os.mkdir(self.path, 0o755)
+            except FileExistsError:
+                if not os.path.isdir(self.path):
+                    raise
+            else:
+                mode = stat.S_IMODE(os.stat(self.root).st_mode)
+                if not self._keep_sticky:
+                    mode &= ~stat.S_ISVTX
+                if mode != stat.S_IMODE(os.stat(self.path).st_mode):
+                    os.chmod(self.path, mode)
+
+
 class Directories:
     """Makes the directories of a catalog.
 
@@ -47,32 +85,17 @@ class Directories:
         self.root = root
         self.shared = shared
 
-    def of(self, service: str) -> str:
+    def of(self, service: str) -> Place:
         """The directory of a service."""
-        return os.path.join(self.root, directory_name(service))
+        return Place(self, directory_name(service))
 
-    def make(self, service: str) -> str:
-        """The directory of a service, made if it is missing, with all that is above it.
+    def make_root(self) -> None:
+        """Make the catalog's directory if it is missing.
 
         Raises:
             OSError: it cannot be made.
             BackendRefusedError: the default in /tmp belongs to somebody else.
         """
-        path = self.of(service)
-        if not os.path.isdir(path):
-            self._make_root()
-            try:
-                os.mkdir(path, 0o755)
-            except FileExistsError:
-                if not os.path.isdir(path):
-                    raise
-            else:
-                mode = stat.S_IMODE(os.stat(self.root).st_mode)
-                if mode != stat.S_IMODE(os.stat(path).st_mode):
-                    os.chmod(path, mode)
-        return path
-
-    def _make_root(self) -> None:
         own = _private_parent(os.geteuid())
         if self.root.startswith(f"{own}/"):
             with suppress(FileExistsError):

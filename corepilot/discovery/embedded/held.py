@@ -10,8 +10,10 @@ ext4 a rename over a file starts writing to the disk. The price is that a reader
 tells it, and the notification that follows the write makes it look again.
 """
 
+import errno
 import os
 from contextlib import suppress
+from dataclasses import replace
 from fcntl import LOCK_EX, LOCK_NB, flock
 from typing import Self
 
@@ -22,6 +24,7 @@ STAGED = ".new"
 """How the name of a file ends that has not got its final name yet. It begins with a dot."""
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
 class HeldInstance:
@@ -74,24 +77,51 @@ class HeldInstance:
             raise
 
     def in_place(self) -> bool:
-        """Whether the name still leads to this file. If not, nobody can see it any more."""
+        """Whether the name still leads to this file. If not, nobody can see it any more.
+
+        Only what is not there is gone: where it cannot be known (a directory that we may not enter, a broken disk), a
+        file that has still got a name counts as in place.
+        """
         try:
             status = os.stat(self.path, follow_symlinks=False)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError:
+            return os.fstat(self._descriptor).st_nlink > 0
         return (status.st_dev, status.st_ino) == self._inode
 
     def rewrite(self, record: Record) -> None:
-        """Replace the record.
+        """Replace the record, and take off what somebody else may have added to the file.
+
+        Where the disk is full, a record that needs more room than the one before goes without its output: the status is
+        what counts.
 
         Raises:
-            OSError: readers may see the old one, or none until the next attempt.
+            OSError: readers see the old one, or none until the next attempt.
             ValueError: the record is too long; the old one stands.
         """
         data = encode(record, self._size)
-        _write(self._descriptor, data)
+        try:
+            _write(self._descriptor, data)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            record, data = self._shortened(record, error)
+            _write(self._descriptor, data)
+        if os.fstat(self._descriptor).st_size > len(data):
+            os.ftruncate(self._descriptor, len(data))
         self._size = len(data)
         self.record = record
+
+    def _shortened(self, record: Record, error: OSError) -> tuple[Record, bytes]:
+        """What fits into the file as it is."""
+        short = replace(record, output="")
+        data = encode(short, self._size)
+        if len(data) > self._size:
+            with suppress(OSError):
+                _write(self._descriptor, encode(self.record, self._size))
+            raise error
+        return short, data
 
     def remove(self) -> None:
         """Take the name away, then let go. Idempotent.

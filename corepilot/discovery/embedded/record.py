@@ -20,6 +20,10 @@ LIMIT_BYTES = 64 * 1024
 
 _MAGIC = b"corepilot-instance"
 _STATUSES = frozenset(("passing", "warning", "critical"))
+LONGEST_S = 1e9
+"""The most that a number of seconds may be, here and in what others wrote: thirty years, and every sum is still exact
+to the microsecond."""
+_LARGEST_COUNT = 2**63
 _HEADER_BYTES = len(_MAGIC) + 32
 
 
@@ -72,6 +76,7 @@ class Record:
         cls, registration: Registration, status: Status, output: str, *, now: float, boot: str, pid: int
     ) -> "Record":
         """The record of a new registration."""
+        valid_for_s = min(registration.ttl_s, LONGEST_S / 2)
         return cls(
             id=registration.id,
             service=registration.service,
@@ -82,8 +87,8 @@ class Record:
             status=status,
             output=output,
             since=now,
-            until=now + registration.ttl_s,
-            valid_for_s=registration.ttl_s,
+            until=now + valid_for_s,
+            valid_for_s=valid_for_s,
             boot=boot,
             sequence=0,
             pid=pid,
@@ -141,16 +146,26 @@ def _record(payload: bytes) -> Record:
     try:
         plain = json.loads(payload)
         record = Record(**{**plain, "tags": tuple(plain["tags"])})
-        numbers = (record.since, record.until, record.valid_for_s)
-        texts = (record.id, record.service, record.address, record.boot, *record.tags)
         good = (
-            record.status in _STATUSES
-            and type(record.port) is int
-            and all(type(number) in {int, float} for number in numbers)
-            and all(type(text) is str for text in texts)
-        )
+            type(plain["tags"]) is list
+            and record.status in _STATUSES
+            and _is_number(record.port, 1, 65535, int)
+            and all(_is_number(seconds, 0, LONGEST_S) for seconds in (record.since, record.until, record.valid_for_s))
+            and all(_is_number(count, 0, _LARGEST_COUNT, int) for count in (record.sequence, record.pid))
+            and all(
+                type(text) is str
+                for text in (
+                    record.id, record.service, record.address, record.notes, record.output, record.boot, *record.tags
+                )
+            )
+        )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ForeignRecordError(f"its record is broken: {error}") from None
     if not good:
-        raise ForeignRecordError("its record is broken: a value has the wrong type")
+        raise ForeignRecordError("its record is broken: a value has the wrong type, or is out of range")
     return record
+
+
+def _is_number(value: object, least: float, most: float, *kinds: type) -> bool:
+    """Whether it is a number of ours: JSON, as Python reads it, also has NaN, Infinity and 10**400."""
+    return type(value) in (kinds or (int, float)) and least <= value <= most  # type: ignore[operator]

@@ -1,112 +1,187 @@
-"""A watch on the embedded catalog: inotify where it works, a look twice a second where it does not."""
+"""A watch on a directory of the embedded catalog: inotify where it works, a look now and then where it does not.
+
+What the files mean is the view's business: instances, keys and locks are watched alike.
+"""
 
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, Protocol, TypeVar
 
 import gevent
 
-from corepilot.discovery.embedded.clock import BootClock
-from corepilot.discovery.embedded.directories import Directories
+from corepilot.discovery.embedded.directories import Place
 from corepilot.discovery.embedded.inotify import IN_CLOSE_WRITE, Inotify, Subscription
-from corepilot.discovery.embedded.view import View
 from corepilot.errors import BackendUnavailableError
-from corepilot.model.service import Query, Snapshot
 
 POLL_S = 0.5
-"""How often a directory is read without inotify."""
-
+"""How often a directory is read without inotify, at the most."""
+_POLL_A_FILE_S = 0.0002
+"""For each file in it that much time passes at least between two looks without inotify: 5 % of a core at the most."""
+_REREAD_A_FILE_S = 0.01
+"""The same where inotify works, and a re-read is a precaution: 0.05 % of a core."""
 _SETTLE_S = 0.1
 """How long a first snapshot waits for holders who are writing just then."""
 _ANNOUNCED_S = 0.05
 """How long a notification may trail the change that it announces. It is queued within the same system call."""
 _LONGEST_REREAD_S = 30.0
+_LONGEST_CHECK_S = 5.0
+"""How often it is looked whether the path leads to the same directory: that one above it was moved is not announced."""
+_TURN_S = 0.004
+"""How long files are read before others may run."""
+_A_MOMENT_S = 1e-5
+"""Any time at all: a timer lets the hub look at timers and descriptors too, which `sleep(0)` does not."""
+_STEADY_S = 1.0
 _READ_ONLY = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
+_PASSING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO))
+
+_Seen = TypeVar("_Seen")
+_Shown_co = TypeVar("_Shown_co", covariant=True)
 
 
-class InstanceStream:
-    """One watch. Iterating over `snapshots()` runs it; `wake` and `close` reach it while it waits.
+class DirectoryView(Protocol[_Shown_co]):
+    """What a stream knows of its directory. `View` tells what the methods do."""
+
+    files: int
+
+    @property
+    def unclear(self) -> frozenset[str]:
+        """Names that have to be looked at again soon."""
+
+    def read_all(self, *, locks: bool = True) -> set[str]:
+        """Look at every file."""
+
+    def read(self, names: Mapping[str, int], closed: int) -> None:
+        """Look at these."""
+
+    def read_unclear(self) -> None:
+        """Look at what is due."""
+
+    def next_inspection_s(self) -> float | None:
+        """When that will be."""
+
+    def snapshot(self) -> _Shown_co:
+        """What there is."""
+
+
+class DirectoryStream(Generic[_Seen]):
+    """One watch. Iterating over `snapshots()` runs it; `close` reaches it while it waits.
 
     Args:
-        query: What is watched.
-        directories: Where.
-        clock: Of the stamps.
+        action: What it does, to follow "cannot": "watch web".
+        place: The directory.
+        view: Makes a view of it; given what to call between two files.
+        absent: What is shown while the directory is not there.
+        interval_s: How old what is shown may be if inotify should have missed something.
         inotify: Gives the process's inotify instance, or None when there is none to be had; called by the stream.
         warn: Logs a warning once: cause, message.
+
+    Attributes:
+        polling: Whether it does without inotify.
     """
 
     def __init__(
         self,
-        query: Query,
-        directories: Directories,
-        clock: BootClock,
+        action: str,
+        place: Place,
+        view: Callable[[Callable[[], None]], DirectoryView[_Seen]],
+        *,
+        absent: _Seen,
+        interval_s: float,
         inotify: Callable[[], Inotify | None],
         warn: Callable[[str, str], None],
     ) -> None:
         self.polling = False
-        self._query = query
-        self._directories = directories
-        self._clock = clock
+        self._action = action
+        self._place = place
+        self._make_view = view
+        self._absent = absent
+        self._interval_s = interval_s
         self._get_inotify = inotify
         self._warn = warn
-        self._path = directories.of(query.service)
+        self._path = place.path
         self._inode = (0, 0)
         self._subscription = Subscription()
         self._watch: tuple[Inotify, int] | None = None
         self._reread_at = 0.0
+        self._check_at = 0.0
+        self._turn_ends = 0.0
 
     def close(self) -> None:
         """End the stream: it raises BackendUnavailableError as soon as it runs."""
         self._subscription.closed = True
         self._subscription.news.set()
 
-    def snapshots(self) -> Iterator[Snapshot]:
-        """See `Backend.watch`.
+    def snapshots(self) -> Iterator[_Seen]:
+        """What the view shows: at once, and after every change. A directory that is removed is made again.
 
         Raises:
-            BackendError: the directory has gone, cannot be read, or the stream was closed.
+            BackendError: the directory cannot be made or read, or the stream was closed.
         """
+        last: _Seen | None = None
+        pause_s = _A_MOMENT_S
         try:
-            yield from self._snapshots()
+            while True:
+                entered_at = time.monotonic()
+                for seen in self._snapshots():
+                    if seen is not last and seen != last:
+                        last = seen
+                        yield seen
+                        # What happened meanwhile is in the subscription.
+                if time.monotonic() - entered_at > _STEADY_S:
+                    pause_s = _A_MOMENT_S
+                gevent.sleep(pause_s)
+                pause_s = min(2 * pause_s, POLL_S)
+                self._unsubscribe()
+                closed = self._subscription.closed
+                self._subscription = Subscription()
+                self._subscription.closed = closed
+                self._require_open()
         except OSError as error:
-            raise self._directories.explain(f"watch {self._query.service}", error) from error
+            raise self._place.explain(self._action, error) from error
         finally:
             self._unsubscribe()
 
-    def _snapshots(self) -> Iterator[Snapshot]:
+    def _snapshots(self) -> Iterator[_Seen]:
+        """As long as the directory stays in its place."""
         if not self._enter():
-            yield ()
+            yield self._absent
             while not self._enter():
                 self._wait(POLL_S)
-        view = View(self._path, self._query, self._clock, self._ignored)
-        view.read_all()
-        self._settle(view)
-        self._plan_reread()
-        last: Snapshot | None = None
+        self._turn_ends = time.monotonic() + _TURN_S
+        view = self._make_view(self._breathe)
+        try:
+            view.read_all()
+            self._settle(view)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        self._plan_reread(view)
         while True:
-            snapshot = view.snapshot()
-            if snapshot != last:
-                last = snapshot
-                yield snapshot
-                # What happened meanwhile is in the subscription.
+            yield view.snapshot()
             self._wait(self._pause_s(view))
-            self._update(view)
+            self._turn_ends = time.monotonic() + _TURN_S
+            if not self._update(view):
+                return
 
     def _enter(self) -> bool:
         """Find the directory and subscribe to it; False when it is not there and we may not make it."""
         try:
-            self._directories.make(self._query.service)
+            self._place.make()
         except OSError as error:
             if error.errno not in _READ_ONLY:
                 raise
-            if not os.path.isdir(self._directories.root):
+            if not os.path.isdir(self._place.root):
                 raise  # not even the catalog is there: the operator has to do something
             if not os.path.isdir(self._path):
                 self.polling = True
                 return False
-        self._subscribe()
-        status = os.stat(self._path)
+        try:
+            self._subscribe()
+            status = os.stat(self._path)
+        except (FileNotFoundError, NotADirectoryError):
+            self._subscription.lost = True  # removed again at once
+            return True
         self._inode = (status.st_dev, status.st_ino)
         return True
 
@@ -136,37 +211,78 @@ class InstanceStream:
 
     def _wait(self, seconds: float) -> None:
         self._subscription.news.wait(seconds)
-        if self._subscription.closed:
-            raise BackendUnavailableError(f"cannot watch {self._query.service}: the catalog was closed")
+        self._require_open()
 
-    def _pause_s(self, view: View) -> float:
-        pause = max(0.0, self._reread_at - time.monotonic())
+    def _require_open(self) -> None:
+        if self._subscription.closed:
+            raise BackendUnavailableError(f"cannot {self._action}: the catalog was closed")
+
+    def _breathe(self) -> None:
+        """Called between two files: thousands of them take longer than others should wait."""
+        if time.monotonic() > self._turn_ends:
+            gevent.sleep(_A_MOMENT_S)
+            self._turn_ends = time.monotonic() + _TURN_S
+            self._require_open()
+
+    def _pause_s(self, view: DirectoryView[_Seen]) -> float:
+        pause = max(0.0, min(self._reread_at, self._check_at) - time.monotonic())
         due = view.next_inspection_s()
         return pause if due is None else min(pause, due)
 
-    def _settle(self, view: View) -> None:
+    def _settle(self, view: DirectoryView[_Seen]) -> None:
         """Give holders who are writing just now the time to finish, so that the first snapshot lacks nobody."""
         deadline = time.monotonic() + _SETTLE_S
         while view.unclear and time.monotonic() < deadline:
             gevent.sleep(0.001)
             view.read_unclear()
 
-    def _plan_reread(self) -> None:
-        interval = POLL_S if self.polling else min(max(1.0, self._query.interval_s), _LONGEST_REREAD_S)
+    def _plan_reread(self, view: DirectoryView[_Seen]) -> None:
+        if self.polling:
+            interval = max(POLL_S, view.files * _POLL_A_FILE_S)
+        else:
+            interval = max(1.0, min(self._interval_s, _LONGEST_REREAD_S), view.files * _REREAD_A_FILE_S)
         self._reread_at = time.monotonic() + interval
+        self._plan_check()
 
-    def _update(self, view: View) -> None:
-        """Bring the view up to date: what was announced, what was unclear, and now and then everything."""
+    def _plan_check(self) -> None:
+        self._check_at = time.monotonic() + max(1.0, min(self._interval_s, _LONGEST_CHECK_S))
+
+    def _update(self, view: DirectoryView[_Seen]) -> bool:
+        """Bring the view up to date: what was announced, what was unclear, and now and then everything.
+
+        Returns:
+            Whether the directory is still in its place.
+        """
         news = self._subscription
         overflow, news.overflow = news.overflow, False
         view.read(news.take(), IN_CLOSE_WRITE)
         view.read_unclear()
-        if news.lost or overflow or time.monotonic() >= self._reread_at:
-            self._require_directory(lost=news.lost)
-            changed = view.read_all()
-            if changed and not overflow and not self.polling:
-                self._verify(changed - view.unclear)
-            self._plan_reread()
+        if news.lost:
+            return False
+        now = time.monotonic()
+        if not overflow and now < self._reread_at and now < self._check_at:
+            return True
+        try:
+            status = os.stat(self._path)
+            if (status.st_dev, status.st_ino) != self._inode:
+                return False
+            self._plan_check()
+            if overflow or now >= self._reread_at:
+                self._read_all(view, overflow=overflow)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            if error.errno not in _PASSING:
+                raise
+            self._warn(f"reading {self._path}", f"cannot read {self._path}: {error.strerror}; looking again")
+            self._plan_reread(view)
+        return True
+
+    def _read_all(self, view: DirectoryView[_Seen], *, overflow: bool) -> None:
+        changed = view.read_all(locks=overflow or self.polling)
+        if changed and not overflow and not self.polling:
+            self._verify(changed - view.unclear)
+        self._plan_reread(view)
 
     def _verify(self, changed: set[str]) -> None:
         """Trust inotify no longer if it has said nothing about changes that a re-read has found.
@@ -183,16 +299,3 @@ class InstanceStream:
                 f"changes in {self._path} are not announced (an overlay, or a network file system): "
                 f"looking every {POLL_S:g} s instead",
             )
-
-    def _require_directory(self, *, lost: bool) -> None:
-        try:
-            status = os.stat(self._path)
-        except FileNotFoundError:
-            status = None
-        if lost or status is None or (status.st_dev, status.st_ino) != self._inode:
-            raise BackendUnavailableError(
-                f"cannot watch {self._query.service}: {self._path} was removed or replaced; it is made again"
-            )
-
-    def _ignored(self, path: str, reason: str) -> None:
-        self._warn(f"ignored {path}", f"ignoring {path}: {reason}")
