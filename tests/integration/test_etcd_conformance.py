@@ -6,11 +6,11 @@ from corepilot_etcd.plugin import CAPABILITIES, Options
 from servers.etcd import EtcdServer
 
 from corepilot.discovery.backend import Backend
-from corepilot.testing.backends import BackendSuite, context
+from corepilot.testing.backends import BackendSuite, FaultSuite, KeySuite, LockSuite, context
 from corepilot.testing.outages import ExpirySuite, HangSuite, LossSuite, OutageSuite
 
 
-class TestEtcd(BackendSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
+class TestEtcd(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
     capabilities = CAPABILITIES
 
     @pytest.fixture(autouse=True)
@@ -34,3 +34,14 @@ class TestEtcd(BackendSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
 
     def resume(self) -> None:
         self.etcd.resume()
+
+
+class TestEtcdBehindProxy(FaultSuite):
+    capabilities = CAPABILITIES
+
+    @pytest.fixture(autouse=True)
+    def _server(self, etcd: EtcdServer) -> None:
+        self.server_address = ("127.0.0.1", etcd.members[0].port)
+
+    def client(self) -> Backend:
+        return EtcdBackend(Options(endpoints=(f"http://{self.proxy.host}:{self.proxy.port}",)), context())
