@@ -127,8 +127,13 @@ class Oversight:
 
 
 def _foreign_threads() -> set[str]:
-    """Names of the threads that the module threading has started: corepilot starts none with it."""
+    """Names of the threads that the module threading has started: corepilot starts none with it.
+
+    A dummy stands for a thread that it has not started: one of ours, in which a blocking backend's client has asked for
+    the current thread.
+    """
     threading = sys.modules.get("threading")
     if threading is None:
         return set()
-    return {one.name for one in threading.enumerate() if one is not threading.main_thread()}
+    ours = (type(threading.main_thread()), threading._DummyThread)  # noqa: SLF001  - it has no public name
+    return {one.name for one in threading.enumerate() if not isinstance(one, ours)}

@@ -160,6 +160,7 @@ class Discovery:
     def _make(self, name: str, plugin: PluginReference, plugins: "Plugins", oversight: "Oversight") -> "Catalog":
         from corepilot.discovery.backend import BackendContext
         from corepilot.discovery.guarded import GuardedBackend
+        from corepilot.discovery.threaded import made
         from corepilot.supervisor.catalog import Catalog
 
         loaded = plugins.load(plugin)
@@ -167,7 +168,7 @@ class Discovery:
         context = BackendContext(boundary.say, self._environment, _version.__version__)
         try:
             backend = GuardedBackend(
-                lambda: loaded.implementation(loaded.options, context), boundary, self._asked, loaded.capabilities
+                lambda: made(loaded.implementation, loaded.options, context), boundary, self._asked, loaded.capabilities
             )
         except BaseException:
             oversight.release(boundary)

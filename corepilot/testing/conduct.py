@@ -84,7 +84,12 @@ class Conduct:
 
     def made(self) -> Any:
         """A new instance behind the watchdog; the caller closes it."""
-        return Watched(self.watchdog.run("__init__", self.new), self.watchdog, self.allowed, self.parts)
+        plugin = self.reached(self.watchdog.run("__init__", self.new))
+        return Watched(plugin, self.watchdog, self.allowed, self.parts)
+
+    def reached(self, plugin: Any) -> Any:
+        """An instance as corepilot reaches it."""
+        return plugin
 
     def kept(self) -> Any:
         """A new instance behind the watchdog; closed when the test ends."""

@@ -136,7 +136,7 @@ class FacetSuite(Suite):
         return follower
 
     def _wipe(self) -> None:
-        client = self.client()
+        client = self.reached(self.client())
         try:
             with at_most(5.0), suppress(BackendError):
                 keys = client.keys

@@ -7,6 +7,7 @@ from typing import Any
 import gevent
 
 from corepilot.discovery.backend import Backend, BackendContext
+from corepilot.discovery.threaded import unblocked
 from corepilot.errors import BackendError, UnknownInstanceError
 from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
 from corepilot.testing.conduct import Conduct
@@ -90,6 +91,10 @@ class Suite(Conduct):
     def new(self) -> Backend:
         """See `Conduct.new`."""
         return self.client()
+
+    def reached(self, plugin: Backend) -> Backend:
+        """See `Conduct.reached`. A blocking backend is called in native threads."""
+        return unblocked(plugin)
 
     def use(self, plugin: Backend) -> None:
         """See `Conduct.use`."""
