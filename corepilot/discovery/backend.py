@@ -60,14 +60,14 @@ class Backend(ABC):
     `gevent.Timeout` and `GreenletExit` pass.
 
     Attributes:
-        blocking: Whether the methods block the thread that calls them. All but the constructor, `address` and the facets
-            are then called in native threads: the calls of one instance in a few at a time, so its client has to be
-            thread-safe, and each stream in a thread of its own, where every `next` returns or raises within
-            `STREAM_BLOCK_S`, with the same list again if nothing has changed: between two of them it is seen that
-            nobody follows it any more. A native thread cannot be interrupted: a call that does not return within its
-            deadline is given up with its thread, so the client needs timeouts of its own that are shorter (a few
-            seconds). While eight of those threads have not returned, calls are refused as the plugin's fault, and soon
-            it is switched off. `gevent` must not be used in such methods; `BackendContext.log` may be.
+        blocking: Whether the methods block the thread that calls them. All but the constructor and `address` are then
+            called in native threads: the calls of one instance in a few at a time, so its client has to be thread-safe,
+            and each stream in a thread of its own, where every `next` returns or raises within `STREAM_BLOCK_S`, with
+            the same list again if nothing has changed: only between two of them can it be seen that nobody follows it
+            any more. A native thread cannot be interrupted: a call that does not return within its deadline is given up
+            with its thread, so the client needs shorter timeouts of its own, of a few seconds. While eight of those
+            threads have not returned, calls are refused as the plugin's fault, and soon it is switched off. `gevent`
+            must not be used in such methods; `BackendContext.log` may be.
         keys: The facet, or None: as declared.
         locks: The facet, or None: as declared.
     """
