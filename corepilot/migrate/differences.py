@@ -221,6 +221,11 @@ DIFFERENCES = (
         "it is registered again",
     ),
     Difference(
+        "somebody-elses-record", ("7.2",),
+        "a heartbeat keeps alive whatever is registered under the service's id, and a stop takes it out",
+        "the record is read first; one with another address or port is left alone, and named in the log",
+    ),
+    Difference(
         "watch-memory", ("7.4",),
         "two watches of one name with different tag or dc overwrite each other, and see changes at almost every poll",
         "each has a memory of its own",

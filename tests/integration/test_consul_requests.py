@@ -114,6 +114,21 @@ def test_a_report_and_a_deregistration(server: ScriptedServer, recorder: Recorde
     ]
 
 
+def test_the_record_is_read_before_a_heartbeat(server: ScriptedServer, recorder: Recorder) -> None:
+    client = backend(server)
+    client.register(WEB, "passing", "")
+    client.report(WEB.id, "passing", "ok", 30)
+    client.deregister(WEB.id)
+    client.report(WEB.id, "passing", "ok", 30)
+    assert [(method, path) for method, path, _ in recorder.take()] == [
+        ("PUT", "/v1/agent/service/register"),
+        ("GET", "/v1/agent/service/web-host1"),
+        ("PUT", "/v1/agent/check/update/service:web-host1"),
+        ("PUT", "/v1/agent/service/deregister/web-host1"),
+        ("PUT", "/v1/agent/check/update/service:web-host1"),
+    ]
+
+
 def test_an_id_is_quoted_in_paths(server: ScriptedServer, recorder: Recorder) -> None:
     client = backend(server)
     client.report("a/b c%2F?#ü", "passing", "", 1)
@@ -161,7 +176,7 @@ def test_every_request_carries_the_token_in_the_header_only(server: ScriptedServ
     client.report(WEB.id, "passing", "ok", 1)
     client.deregister(WEB.id)
     next(client.watch(Query("web")))
-    assert len(recorder.sent) == 5
+    assert len(recorder.sent) == 6
     for one in recorder.sent:
         assert one.headers["x-consul-token"] == "s3cret"
         assert "token" not in one.query

@@ -104,3 +104,29 @@ def test_what_a_killed_corepilot_left_registered_is_replaced_by_its_successor(
         eventually(lambda: addresses() == ["192.0.2.8"])
         assert corepilot.stop() == 0
     assert addresses() == []
+
+
+def test_two_of_one_name_do_not_keep_each_other_alive(tmp_path: Path, consul: ConsulServer) -> None:
+    """hashicorp/consul#19689: one record per agent and id, whose last registration wins."""
+
+    def passing() -> list[Any]:
+        return [one["Service"]["Address"] for one in consul.get("/v1/health/service/app?passing=1")]
+
+    folders = [tmp_path / name for name in ("first", "second")]
+    for folder in folders:
+        folder.mkdir()
+    with Corepilot(text(consul, address="192.0.2.7", ttl=2), folders[0]) as first:
+        eventually(lambda: passing() == ["192.0.2.7"])
+        with Corepilot(text(consul, address="192.0.2.8", ttl=2), folders[1]) as second:
+            first.until("the agent holds 192.0.2.8:8000 under this id, and not 192.0.2.7:8000")
+            assert "give each an `instance` of its own" in first.output
+            assert passing() == ["192.0.2.8"]
+            os.kill(second.supervisor, signal.SIGKILL)
+            assert second.wait() == 70
+        # Nobody reports on the dead one: when its TTL is over, the living one has the id.
+        eventually(lambda: passing() == ["192.0.2.7"])
+        with Corepilot(text(consul, address="192.0.2.8"), folders[1]) as second:
+            eventually(lambda: first.status()["services"][0]["last_error"])
+            assert first.stop() == 0
+            assert passing() == ["192.0.2.8"], "what is not ours is not taken out"
+            assert second.stop() == 0

@@ -16,6 +16,7 @@ from corepilot.errors import UnknownInstanceError
 from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot_consul.agent import Agent
 from corepilot_consul.light_consul import CB, Consul
+from corepilot_consul.ownership import Ownership
 from corepilot_consul.reading import ServiceReader, misses
 from corepilot_consul.transport import Transport
 from corepilot_consul.watch import Answer, Watch, answer_of
@@ -49,7 +50,8 @@ class ConsulBackend(Backend):
         self._client = _Client(self._transport)
         self._readers: dict[Query, ServiceReader] = {}
         self._watches: WeakSet[Watch[Any]] = WeakSet()  # one that is dropped without close() holds nothing
-        self._registered: set[str] = set()
+        agent = self._client.agent
+        self._ownership = Ownership(self.address, agent.service_definition, agent.checks)
         if bool(options.tls.clientcert) != bool(options.tls.clientkey):
             context.log("warning", "tls.clientcert and tls.clientkey are used only together: no certificate is sent")
 
@@ -65,27 +67,31 @@ class ConsulBackend(Backend):
         ContainerPilot there is none where nothing has been checked yet (`initial_status`: no output).
         """
         body = _registration_body(registration, status)
-        known = registration.id in self._registered
-        self._registered.add(registration.id)
+        known = registration.id in self._ownership
+        self._ownership.registered(registration)
         self._put(_REGISTER, body)
         if not output and not known:
             return
         try:
-            self.report(registration.id, status, output, registration.ttl_s)
+            self._update(registration.id, status, output)
         except UnknownInstanceError:
             # An earlier deregistration that timed out for us may still be carried out, after an agent was paused.
             self._put(_REGISTER, body)
-            self.report(registration.id, status, output, registration.ttl_s)
+            self._update(registration.id, status, output)
 
     def report(self, instance_id: str, status: Status, output: str, valid_for_s: float) -> None:  # noqa: ARG002
-        """Update the TTL check. Consul's TTL is fixed at registration, so `valid_for_s` is the registrar's to keep."""
-        path = f"/v1/agent/check/update/service:{quote(instance_id, safe='')}"
-        self._put(path, {"Status": status, "Output": output})
+        """Update the TTL check, if the record is ours.
+
+        Consul's TTL is fixed at registration, so `valid_for_s` is the registrar's to keep.
+        """
+        self._ownership.require(instance_id, status)
+        self._update(instance_id, status, output)
 
     def deregister(self, instance_id: str) -> None:
-        """Take the service and its check out of the agent."""
-        self._client.agent.service.deregister(quote(instance_id, safe=""))
-        self._registered.discard(instance_id)
+        """Take the service and its check out of the agent. A record that is somebody else's stays."""
+        if not self._ownership.is_strange(instance_id):
+            self._client.agent.service.deregister(quote(instance_id, safe=""))
+        self._ownership.deregistered(instance_id)
 
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """Blocking queries for the instances. Nothing is sent before the first `next`."""
@@ -119,6 +125,10 @@ class ConsulBackend(Backend):
         for watch in tuple(self._watches):
             watch.close()
         self._transport.close()
+
+    def _update(self, instance_id: str, status: Status, output: str) -> None:
+        path = f"/v1/agent/check/update/service:{quote(instance_id, safe='')}"
+        self._put(path, {"Status": status, "Output": output})
 
     def _put(self, path: str, body: dict[str, Any]) -> None:
         self._transport.put(CB.boolean(), path, data=json.dumps(body), headers=self._client.prepare_headers())
