@@ -31,6 +31,8 @@ FOR = Option(
     ("--for",), "condition", "STATE", "running, healthy, complete or stopped",
     choices=("running", "healthy", "complete", "stopped"),
 )  # fmt: skip
+NONBLOCK = Option(("-n", "--nonblock"), "nonblock", "", "do not wait for the lock")
+LOCK_TIMEOUT = Option(("-w", "--timeout"), "timeout", "DURATION", "wait for the lock at most this long, such as 30s")
 CLIENT = (CONFIG, SOCKET)
 WAITING = (*CLIENT, OUTPUT, NO_WAIT, TIMEOUT)
 
@@ -68,6 +70,15 @@ COMMANDS = {
         Command(
             "status", "show jobs, services and watches, or some jobs", "[JOB…]", 0, MOST_JOBS, (*CLIENT, OUTPUT),
             "corepilot.cli.status:status",
+        ),
+        Command(
+            "catalog", "show what the catalogs hold: all services, or one with its instances", "[SERVICE]", 0, 1,
+            (CONFIG, OUTPUT, DISCOVERY), "corepilot.cli.catalog:catalog",
+        ),
+        Command(
+            "lock", "run a command while a lock of the catalog is ours; 75 if it is not had, or is lost",
+            "NAME -- COMMAND ARGS…", 1, 1000, (CONFIG, DISCOVERY, NONBLOCK, LOCK_TIMEOUT),
+            "corepilot.cli.lock:lock",
         ),
         Command(
             "start", "run jobs now, whatever their `when` says", "JOB…", 1, MOST_JOBS, WAITING,

@@ -147,6 +147,14 @@ class Backend(ABC):
         """
         raise NotImplementedError
 
+    def service_names(self) -> tuple[str, ...]:
+        """The names of all services that have an instance, sorted: for `corepilot catalog`. Need not be implemented.
+
+        Raises:
+            BackendError: nothing is known.
+        """
+        raise NotImplementedError
+
     @classmethod
     def missing(cls, capabilities: frozenset[str]) -> str:
         """What the class has not of what its plugin declares, "" if nothing: asked when it is loaded.

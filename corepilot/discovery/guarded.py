@@ -98,6 +98,21 @@ class GuardedBackend(Backend):
         )
         return tuple(sorted(found, key=lambda one: one.id))
 
+    def service_names(self) -> tuple[str, ...]:
+        """See Backend. Bounded by `CALL_S`.
+
+        Raises:
+            NotImplementedError: the backend does not tell them.
+        """
+        backend = self._backend
+        if type(backend).service_names is Backend.service_names:
+            raise NotImplementedError
+
+        def call() -> Any:
+            return asking(self.boundary, self._asked, "service_names", backend.service_names, judge=_wrong_names)
+
+        return tuple(sorted(within(self._address, "list the services", call)))
+
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """See Backend. A list is taken for a tuple; the instances are sorted by id.
 
@@ -124,6 +139,12 @@ class GuardedBackend(Backend):
 
     def _ask(self, operation: str, function: Callable[..., Any], *arguments: Any) -> None:
         asking(self.boundary, self._asked, operation, function, *arguments)
+
+
+def _wrong_names(found: Any) -> str:
+    if isinstance(found, tuple | list) and all(isinstance(one, str) for one in found):
+        return ""
+    return f"must return a tuple of texts, and returned {found!r:.80}"
 
 
 def _is_a(contract: type) -> Callable[[Any], str]:

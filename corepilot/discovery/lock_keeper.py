@@ -52,6 +52,7 @@ class LockKeeper:
         until: When the promise ends, by the clock; the last one counts, also after a loss.
         holder: Who holds it, as far as is known; None: nobody.
         last_error: Why it cannot be had or kept; "".
+        asked: Whether the catalog has answered whether it can be had.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class LockKeeper:
         self._wanted = self._busy = False
         self._stop_s = 0.0
         self._competing = False
+        self.asked = False
         self._kept_at = 0.0
         self._try_at = 0.0
         self._wake = Flag()
@@ -166,6 +168,7 @@ class LockKeeper:
             self._try_at = self._clock() + min(self.lock.ttl_s / 3, 5.0) * (1.0 - chance() / 2)
             return self._try_at - self._clock()
         self._answered()
+        self.asked = True
         if grant is None:
             return max(self._try_at - self._clock(), 0.0)
         self._kept_at, self.until = now, now + grant.ttl_s

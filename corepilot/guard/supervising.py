@@ -20,6 +20,7 @@ from corepilot.system import kernel
 from corepilot.system.children import children
 from corepilot.system.kernel import signal
 from corepilot.system.writing import try_write
+from corepilot.wording.counting import counted
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ class _Guard:
         self._asked_at = 0.0
         self._turn = 0.0
         self._looks = 0
+        self._broken: dict[int, float] = {}
 
     def run(self) -> int:
         while True:
@@ -211,10 +213,12 @@ class _Guard:
                     send(-group, signal.SIGKILL)
                 for pid in found:
                     send(pid, signal.SIGKILL)
-                self._say(
-                    f"the supervisor (pid {self._pid}) has neither renewed a lock nor ended what runs under it in "
-                    f"time: killed {len(groups)} process groups"
-                )
+                if until != self._broken.get(slot):  # what it has said before it hung is heard again when it goes on
+                    self._broken[slot] = until
+                    self._say(
+                        f"the supervisor (pid {self._pid}) has neither renewed a lock nor ended what runs under it in "
+                        f"time: killed {counted(len(groups), 'process group')}"
+                    )
 
     def _hear(self) -> None:
         self._heard.read()

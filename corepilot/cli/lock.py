@@ -1,0 +1,239 @@
+"""`corepilot lock NAME -- COMMAND`: runs a command while a lock of the catalog is ours, in the words of flock(1).
+
+It is one of corepilot's three processes in small: a guard above it ends the command when this process dies or hangs,
+at the latest when the promise of the lock ends.
+"""
+
+import os
+import signal
+import sys
+import time
+from typing import Any, Protocol
+
+from corepilot import guard
+from corepilot.cli.arguments import UsageError
+from corepilot.cli.catalog_access import CatalogArguments, configuration_of, open_catalogs
+from corepilot.config.text.units import DurationError, parse_duration
+from corepilot.errors import ConfigError, CorepilotError
+from corepilot.model.configuration import Configuration, Lock
+from corepilot.system import kernel
+from corepilot.wording.escaping import escaped
+
+NOT_HAD = 75
+"""Exit status when the lock was not had, or was lost: EX_TEMPFAIL of sysexits.h."""
+
+STOP_S = 5.0
+"""Seconds from SIGTERM to SIGKILL for a command whose lock is lost."""
+
+TTL_S = 30.0
+_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Arguments(CatalogArguments, Protocol):
+    """What the command looks at.
+
+    Attributes:
+        positionals: The lock's name, and the command.
+        program: The command.
+        nonblock: Do not wait for the lock.
+        timeout: How long to wait for it, as a duration; None for ever.
+    """
+
+    positionals: list[str]
+    program: list[str]
+    nonblock: bool
+    timeout: str | None
+
+
+def lock(arguments: Arguments) -> int:
+    """Have the lock, run the command, give the lock back; returns the command's exit status, or NOT_HAD.
+
+    Raises:
+        UsageError: the command line has no lock, or no command.
+        ConfigError, PluginError: there is no catalog that keeps locks.
+    """
+    names = arguments.positionals[: len(arguments.positionals) - len(arguments.program)]
+    if len(names) != 1 or not arguments.program:
+        raise UsageError("cannot run a command under a lock: write corepilot lock NAME -- COMMAND ARGS…")
+    wait_s = _wait_s(arguments)
+    configuration = configuration_of(arguments)
+    wanted = _lock(configuration, names[0])
+
+    def supervisor(channel: guard.Channel) -> int:
+        try:
+            return _Holder(arguments, configuration, wanted, channel, wait_s).run()
+        except CorepilotError as error:
+            _complain(str(error))
+            return 1
+
+    return guard.supervise(supervisor)
+
+
+def _wait_s(arguments: Arguments) -> float | None:
+    if arguments.nonblock:
+        return 0.0
+    if arguments.timeout is None:
+        return None
+    try:
+        return max(parse_duration(arguments.timeout, bare_integer_seconds=True), 0.0)
+    except DurationError as error:
+        raise UsageError(f"cannot wait for {arguments.timeout!r}: {error}") from error
+
+
+def _lock(configuration: Configuration, name: str) -> Lock:
+    for one in configuration.locks:
+        if one.name == name:
+            if one.ttl_s < 3 * (STOP_S + 1.0):
+                raise ConfigError(
+                    f"cannot use the lock {name}: its ttl of {one.ttl_s:g} s is too short to end a command in time; "
+                    f"it needs {3 * (STOP_S + 1.0):g} s"
+                )
+            return one
+    able = [catalog for catalog, plugin in configuration.catalogs if "locks" in plugin.capabilities]
+    if len(able) != 1:
+        which = "no catalog keeps locks" if not able else f"{' and '.join(able)} can both keep it"
+        raise ConfigError(f"cannot have the lock {name}: {which}; say which in locks: [{{ name, ttl, catalog }}]")
+    return Lock(name, TTL_S, able[0])
+
+
+class _Holder:
+    """The process below the guard: keeps the lock, and the command's process group."""
+
+    def __init__(
+        self,
+        arguments: Arguments,
+        configuration: Configuration,
+        lock: Lock,
+        channel: guard.Channel,
+        wait_s: float | None,
+    ) -> None:
+        self._program = arguments.program
+        self._environment = arguments.environment
+        self._configuration, self._lock, self._channel, self._wait_s = configuration, lock, channel, wait_s
+        self._signal = 0
+        self._pid = 0
+        self._lost = False
+        self._status: int | None = None
+
+    def run(self) -> int:
+        import gevent
+        from gevent.event import Event
+
+        from corepilot.discovery.connection import Connection
+        from corepilot.discovery.lock_keeper import LockKeeper
+        from corepilot.system.process import Reaper, SpawnError, spawn
+
+        loop: Any = gevent.get_hub().loop
+        self._news = Event()
+        watchers = [loop.signal(number, ref=False) for number in _FORWARDED]
+        for number, watcher in zip(_FORWARDED, watchers, strict=True):
+            watcher.start(self._asked, number)
+        reaper = Reaper(loop)
+        self._channel.listening()
+        self._channel.ready(STOP_S)
+        kernel.unblock_signals()
+        catalog = next(
+            one for one in open_catalogs(self._configuration, self._environment) if one.name == self._lock.catalog
+        )
+        locks = catalog.backend.locks
+        assert locks is not None  # noqa: S101  - it is declared, and looked at when the backend is made
+        holder = f"{os.uname().nodename}/{os.getpid()}"
+        keeper = self._keeper = LockKeeper(
+            self._lock, locks, holder=holder, tell=self._told, connection=Connection(5.0), log=_log
+        )
+        keeper.use(wanted=True, busy=False, stop_s=STOP_S)
+        try:
+            if not self._had():
+                return 128 + self._signal if self._signal else NOT_HAD
+            grant = keeper.grant
+            token = {"COREPILOT_LOCK_TOKEN": str(grant.token)} if grant is not None else {}
+            try:
+                self._pid = spawn(self._program, {**self._environment, **token}, reaper, self._ended, stdin=0)
+            except SpawnError as error:
+                _complain(str(error))
+                return error.status
+            keeper.use(wanted=True, busy=True, stop_s=STOP_S)
+            self._announce()
+            self._wait_for_end()
+            return NOT_HAD if self._lost else self._status or 0
+        finally:
+            self._pid = 0
+            self._announce()
+            keeper.use(wanted=False, busy=False, stop_s=STOP_S)
+            keeper.give_back()
+            catalog.backend.close()
+
+    def _had(self) -> bool:
+        """Wait for the lock; with no time to wait for one answer of the catalog."""
+        deadline = None if self._wait_s is None else time.monotonic() + self._wait_s
+        while not self._signal and self._keeper.grant is None:
+            self._news.clear()
+            answered = self._keeper.asked or bool(self._keeper.last_error)
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0 and (answered or self._wait_s):
+                return False
+            self._news.wait(0.05 if left is not None and left <= 0 else left)
+        return self._keeper.grant is not None
+
+    def _wait_for_end(self) -> None:
+        killed_at: float | None = None
+        while self._status is None or _there(self._pid):
+            self._news.clear()
+            if (self._lost or self._status is not None) and killed_at is None:
+                killed_at = time.monotonic() + STOP_S
+                self._send(signal.SIGTERM)
+            if killed_at is not None and time.monotonic() >= killed_at:
+                self._send(signal.SIGKILL)
+            self._news.wait(0.02 if killed_at is not None else None)
+
+    def _told(self, what: str) -> None:
+        if what == "lost" and self._pid:
+            self._lost = True
+        self._announce()
+        self._news.set()
+
+    def _announce(self) -> None:
+        self._channel.locked(0, self._keeper.until, [self._pid] if self._pid else [])
+
+    def _asked(self, number: int) -> None:
+        """A signal: it is the command's, and without one it ends the wait."""
+        self._signal = number
+        if self._pid:
+            self._send(number)
+        if number in {signal.SIGTERM, signal.SIGINT}:
+            # The command ends as it likes, as under flock: the guard waits with us.
+            self._channel.stopping(_FOR_EVER_S, 128 + number)
+        self._news.set()
+
+    def _ended(self, status: int) -> None:
+        self._status = status
+        self._news.set()
+
+    def _send(self, number: int) -> None:
+        try:
+            os.killpg(self._pid, number)
+            if number == signal.SIGTERM:
+                os.killpg(self._pid, signal.SIGCONT)
+        except (ProcessLookupError, PermissionError):
+            return  # it has ended, or is not ours to signal
+
+
+_FOR_EVER_S = 365 * 86400.0
+
+
+def _there(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _log(level: str, message: str) -> None:
+    if level in {"warning", "error"}:
+        _complain(message)
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"corepilot: {escaped(message)}\n")
+    sys.stderr.flush()

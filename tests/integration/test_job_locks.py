@@ -1,0 +1,190 @@
+"""Jobs that need a lock, and `corepilot lock`, on a real catalog."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eventually import eventually
+from running import Corepilot, alive
+from servers.etcd import EtcdServer
+
+TTL_S = 7
+TEXT = """{
+  discovery: {backend: "etcd", endpoints: ["%s"]},
+  control: {socket: "%%(dir)s/control.socket"},
+  stopTimeout: 1,
+  locks: [{name: "primary", ttl: "%ds"}],
+  jobs: [
+    {name: "app", lock: "primary", exec: ["sh", "-c", "echo token=$COREPILOT_LOCK_TOKEN; sleep 9 & exec sleep 999"]},
+    {name: "told", exec: "echo told", when: {source: "lock.primary", each: "acquired"}},
+    {name: "also", exec: "sleep 1000"},
+  ],
+}"""
+
+
+class Pair:
+    """Two corepilots with one configuration."""
+
+    def __init__(self, etcd: EtcdServer, folder: Path) -> None:
+        self._stack = ExitStack()
+        self.members: list[Corepilot] = []
+        for name in ("one", "two"):
+            (folder / name).mkdir()
+            member = Corepilot(TEXT % (etcd.endpoints[0], TTL_S), folder / name)
+            self.members.append(self._stack.enter_context(member))
+            member.until_ready()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def split(self) -> tuple[Corepilot, Corepilot]:
+        """Who runs the job, and who stands by; waited for."""
+        found: list[Corepilot] = []
+
+        def one_runs() -> bool:
+            found[:] = sorted(self.members, key=lambda one: one.job("app")["state"] != "running")
+            return [one.job("app")["state"] for one in found] == ["running", "standby"]
+
+        eventually(one_runs)
+        return found[0], found[1]
+
+
+@pytest.fixture
+def pair(etcd: EtcdServer, tmp_path: Path) -> Iterator[Pair]:
+    two = Pair(etcd, tmp_path)
+    yield two
+    two.close()
+
+
+def lock_of(corepilot: Corepilot) -> dict[str, Any]:
+    (found,) = corepilot.status()["locks"]
+    return dict(found)
+
+
+def test_one_runs_and_the_other_stands_by_and_takes_over(pair: Pair) -> None:
+    holder, other = pair.split()
+    assert holder.job("also")["state"] == other.job("also")["state"] == "running"
+    token = lock_of(holder)["token"]
+    holder.until(f"token={token}")
+    holder.until("told")
+    assert (lock_of(holder)["held"], lock_of(other)["held"]) == (True, False)
+    eventually(lambda: lock_of(other)["holder"] == lock_of(holder)["holder"])
+    assert holder.client("stop", "app").returncode == 0
+    eventually(lambda: other.job("app")["state"] == "running")
+    assert lock_of(other)["token"] > token
+    assert holder.client("start", "app").returncode == 0
+    assert holder.job("app")["state"] == "standby"
+    assert other.client("restart", "app").returncode == 0
+    pair.split()
+    assert other.stop() == 0
+    eventually(lambda: holder.job("app")["state"] == "running")
+    assert holder.stop() == 0
+
+
+def test_a_supervisor_that_hangs_loses_the_job_before_another_has_it(pair: Pair) -> None:
+    holder, other = pair.split()
+    pid, supervisor = holder.job("app")["pid"], holder.supervisor
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        alive_then: list[bool] = []
+
+        def taken_over() -> bool:
+            runs = bool(other.job("app")["state"] == "running")
+            if runs:
+                alive_then.append(alive(pid))
+            return runs
+
+        eventually(taken_over)
+        assert alive_then == [False]
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    holder.until("has neither renewed a lock nor ended what runs under it")
+    eventually(lambda: holder.job("app")["state"] == "standby")
+    assert holder.job("also")["state"] == "running"
+
+
+def test_a_catalog_that_is_away_ends_the_job_in_time(pair: Pair, etcd: EtcdServer) -> None:
+    holder, _ = pair.split()
+    pid = holder.job("app")["pid"]
+    etcd.pause()
+    paused_at = time.monotonic()
+    try:
+        eventually(lambda: holder.job("app")["state"] == "standby")
+        assert not alive(pid)
+        assert time.monotonic() - paused_at < TTL_S + 1
+        holder.until("the lock primary is lost")
+    finally:
+        etcd.resume()
+    pair.split()
+
+
+def test_a_lock_that_could_be_outlasted_is_refused(etcd: EtcdServer, tmp_path: Path) -> None:
+    file = tmp_path / "short.json5"
+    text = TEXT % (etcd.endpoints[0], 5)
+    file.write_text(text.replace("%(dir)s", str(tmp_path)).replace('lock: "primary"', 'lock: "primari"', 1))
+    answer = run("check", str(file))
+    assert all(part in answer.stdout for part in ('there is no lock "primari"', 'did you mean "primary"?'))
+    file.write_text(text.replace("%(dir)s", str(tmp_path)))
+    assert "which is less than three times that and a second, 6 s" in run("check", str(file)).stdout
+
+
+def run(*words: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-I", "-m", "corepilot", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **more)
+
+
+@pytest.fixture
+def locked(etcd: EtcdServer, tmp_path: Path) -> list[str]:
+    file = tmp_path / "lock.json5"
+    file.write_text(f'{{discovery: {{backend: "etcd", endpoints: ["{etcd.endpoints[0]}"]}}}}')
+    return ["lock", "-c", str(file)]
+
+
+def test_a_command_under_a_lock(locked: list[str], tmp_path: Path) -> None:
+    answer = run(*locked, "job", "--", "sh", "-c", "echo token=$COREPILOT_LOCK_TOKEN; cat; exit 3", input="stdin\n")
+    assert answer.returncode == 3
+    assert answer.stdout.startswith("token=")
+    assert answer.stdout.endswith("stdin\n")
+    mark = tmp_path / "begun"
+    script = f"touch {mark}; exec sleep 1000"
+    with subprocess.Popen(
+        [sys.executable, "-I", "-m", "corepilot", *locked, "job", "--", "sh", "-c", script]
+    ) as holder:
+        eventually(mark.exists)
+        assert run(*locked, "-n", "job", "--", "true").returncode == 75
+        assert run(*locked, "--timeout", "200ms", "job", "--", "true").returncode == 75
+        holder.send_signal(signal.SIGTERM)
+        assert holder.wait(30) == 128 + signal.SIGTERM
+    assert run(*locked, "job", "--", "true").returncode == 0
+    assert run(*locked, "job", "--", "/no/such").returncode == 127
+
+
+def test_a_command_whose_lock_is_lost_ends(locked: list[str], tmp_path: Path, etcd: EtcdServer) -> None:
+    file = Path(locked[-1])
+    file.write_text(file.read_text()[:-1] + ', locks: [{name: "job", ttl: "18s"}]}')
+    mark = tmp_path / "pid"
+    script = f"echo $$ > {mark}.new; mv {mark}.new {mark}; sleep 1000 & exec sleep 1000"
+    command = [sys.executable, "-I", "-m", "corepilot", *locked, "job", "--", "sh", "-c", script]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as holder:
+        eventually(mark.exists)
+        etcd.wipe()
+        _, said = holder.communicate(timeout=60)
+        assert holder.returncode == 75
+    assert "the lock job is lost" in said
+    assert not alive(int(mark.read_text()))
+
+
+def test_how_not_to_call_it(locked: list[str], tmp_path: Path) -> None:
+    assert run(*locked, "job").returncode == 2
+    assert run(*locked, "--timeout", "soon", "job", "--", "true").returncode == 2
+    file = tmp_path / "none.json5"
+    file.write_text("{discovery: false}")
+    answer = run("lock", "-c", str(file), "job", "--", "true")
+    assert (answer.returncode, "no catalog keeps locks" in answer.stderr) == (1, True)
