@@ -36,7 +36,7 @@ class EtcdBackend(Backend):
         self._registrations = Registrations(
             self._transport, leases, options.prefix, lambda text: context.log("warning", text)
         )
-        self._keeper = Keeper(leases, self._registrations.lapse, context.log)
+        self._keeper = Keeper(leases, self._registrations.lapse, self._registrations.settle, context.log)
         self._pulse = Pulse(self._transport, f"{options.prefix}/")
         self.keys = EtcdKeys(self._transport, options.prefix, self._pulse)
         self.locks = EtcdLocks(self._transport, options.prefix, self._pulse)

@@ -20,11 +20,18 @@ class Keeper:
         leases: Whose leases are kept alive every third of their TTL.
         lapse: Turns critical what has lapsed, and tells when the next one will, on the monotonic clock; None: never.
             May raise a BackendError: then it is called again soon.
+        settle: Called whenever a lease has been kept alive. May raise a BackendError.
         log: Takes a level and a message.
     """
 
-    def __init__(self, leases: Leases, lapse: Callable[[], float | None], log: Callable[[str, str], None]) -> None:
-        self._leases, self._lapse, self._log = leases, lapse, log
+    def __init__(
+        self,
+        leases: Leases,
+        lapse: Callable[[], float | None],
+        settle: Callable[[], None],
+        log: Callable[[str, str], None],
+    ) -> None:
+        self._leases, self._lapse, self._settle, self._log = leases, lapse, settle, log
         self._due: dict[int, float] = {}
         self._wake = Event()
         self._greenlet: gevent.Greenlet[[], None] | None = None
@@ -56,6 +63,7 @@ class Keeper:
             begun = monotonic()
             try:
                 alive = self._leases.keep(lease)
+                self._settle()
             except BackendError as error:
                 self._log("debug", f"cannot keep a lease of {ttl_s} s alive: {error}; trying again")
                 self._due[lease] = begun + min(_AGAIN_S, ttl_s / 6)

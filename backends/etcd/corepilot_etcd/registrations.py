@@ -5,6 +5,7 @@ request that we gave up, and that a server which was paused carries out later, c
 repeats the last one is a question and no write; and a key that somebody else has written meanwhile is noticed.
 """
 
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
@@ -17,6 +18,7 @@ from corepilot_etcd.refusals import LeaseGoneError
 from corepilot_etcd.transport import Transport
 
 _TRIES = 5
+_DOUBTS = 64
 
 
 class _Record:
@@ -31,12 +33,14 @@ class _Record:
         lease: The lease it was written with last; 0 before that.
         revision: The key's, as far as we know; 0: there is none.
         written: What the key holds, as far as we know.
-        leaving: Whether it is being deregistered.
+        leaving: Whether it is being deregistered, or was.
+        doubtful: Whether a write was given up: it may still be carried out.
         rival: The revision of somebody else's record in its place; 0 for none.
     """
 
     __slots__ = (
-        "expires_at", "key", "lease", "leaving", "output", "registration", "revision", "rival", "status", "written"
+        "doubtful", "expires_at", "key", "lease", "leaving", "output", "registration", "revision", "rival",
+        "status", "written",
     )  # fmt: skip
 
     def __init__(self, key: bytes) -> None:
@@ -47,7 +51,7 @@ class _Record:
         self.expires_at = 0.0
         self.lease = self.revision = self.rival = 0
         self.written = b""
-        self.leaving = False
+        self.leaving = self.doubtful = False
 
 
 class Registrations:
@@ -63,6 +67,7 @@ class Registrations:
     def __init__(self, transport: Transport, leases: Leases, prefix: str, warn: Callable[[str], None]) -> None:
         self._transport, self._leases, self._prefix, self._warn = transport, leases, prefix, warn
         self._records: dict[str, _Record] = {}
+        self._doubts: deque[_Record] = deque(maxlen=_DOUBTS)
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """See `Backend.register`."""
@@ -106,15 +111,12 @@ class Registrations:
         if record is None:
             return
         record.leaving = True
-        for _ in range(_TRIES):
-            found = self._if_unchanged(record, [{"request_delete_range": {"key": text_of(record.key)}}])[1]
-            if found is None or not self._is_ours(record, found):
-                if self._records.get(instance_id) is record:
-                    del self._records[instance_id]
-                    self._leases.leave(instance_id)
-                return
-            record.revision = found.modified
-        raise self._restless(record)
+        self._delete(record)
+        if self._records.get(instance_id) is record:
+            del self._records[instance_id]
+            self._leases.leave(instance_id)
+            if record.doubtful:
+                self._doubts.append(record)
 
     def lapse(self) -> float | None:
         """Turn critical what nobody has reported on in time.
@@ -134,6 +136,29 @@ class Registrations:
                     continue  # the next report finds it out as well
         return min((one.expires_at for one in self._records.values() if _can_lapse(one)), default=None)
 
+    def settle(self) -> None:
+        """Delete what was written after it had been deleted: by a request that we gave up, carried out late.
+
+        Asked for as long as the lease is kept alive, because a server may have been paused for that long.
+
+        Raises:
+            BackendError: something may be left.
+        """
+        for record in tuple(self._doubts):
+            back = self._records.get(record.registration.id)
+            if not self._leases.is_ours(record.lease) or (back is not None and back.key == record.key):
+                self._doubts.remove(record)
+            else:
+                self._delete(record)
+
+    def _delete(self, record: _Record) -> None:
+        for _ in range(_TRIES):
+            found = self._if_unchanged(record, [{"request_delete_range": {"key": text_of(record.key)}}])[1]
+            if found is None or not self._is_ours(record, found):
+                return
+            record.revision = found.modified
+        raise self._restless(record)
+
     def _known(self, instance_id: str) -> _Record:
         record = self._records.get(instance_id)
         if record is None or record.leaving:
@@ -146,7 +171,9 @@ class Registrations:
             value = record_of(record.registration, record.status, record.output)
             put = {"key": text_of(record.key), "value": text_of(value), "lease": str(record.lease)}
             same = value == record.written and record.revision
+            doubtful, record.doubtful = record.doubtful, record.doubtful or not same
             revision, found = self._if_unchanged(record, [] if same else [{"request_put": put}])
+            record.doubtful = doubtful
             if revision:
                 record.revision, record.written = (record.revision if same else revision), value
                 record.rival = 0
