@@ -82,6 +82,7 @@ def open_catalogs(configuration: Configuration, environment: Mapping[str, str]) 
         PluginError: one cannot be used.
     """
     from corepilot.discovery.backend import BackendContext
+    from corepilot.discovery.threaded import made
     from corepilot.plugin.boundary import Boundary
     from corepilot.plugin.manager import Plugins
 
@@ -94,7 +95,7 @@ def open_catalogs(configuration: Configuration, environment: Mapping[str, str]) 
         boundary = Boundary(loaded, _say)
         context = BackendContext(boundary.say, environment, _version.__version__)
         backend = GuardedBackend(
-            lambda loaded=loaded, context=context: loaded.implementation(loaded.options, context),  # type: ignore[misc]  # mypy cannot infer defaults
+            lambda loaded=loaded, context=context: made(loaded.implementation, loaded.options, context),  # type: ignore[misc]  # mypy cannot infer defaults
             boundary,
             capabilities=loaded.capabilities,
         )

@@ -167,3 +167,8 @@ def corepilot_register_backend() -> type[Any]:
     from corepilot_consul.backend import ConsulBackend
 
     return ConsulBackend
+
+
+def location_options(place: str) -> dict[str, str]:
+    """What the place in `consul://PLACE/KEY` stands for."""
+    return {"address": place}

@@ -123,3 +123,8 @@ def corepilot_register_backend() -> type[Any]:
     from corepilot_etcd.backend import EtcdBackend
 
     return EtcdBackend
+
+
+def location_options(place: str) -> dict[str, str]:
+    """What the place in `etcd://HOST:PORT,HOST:PORT/KEY` stands for."""
+    return {"endpoints": ",".join([f"http://{one}" for one in place.split(",")])}

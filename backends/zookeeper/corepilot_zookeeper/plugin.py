@@ -113,3 +113,8 @@ def corepilot_register_backend() -> type[Any]:
     from corepilot_zookeeper.backend import ZooKeeperBackend
 
     return ZooKeeperBackend
+
+
+def location_options(place: str) -> dict[str, str]:
+    """What the place in `zookeeper://HOST:PORT,HOST:PORT/KEY` stands for."""
+    return {"hosts": place}

@@ -40,6 +40,15 @@ def read(scheme: str, location: str, context: SourceContext, reached: Callable[[
         SourcePluginError: the source is missing, or broken.
     """
     about = f"cannot read configuration {shown(location)!r}"
+    catalog = _catalog(scheme)
+    if catalog is not None:
+        from corepilot.config.loading import key_source
+
+        reached(reading(shown(location)))
+        try:
+            return key_source.read(catalog, location, context)
+        except PluginError as error:
+            raise SourcePluginError(str(error)) from error
     plugin = _found(scheme, about)
     title = f"source {plugin.name!r} ({plugin.distribution} {plugin.version}".rstrip() + ")"
     reached(importing(title))
@@ -62,6 +71,15 @@ def read(scheme: str, location: str, context: SourceContext, reached: Callable[[
     if changed:
         raise SourcePluginError(f"{where}: {plugin.file}: read changed {' and '.join(changed)}; tell its author")
     return _texts(found, f"{where}: {plugin.file}")
+
+
+def _catalog(scheme: str) -> InstalledPlugin | None:
+    """The backend that a scheme names, where it names no source."""
+    if any(one.name == scheme for one in scan(_KIND.group)):
+        return None
+    from corepilot.config.loading.key_source import backend_of
+
+    return backend_of(scheme)
 
 
 def _found(scheme: str, about: str) -> InstalledPlugin:
