@@ -23,6 +23,7 @@ PROGRAMS = {
     "java": "default-jre-headless",
     "nginx": "nginx-light",
     "ps": "procps",
+    "redis-server": "redis-server",
     "runc": "runc",
     "setpriv": "util-linux",
     "strace": "strace",

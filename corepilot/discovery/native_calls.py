@@ -16,6 +16,7 @@ from typing import Any
 
 from gevent.event import Event
 
+from corepilot.discovery.backend import STREAM_BLOCK_S
 from corepilot.discovery.wakeup import Wakeup
 from corepilot.errors import BackendUnavailableError
 from corepilot.plugin.stalls import entrance
@@ -26,6 +27,10 @@ THREADS = 4
 
 STUCK_MAX = 8
 """Calls and streams of one backend that were given up and have not returned, at most."""
+
+GRACE_S = 2 * STREAM_BLOCK_S
+"""Seconds after which what was given up and has not returned counts: streams have to be given some, and a client whose
+timeout ends just after the deadline is no trouble."""
 
 
 class ThreadsStuckError(RuntimeError):
@@ -47,15 +52,15 @@ class Stuck:
 
     @property
     def count(self) -> int:
-        """How many there are whose grace is over."""
+        """How many there are, those left out whose grace is not over."""
         now = time.monotonic()
         with self._lock:
             return sum(due_at <= now for due_at in self._due_at.values())
 
-    def add(self, which: object, grace_s: float = 0.0) -> None:
-        """One more was given up; it does not count for so many seconds. In the hub's thread."""
+    def add(self, which: object) -> None:
+        """One more was given up; it counts in `GRACE_S`. In the hub's thread."""
         with self._lock:
-            self._due_at[which] = time.monotonic() + grace_s
+            self._due_at[which] = time.monotonic() + GRACE_S
         count = self.count
         if count > self._most:
             self._most = count

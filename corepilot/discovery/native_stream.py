@@ -10,14 +10,10 @@ from typing import Any
 
 from gevent.event import Event
 
-from corepilot.discovery.backend import STREAM_BLOCK_S
 from corepilot.discovery.native_calls import Stuck
 from corepilot.discovery.wakeup import Wakeup
 from corepilot.errors import BackendUnavailableError
 from corepilot.system.native_thread import start_native_thread
-
-GRACE_S = 2 * STREAM_BLOCK_S
-"""Seconds after which a thread counts as stuck whose stream was closed: a loaded machine is slow now and then."""
 
 _NOTHING = object()
 
@@ -76,7 +72,7 @@ class NativeStream:
             self._closed = self._ended = True
             self._error, self._newest = error, _NOTHING
             if self._started:
-                self._stuck.add(self, GRACE_S)
+                self._stuck.add(self)
         self._news.set()
 
     def _start(self) -> None:

@@ -237,6 +237,7 @@ def test_plugins_use_the_contracts_only() -> None:
             "corepilot_notebook",
             "corepilot_otlp",
             "corepilot_prometheus",
+            "corepilot_redis",
             "corepilot_statsd",
             "corepilot_zookeeper",
         )

@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
+from corepilot.discovery import native_calls
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.discovery.native_calls import STUCK_MAX, THREADS, ThreadsStuckError
 from corepilot.discovery.threaded import ThreadedBackend, made
@@ -86,6 +87,12 @@ def lines() -> list[tuple[str, str]]:
 def _in_time() -> Iterator[None]:
     with gevent.Timeout(60):
         yield
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was given up counts at once."""
+    monkeypatch.setattr(native_calls, "GRACE_S", 0.0)
 
 
 @pytest.fixture
@@ -215,7 +222,7 @@ def test_many_streams_that_are_closed_at_once_are_not_stuck(backend: tuple[Threa
 
 
 def test_a_call_that_was_given_up_leaves_its_place_to_others(
-    backend: tuple[ThreadedBackend, Blocking], lines: list[tuple[str, str]]
+    impatient: None, backend: tuple[ThreadedBackend, Blocking], lines: list[tuple[str, str]]
 ) -> None:
     outer, inner = backend
     for number in range(1, STUCK_MAX):
@@ -228,7 +235,7 @@ def test_a_call_that_was_given_up_leaves_its_place_to_others(
     outer.register(REGISTRATION, "passing", "")
 
 
-def test_beyond_the_cap_nothing_is_called(backend: tuple[ThreadedBackend, Blocking]) -> None:
+def test_beyond_the_cap_nothing_is_called(impatient: None, backend: tuple[ThreadedBackend, Blocking]) -> None:
     outer, inner = backend
     for _ in range(STUCK_MAX):
         given_up(outer, inner)
