@@ -10,7 +10,6 @@ from corepilot.model.service import Instance, Query, Registration, Snapshot, Sta
 from corepilot_redis.connection import Connection
 from corepilot_redis.keys import RedisKeys
 from corepilot_redis.locks import RedisLocks
-from corepilot_redis.plugin import Options
 
 _REGISTER = """
 redis.call('DEL', ARGV[1])
@@ -54,9 +53,8 @@ return found
 
 class RedisBackend(Backend):
     blocking = True
-    options: Options
 
-    def __init__(self, options: Options, context: BackendContext) -> None:
+    def __init__(self, options: Any, context: BackendContext) -> None:
         super().__init__(options, context)
         self._connection = connection = Connection(options.url, options.prefix, options.timeout_s)
         self._register, self._report = connection.script(_REGISTER), connection.script(_REPORT)
