@@ -10,7 +10,7 @@ from eventually import eventually
 from servers.consul import ConsulServer
 
 from corepilot.discovery.backend import Backend
-from corepilot.testing.backends import BackendSuite, context
+from corepilot.testing.backends import BackendSuite, KeySuite, LockSuite, context
 from corepilot.testing.outages import ExpirySuite, HangSuite, LossSuite, OutageSuite
 from corepilot.testing.suite import instance_of
 
@@ -27,8 +27,9 @@ def all_stopped(pid: int) -> bool:
     return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
-class TestConsul(BackendSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
+class TestConsul(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
     capabilities = CAPABILITIES
+    lock_ttl_s = 10.0
 
     @pytest.fixture(autouse=True)
     def _agent(self, consul: ConsulServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,9 +216,11 @@ class ConsulServer:
         return self.request("PUT", path, body)
 
     def reset(self) -> None:
-        """Remove every service, check and key, so that the next test finds an empty catalog."""
+        """Remove every service, check, key and session, so that the next test finds an empty catalog."""
         for check in self.get("/v1/agent/checks"):
             self.put(f"/v1/agent/check/deregister/{check}")
         for service in self.get("/v1/agent/services"):
             self.put(f"/v1/agent/service/deregister/{service}")
-        self.request("DELETE", "/v1/kv/?recurse")
+        self.request("DELETE", "/v1/kv/?recurse")  # before the sessions: the end of one begins its keys' lock delay
+        for session in self.get("/v1/session/list"):
+            self.put(f"/v1/session/destroy/{session['ID']}")

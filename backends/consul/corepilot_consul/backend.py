@@ -1,4 +1,4 @@
-"""The Consul backend: registrations and reports at the local agent, watches by blocking queries.
+"""The Consul backend: registrations and reports at the local agent, watches by blocking queries, keys and locks.
 
 What is sent is ContainerPilot's (its contract, section 7), so that both can share a catalog. The pages behind it:
 developer.hashicorp.com/consul/api-docs/agent/service, …/agent/check and …/health. A service that is registered at an
@@ -9,17 +9,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
-from weakref import WeakSet
 
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.errors import UnknownInstanceError
 from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot_consul.agent import Agent
+from corepilot_consul.keys import ConsulKeys
 from corepilot_consul.light_consul import CB, Consul
+from corepilot_consul.locks import ConsulLocks
 from corepilot_consul.ownership import Ownership
 from corepilot_consul.reading import ServiceReader, misses
 from corepilot_consul.transport import Transport
-from corepilot_consul.watch import Answer, Watch, answer_of
+from corepilot_consul.watch import Answer, Streams, answer_of
 
 _REGISTER = "/v1/agent/service/register"
 _READERS = 64
@@ -49,7 +50,9 @@ class ConsulBackend(Backend):
         self._transport = Transport(options)
         self._client = _Client(self._transport)
         self._readers: dict[Query, ServiceReader] = {}
-        self._watches: WeakSet[Watch[Any]] = WeakSet()  # one that is dropped without close() holds nothing
+        self._streams = Streams()
+        self.keys = ConsulKeys(self._client, self._transport, self._streams)
+        self.locks = ConsulLocks(self._client, self._transport, self._streams)
         agent = self._client.agent
         self._ownership = Ownership(self.address, agent.service_definition, agent.checks)
         if bool(options.tls.clientcert) != bool(options.tls.clientkey):
@@ -116,14 +119,11 @@ class ConsulBackend(Backend):
             except ValueError as error:
                 self._transport.nonsense(path, str(error))
 
-        watch = Watch(query.interval_s, ask, read, self._watches.discard, misses)
-        self._watches.add(watch)
-        return watch
+        return self._streams.follow(query.interval_s, ask, read, misses)
 
     def close(self) -> None:
         """End the watches, close the connections."""
-        for watch in tuple(self._watches):
-            watch.close()
+        self._streams.close()
         self._transport.close()
 
     def _update(self, instance_id: str, status: Status, output: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from corepilot.plugin import OptionError, hookimpl, option
 
 API = "1.0"
-CAPABILITIES = frozenset({"datacenters", "expiry", "services", "register", "watch"})
+CAPABILITIES = frozenset({"datacenters", "expiry", "keys", "locks", "register", "services", "watch"})
 
 DEFAULT_ADDRESS = "127.0.0.1:8500"
 _DEFAULT_PORTS = {"http": 80, "https": 443}

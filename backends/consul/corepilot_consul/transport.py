@@ -16,6 +16,7 @@ from corepilot.errors import (
     BackendRefusedError,
     BackendTimeoutError,
     BackendUnavailableError,
+    LockLostError,
     UnknownInstanceError,
 )
 from corepilot.http.client import Client, ClientLimits
@@ -38,6 +39,7 @@ _LONGEST_TOKEN_BYTES = 4096
 _LONGEST_QUOTE = 200
 _LONGEST_RETRY_AFTER_S = 60
 
+_NEW_SESSION = "/v1/session/create"
 _FILTERED = "X-Consul-Results-Filtered-By-ACLs"
 _SLASHES = "/:%"  # the caller has quoted what stands between them
 
@@ -54,6 +56,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         self._agent = agent
         self._client = Client(agent.origin, tls=_tls(agent), limits=_LIMITS)
         self._not_before = 0.0
+        self._closed = False
 
     @property
     def origin(self) -> str:
@@ -122,7 +125,8 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         return self._send("DELETE", callback, self.uri(path, params), data, headers)
 
     def close(self) -> None:
-        """Close the connections. Idempotent, does not wait."""
+        """Close the connections, and send nothing more. Idempotent, does not wait."""
+        self._closed = True
         self._client.close()
 
     def nonsense(self, path: str, reason: str) -> NoReturn:
@@ -143,16 +147,28 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         headers: Mapping[str, str] | None,
     ) -> Any:
         body = data.encode() if isinstance(data, str) else data
-        response = self._request(method, target, body, headers, CALL_DEADLINE_S)
+        path, _, query = target.partition("?")
+        # The client sends a request again whose connection turns out to be dead; these would then be done twice.
+        once = path == _NEW_SESSION or "cas=" in query
+        response = self._request(method, target, body, headers, CALL_DEADLINE_S, idempotent=not once)
         try:
             return callback(Parsable(response.status, response.headers, response.body))
         except (ConsulException, RecursionError) as error:
             # py-consul quotes the whole body: none of it goes into the message.
-            self.nonsense(target.partition("?")[0], f"it is not JSON ({type(error).__name__})")
+            self.nonsense(path, f"it is not JSON ({type(error).__name__})")
 
     def _request(
-        self, method: str, target: str, body: bytes, headers: Mapping[str, str] | None, deadline_s: float
+        self,
+        method: str,
+        target: str,
+        body: bytes,
+        headers: Mapping[str, str] | None,
+        deadline_s: float,
+        *,
+        idempotent: bool = True,
     ) -> Response:
+        if self._closed:
+            raise BackendUnavailableError(f"cannot ask {self.origin} any more: the client was closed")
         if monotonic() < self._not_before:
             raise BackendUnavailableError(f"cannot ask {self.origin} yet: it asked for a pause")
         sent = [(name, value) for name, value in (headers or {}).items() if name != "X-Consul-Token"]
@@ -163,7 +179,13 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
             sent.append(("Content-Type", "application/json"))
         try:
             response = self._client.request(
-                method, target, body, sent, deadline_s=deadline_s, max_body_bytes=self._agent.max_answer_mib * _MIB
+                method,
+                target,
+                body,
+                sent,
+                deadline_s=deadline_s,
+                max_body_bytes=self._agent.max_answer_mib * _MIB,
+                idempotent=idempotent,
             )
         except HttpTooLargeError as error:
             raise BackendRefusedError(f"{error}; raise max_answer_mib in the options of the backend") from error
@@ -181,6 +203,8 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         said = _quotation(response.body, token)
         if path.startswith("/v1/agent/service/deregister/") and status == 404 and "unknown service" in said.lower():
             return  # it is gone, which is what was asked for
+        if method == "GET" and path.startswith("/v1/kv/") and status == 404 and "X-Consul-Index" in response.headers:
+            return  # there is no such key, which is an answer
         what = f"cannot {method} {path} at {self.origin}: {status}{f' {said}' if said else ''}"
         raise self._error(status, what, path, said, response.headers)
 
@@ -188,6 +212,10 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         unknown = status == 404 or (status == 500 and _is_unknown_check(said))
         if unknown and path.startswith("/v1/agent/check/update/"):
             return UnknownInstanceError(what)  # whatever the words of a 404: agents of others have their own
+        if status == 404 and path.startswith("/v1/session/renew/"):
+            return LockLostError(what)
+        if status == 500 and path.startswith("/v1/kv/") and "invalid session" in said.lower():
+            return LockLostError(what)
         if status in {401, 403}:
             return BackendRefusedError(f"{what}; check that the ACL token allows this")
         if status in {429, 503}:

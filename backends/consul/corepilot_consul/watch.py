@@ -10,6 +10,7 @@ goes to the servers, whose answers say what they are.
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any, Generic, NamedTuple, TypeVar
+from weakref import WeakSet
 
 from gevent import get_hub, getcurrent, sleep
 
@@ -37,7 +38,32 @@ def answer_of(response: Response) -> Answer:
     """The answer in a response."""
     fields = response.headers
     streamed = fields.get("X-Consul-Query-Backend", "") == "streaming"
-    return Answer(fields.get("X-Consul-Index", "").strip(), response.body, streamed)
+    body = b"" if response.status == 404 else response.body
+    return Answer(fields.get("X-Consul-Index", "").strip(), body, streamed)
+
+
+class Streams:
+    """The watches of one client, so that they end with it."""
+
+    def __init__(self) -> None:
+        self._open: WeakSet[Watch[Any]] = WeakSet()  # one that is dropped without close() holds nothing
+
+    def follow(
+        self,
+        interval_s: float,
+        ask: Callable[[int, int], Answer],
+        read: Callable[[bytes], Found],
+        misses: Callable[[Found, Found], bool] = lambda _before, _after: False,
+    ) -> "Watch[Found]":
+        """Open one: see `Watch`. Nothing is sent before the first `next`."""
+        watch = Watch(interval_s, ask, read, self._open.discard, misses)
+        self._open.add(watch)
+        return watch
+
+    def close(self) -> None:
+        """End all of them. Idempotent, does not wait."""
+        for watch in tuple(self._open):
+            watch.close()
 
 
 class _ClosedError(BaseException):
@@ -61,7 +87,7 @@ class Watch(Iterator[Found], Generic[Found]):
         ask: Callable[[int, int], Answer],
         read: Callable[[bytes], Found],
         ended: Callable[["Watch[Any]"], None],
-        misses: Callable[[Found, Found], bool] = lambda _before, _after: False,
+        misses: Callable[[Found, Found], bool],
     ) -> None:
         self._interval_s = interval_s
         self._ask = ask
