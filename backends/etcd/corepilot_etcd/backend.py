@@ -3,7 +3,7 @@
 The API is etcd's v3 as its own gateway speaks it, JSON over HTTP (etcd.io/docs/v3.4/dev-guide/api_grpc_gateway).
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 from corepilot.discovery.backend import Backend, BackendContext
@@ -71,7 +71,7 @@ class EtcdBackend(Backend):
         mirror.load()
         return _asked_for(mirror.values(), query)
 
-    def watch(self, query: Query) -> Iterator[Snapshot]:
+    def watch(self, query: Query) -> Generator[Snapshot]:
         """A range read, then a watch. Nothing is sent before the first `next`."""
         with closing(self._pulse.follow(self._mirror(query))) as stream:
             for found in stream:

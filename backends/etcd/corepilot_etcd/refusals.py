@@ -63,7 +63,7 @@ def error_of(where: str, status: int, body: Any, secret: str = "") -> BackendErr
         return NoAuthenticationError(what)
     if "invalid auth token" in said or "revision of auth store is old" in said or "user name is empty" in said:
         return StaleTokenError(f"{what}; check the options user and password")
-    if code in {_UNAUTHENTICATED, _DENIED}:
+    if code in {_UNAUTHENTICATED, _DENIED} or "authentication failed" in said:
         return BackendRefusedError(f"{what}; check the options user and password, and the user's roles")
     if "database space exceeded" in said:
         return BackendRefusedError(f"{what}; compact and defragment it, then disarm the alarm with etcdctl")

@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
-from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError
+from corepilot.errors import BackendError, BackendRefusedError, BackendTimeoutError, BackendUnavailableError
 from corepilot.http.tls import TlsOptions
 from corepilot_etcd.cluster import Cluster
 from corepilot_etcd.encoding import Message
 from corepilot_etcd.member import Member, MessageStream, NotSentError
 from corepilot_etcd.refusals import NoAuthenticationError, StaleTokenError
 from corepilot_etcd.single import Single
+
+REFUSED_S = 5.0
+"""How long a refused password is not shown again: etcd takes a tenth of a second of processor time to look at one."""
 
 _IMPATIENT_S = 1.0
 """A caller that gave up after so long had to do with a member that hangs."""
@@ -39,6 +42,7 @@ class Transport:
         self._timeout_s = options.timeout
         self._user, self._password = options.user, options.password
         self._token = Single(self._authenticate)
+        self._refused_at, self._refusal = -REFUSED_S, ""
 
     @property
     def origin(self) -> str:
@@ -141,6 +145,8 @@ class Transport:
 
     def _authenticate(self) -> str:
         message = {"name": self._user, "password": self._password}
+        if monotonic() < self._refused_at + REFUSED_S:
+            raise BackendRefusedError(self._refusal)
 
         def ask(member: Member) -> Message:
             return member.ask(
@@ -156,6 +162,9 @@ class Transport:
             token = self._from_any(ask, repeatable=True).get("token")
         except NoAuthenticationError:
             return ""  # nobody is asked for a password (yet)
+        except BackendRefusedError as error:
+            self._refused_at, self._refusal = monotonic(), str(error)
+            raise
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise BackendUnavailableError(f"cannot log in at {self.origin}: the answer holds no token")
         return token
