@@ -6,11 +6,19 @@ from corepilot_zookeeper.plugin import CAPABILITIES, Options
 from servers.zookeeper import ZooKeeperServer
 
 from corepilot.discovery.backend import Backend
-from corepilot.testing.backends import BackendSuite, context
-from corepilot.testing.outages import ExpirySuite, HangSuite, LossSuite, OutageSuite
+from corepilot.testing.backends import (
+    BackendSuite,
+    ExpirySuite,
+    HangSuite,
+    KeySuite,
+    LockSuite,
+    LossSuite,
+    OutageSuite,
+    context,
+)
 
 
-class TestZooKeeper(BackendSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
+class TestZooKeeper(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
     capabilities = CAPABILITIES
 
     @pytest.fixture(autouse=True)

@@ -10,7 +10,9 @@ from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot_zookeeper import services
 from corepilot_zookeeper.ensemble import Ensemble, server_of
+from corepilot_zookeeper.keys import ZooKeeperKeys
 from corepilot_zookeeper.layout import Layout
+from corepilot_zookeeper.locks import ZooKeeperLocks
 from corepilot_zookeeper.registrations import Registrations
 from corepilot_zookeeper.sessions import Sessions
 
@@ -27,6 +29,8 @@ class ZooKeeperBackend(Backend):
         self._layout = layout
         self._sessions = Sessions(self._server, context.log)
         self._registrations = Registrations(self._sessions, layout, context.log)
+        self.keys = ZooKeeperKeys(self._sessions, layout.keys)
+        self.locks = self._locks = ZooKeeperLocks(self._sessions, layout, context.log)
 
     @property
     def address(self) -> str:
@@ -52,4 +56,5 @@ class ZooKeeperBackend(Backend):
     def close(self) -> None:
         """End the watches and the connection. What is registered goes when the session's timeout is over."""
         self._registrations.close()
+        self._locks.close()
         self._sessions.close()

@@ -54,10 +54,10 @@ def persistent(call: Callable[..., _Answer]) -> Callable[..., _Answer]:
     Once: servers that restart, or choose a leader, are back in a moment; whatever takes longer is the caller's to know.
     """
 
-    def twice(*arguments: Any) -> _Answer:
+    def twice(*arguments: Any, **named: Any) -> _Answer:
         try:
-            return call(*arguments)
+            return call(*arguments, **named)
         except LostOnTheWayError:
-            return call(*arguments)
+            return call(*arguments, **named)
 
     return twice

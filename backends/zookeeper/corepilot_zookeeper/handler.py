@@ -38,7 +38,9 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
     def __init__(self, tls: TlsOptions | None) -> None:
         super().__init__()
         self._tls = TlsContexts(tls) if tls is not None else None
-        self._greenlets: list[gevent.Greenlet[..., Any]] = []
+        self._greenlets: set[Any] = set()
+        self._begun: set[Any] = set()
+        self._abandoned = False
         self._sockets: list[Any] = []
         self._since = 0.0
 
@@ -61,10 +63,21 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
 
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """Start a greenlet that ends with the client."""
-        self._greenlets = [one for one in self._greenlets if not one.dead]
-        greenlet = gevent.spawn(_quietly, func, args, kwargs)
-        self._greenlets.append(greenlet)
+        greenlet = gevent.spawn(self._run, func, args, kwargs)
+        self._greenlets.add(greenlet)
         return greenlet
+
+    def _run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._begun.add(gevent.getcurrent())
+        try:
+            # What a server's nonsense raises has been told to kazoo's logger; gevent would print a traceback of it.
+            with suppress(Exception):
+                func(*args, **kwargs)
+        finally:
+            self._begun.discard(gevent.getcurrent())
+            self._greenlets.discard(gevent.getcurrent())
+            if self._abandoned:
+                self._close_sockets()
 
     def create_socket_pair(self) -> Any:
         """What kazoo wakes its own greenlet with."""
@@ -125,26 +138,17 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
 
     def abandon(self) -> None:
         """End every greenlet, and close every socket that was handed out. Does not wait: both happen next turn."""
-        greenlets, self._greenlets = [one for one in self._greenlets if not one.dead], []
-        sockets, self._sockets = self._sockets, []
-        self._running = False
-
-        def close(_ended: object = None) -> None:
-            # Not before: a descriptor that is closed while a greenlet waits for it may be somebody else's meanwhile.
-            if all(one.dead for one in greenlets):
-                for sock in sockets:
-                    sock.close()
-
-        for greenlet in greenlets:
-            greenlet.rawlink(close)
+        self._running, self._abandoned = False, True
+        for greenlet in tuple(self._greenlets):
             greenlet.kill(block=False)
-        close()
+        self._close_sockets()
 
-
-def _quietly(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """What a server's nonsense raises has been told to kazoo's logger by then; here gevent would print a traceback."""
-    with suppress(Exception):
-        func(*args, **kwargs)
+    def _close_sockets(self) -> None:
+        # Not before: a descriptor that is closed while a greenlet waits for it may be somebody else's meanwhile.
+        if not self._begun:
+            sockets, self._sockets = self._sockets, []
+            for sock in sockets:
+                sock.close()
 
 
 def _ready(reading: Any, writing: Any) -> tuple[list[Any], list[Any], list[Any]]:

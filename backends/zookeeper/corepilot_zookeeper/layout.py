@@ -3,30 +3,39 @@
     <prefix>/services/<service>/<id>    an instance that passes or warns, ephemeral
     <prefix>/critical/<service>/<id>    one that is critical: nerve's readers take presence for health
     <prefix>/keys/<key>                 a key
-    <prefix>/locks/<name>/…             those who compete for a lock, ephemeral and sequential
+    <prefix>/locks/<name>/<who>__lock__<number>   those who compete for a lock, ephemeral and sequential
 
 An instance is JSON as nerve writes it (github.com/airbnb/nerve, reporter/zookeeper.rb): `host`, `port`, `name`. What we
 add, nerve's readers do not look at.
 """
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote, unquote
 
 from corepilot.model.service import Instance, Registration, Status
 
-_SAFE = "._~:@+=,;!$&()*-"
+# What PathUtils.validatePath of ZooKeeper refuses. Java's characters are meant: those beyond the first 65,536 are two.
+_UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]")
+_QUOTED = re.compile(f"[%/]|{_UNUSABLE.pattern}")
 
 
 def segment(text: str) -> str:
-    """A text as the name of a node: "/", what ZooKeeper does not allow, and "%" are written as %xx of their UTF-8."""
-    quoted = quote(text, safe=_SAFE)
-    return quoted.replace(".", "%2E") if quoted in {".", ".."} else quoted
+    """A text as the name of a node: "/", "%" and what ZooKeeper refuses are written as %xx of their UTF-8."""
+    if text in {".", ".."}:
+        return text.replace(".", "%2E")
+    return _QUOTED.sub(lambda found: quote(found[0], safe="", errors="surrogatepass"), text)
 
 
 def text_of(name: str) -> str:
     """What `segment` made a name of."""
     return unquote(name, errors="replace") if "%" in name else name
+
+
+def is_usable(name: str) -> bool:
+    """Whether ZooKeeper takes a text as the name of a node."""
+    return name not in {"", ".", ".."} and "/" not in name and not _UNUSABLE.search(name)
 
 
 class Layout:
@@ -46,6 +55,15 @@ class Layout:
     def critical(self, service: str) -> str:
         """Where its critical ones are."""
         return f"{self.prefix}/critical/{segment(service)}"
+
+    def lock(self, name: str) -> str:
+        """Where those are who compete for a lock."""
+        return f"{self.prefix}/locks/{segment(name)}"
+
+    @property
+    def keys(self) -> str:
+        """Where the keys are that are not absolute."""
+        return f"{self.prefix}/keys"
 
     def places(self, registration: Registration, status: Status) -> tuple[str, str]:
         """The path for an instance with a status, and the one where it must not be then."""

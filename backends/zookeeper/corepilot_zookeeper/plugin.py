@@ -6,7 +6,7 @@ from typing import Any
 from corepilot.plugin import OptionError, hookimpl, option
 
 API = "1.0"
-CAPABILITIES = frozenset({"expiry", "register", "services", "watch"})
+CAPABILITIES = frozenset({"expiry", "keys", "locks", "register", "services", "watch"})
 
 DEFAULT_PORT = 2181
 

@@ -21,8 +21,8 @@ from corepilot_zookeeper.sessions import Sessions
 TRIES = 10
 """Transactions that others may come in between of, before it is given up."""
 
-LAPSE_S = 4.0
-"""The most that it takes to turn an instance critical that nobody reports on, once its time is over."""
+LAPSE_AGAIN_S = 1.0
+"""After this long it is tried again to turn an instance critical that nobody reports on."""
 
 _CONFLICTS = (exceptions.NoNodeError, exceptions.NodeExistsError, exceptions.BadVersionError, exceptions.NotEmptyError)
 
@@ -189,9 +189,12 @@ class Registrations:
 
     def _lapse(self, held: _Held, seconds: float) -> None:
         """Nobody has reported in time. Where we are gone as well, the session's end does this."""
-        with gevent.Timeout(LAPSE_S, False):  # type: ignore[arg-type]  # noqa: FBT003  - gevent takes it
+        while True:
             try:
                 if self._session_of(held, "report") is not None and held.status != "critical":
                     self._put(held, "critical", f"no report for {seconds:g} s")
             except BackendError as error:
                 self._log("debug", str(error))
+                gevent.sleep(LAPSE_AGAIN_S)
+            else:
+                return

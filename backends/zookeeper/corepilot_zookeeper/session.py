@@ -130,6 +130,19 @@ class Session:
                 raise translated(error, action, self._server.address) from None
         return answers
 
+    def outcome(self, action: str, result: Any, *expected: type[Exception]) -> Any:
+        """Wait for one answer; one of the expected exceptions is an answer too, and returned.
+
+        Raises:
+            BackendError: Another exception was raised.
+        """
+        try:
+            return result.get()
+        except expected as answer:
+            return answer
+        except exceptions.KazooException as error:
+            raise translated(error, action, self._server.address) from None
+
     def commit(self, action: str, transaction: Any, conflicts: tuple[type[Exception], ...]) -> Exception | None:
         """Carry out a transaction, as a whole or not at all.
 

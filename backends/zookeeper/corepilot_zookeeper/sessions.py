@@ -59,6 +59,12 @@ class Sessions:
         """Whether it is the one to use for what has this TTL."""
         return session is self._current and not self._too_long(session, ttl_s)
 
+    def poke(self, path: str) -> None:
+        """Let those who watch a path look again, for something that the servers do not know."""
+        for session in (self._current, *self._retired):
+            if session is not None:
+                session.client.changed(session.client.rooted(path))
+
     def sweep(self) -> None:
         """End the sessions that were replaced and hold nothing any more."""
         for session in [one for one in self._retired if one.over is not None or not one.holding]:
