@@ -16,8 +16,8 @@ from marshmallow import missing
 
 from corepilot.config.schema import fields
 from corepilot.config.schema.filling import SECTIONS, target
+from corepilot.config.schema.jobs import Restarts
 from corepilot.config.schema.sections import Array, Object, Section
-from corepilot.config.schema.settings import Restarts
 from corepilot.model import trigger
 from corepilot.model.configuration import Configuration
 from corepilot.model.origin import Origins

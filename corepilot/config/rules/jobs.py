@@ -12,7 +12,7 @@ from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
 from corepilot.config.rules.watches import catalogs_of_job
 from corepilot.config.schema.fields import bad_duration
 from corepilot.config.schema.filling import made
-from corepilot.config.schema.settings import JobSection
+from corepilot.config.schema.jobs import JobSection
 from corepilot.config.text import commands
 from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.config.text.units import DurationError, parse_duration

@@ -9,16 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from corepilot.config.schema.fields import Setting
+from corepilot.config.schema.health import HealthSection, OutputSection
+from corepilot.config.schema.jobs import JobSection, WhenSection
 from corepilot.config.schema.sections import Array, Object, Section
-from corepilot.config.schema.settings import (
-    ControlSection,
-    HealthSection,
-    JobSection,
-    LoggingSection,
-    OutputSection,
-    RootSection,
-    WhenSection,
-)
+from corepilot.config.schema.settings import ControlSection, LoggingSection, RootSection
 from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
 from corepilot.config.schema.watches import LockSection, WatchSection
 from corepilot.model.configuration import Configuration, Control, Lock, Logging, Metric, Telemetry, Watch

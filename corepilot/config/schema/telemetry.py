@@ -1,4 +1,4 @@
-"""The settings of `telemetry` (ContainerPilot contract, section 3.8). The module `telemetry` judges what is more."""
+"""The settings of `telemetry` (ContainerPilot contract, section 3.8). `rules.telemetry` judges what spans sections."""
 
 from typing import Any, ClassVar
 

@@ -1,0 +1,41 @@
+"""The settings of `jobs[].health` (ContainerPilot contract, section 3). `rules.jobs` makes a check of them."""
+
+from typing import ClassVar
+
+from corepilot.config.schema.fields import Command, Duration, Flag, Raw, Text, Whole
+from corepilot.config.schema.sections import Object, Section
+
+
+class OutputSection(Section):
+    """`logging` of a job or of a check."""
+
+    raw = Flag("write to corepilot's own stdout and stderr, not through its log", default=False)
+
+
+class HealthSection(Section):
+    """`jobs[].health`."""
+
+    meant: ClassVar = {"poll": "write interval", "heartbeat": "write interval", "frequency": "write interval"}
+
+    exec = Command(
+        "command that exits with 0 when the job is healthy; without it the service is kept passing",
+        fills="command.argv",
+        example="/usr/bin/check --fast",
+    )
+    http = Raw(
+        "HTTP request that is answered when the job is healthy: its URL, or the options of the check `http`",
+        kind="text or object",
+        example='"http://127.0.0.1:8080/health"',
+        derives=("plugin",),
+    )
+    check = Text("plugin that finds it out", default_text="none", example="redis", derives=("plugin",))
+    options = Raw("options of `check`", kind="object", default_text="none", derives=("plugin",))
+    interval = Whole("time between two checks", unit="s", required=True, minimum=1)
+    ttl = Whole("how long a passing check is good for", unit="s", required=True, minimum=1)
+    timeout = Duration(
+        "time until the command is killed, or the answer given up",
+        default_text="the interval",
+        allowed="0 or less: no limit",
+        example="2s",
+    )
+    logging = Object("output of the command", OutputSection, fills="command")

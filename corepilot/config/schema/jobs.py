@@ -1,0 +1,262 @@
+"""The settings of `jobs` (ContainerPilot contract, section 3); those of their `health` are in `health`.
+
+`rules.jobs` and `rules.references` judge what needs a machine, a plugin or another job.
+"""
+
+from typing import Any, ClassVar
+
+from marshmallow import ValidationError, validates_schema
+
+from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, shown
+from corepilot.config.schema.fields import Choice, Command, Duration, Flag, Setting, Several, Text, Texts, Whole
+from corepilot.config.schema.health import HealthSection, OutputSection
+from corepilot.config.schema.names import NAME_HINT, is_service_name
+from corepilot.config.schema.sections import Object, Section
+from corepilot.config.text.addresses import DEFAULT_SPECS
+from corepilot.model.event import CODES
+from corepilot.model.job import UNLIMITED
+
+
+class Restarts(Setting):
+    """How often a job is started again."""
+
+    kind = "whole number, or one of `never`, `unlimited`"
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        del attr, data, kwargs
+        if value == "unlimited":
+            return UNLIMITED
+        if value == "never":
+            return 0
+        if isinstance(value, str) and _is_count(value.removeprefix("+")):
+            return int(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:
+            return int(value)
+        hint = (
+            isinstance(value, str) and did_you_mean(value, ("never", "unlimited"))
+        ) or "write a number, never or unlimited"
+        rule = f"{shown(value)} is neither a number from 0, nor never, nor unlimited"
+        raise ValidationError([Complaint("bad-restarts", rule, hint)])
+
+
+class EventName(Text):
+    """The name of an event, in its exact case. An empty text is like no key."""
+
+    kind = "event"
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text and text not in CODES:
+            hint = did_you_mean(text, sorted(CODES)) or "events: " + ", ".join(sorted(CODES))
+            raise ValidationError([Complaint("unknown-event", f"{shown(text)} is not an event", hint)])
+        return text
+
+
+class ConsulExtrasSection(Section):
+    """`jobs[].consul`."""
+
+    enable_tag_override = Flag(
+        "let others change the tags of the service in Consul's catalog", key="enableTagOverride", default=False
+    )
+    deregister_after = Text(
+        "how long the service may be critical until Consul removes it",
+        key="deregisterCriticalServiceAfter",
+        default="",
+        default_text="never",
+        example="90m",
+        allowed="a Go duration with its unit; Consul takes at least 1m",
+    )
+
+
+class WhenSection(Section):
+    """`jobs[].when`."""
+
+    meant: ClassVar = {
+        "event": "write once or each instead of event",
+        "frequency": "write interval",
+        "poll": "write interval",
+    }
+
+    source = Text(
+        "whose event: a job, `check.<job>`, `watch.<name>`, `global`, `SIGHUP` or `SIGUSR2`",
+        default="",
+        example="watch.db",
+        derives=("trigger",),
+    )
+    once = EventName("start at the first such event", default="", derives=("trigger",))
+    each = EventName("start at each such event", default="", derives=("trigger", "each"))
+    interval = Duration(
+        "start at once, then every time this has passed", minimum=0.001, example="30s", derives=("trigger",)
+    )
+    timeout = Duration(
+        "publish `timerExpired` and give up if nothing has started it by then; not used beside `interval`",
+        example="1m",
+    )
+
+    @validates_schema(skip_on_field_errors=False)
+    def judge(self, data: dict[str, Any], **_: Any) -> None:
+        """Only one of three ways to start."""
+        given = [key for key in ("interval", "once", "each") if data.get(key)]
+        if len(given) > 1:
+            rule = f"{given[0]} is given as well, and only one of interval, once and each may be"
+            raise ValidationError({given[1]: [Complaint("when-conflict", rule, "leave one of them out", key=True)]})
+
+    def not_used(self, data: dict[str, Any]) -> dict[str, str]:
+        """ContainerPilot does not look at `timeout` beside `interval`."""
+        return {"timeout": "it has no effect beside interval: leave it out"} if data.get("interval") else {}
+
+
+class JobSection(Section):
+    """One of `jobs`.
+
+    ContainerPilot takes the names of variables of its own for keys, to no effect. Files use some: `restartLimit`.
+    """
+
+    meant: ClassVar = {
+        "poll": "write interval in health",
+        "heartbeat": "write interval in health",
+        "frequency": "write interval in when",
+        "restart": "write restarts",
+    }
+    ignored = frozenset(
+        (
+            *("exectimeout", "freqinterval", "healthcheckexec", "heartbeatinterval", "restartlimit", "ttl"),
+            *("servicedefinition", "stoppingtimeout", "stoppingwaitevent"),
+            *("whenevent", "whenstartslimit", "whentimeout"),
+        )
+    )
+
+    name = Text(
+        "the job's name; jobs with the same name receive each other's events",
+        required=True,
+        allowed=f"with a port, {NAME_HINT}",
+        example="app",
+    )
+    exec = Command(
+        "program and arguments; without them the job only registers its service",
+        example="/bin/app --port 80",
+        fills="command.argv",
+    )
+    port = Whole(
+        "port that the service is advertised with",
+        default=0,
+        default_text="not advertised",
+        fills="service.registration.port",
+    )
+    initial_status = Text(
+        "status that the service is registered with before its first check",
+        default="",
+        default_text="registered at the first passing check",
+        allowed="`passing`, `warning` or `critical`",
+        derives=("service.initial_status",),
+    )
+    interfaces = Several(
+        "where the address of the service is taken from",
+        default=DEFAULT_SPECS,
+        derives=("service.registration.address",),
+    )
+    tags = Texts("tags of the service", braces=True, default=(), fills="service.registration.tags")
+    instance = Text(
+        "distinguishes this instance from others of the same service: its id is `<name>-<instance>`",
+        default="",
+        default_text="`$COREPILOT_INSTANCE`, else the host name",
+        derives=("service.registration.id",),
+    )
+    consul = Object("what only Consul knows", ConsulExtrasSection, derives=("service.registration.extras",))
+    catalogs = Several(
+        "catalogs that the service is advertised in",
+        default=(),
+        default_text="all that take registrations",
+        example='["consul"]',
+        fills="service.registration.catalogs",
+    )
+    health = Object("how the job's health is found out; required with a port", HealthSection, fills="checks")
+    timeout = Duration(
+        "time that a run may take until it is killed",
+        minimum=0.001,
+        default_text="none; with `when.interval` the interval",
+        example="5m",
+    )
+    stop_timeout = Duration(
+        "time that a `stopping` hook of this job may take",
+        key="stopTimeout",
+        default_text="30s",
+        fills="stop.hook_timeout_s",
+    )
+    restarts = Restarts(
+        "how often the job is started again after it has ended",
+        default_text="`never`; with `when.interval` `unlimited`",
+        fills="restarts.limit",
+    )
+    when = Object("what starts the job", WhenSection, default_text="it starts once, at startup")
+    stop_after = Several(
+        "jobs that have to be `stopped` before this one is stopped; until then it goes on",
+        key="stopAfter",
+        default=(),
+        default_text="stopped with all others",
+        example='["app"]',
+        fills="stop.after",
+    )
+    exit_on = Choice(
+        "when the job has ended for good, or failed for good, everything is stopped, and the exit status is the job's",
+        {"end": "end", "failure": "failure"},
+        key="exitOn",
+        default="",
+        default_text="never",
+        example="end",
+    )
+    lock = Text(
+        "lock that the job has to hold to run: it waits for it, and is ended when it is lost",
+        default="",
+        default_text="none",
+        example="primary",
+    )
+    logging = Object("output of the job", OutputSection, fills="command")
+
+    @validates_schema(skip_on_field_errors=False)
+    def judge_name(self, data: dict[str, Any], **_: Any) -> None:
+        """A job has a name, and a service one that DNS and catalogs can carry."""
+        name = data.get("name")
+        if name == "":
+            complaint = Complaint("bad-name", "the name is empty", "give the job a name")
+        elif name is not None and data.get("port") and not is_service_name(name):
+            complaint = Complaint("bad-name", f"{shown(name)} cannot be the name of a service", NAME_HINT)
+        else:
+            return
+        raise ValidationError({"name": [complaint]})
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def judge_service(self, data: dict[str, Any], original: Any, **_: Any) -> None:
+        """What a port makes necessary."""
+        if not data.get("port"):
+            return
+        errors: dict[str, Any] = {}
+        folded = self.fold(original) if isinstance(original, dict) else {}
+        if "health" not in folded and data.get("name") != "containerpilot":
+            hint = "add health: { interval: 10, ttl: 30 }, or leave the port out"
+            complaint = Complaint("health-missing", "a job with a port needs health", hint, key=True)
+            errors["port"] = [complaint]
+        status = data.get("initial_status")
+        if status and status not in {"passing", "warning", "critical"}:
+            rule = f"{shown(status)} is none of passing, warning, critical"
+            hint = did_you_mean(status, ("passing", "warning", "critical"))
+            errors["initial_status"] = [Complaint("wrong-value", rule, hint)]
+        if errors:
+            raise ValidationError(errors)
+
+    @validates_schema(skip_on_field_errors=False)
+    def judge_restarts(self, data: dict[str, Any], **_: Any) -> None:
+        """No endless processes."""
+        if data.get("restarts") == UNLIMITED and (data.get("when") or {}).get("each"):
+            rule = "unlimited restarts with when.each would make more and more processes"
+            raise ValidationError(
+                {"restarts": [Complaint("bad-restarts", rule, "leave restarts out, or write a number")]}
+            )
+
+    def not_used(self, data: dict[str, Any]) -> dict[str, str]:
+        """ContainerPilot does not look at `interfaces` without a port."""
+        return {} if data.get("port") else {"interfaces": "it has no effect without a port: leave it out"}
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
