@@ -46,6 +46,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
         "HttpError", "HttpTimeoutError", "HttpConnectError", "HttpProtocolError", "HttpTooLargeError",
     ),
     "corepilot.http.tls": ("TlsOptions",),
+    "corepilot.system.light_imports": ("Later", "standing_in"),
     "corepilot.testing.backends": (
         "BackendSuite", "KeySuite", "LockSuite", "LossSuite", "OutageSuite", "HangSuite", "FaultSuite", "ExpirySuite",
         "Listener", "context", "instance_of", "require",

@@ -97,8 +97,11 @@ class _TextwrapOfGevent(Later):
 
 
 @contextmanager
-def standing_in(*stand_ins: Later) -> Iterator[None]:
-    """Have modules stood for while something is imported. A module that is loaded already stands for itself."""
+def standing_in(*stand_ins: ModuleType) -> Iterator[None]:
+    """Have modules stood for while something is imported. A module that is loaded already stands for itself.
+
+    Afterwards, and after an exception too, the names of the others are free.
+    """
     used = [stand_in for stand_in in stand_ins if stand_in.__name__ not in sys.modules]
     sys.modules.update({stand_in.__name__: stand_in for stand_in in used})
     try:

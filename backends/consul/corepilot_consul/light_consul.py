@@ -15,16 +15,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-
-class _Later(ModuleType):
-    """Stands for a module that is imported when something of it is used."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # the import system asks for these
-            raise AttributeError(name)
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        return getattr(importlib.import_module(self.__name__), name)
+from corepilot.system.light_imports import Later, standing_in
 
 
 class _LaterLogger:
@@ -45,19 +36,14 @@ def _no_version(_name: str) -> str:
     raise _MissingDistributionError
 
 
-def _placeholders() -> dict[str, ModuleType]:
+def _stand_ins() -> list[ModuleType]:
     requests = ModuleType("requests")
     requests.__dict__["Response"] = object  # consul.std names it in annotations
     metadata = ModuleType("importlib.metadata")
     metadata.__dict__.update(PackageNotFoundError=_MissingDistributionError, version=_no_version)
-    logging = _Later("logging")
+    logging = Later("logging")
     logging.__dict__["getLogger"] = _LaterLogger
-    return {
-        "requests": requests,
-        "importlib.metadata": metadata,
-        "logging": logging,
-        "ipaddress": _Later("ipaddress"),
-    }
+    return [requests, metadata, logging, Later("ipaddress")]
 
 
 def import_consul() -> None:
@@ -66,25 +52,15 @@ def import_consul() -> None:
     Raises:
         ImportError: py-consul is not installed.
     """
-    used = {name: module for name, module in _placeholders().items() if name not in sys.modules}
-    sys.modules.update(used)
     try:
-        importlib.import_module("urllib.parse")
-        importlib.import_module("consul.base")
+        with standing_in(*_stand_ins()):
+            importlib.import_module("urllib.parse")
+            importlib.import_module("consul.base")
     except (ImportError, AttributeError):
         # A release that needs more of them than this one does: then it is imported as everybody else does it.
         for name in [name for name in sys.modules if name.partition(".")[0] == "consul"]:
             del sys.modules[name]
-        _remove(used)
         importlib.import_module("consul.base")
-    finally:
-        _remove(used)
-
-
-def _remove(placeholders: dict[str, ModuleType]) -> None:
-    for name, module in placeholders.items():
-        if sys.modules.get(name) is module:
-            del sys.modules[name]
 
 
 import_consul()
