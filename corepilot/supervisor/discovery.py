@@ -59,7 +59,7 @@ class Discovery:
         asked: Callable[[str, str], None],
     ) -> None:
         self._log, self._publish, self._environment, self._asked = log, publish, environment, asked
-        self._instances, self._lag = metrics.family(*WATCH_INSTANCES), metrics.family(*WATCH_LAG)
+        self._instances, self._lag = WATCH_INSTANCES.family(metrics), WATCH_LAG.family(metrics)
         self.registrations = Registrations()
         self.catalogs: dict[str, Catalog] = {}
         self.watchers: tuple[Watcher, ...] = ()

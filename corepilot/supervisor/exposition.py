@@ -59,7 +59,7 @@ class Exposition:
         self._oversight: Oversight | None = None
         self._current = PreparedTelemetry(None)
         self._ending: set[gevent.Greenlet[[Outlet], None]] = set()
-        self._flushes = metrics.family(*SINK_FLUSHES)
+        self._flushes = SINK_FLUSHES.family(metrics)
 
     @property
     def outlets(self) -> tuple["Outlet", ...]:

@@ -37,18 +37,18 @@ class Measured:
 
     def __init__(self, parts: Measurable) -> None:
         self._parts = parts
-        family = parts.metrics.family
-        self._build = family(*builtin.BUILD_INFO)
-        self._state, self._health = family(*builtin.JOB_STATE), family(*builtin.JOB_HEALTH)
-        self._starts, self._exits = family(*builtin.JOB_STARTS), family(*builtin.JOB_EXITS)
-        self._delay = family(*builtin.JOB_RESTART_DELAY)
-        self._checks = family(*builtin.CHECK_DURATION)
-        self._requests = family(*builtin.CATALOG_REQUESTS)
-        self._turns = family(*builtin.HUB_LAG)
-        self._faults, self._off = family(*builtin.PLUGIN_FAULTS), family(*builtin.PLUGIN_OFF)
-        self._sink_dropped = family(*builtin.SINK_DROPPED)
-        self._observer_dropped = family(*builtin.OBSERVER_DROPPED)
-        self._output_dropped = family(*builtin.OUTPUT_DROPPED)
+        metrics = parts.metrics
+        self._build = builtin.BUILD_INFO.family(metrics)
+        self._state, self._health = builtin.JOB_STATE.family(metrics), builtin.JOB_HEALTH.family(metrics)
+        self._starts, self._exits = builtin.JOB_STARTS.family(metrics), builtin.JOB_EXITS.family(metrics)
+        self._delay = builtin.JOB_RESTART_DELAY.family(metrics)
+        self._checks = builtin.CHECK_DURATION.family(metrics)
+        self._requests = builtin.CATALOG_REQUESTS.family(metrics)
+        self._turns = builtin.HUB_LAG.family(metrics)
+        self._faults, self._off = builtin.PLUGIN_FAULTS.family(metrics), builtin.PLUGIN_OFF.family(metrics)
+        self._sink_dropped = builtin.SINK_DROPPED.family(metrics)
+        self._observer_dropped = builtin.OBSERVER_DROPPED.family(metrics)
+        self._output_dropped = builtin.OUTPUT_DROPPED.family(metrics)
         parts.metrics.before_collecting(self._refresh)
 
     def checked(self, job: str, seconds: float) -> None:

@@ -42,9 +42,9 @@ class Progress:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         metrics = supervisor.metrics
-        self._events = metrics.family(*EVENTS)
-        self.requests = metrics.family(*CONTROL_REQUESTS)
-        self._reloads = metrics.family(*RELOADS)
+        self._events = EVENTS.family(metrics)
+        self.requests = CONTROL_REQUESTS.family(metrics)
+        self._reloads = RELOADS.family(metrics)
         self.reloader: Reloader | None = None
 
     def hear(self, event: Event) -> None:

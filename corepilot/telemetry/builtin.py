@@ -7,20 +7,24 @@ this wakes an idle process.
 
 from typing import NamedTuple
 
-from corepilot.telemetry.metrics import SERIES_MAX, Kind, Labels
+from corepilot.telemetry.metrics import SERIES_MAX, Family, Kind, Labels, Metrics
 
 PER_JOB_MAX = 10 * SERIES_MAX
 """Series of a family that has several for each job: how many jobs there are is up to the configuration."""
 
 
 class BuiltIn(NamedTuple):
-    """What `Metrics.family` takes."""
+    """The description of one family: what `Family` takes."""
 
     name: str
     kind: Kind
     help: str
     labels: Labels = ()
     series_max: int = SERIES_MAX
+
+    def family(self, metrics: Metrics) -> Family:
+        """The family of this description among these metrics: made by the first who asks."""
+        return metrics.add(Family(*self))
 
 
 BUILD_INFO = BuiltIn(

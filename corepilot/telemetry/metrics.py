@@ -169,19 +169,16 @@ class Metrics:
         for family in self._families.values():
             family.reset()
 
-    def family(
-        self,
-        name: str,
-        kind: Kind,
-        help: str,  # noqa: A002  - the field's word
-        labels: Labels = (),
-        series_max: int = SERIES_MAX,
-    ) -> Family:
-        """A family of ours; made on the first call. The user's metrics win where names clash."""
-        found = self._families.get(name)
-        if found is None or found.labels != labels:
-            found = self._families.setdefault(name, Family(name, kind, help, labels, series_max))
-        return found
+    def add(self, family: Family) -> Family:
+        """Have a family of ours beside the declared ones, whose names the configuration keeps apart from ours.
+
+        Args:
+            family: A new one.
+
+        Returns:
+            The family to record into. It is an earlier one, with its values, if one was added under this name.
+        """
+        return self._families.setdefault(family.name, family)
 
     def before_collecting(self, refresh: Callable[[], None]) -> None:
         """Call `refresh` before every collection, for values that are read and not counted."""

@@ -30,7 +30,7 @@ import gevent
 
 from corepilot.model.configuration import Telemetry
 from corepilot.model.fact import Fact
-from corepilot.telemetry.metrics import Metrics
+from corepilot.telemetry.metrics import Family, Metrics
 from corepilot.telemetry.sink import FLUSH_S, Sink, SinkContext
 from corepilot.testing.conduct import Conduct
 from corepilot.testing.observers import facts
@@ -44,10 +44,10 @@ __all__ = ["SinkOutageSuite", "SinkSuite", "metrics"]
 def metrics() -> Metrics:
     """Metrics of each kind, with values and labels of all sorts."""
     made = Metrics()
-    made.family("corepilot_suite_events", "counter", "events", ("source",))
-    made.family("corepilot_suite_level", "gauge", "a level, which may be negative")
-    made.family("corepilot_suite_duration", "histogram", "how long it took", ("job",))
-    made.family("corepilot_suite_size", "summary", "how large it was, with Grüße and a\\backslash")
+    made.add(Family("corepilot_suite_events", "counter", "events", ("source",)))
+    made.add(Family("corepilot_suite_level", "gauge", "a level, which may be negative"))
+    made.add(Family("corepilot_suite_duration", "histogram", "how long it took", ("job",)))
+    made.add(Family("corepilot_suite_size", "summary", "how large it was, with Grüße and a\\backslash"))
     record(made)
     return made
 
@@ -55,12 +55,12 @@ def metrics() -> Metrics:
 def record(made: Metrics) -> None:
     """Record more values."""
     for text in TEXTS:
-        made.family("corepilot_suite_events", "counter", "", ("source",)).record(1, (text,))
+        made.add(Family("corepilot_suite_events", "counter", "", ("source",))).record(1, (text,))
     for value in (-1e300, 0.0, 1.5, math.pi):
-        made.family("corepilot_suite_level", "gauge", "").record(value)
+        made.add(Family("corepilot_suite_level", "gauge", "")).record(value)
     for value in (0.0, 0.003, 0.7, 1e6):
-        made.family("corepilot_suite_duration", "histogram", "", ("job",)).record(value, ("web",))
-        made.family("corepilot_suite_size", "summary", "").record(value)
+        made.add(Family("corepilot_suite_duration", "histogram", "", ("job",))).record(value, ("web",))
+        made.add(Family("corepilot_suite_size", "summary", "")).record(value)
 
 
 class SinkSuite(Conduct):

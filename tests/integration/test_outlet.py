@@ -65,7 +65,7 @@ class Bench:
         loaded = Loaded("scripted", "sink", type(sink), None, frozenset(), __name__, "corepilot-scripted 1.0")
         boundary = Boundary(loaded, lambda level, message: self.log.append(f"{level}: {message}"))
         reference = PluginReference("scripted", __name__, "", "corepilot-scripted", "1.0")
-        made = Outlet(reference, sink, boundary, listeners, self.metrics.family(*SINK_FLUSHES))
+        made = Outlet(reference, sink, boundary, listeners, SINK_FLUSHES.family(self.metrics))
         self._outlets.append(made)
         made.start(self.facts)
         return made

@@ -13,7 +13,7 @@ from corepilot.plugin import OptionError
 from corepilot.telemetry.jsonl.lines import of_metrics, of_run
 from corepilot.telemetry.jsonl.plugin import Options
 from corepilot.telemetry.jsonl.rotated import RotatedFile
-from corepilot.telemetry.metrics import Metrics
+from corepilot.telemetry.metrics import Family, Metrics
 
 
 def written(metrics: Metrics) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def written(metrics: Metrics) -> list[dict[str, Any]]:
 
 def test_a_line_for_each_series() -> None:
     metrics = Metrics([Metric("hits", "h", "counter"), Metric("t", "h", "histogram"), Metric("s", "h", "summary")])
-    metrics.family("exits", "counter", "e", ("job",)).record(1, ("ä\n",))
+    metrics.add(Family("exits", "counter", "e", ("job",))).record(1, ("ä\n",))
     metrics.record({"hits": 2, "t": 0.3})
     exits, hits, summed, timed = written(metrics)
     assert exits == {

@@ -11,7 +11,7 @@ from prometheus_client.exposition import generate_latest
 
 from corepilot.http.message import Request, Response
 from corepilot.model.configuration import Metric
-from corepilot.telemetry.metrics import OVERFLOW, SERIES_MAX, Metrics
+from corepilot.telemetry.metrics import OVERFLOW, SERIES_MAX, Family, Metrics
 
 
 def exposed(metrics: Metrics) -> list[str]:
@@ -39,7 +39,7 @@ def test_a_counter_whose_name_begins_another_is_typed_by_itself() -> None:
 
 def test_help_and_labels_are_escaped() -> None:
     metrics = Metrics([Metric("m", 'two\nlines, a \\ and a "', "gauge")])
-    metrics.family("corepilot_events", "counter", "events", ("code", "source")).record(1, ("changed", 'a"b\\c\nd'))
+    metrics.add(Family("corepilot_events", "counter", "events", ("code", "source"))).record(1, ("changed", 'a"b\\c\nd'))
     lines = exposed(metrics)
     assert '# HELP m two\\nlines, a \\\\ and a "' in lines
     assert 'containerpilot_events{code="StatusChanged",source="a\\"b\\\\c\\nd"} 1.0' in lines
@@ -48,7 +48,7 @@ def test_help_and_labels_are_escaped() -> None:
 
 def test_a_family_has_no_more_series_than_it_may() -> None:
     metrics = Metrics()
-    events = metrics.family("corepilot_events", "counter", "events", ("code", "source"))
+    events = metrics.add(Family("corepilot_events", "counter", "events", ("code", "source")))
     for number in range(SERIES_MAX + 50):
         events.record(1, ("healthy", f"job-{number}"))
     found = samples(metrics)

@@ -36,6 +36,6 @@ class Scrapes:
 
 
 def _summary(metrics: Metrics, name: str, help_text: str) -> Family:
-    family = metrics.family(name, "summary", help_text, _LABELS)
+    family = metrics.add(Family(name, "summary", help_text, _LABELS))
     family.series.setdefault(_HANDLER, Series())
     return family
