@@ -7,14 +7,15 @@ medians in milliseconds.
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from foreign import python_with, write_distribution
 
 CONFIG = '{discovery: false, control: {socket: "%s/socket"}, jobs: [{name: "stamp", exec: ["/bin/sh", "%s/stamp"]}]}'
 KINDS = ("backends", "sinks", "sources", "checks", "observers", "commands")
@@ -25,22 +26,10 @@ def environment(directory: Path, plugins: int) -> Path:
     site = directory / "site"
     site.mkdir(parents=True)
     for number in range(plugins):
-        info = site / f"corepilot_extra{number}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: corepilot-extra{number}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(
-            f"[corepilot.{KINDS[number % len(KINDS)]}]\nextra{number} = extra{number}\n"
-        )
-        (site / f"extra{number}.py").write_text("import time\ntime.sleep(1)\n")
-    libraries = directory / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    libraries.mkdir(parents=True)
-    (libraries / "both.pth").write_text(f"{site}\nimport site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
-    program = directory / "bin" / "python"
-    program.parent.mkdir()
-    base = Path(os.path.realpath(sys.executable))
-    program.symlink_to(base)
-    (directory / "pyvenv.cfg").write_text(f"home = {base.parent}\n")
-    return program
+        name = f"extra{number}"
+        entry_points = f"[corepilot.{KINDS[number % len(KINDS)]}]\n{name} = {name}\n"
+        write_distribution(site, f"corepilot-{name}", "1.0", entry_points, {name: "import time\ntime.sleep(1)\n"})
+    return python_with(site, directory)
 
 
 def first_exec_ms(python: Path, directory: Path) -> float:
