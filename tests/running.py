@@ -1,26 +1,21 @@
 """A real corepilot for tests: started from a configuration, watched through its log, and ended by its pid."""
 
-import json
 import os
-import signal
 import socket
 import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from eventually import eventually
-from written import Written
 
-COMMAND = [sys.executable, "-I", "-m", "corepilot"]
+from corepilot.testing.running import COMMAND, RunningCorepilot
+
 PIDNS = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
-class Corepilot(Written):
+class Corepilot(RunningCorepilot):
     """One `corepilot run`.
 
     Args:
@@ -29,7 +24,6 @@ class Corepilot(Written):
         arguments: More words for the command line.
         environment: Variables on top of a small environment.
         prefix: What it is started through, such as PIDNS.
-        config_name: The configuration's file name.
         command: What is run in the place of this Python's corepilot.
     """
 
@@ -41,49 +35,23 @@ class Corepilot(Written):
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
-        config_name: str = "corepilot.json5",
         command: Sequence[str] = (),
     ) -> None:
-        self.directory = directory
-        self.socket = directory / "control.socket"
-        self.config = directory / config_name
-        self.configure(config)
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(directory),
-            **{name: value for name, value in os.environ.items() if name.startswith("PYTEST_PROCESS")},
-            **(environment or {}),
-        }
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  - closed with the process
-        self.process = subprocess.Popen(
-            [*prefix, *(command or COMMAND), "run", "-c", str(self.config), *arguments],
-            cwd=directory,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+        marks = {name: value for name, value in os.environ.items() if name.startswith("PYTEST_PROCESS")}
+        super().__init__(
+            config,
+            directory,
+            {**marks, **(environment or {})},
+            arguments=arguments,
+            command=(*prefix, *(command or COMMAND)),
         )
+        self.socket = directory / "control.socket"
 
-    def configure(self, config: str) -> None:
-        self.config.write_text(config.replace("%(dir)s", str(self.directory)))
+    def configure(self, configuration: str) -> None:
+        self.file.write_text(configuration.replace("%(dir)s", str(self.directory)))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            sys.stderr.write(self.output)
-        if self.process.poll() is None:
-            self.signal(signal.SIGTERM)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait(20)
-        self._log.close()
+    def _ended(self) -> str:
+        return ""  # a guard that was killed leaves a supervisor that still writes
 
     @property
     def guard(self) -> int:
@@ -106,17 +74,6 @@ class Corepilot(Written):
     def wait(self, deadline_s: float = 30) -> int:
         return self.process.wait(deadline_s)
 
-    def stop(self, deadline_s: float = 30) -> int:
-        self.signal(signal.SIGTERM)
-        return self.wait(deadline_s)
-
-    def until(self, text: str, count: int = 1, deadline_s: float = 30) -> None:
-        eventually(lambda: self.output.count(text) >= count, deadline_s, f"{count} x {text!r} in:\n{self.output}")
-
-    def until_ready(self) -> "Corepilot":
-        eventually(lambda: self.client("ping").returncode == 0, message=f"an answer to ping:\n{self.output}")
-        return self
-
     def client(self, *words: str) -> "subprocess.CompletedProcess[str]":
         return cli(*words, "--socket", str(self.socket), environment=self.environment, cwd=self.directory)
 
@@ -127,12 +84,6 @@ class Corepilot(Written):
             connected.connect(str(self.socket))
             connected.sendall(b"POST /v3/reload HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
             assert b" 200 " in connected.recv(100)
-
-    def status(self) -> dict[str, Any]:
-        answer = self.client("status", "-o", "json")
-        assert answer.returncode == 0, answer.stderr
-        found: dict[str, Any] = json.loads(answer.stdout)
-        return found
 
     def job(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = next(job for job in self.status()["jobs"] if job["name"] == name)

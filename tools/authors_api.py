@@ -58,7 +58,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "corepilot.testing.commands": ("CommandSuite",),
     "corepilot.testing.proxy": ("FaultProxy",),
     "corepilot.testing.memory": ("MemoryCatalog", "MemoryBackend"),
-    "corepilot.testing.running": ("RunningCorepilot",),
+    "corepilot.testing.running": ("RunningCorepilot", "Started"),
     "corepilot.testing.pytest_plugin": ("corepilot",),
 }  # fmt: skip
 """What a plugin, and its tests, may import: by module."""

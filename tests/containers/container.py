@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from eventually import eventually
-from written import Written
+
+from corepilot.testing.running import Started
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIGURATION = "/etc/corepilot.json5"
@@ -45,7 +46,7 @@ _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tr
 _PATH = f"{sys.prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Container(Written):
+class Container(Started):
     """One container: entering the context starts it, leaving it ends and removes it with whatever runs there.
 
     Args:
@@ -141,10 +142,6 @@ class Container(Written):
             self._process.kill()  # of no effect in a runc that has ended
             self._process.wait()
             self._log.close()
-
-    def until(self, text: str, count: int = 1) -> None:
-        """Wait until the text stands in the output this many times."""
-        eventually(lambda: self.output.count(text) >= count, DEADLINE_S, f"{count} x {text!r}")
 
     @property
     def pid(self) -> int:

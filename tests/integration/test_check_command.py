@@ -6,7 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import COMMAND, cli
+from running import cli
+
+from corepilot.testing.running import COMMAND
 
 GOOD = '{ discovery: false, jobs: [ { name: "{{ .NAME | default "a" }}", exec: "/bin/true" } ] }\n'
 BAD = '{\n  jobs: [\n    { exec: "/bin/true", prot: 80 },\n  ],\n  stopTimeout: "5s",\n}\n'

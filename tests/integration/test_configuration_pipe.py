@@ -8,7 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from running import COMMAND, Corepilot, cli
+from running import Corepilot, cli
+
+from corepilot.testing.running import COMMAND
 
 OLD = [sys.executable, "-I", "-m", "corepilot.cli.containerpilot"]
 TEXT = '{ consul: false, control: { socket: "%s/control.socket" }, jobs: [{ name: "a", exec: "echo it runs" }] }'
@@ -68,8 +70,8 @@ class Fed(Corepilot):
     """One whose configuration is a FIFO."""
 
     def configure(self, config: str) -> None:
-        if not self.config.exists():
-            os.mkfifo(self.config)
+        if not self.file.exists():
+            os.mkfifo(self.file)
         self.feeding = threading.Thread(target=super().configure, args=(config,))
         self.feeding.start()
 

@@ -41,12 +41,12 @@ def test_documents_of_every_kind_are_one_configuration(tmp_path: Path, server: C
     with Corepilot(base(), tmp_path, arguments=arguments, environment=environment) as corepilot:
         corepilot.until_ready()
         assert commands(corepilot) == {"app": "sleep 1004", "db": "sleep 1005", "web": "sleep 1002"}
-        assert corepilot.status()["config"] == f"{corepilot.config}, {more}, {server.origin}, env:LAST"
+        assert corepilot.status()["config"] == f"{corepilot.file}, {more}, {server.origin}, env:LAST"
         # A client finds it by the same words, without asking the server.
-        found = cli("ping", "-c", str(corepilot.config), *arguments, environment=environment)
+        found = cli("ping", "-c", str(corepilot.file), *arguments, environment=environment)
         assert (found.returncode, found.stdout) == (0, "ok\n")
         assert server.answered == [200]
-        other = cli("ping", "-c", str(corepilot.config), environment=environment)
+        other = cli("ping", "-c", str(corepilot.file), environment=environment)
         assert other.returncode == 1
         assert corepilot.stop() == 0
 
@@ -102,7 +102,7 @@ def test_a_plan_with_other_documents(tmp_path: Path) -> None:
     with Corepilot(base(), tmp_path) as corepilot:
         corepilot.until_ready()
         (tmp_path / "more.json5").write_text('{ jobs: [ { name: "more", exec: "sleep 1009" } ] }')
-        planned = corepilot.client("plan", str(corepilot.config), str(tmp_path / "more.json5"))
+        planned = corepilot.client("plan", str(corepilot.file), str(tmp_path / "more.json5"))
         assert planned.returncode == 3, planned.stderr
         assert "more: added" in planned.stdout
         assert corepilot.stop() == 0

@@ -178,12 +178,12 @@ def test_a_signal_that_comes_at_once_is_not_lost(tmp_path: Path) -> None:
 def test_ping(running: Corepilot) -> None:
     for words in (
         ["-socket", str(running.socket)],
-        ["-config", str(running.config)],
+        ["-config", str(running.file)],
         ["--socket", str(running.socket)],
     ):
         answer = old("-ping", *words)
         assert (answer.returncode, answer.stdout) == (0, "ok\n")
-    assert old("-ping", environment={"CONTAINERPILOT": str(running.config)}).stdout == "ok\n"
+    assert old("-ping", environment={"CONTAINERPILOT": str(running.file)}).stdout == "ok\n"
 
 
 def test_the_socket_is_found_though_the_file_does_not_validate_in_this_shell(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_the_socket_is_found_though_the_file_does_not_validate_in_this_shell(tmp
     config = HEAD.replace("consul: false", 'consul: {{ .CATALOG | default "false" }}') + f"jobs: [{job}]}}"
     with Corepilot(config, tmp_path, environment={"RESTARTS": "0"}) as corepilot:
         corepilot.until_ready()
-        assert old("-ping", "-config", str(corepilot.config)).stdout == "ok\n"
+        assert old("-ping", "-config", str(corepilot.file)).stdout == "ok\n"
 
 
 def test_variables_are_set_for_commands_started_afterwards(running: Corepilot) -> None:
@@ -225,7 +225,7 @@ def test_of_several_requests_the_first_in_order_is_sent(running: Corepilot) -> N
     assert (answer.returncode, answer.stdout) == (0, "")
     answer = old("-version", "-ping", "-reload", "-socket", str(running.socket))
     assert answer.stdout.startswith("Version: ")
-    answer = old("-template", "-reload", "-config", str(running.config))
+    answer = old("-template", "-reload", "-config", str(running.file))
     assert "sleep 1000" in answer.stdout
 
 
@@ -233,7 +233,7 @@ def test_a_refused_reload_fails_and_says_why(running: Corepilot) -> None:
     running.configure('{\n  consul: false, jobs: [{name: "app", exek: "true"}],\n}')
     answer = old("-reload", "-socket", str(running.socket))
     assert answer.returncode == 1
-    assert f"{running.config}:2:" in answer.stdout
+    assert f"{running.file}:2:" in answer.stdout
     assert "exek" in answer.stdout
 
 

@@ -128,7 +128,7 @@ def test_maintenance_and_reload_ignore_their_body(tmp_path: Path) -> None:
 
 def test_a_reload_that_is_refused_says_so(tmp_path: Path) -> None:
     with running(tmp_path) as corepilot:
-        corepilot.config.write_text("{\n  nope: 1,\n}")
+        corepilot.file.write_text("{\n  nope: 1,\n}")
         status, _, answer = ask(corepilot.socket, "POST /v3/reload")
         assert status == 422
         assert b":2:" in answer

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from eventually import eventually
 from recording import config, shell
-from running import COMMAND, Corepilot
+from running import Corepilot
+
+from corepilot.testing.running import COMMAND
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 JOBS = f"""

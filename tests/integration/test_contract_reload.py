@@ -76,10 +76,10 @@ def test_an_invalid_file_changes_nothing(tmp_path: Path, bad: str) -> None:
     with Corepilot(config(f'{{name: "a", exec: {shell("note up; sleep 1000")}}}'), tmp_path) as corepilot:
         corepilot.until_ready()
         pid = corepilot.job("a")["pid"]
-        corepilot.config.write_text(bad)
+        corepilot.file.write_text(bad)
         answer = corepilot.client("reload")
         assert answer.returncode == 1
-        assert str(corepilot.config) in answer.stderr
+        assert str(corepilot.file) in answer.stderr
         assert corepilot.job("a")["pid"] == pid
         assert corepilot.stop() == 0
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from running import COMMAND, Corepilot
+from running import Corepilot
+
+from corepilot.testing.running import COMMAND
 
 WAITS = "does not exist yet"
 

@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 from recording import config, shell
-from running import COMMAND, Corepilot, cli
+from running import Corepilot, cli
+
+from corepilot.testing.running import COMMAND
 
 
 def test_a_thousand_jobs_are_judged(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from shlex import join
 import pytest
 from eventually import eventually
 from guarding import Running, children_of, program, state
-from running import COMMAND
+
+from corepilot.testing.running import COMMAND
 
 CTRL_C = b"\x03"
 CTRL_Z = b"\x1a"

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from running import COMMAND, Corepilot, alive, cli
+from running import Corepilot, alive, cli
+
+from corepilot.testing.running import COMMAND
 
 UNCHANGED = '{consul: "localhost:8500", jobs: [{name: "app", exec: "sleep 9"}, {name: "n"}]}'
 CHANGED = '{consul: "https://c:8501",\n jobs: [{name: "app", exec: "sleep 9"}, {name: "n"}]}'

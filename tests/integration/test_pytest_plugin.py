@@ -36,13 +36,13 @@ def test_what_does_not_happen_fails_with_the_output(corepilot: Start) -> None:
     running = corepilot(JOB, environment={"WHO": "nobody"})
     running.until("hello")
     with pytest.raises(AssertionError, match="hello nobody"):
-        running.until("good bye", 0.1)
+        running.until("good bye", deadline_s=0.1)
 
 
 def test_one_that_has_ended_is_not_waited_for(corepilot: Start) -> None:
     """A configuration with a mistake fails at once, and with the reason."""
     began = time.monotonic()
-    refused = r'(?s)and has ended with status 1; its output:.*did you mean "name"'
+    refused = r'(?s)has ended with status 1; its output:.*did you mean "name"'
     with pytest.raises(AssertionError, match=refused):
         corepilot("{jobs: [{nam: 1}]}").until("hello")
     with pytest.raises(AssertionError, match=refused):

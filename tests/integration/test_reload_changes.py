@@ -176,9 +176,9 @@ def test_plan_says_what_a_reload_would_do_and_does_nothing(tmp_path: Path) -> No
         document = json.loads(corepilot.client("plan", "-o", "json").stdout)
         assert "canary" not in json.dumps(document)
         other = tmp_path / "other.json5"
-        other.write_text(corepilot.config.read_text().replace('"a"', '"z"'))
+        other.write_text(corepilot.file.read_text().replace('"a"', '"z"'))
         assert "z" in corepilot.client("plan", str(other)).stdout
-        corepilot.config.write_text("{")
+        corepilot.file.write_text("{")
         assert corepilot.client("plan").returncode == 1
         assert pids(corepilot) == before
         assert corepilot.stop() == 0

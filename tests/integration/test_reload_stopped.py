@@ -80,10 +80,10 @@ def test_a_stop_does_not_wait_for_a_reload_that_stands_still_and_its_client_hear
     with Corepilot(configuration(SLOW), tmp_path) as corepilot, ThreadPoolExecutor(1) as clients:
         corepilot.until_ready()
         (tmp_path / "go").touch()
-        corepilot.config.unlink()
-        os.mkfifo(corepilot.config)
+        corepilot.file.unlink()
+        os.mkfifo(corepilot.file)
         reload = clients.submit(corepilot.client, "reload")
-        writer = eventually(lambda: opened(corepilot.config))  # the loader waits now for what is written
+        writer = eventually(lambda: opened(corepilot.file))  # the loader waits now for what is written
         try:
             assert corepilot.stop() == 0
         finally:

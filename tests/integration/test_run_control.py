@@ -34,7 +34,7 @@ def test_clients_find_the_socket_through_the_configuration(tmp_path: Path) -> No
     with Corepilot(config, tmp_path, environment={"DIR": str(tmp_path), "RESTARTS": "0"}) as corepilot:
         corepilot.until_ready()
         # What is wrong with the rest of the file in the client's shell does not matter.
-        answer = cli("ping", "-c", str(corepilot.config), environment={"DIR": str(tmp_path), "RESTARTS": "x"})
+        answer = cli("ping", "-c", str(corepilot.file), environment={"DIR": str(tmp_path), "RESTARTS": "x"})
         assert answer.stdout == "ok\n", answer.stderr
 
 
@@ -73,7 +73,7 @@ def test_a_bad_configuration_changes_nothing_and_is_reported_with_its_place(tmp_
         corepilot.configure('{\n  jobs: [{name: "app", exek: "true"}],\n}')
         answer = corepilot.client("reload")
         assert answer.returncode == 1
-        assert f"{corepilot.config}:2:" in answer.stderr
+        assert f"{corepilot.file}:2:" in answer.stderr
         assert "exek" in answer.stderr
         assert corepilot.job("app")["pid"] == pid
         corepilot.configure(SLEEPER)
@@ -135,7 +135,7 @@ def test_shutdown_is_a_stop_that_was_asked_for(tmp_path: Path) -> None:
 def test_a_second_corepilot_on_one_socket_is_refused(tmp_path: Path, strict: str) -> None:
     with Corepilot(SLEEPER.replace('socket"', f'socket"{strict}', 1), tmp_path) as corepilot:
         corepilot.until_ready()
-        answer = cli("run", "-c", str(corepilot.config), cwd=tmp_path)
+        answer = cli("run", "-c", str(corepilot.file), cwd=tmp_path)
         assert answer.returncode == 1
         assert f"{corepilot.socket}: another corepilot is running there (pid {corepilot.supervisor})" in answer.stderr
         assert corepilot.client("ping").returncode == 0
@@ -159,17 +159,17 @@ def test_of_two_at_default_places_a_client_reaches_the_one_that_is_meant(tmp_pat
             return cli(command, *words, environment=one.environment, cwd=tmp_path)
 
         for each in (one, two):
-            eventually(lambda each=each: client("ping", "-c", str(each.config)).stdout == "ok\n")  # type: ignore[misc]
+            eventually(lambda each=each: client("ping", "-c", str(each.file)).stdout == "ok\n")  # type: ignore[misc]
         (tmp_path / "other.json5").write_text(config)
         for words in (["-c", str(tmp_path / "other.json5")], []):
             answer = client("shutdown", *words)
             assert answer.returncode == 1
             for each in (one, two):
-                assert f"(pid {each.supervisor}) runs {each.config}" in answer.stderr
+                assert f"(pid {each.supervisor}) runs {each.file}" in answer.stderr
             assert len(answer.stderr.splitlines()) == 1
-        assert client("shutdown", "-c", str(two.config)).returncode == 0
+        assert client("shutdown", "-c", str(two.file)).returncode == 0
         assert two.wait() == 0
-        assert client("shutdown", "-c", str(two.config)).returncode == 1
+        assert client("shutdown", "-c", str(two.file)).returncode == 1
         assert client("ping").stdout == "ok\n"
         assert one.stop() == 0
 

@@ -8,6 +8,8 @@ import pytest
 from eventually import eventually
 from running import PIDNS, Corepilot, alive
 
+from corepilot.testing.running import COMMAND
+
 HEAD = '{control: {socket: "%(dir)s/control.socket"}, '
 PREFIXES = pytest.mark.parametrize("prefix", [(), PIDNS], ids=["child", "pid1"])
 
@@ -234,8 +236,6 @@ def test_a_full_stdout_stops_nothing(tmp_path: Path) -> None:
     import os
     import subprocess
 
-    from running import COMMAND
-
     (tmp_path / "corepilot.json5").write_text(
         config('{name: "loud", exec: "yes"}, {name: "calm", exec: "sleep 1000"}').replace("%(dir)s", str(tmp_path))
     )
@@ -261,8 +261,6 @@ def test_a_full_stdout_stops_nothing(tmp_path: Path) -> None:
 def test_closed_standard_descriptors_harm_nothing(tmp_path: Path, closed: str) -> None:
     """A pipe of ours must not become a job's stdout because that number was free."""
     import subprocess
-
-    from running import COMMAND
 
     job = f'{{name: "a", exec: ["sh", "-c", "readlink /proc/self/fd/0 > {tmp_path}/stdin; echo said; exit 3"]}}'
     (tmp_path / "corepilot.json5").write_text(config(job).replace("%(dir)s", str(tmp_path)))

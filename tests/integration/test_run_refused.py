@@ -7,7 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import COMMAND, Corepilot, cli
+from running import Corepilot, cli
+
+from corepilot.testing.running import COMMAND
 
 GOOD = '{consul: false, control: {socket: "%s/s"}, jobs: [{name: "a", exec: ["touch", "%s/started"]}]}'
 

@@ -186,6 +186,6 @@ def test_a_source_that_ignores_its_deadline_is_named(tmp_path: Path, site: Path,
         corepilot.client("env", "HANG=1")
         refused = corepilot.client("reload")
         assert refused.returncode == 1
-        assert f"cannot load {corepilot.config}, motd:x: reading motd:x did not end within 10 s" in refused.stderr
+        assert f"cannot load {corepilot.file}, motd:x: reading motd:x did not end within 10 s" in refused.stderr
         assert corepilot.job("app")["pid"] == pid
         assert corepilot.stop() == 0
