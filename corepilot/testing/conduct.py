@@ -114,6 +114,7 @@ class Conduct:
         plugin = self.kept()
         for _ in range(_TRIES):
             self.use(plugin)
+            require(not self.watchdog.fault, self.watchdog.fault)  # in a greenlet: the next rounds would not differ
         self.teardown_of(plugin)
         for what in sorted({call.what for call in self.watchdog.calls}):
             calls = [call for call in self.watchdog.calls if call.what == what]
