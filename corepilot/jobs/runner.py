@@ -31,7 +31,7 @@ from corepilot.jobs.state import (
     Unstarted,
     Withdraw,
 )
-from corepilot.jobs.supervision import Answer, Asking, Supervision
+from corepilot.jobs.supervision import CheckCall, CheckResult, Supervision
 from corepilot.jobs.timing import JobTimers
 from corepilot.model.fact import RunEnded, RunStarted
 from corepilot.observers.facts import stamp
@@ -70,7 +70,7 @@ class Runner(Actor):
         self.mark = f"{os.getpid()}-{around.made}"
         self._timers = JobTimers(around, self._due)
         self._runs: dict[int, Run] = {}
-        self._asked: dict[int, Asking] = {}
+        self._asked: dict[int, CheckCall] = {}
         self._held: list[OutputPipe] = []
         self._poll: Any = None
         self._sweep: Sweep | None = None
@@ -132,7 +132,7 @@ class Runner(Actor):
         self.reset()
         self._stop_polling()
         while self._asked:
-            self._asked.popitem()[1].take_back()
+            self._asked.popitem()[1].cancel()
         for run in self._runs.values():
             run.close()
         while self._held:
@@ -170,10 +170,10 @@ class Runner(Actor):
         command = job.command if role == MAIN else job.checks[role].command
         self._trace(role, "start")
         if command is None:  # the machine starts what there is: a plugin's check
-            asker = self._around.asker
-            assert asker is not None  # noqa: S101  - there is one where checks are plugins
+            plugin_checks = self._around.plugin_checks
+            assert plugin_checks is not None  # noqa: S101  - there is one where checks are plugins
             self._checks_began[role] = self._around.clock()
-            self._asked[role] = asker.ask(job, job.checks[role], partial(self._answered, role))
+            self._asked[role] = plugin_checks.ask(job, job.checks[role], partial(self._answered, role))
             return
         try:
             run = Run(
@@ -255,7 +255,7 @@ class Runner(Actor):
             told = RunEnded(stamp(), str(self.key), self._last_pid, self.starts, ended.status, ended.reason, lasted_s)
             self._around.facts.tell(told)
 
-    def _answered(self, role: int, answer: Answer) -> None:
+    def _answered(self, role: int, answer: CheckResult) -> None:
         """A plugin's check has answered."""
         del self._asked[role]
         self._trace(role, "end")
@@ -273,7 +273,7 @@ class Runner(Actor):
 
     def _kill(self, role: int, *, force: bool, why: str) -> None:
         if role in self._asked:
-            self._asked.pop(role).take_back()
+            self._asked.pop(role).cancel()
             self._checks_began.pop(role, None)
             if why:
                 self._around.log("warning", f"giving the check up: {why}", self._fields(role, None))

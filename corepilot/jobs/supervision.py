@@ -1,4 +1,4 @@
-"""What all jobs share: processes, registrations, events, time, and who asks the checks that are plugins."""
+"""What all jobs share: processes, registrations, events, time, and the checks that are plugins."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Registrations(Protocol):
         """Take the instance out, also one that was never put in by us."""
 
 
-class Asking(Protocol):
-    """A question to a check that is a plugin; see `corepilot.checks.asking`."""
+class CheckCall(Protocol):
+    """A call of a check that is a plugin; see `corepilot.checks.call`."""
 
-    def take_back(self) -> None:
-        """Want no answer any more."""
+    def cancel(self) -> None:
+        """Give it up, without a result."""
 
 
-class Answer(Protocol):
-    """What such a check said."""
+class CheckResult(Protocol):
+    """What such a check found."""
 
     @property
     def passed(self) -> bool:
@@ -48,14 +48,14 @@ class Answer(Protocol):
 
     @property
     def text(self) -> str:
-        """What is to be seen with it; why not."""
+        """The output, or why the job is not healthy."""
 
 
-class Asker(Protocol):
-    """Who asks them."""
+class PluginChecks(Protocol):
+    """Who calls them."""
 
-    def ask(self, job: Job, check: Check, answered: Callable[[Answer], None]) -> Asking:
-        """Ask once. `answered` is called later, and never within this call."""
+    def ask(self, job: Job, check: Check, answered: Callable[[CheckResult], None]) -> CheckCall:
+        """Call one, once. `answered` is called later, and never within this call."""
 
 
 class LockUser(Hashable, Protocol):
@@ -96,7 +96,7 @@ class Supervision(Spawner):
         ended: Told of each job whose stop is over.
         orphans: Processes that have lost their parents.
         timers: Give the time of a pause again.
-        asker: Asks the checks that are plugins.
+        plugin_checks: Calls the checks that are plugins.
         locks: Keeps the locks that jobs need.
         shortages: Says now and then that starts fail for want of descriptors, processes or memory.
         clock: Monotonic seconds.
@@ -120,6 +120,6 @@ class Supervision(Spawner):
         self.orphans = Orphans(spawner.reaper.is_ours, spawner.loop.now)
         self.timers = Timers(spawner.loop)
         self.shortages = Repeat(spawner.log)
-        self.asker: Asker | None = None
+        self.plugin_checks: PluginChecks | None = None
         self.locks: Locks | None = None
         self.made = 0

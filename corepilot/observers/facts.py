@@ -17,8 +17,8 @@ def stamp() -> float:
     return time.time()
 
 
-class Taker(Protocol):
-    """Who takes facts, such as an observer behind its boundary. Neither method raises."""
+class Consumer(Protocol):
+    """Who consumes facts, such as an observer behind its boundary. Neither method raises."""
 
     def observe(self, fact: Fact) -> None:
         """Take one."""
@@ -31,15 +31,15 @@ class Feed:
     """The queue of one observer.
 
     Args:
-        taker: Who takes the facts.
+        consumer: Who consumes the facts.
         maximum: How many may wait.
 
     Attributes:
         lost: How many facts have been dropped.
     """
 
-    def __init__(self, taker: Taker, maximum: int = QUEUE_MAX) -> None:
-        self._taker, self._maximum = taker, maximum
+    def __init__(self, consumer: Consumer, maximum: int = QUEUE_MAX) -> None:
+        self._consumer, self._maximum = consumer, maximum
         self._waiting: deque[Fact | int] = deque()
         self.lost = 0
         self._news = Flag()
@@ -77,9 +77,9 @@ class Feed:
             while self._waiting:
                 first = self._waiting.popleft()
                 if isinstance(first, int):
-                    self._taker.dropped(first)
+                    self._consumer.dropped(first)
                 else:
-                    self._taker.observe(first)
+                    self._consumer.observe(first)
                 gevent.sleep(0)  # an observer that never waits must not keep the others from their turn
             self._idle.set()
             self._news.clear()

@@ -150,7 +150,7 @@ class App:
             lambda: {watch.name for watch in self.configuration.watches},
         )
         supervision.ended = self.jobs.ended
-        supervision.asker = self.checks
+        supervision.plugin_checks = self.checks
         supervision.locks = self.locks
         self.shutdown = Shutdown(
             lambda: self.configuration,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 from corepilot.errors import CorepilotError
-from corepilot.jobs.supervision import Answer, Asking
+from corepilot.jobs.supervision import CheckCall, CheckResult
 from corepilot.model.configuration import Configuration
 from corepilot.model.job import Check, Job
 from corepilot.model.plugin import PluginReference
@@ -23,7 +23,7 @@ PreparedChecks = dict[PluginReference, "Loaded | CorepilotError"]
 
 
 class Checks:
-    """Asks the checks of this process that are plugins.
+    """The checks of this process that are plugins.
 
     Args:
         log: Takes a level and a message.
@@ -75,17 +75,17 @@ class Checks:
             check, boundary = self._made.pop(key)
             gevent.spawn(self._end, check, boundary)
 
-    def ask(self, job: Job, check: Check, answered: Callable[[Answer], None]) -> Asking:
-        """Ask a check once. `answered` is called later, unless the question is taken back.
+    def ask(self, job: Job, check: Check, answered: Callable[[CheckResult], None]) -> CheckCall:
+        """Call a check once. `answered` is called later, unless the call is cancelled before.
 
         Why a job is not healthy is logged now and then: unlike a command, a plugin prints nothing that would say it.
         """
-        from corepilot.checks.asking import Asking as Question
-        from corepilot.checks.asking import Refusal
+        from corepilot.checks.call import CheckCall as Call
+        from corepilot.checks.call import FailedCall
 
         cause = f"{job.checks.index(check)} of {job.name}"
 
-        def told(answer: Answer) -> None:
+        def told(answer: CheckResult) -> None:
             if answer.passed:
                 self._repeats.recovered(cause, f"check.{job.name}: healthy again")
             else:
@@ -95,8 +95,8 @@ class Checks:
         try:
             asked, boundary = self._instance(job, check)
         except CorepilotError as error:
-            return Refusal(str(error), told)
-        return Question(asked, boundary, check.timeout_s, told)
+            return FailedCall(str(error), told)
+        return Call(asked, boundary, check.timeout_s, told)
 
     def close(self) -> None:
         """Close everything."""

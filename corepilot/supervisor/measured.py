@@ -70,7 +70,7 @@ class Measured:
         self._faults.replace(parts.oversight.faults())
         self._off.replace(parts.oversight.off())
         self._sink_dropped.replace(_sums((one.reference.name, one.lost) for one in parts.exposition.outlets))
-        self._observer_dropped.replace(_sums((one.reference.name, one.lost) for one in parts.observers.watching))
+        self._observer_dropped.replace(_sums((one.reference.name, one.lost) for one in parts.observers.attached))
         self._output_dropped.replace({(): parts.log.dropped_bytes})
 
     def _refresh_jobs(self, runners: list[Runner]) -> None:

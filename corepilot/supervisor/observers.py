@@ -11,7 +11,7 @@ from corepilot.model.plugin import PluginReference
 from corepilot.observers.facts import Facts
 
 if TYPE_CHECKING:
-    from corepilot.observers.watching import Watching
+    from corepilot.observers.attached import AttachedObserver
     from corepilot.plugin.manager import Plugins
     from corepilot.plugin.oversight import Oversight
 
@@ -21,12 +21,12 @@ class PreparedObservers:
 
     Attributes:
         references: What the configuration names.
-        watching: In its order, new ones not started.
+        attached: In its order, new ones not started.
     """
 
     def __init__(self, references: tuple[PluginReference, ...]) -> None:
         self.references = references
-        self.watching: list[Watching] = []
+        self.attached: list[AttachedObserver] = []
 
 
 class Observers:
@@ -44,44 +44,46 @@ class Observers:
         self._current = PreparedObservers(())
 
     @property
-    def watching(self) -> tuple["Watching", ...]:
+    def attached(self) -> tuple["AttachedObserver", ...]:
         """The observers at work."""
-        return tuple(self._current.watching)
+        return tuple(self._current.attached)
 
     def start(self, references: tuple[PluginReference, ...], plugins: "Plugins", oversight: "Oversight") -> None:
-        """Import and start the observers of the first configuration. One that fails is logged."""
+        """Import and start the first configuration's observers. One that fails is logged; a reload tries it again."""
         self._oversight = oversight
         self._current = PreparedObservers(references)
         for reference in references:
             try:
-                watching = self._make(reference, plugins, oversight)
+                observer = self._make(reference, plugins, oversight)
             except CorepilotError as error:
                 self._log("error", f"{error}; it observes nothing")
                 continue
-            watching.start(self._facts)
-            self._current.watching.append(watching)
+            observer.start(self._facts)
+            self._current.attached.append(observer)
 
     def prepare(
         self, references: tuple[PluginReference, ...], plugins: "Plugins | None", oversight: "Oversight"
     ) -> PreparedObservers | None:
-        """Do what can fail. None if the observers stay as they are.
+        """Do what can fail. None if the observers stay as they are: the same are wanted, and all are at work.
 
         Raises:
             CorepilotError: one cannot be used; nothing has changed.
         """
         self._oversight = oversight
-        if references == self._current.references:
+        all_at_work = len(self._current.attached) == len(references)
+        if references == self._current.references and all_at_work:
             return None
         prepared = PreparedObservers(references)
-        kept = [one for one in self._current.watching if not one.boundary.off]
+        kept = [one for one in self._current.attached if not one.boundary.off]
         try:
-            for reference in references if plugins is not None else ():
+            for reference in references:
                 same = next((one for one in kept if one.reference == reference), None)
                 if same is not None:
                     kept.remove(same)
-                    prepared.watching.append(same)
-                elif plugins is not None:
-                    prepared.watching.append(self._make(reference, plugins, oversight))
+                    prepared.attached.append(same)
+                else:
+                    assert plugins is not None  # noqa: S101  - there are plugins
+                    prepared.attached.append(self._make(reference, plugins, oversight))
         except BaseException:
             self.discard(prepared)
             raise
@@ -92,44 +94,44 @@ class Observers:
         if prepared is None:
             return
         old, self._current = self._current, prepared
-        for one in old.watching:
-            if one not in prepared.watching:
+        for one in old.attached:
+            if one not in prepared.attached:
                 gevent.spawn(self._end, one)
-        for one in prepared.watching:
-            if one not in old.watching:
+        for one in prepared.attached:
+            if one not in old.attached:
                 one.start(self._facts)
 
     def discard(self, prepared: PreparedObservers) -> None:
         """Close what was prepared and is not to be used."""
-        for one in prepared.watching:
-            if one not in self._current.watching:
+        for one in prepared.attached:
+            if one not in self._current.attached:
                 one.close()
                 self._release(one)
 
     def close(self) -> None:
         """Tell them what is left, and close them, all at the same time."""
-        gevent.joinall([gevent.spawn(self._end, one) for one in self._current.watching])
+        gevent.joinall([gevent.spawn(self._end, one) for one in self._current.attached])
         self._current = PreparedObservers(())
 
-    def _make(self, reference: PluginReference, plugins: "Plugins", oversight: "Oversight") -> "Watching":
+    def _make(self, reference: PluginReference, plugins: "Plugins", oversight: "Oversight") -> "AttachedObserver":
+        from corepilot.observers.attached import AttachedObserver
         from corepilot.observers.observer import ObserverContext
-        from corepilot.observers.watching import Watching
 
         loaded = plugins.load(reference, "observer")
         boundary = oversight.boundary(loaded)
         context = ObserverContext(boundary.say, self._environment, _version.__version__)
         try:
-            return Watching(
+            return AttachedObserver(
                 reference, boundary.call("__init__", loaded.implementation, loaded.options, context), boundary
             )
         except BaseException:
             oversight.release(boundary)
             raise
 
-    def _end(self, watching: "Watching") -> None:
-        watching.stop(self._facts)
-        self._release(watching)
+    def _end(self, observer: "AttachedObserver") -> None:
+        observer.stop(self._facts)
+        self._release(observer)
 
-    def _release(self, watching: "Watching") -> None:
+    def _release(self, observer: "AttachedObserver") -> None:
         if self._oversight is not None:
-            self._oversight.release(watching.boundary)
+            self._oversight.release(observer.boundary)

@@ -195,8 +195,10 @@ class Reloader:
                     reload.fail(error)
                     self._told("refused", str(error))
                 except _SHORTAGES as error:
-                    reload.fail(_out_of("reload", error))
-                    self._app.log("error", str(_out_of("reload", error)))
+                    shortage = _out_of("reload", error)
+                    self._app.log("error", str(shortage))
+                    reload.fail(shortage)
+                    self._told("refused", str(shortage))
                 except gevent.GreenletExit:  # those that wait are refused in the next turns of this loop
                     reload.fail(self._stopping())
                     self._told("refused", str(self._stopping()))

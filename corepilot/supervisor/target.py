@@ -83,7 +83,7 @@ class SupervisorTarget:
             "locks": app.locks.status(),
             "watches": [watcher.status() for watcher in discovery.watchers],
             "sinks": [outlet.status() for outlet in app.exposition.outlets],
-            "observers": [watching.status() for watching in app.observers.watching],
+            "observers": [observer.status() for observer in app.observers.attached],
         }
 
     def instances(self, service: str) -> list[dict[str, object]] | None:

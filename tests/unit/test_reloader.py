@@ -167,6 +167,7 @@ def test_a_shortage_after_the_jobs_have_ended_leaves_nothing_either(world: World
     with pytest.raises(ControlError, match="cannot reload now: Too many open files"):
         in_time(reload.await_done)
     world.assert_nothing_is_left()
+    assert world.told == ["refused"]
 
 
 @pytest.mark.parametrize("place", ["preparing", "orphans end"])

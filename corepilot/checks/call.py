@@ -1,4 +1,4 @@
-"""One question to a check, in a greenlet of its own: answered, given up at its timeout, or taken back."""
+"""One call of a check, in a greenlet of its own: it gives a result, is given up at its timeout, or is cancelled."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from corepilot.wording.escaping import escaped
 
 NO_LIMIT_S = 86_400.0
 
-_LATE_S = 1.0  # after its timeout a question is taken back; one that is still asked then does not heed it
+_LATE_S = 1.0  # after its timeout a call is ended; one that goes on for so long does not heed it
 
 
-class Answer(NamedTuple):
-    """What a check said.
+class CheckResult(NamedTuple):
+    """What a check found.
 
     Attributes:
         passed: Whether the job is healthy.
-        text: What is to be seen with it; why not.
+        text: What is shown with the status: the output, or why the job is not healthy.
     """
 
     passed: bool
     text: str
 
 
-class Asking:
-    """A question under way.
+class CheckCall:
+    """A call under way.
 
     Args:
-        check: Whom to ask.
+        check: The instance.
         boundary: The check's boundary.
         timeout_s: Seconds it may take; None for no limit.
-        answered: Told of the answer, once, from the hub. Not called when the question was taken back.
+        answered: Called with the result, once, from the hub; not after `cancel`.
     """
 
     def __init__(
-        self, check: Check, boundary: Boundary, timeout_s: float | None, answered: Callable[[Answer], None]
+        self, check: Check, boundary: Boundary, timeout_s: float | None, answered: Callable[[CheckResult], None]
     ) -> None:
         self._check, self._boundary, self._answered = check, boundary, answered
         self._greenlet = gevent.spawn(self._ask, timeout_s or NO_LIMIT_S)
 
-    def take_back(self) -> None:
-        """Want no answer any more. Returns at once."""
+    def cancel(self) -> None:
+        """Give the call up, without a result. Returns at once."""
         self._answered = lambda _answer: None
         self._greenlet.kill(Leaving(), block=False)
 
@@ -54,7 +54,7 @@ class Asking:
         answer = self._answer(timeout_s)
         self._answered(answer)
 
-    def _answer(self, timeout_s: float) -> Answer:
+    def _answer(self, timeout_s: float) -> CheckResult:
         try:
             said = self._boundary.apart(
                 "ask",
@@ -65,21 +65,21 @@ class Asking:
                 judge=_no_text,
             )
         except CheckFailed as failed:
-            return Answer(passed=False, text=_cut(str(failed)))
+            return CheckResult(passed=False, text=_cut(str(failed)))
         except PluginFaultError as fault:
             self._boundary.report(fault)
-            return Answer(passed=False, text=_cut(str(fault)))
-        return Answer(passed=True, text=_cut(said))
+            return CheckResult(passed=False, text=_cut(str(fault)))
+        return CheckResult(passed=True, text=_cut(said))
 
 
-class Refusal:
-    """A question that cannot be asked: it is answered at once, with the reason."""
+class FailedCall:
+    """A call that cannot be made: its result is the reason."""
 
-    def __init__(self, why: str, answered: Callable[[Answer], None]) -> None:
-        self._greenlet = gevent.spawn(answered, Answer(passed=False, text=_cut(why)))
+    def __init__(self, why: str, answered: Callable[[CheckResult], None]) -> None:
+        self._greenlet = gevent.spawn(answered, CheckResult(passed=False, text=_cut(why)))
 
-    def take_back(self) -> None:
-        """See Asking."""
+    def cancel(self) -> None:
+        """See CheckCall."""
         self._greenlet.kill(Leaving(), block=False)
 
 

@@ -16,7 +16,7 @@ CLOSE_S = 1.0
 """Seconds for what waits in the queue at the end, and as many for `close`."""
 
 
-class Watching:
+class AttachedObserver:
     """An observer of the configuration.
 
     Args:
