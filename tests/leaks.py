@@ -11,12 +11,14 @@ import os
 import signal
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from corepilot.system.children import children
+from corepilot.testing.process_state import descriptors, settles
 
 MARK = "PYTEST_PROCESS_MARK"
 GRACE_S = 10.0
@@ -47,8 +49,8 @@ class Snapshot:
         self._handlers = _handlers()
         self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self._threads = set(threading.enumerate())
-        self._children = set(_children())
-        self._descriptors = _descriptors()
+        self._children = set(children())
+        self._descriptors = descriptors()
 
     def leaks(self) -> list[str]:
         """What is there now that was not there before, one sentence each; put right where that is possible."""
@@ -59,14 +61,14 @@ class Snapshot:
         return found
 
     def _leaked_processes(self) -> list[str]:
-        new = _within(self._new_processes, self._grace_s)
+        new = settles(self._new_processes, grace_s=self._grace_s)
         for pid in new:
             _kill(pid)
         return [f"process {pid} ({what})" for pid, what in new.items()]
 
     def _new_processes(self) -> dict[int, str]:
         kept = self._children | {server.pid for server in self._servers}
-        new = {pid for pid in _children() if pid not in kept}
+        new = {pid for pid in children() if pid not in kept}
         if self._mark:
             new.update(pid for pid in _marked(self._mark) if pid not in kept)
         return {pid: _describe(pid) for pid in new}
@@ -75,7 +77,7 @@ class Snapshot:
         def new() -> list[threading.Thread]:
             return [thread for thread in threading.enumerate() if thread not in self._threads and thread.is_alive()]
 
-        return [f"thread {thread.name}" for thread in _within(new, self._grace_s)]
+        return [f"thread {thread.name}" for thread in settles(new, grace_s=self._grace_s)]
 
     def _leaked_greenlets(self) -> list[str]:
         return [f"greenlet {greenlet!r}" for greenlet in self._greenlets.alive(self._grace_s)]
@@ -88,7 +90,7 @@ class Snapshot:
         return [f"descriptor {number} ({target})" for number, target in new.items()]
 
     def _new_descriptors(self) -> dict[int, str]:
-        return {number: target for number, target in _descriptors().items() if self._descriptors.get(number) != target}
+        return {number: target for number, target in descriptors().items() if self._descriptors.get(number) != target}
 
     def _changed_state(self) -> list[str]:
         found = []
@@ -152,14 +154,6 @@ def _objects(kind: type[Any]) -> list[Any]:
     return [one for one in gc.get_objects() if isinstance(one, kind)]
 
 
-def _within(question: Callable[[], Any], grace_s: float) -> Any:
-    """The answer once it is empty, or what it is when the grace is over."""
-    deadline = time.monotonic() + grace_s
-    while (answer := question()) and time.monotonic() < deadline:
-        time.sleep(0.02)  # the pause between two questions; the grace bounds the wait
-    return answer
-
-
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _IGNORED_VARIABLES}
 
@@ -172,15 +166,6 @@ def _umask() -> int:
 
 def _handlers() -> dict[int, Any]:
     return {number: signal.getsignal(number) for number in _SIGNALS}
-
-
-def _children() -> list[int]:
-    pids: list[int] = []
-    for task in Path("/proc/self/task").iterdir():
-        # Where the thread has ended meanwhile, its children are another's now.
-        with suppress(FileNotFoundError, ProcessLookupError):
-            pids += map(int, (task / "children").read_text().split())
-    return pids
 
 
 def _marked(mark: str) -> list[int]:
@@ -210,13 +195,3 @@ def _kill(pid: int) -> None:
     with suppress(OSError):  # it is gone, or not ours to wait for
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-
-
-def _descriptors() -> dict[int, str]:
-    found = {}
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
-        except OSError:
-            continue  # the descriptor of this very listing
-    return found

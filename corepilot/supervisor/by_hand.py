@@ -230,7 +230,9 @@ def _require_possible(runner: Runner, condition: Condition) -> None:
     """
     job = runner.plan.job
     if condition == "healthy" and not any(check.asks for check in job.checks):
-        raise ControlError(f"cannot wait for {runner.key} to be healthy: it has no check with a command")
+        raise ControlError(
+            f"cannot wait for {runner.key} to be healthy: nothing checks it; give it health.exec or health.http"
+        )
     if condition == "complete" and job.command is None:
         raise ControlError(f"cannot wait for {runner.key} to be complete: it has no exec, and runs until it is stopped")
     if condition in {"running", "healthy"} and runner.state.phase == "complete":

@@ -111,7 +111,7 @@ class Checks:
             assert check.plugin is not None  # noqa: S101  - it is a plugin's
             loaded = self._loaded.get(check.plugin)
             if loaded is None or self._oversight is None:
-                raise CorepilotError("the check is not loaded yet")
+                raise CorepilotError("cannot check the job yet: the plugin is being loaded")
             if isinstance(loaded, CorepilotError):
                 raise loaded
             boundary = self._oversight.boundary(loaded)

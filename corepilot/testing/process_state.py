@@ -37,14 +37,15 @@ def outside_contract(what: str, allowed: str, error: BaseException) -> Assertion
     return AssertionError(f"errors must be those of the contract: {what} may raise {allowed}, and raised {raised}")
 
 
-def settles(question: Callable[[], Any], wait: Callable[[float], object] = time.sleep) -> Any:
+def settles(question: Callable[[], Any], wait: Callable[[float], object] = time.sleep, grace_s: float = GRACE_S) -> Any:
     """The answer once it is empty, or what it is when the grace is over.
 
     Args:
         question: What is left.
         wait: `gevent.sleep` where greenlets have to run meanwhile.
+        grace_s: Seconds until the grace is over.
     """
-    deadline = time.monotonic() + GRACE_S
+    deadline = time.monotonic() + grace_s
     while (answer := question()) and time.monotonic() < deadline:
         wait(0.01)
     return answer
