@@ -19,6 +19,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,7 +134,10 @@ def _install(directory: Path, extras: list[str]) -> None:
             targets[0] += f"[{','.join(extras)}]"
         pip = [str(directory / "bin" / "python"), "-I", "-m", "pip"]
         options = ["--quiet", "--disable-pip-version-check", "--no-input"]
-        _run([*pip, "install", *options, *targets], "install corepilot")
+        # Once for all distributions: pip would make an environment with the same setuptools for each of them.
+        tools = str(Path(scratch) / "build-tools")
+        _run([*pip, "install", *options, "--target", tools, *build_requirements()], "install what builds corepilot")
+        _run([*pip, "install", *options, "--no-build-isolation", *targets], "install corepilot", PYTHONPATH=tools)
 
 
 def stage(target: Path) -> list[Path]:
@@ -180,11 +184,18 @@ def _unlink_packages(directory: Path) -> None:
             path.unlink()
 
 
-def _run(command: list[str], what: str) -> None:
+def build_requirements() -> list[str]:
+    """What the distributions name in `build-system.requires`, each once."""
+    files = [distribution / "pyproject.toml" for distribution in distributions()]
+    named = [tomllib.loads(file.read_text())["build-system"]["requires"] for file in files]
+    return sorted({requirement for requirements in named for requirement in requirements})
+
+
+def _run(command: list[str], what: str, **variables: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     result = subprocess.run(
         command,
-        env=environment,
+        env={**environment, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -22,9 +22,9 @@ def after(name: str, code: str = "exitSuccess", kind: str = "once") -> str:
     [
         # Nobody publishes it.
         (f'{{name: "a", {RUN}, {after("b", "healthy")}}}, {{name: "b", {RUN}}}',
-         [("when-never", "jobs[0].when.once", '"b" has no check with a command, so healthy never comes from it')]),
+         [("when-never", "jobs[0].when.once", '"b" has no check, so healthy never comes from it')]),
         (f'{{name: "a", {RUN}, {after("b", "unhealthy", "each")}}}, {{name: "b", health: {{interval: 1, ttl: 5}}}}',
-         [("when-never", "jobs[0].when.each", '"b" has no check with a command, so unhealthy never comes from it')]),
+         [("when-never", "jobs[0].when.each", '"b" has no check, so unhealthy never comes from it')]),
         (f'{{name: "a", {RUN}, {after("b", "exitFailed")}}}, {{name: "b", {CHECKED}}}',
          [("when-never", "jobs[0].when.once", '"b" has no exec, so exitFailed never comes from it')]),
         (f'{{name: "a", {RUN}, {after("b", "timerExpired")}}}, {{name: "b", {RUN}}}',

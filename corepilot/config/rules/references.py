@@ -19,7 +19,7 @@ _HINTS = {"shutdown": _STOP_HINT, **{name: f'write source: "{name}"' for name in
 
 
 _NO_EXEC = ("has no exec", "give it an exec, or wait for something else")
-_NO_CHECK = ("has no check with a command", "give it a health with an exec, or wait for something else")
+_NO_CHECK = ("has no check", "give it health.exec, health.http or health.check, or wait for something else")
 _NO_TIMEOUT = ("has no timeout in its when", "give it one, or wait for something else")
 _NOBODY = ("does not publish it", "wait for something else")
 _UNPUBLISHED = {
