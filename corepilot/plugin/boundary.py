@@ -45,6 +45,8 @@ APART_MAX = 8
 """Calls of one plugin that were given up and have not returned."""
 
 _Answer = TypeVar("_Answer")
+_END: Any = object()
+"""What a stream that has ended answers with."""
 
 
 class PluginFaultError(PluginError):
@@ -116,7 +118,7 @@ class Boundary:
         except allowed:
             self._row = 0
             raise
-        except (Leaving, gevent.Timeout, StopIteration):
+        except (Leaving, gevent.Timeout):
             raise
         except PluginStalledError as error:
             self._stalls += 1
@@ -186,17 +188,23 @@ class Boundary:
         """Pass a plugin's generator on, every step through the boundary. Closing it closes the plugin's."""
         try:
             while True:
-                try:
-                    yield self.call(what, next, stream, allowed=allowed, judge=judge)
-                except StopIteration:
+                # Not by StopIteration: raised by any other call, it is a fault like every exception.
+                found = self.call(
+                    what, next, stream, _END, allowed=allowed, judge=lambda one: "" if one is _END else judge(one)
+                )
+                if found is _END:
                     return
+                yield found
         finally:
             close = getattr(stream, "close", None)
             if close is not None:
-                self.quietly(f"closing the stream of {what}", close)
+                try:
+                    self.call(f"closing the stream of {what}", close)
+                except PluginFaultError as error:
+                    self.report(error)
 
     def quietly(self, what: str, function: Callable[..., Any], *arguments: Any, deadline_s: float = 0.0) -> None:
-        """Make a call whose failure changes nothing for the caller: it is logged.
+        """Make a call whose failure changes nothing for the caller: it is logged. Only where no deadline of ours runs.
 
         Args:
             what: As for `call`.
@@ -211,6 +219,8 @@ class Boundary:
                 self.call(what, function, *arguments)
         except PluginFaultError as error:
             self.report(error)
+        except gevent.Timeout:  # the plugin's own, which it has let pass
+            self.report(self._fault(what, "raised Timeout", "Timeout"))
 
     def report(self, error: PluginFaultError) -> None:
         """Write a fault to the log, now and then where there are many of one call."""

@@ -96,7 +96,7 @@ class Family:
         """Add to a counter, set a gauge, or observe.
 
         Raises:
-            RejectedValueError: the value is not finite, or negative for a counter.
+            RejectedValueError: the value is not finite, or negative for a counter, or the sum would not be finite.
         """
         if not math.isfinite(value):
             raise RejectedValueError(f"cannot record {value} as {self.name}: it has to be a finite number")
@@ -106,6 +106,8 @@ class Family:
         if self.kind == "gauge":
             series.value = value
             return
+        if not math.isfinite(series.value + value):
+            raise RejectedValueError(f"cannot add {value:g} to {self.name}: the sum is too large")
         series.value += value
         if self.kind == "counter":
             return

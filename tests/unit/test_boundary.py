@@ -44,7 +44,8 @@ def test_an_answer_passes_and_what_runs_is_noted(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [KeyError("x"), SystemExit(4), KeyboardInterrupt(), GeneratorExit(), gevent.GreenletExit()]
+    "error",
+    [KeyError("x"), SystemExit(4), KeyboardInterrupt(), GeneratorExit(), gevent.GreenletExit(), StopIteration()],
 )
 def test_every_other_exception_is_a_fault_with_its_line(made: Made, error: BaseException) -> None:
     with pytest.raises(PluginFaultError) as caught:
@@ -100,6 +101,14 @@ def test_the_log_says_a_fault_that_goes_on_once_and_another_one_too(made: Made) 
     for error in (KeyError("x"), KeyError("y"), ValueError("x")):
         made.boundary.quietly("observe", raising(error))
     assert [text.rpartition(" raised ")[2].partition(":")[0] for _, text in made.lines] == ["KeyError", "ValueError"]
+
+
+@pytest.mark.parametrize("error", [StopIteration(), gevent.Timeout(1)])
+def test_nothing_that_a_plugin_raises_ends_the_greenlet_that_feeds_it(made: Made, error: BaseException) -> None:
+    made.boundary.quietly("observe", raising(error))
+    (line,) = made.lines
+    assert f"observe raised {type(error).__name__}" in line[1]
+    assert made.boundary.faults == 1
 
 
 def test_a_call_apart_is_given_up_and_not_too_many_of_them(made: Made) -> None:

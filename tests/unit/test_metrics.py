@@ -78,6 +78,15 @@ def test_a_rejected_value_changes_nothing() -> None:
     assert family.series[()].value == 0
 
 
+@pytest.mark.parametrize("name", ["bare", "ns_sub_t", "s"])
+def test_a_sum_stays_finite(name: str) -> None:
+    """An infinite one cannot be written as JSON, nor as a StatsD line."""
+    metrics = Metrics(DECLARED)
+    assert metrics.record({name: 1.7e308}) == []
+    assert metrics.record({name: 1.7e308}) == [f"cannot add 1.7e+308 to {name}: the sum is too large"]
+    assert metrics.record({name: 0}) == []
+
+
 def test_of_two_definitions_the_last_counts() -> None:
     metrics = Metrics((Metric("a", "one", "counter"), Metric("a", "two", "gauge")))
     assert [(family.kind, family.help) for family in metrics.collect()] == [("gauge", "two")]
