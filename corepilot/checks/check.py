@@ -1,7 +1,7 @@
 """The contract of a check: a plugin that answers one question about a job's health.
 
 A check is a plugin of the group `corepilot.checks`; see `corepilot.plugin` for the two modules that an author writes.
-Time belongs to corepilot: it asks at the configured interval, never twice at once, and gives up at the timeout.
+corepilot keeps the time: it calls a check at the configured interval, never twice at once, and gives up at the timeout.
 """
 
 from abc import ABC, abstractmethod
@@ -61,7 +61,7 @@ class Check(ABC):
                 closing what it opened, and the job counts as not healthy.
 
         Returns:
-            What is to be seen with the status, such as "200 OK"; may be empty. Cut at `OUTPUT_MAX` characters.
+            The text to show with the status, such as "200 OK"; may be empty. Cut at `OUTPUT_MAX` characters.
 
         Raises:
             CheckFailed: the job is not healthy. Any other exception counts as not healthy too, and is logged as a fault

@@ -42,21 +42,21 @@ class Options:
             OptionError: a text is malformed.
         """
         if not self.url.startswith(("/", "http://", "https://", "unix://")) or not self.url.isascii():
-            raise OptionError("url", "it begins with http://, https:// or unix://, or is a path that begins with /")
+            raise OptionError("url", "must begin with http://, https:// or unix://, or be a path that begins with /")
         if "@" in self.url.partition("://")[2].partition("/")[0]:
-            raise OptionError("url", "user name and password do not belong into it; send a header")
+            raise OptionError("url", "must not hold a user name or a password; send them in a header")
         if not self.method.isascii() or not self.method.isalpha():
-            raise OptionError("method", "it is a word such as GET")
+            raise OptionError("method", "must be a word such as GET")
         for field in self.headers:
             name, colon, value = field.partition(":")
             if not colon or not name.strip() or not name.isascii() or not value.isprintable():
-                raise OptionError("headers", 'each is written as "Name: value"')
+                raise OptionError("headers", 'must each be written as "Name: value"')
         for one in self.status:
             first, _, last = one.partition("-")
             if not (
                 first.isdecimal() and (last or first).isdecimal() and 100 <= int(first) <= int(last or first) < 600
             ):
-                raise OptionError("status", 'each is a status or a range, as "200" or "200-299"')
+                raise OptionError("status", 'must each be a status or a range, as "200" or "200-299"')
 
 
 @hookimpl

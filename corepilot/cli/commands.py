@@ -28,7 +28,7 @@ def maintenance(arguments: "Any") -> int:
     """`corepilot maintenance enable|disable`."""
     verb = arguments.positionals[0]
     if verb not in {"enable", "disable"}:
-        raise UsageError(f"cannot do {verb!r}: it is enable or disable{suggest(verb, ('enable', 'disable'))}")
+        raise UsageError(f"cannot do {verb!r}: write enable or disable{suggest(verb, ('enable', 'disable'))}")
     ask(client_of(arguments), "POST", f"/v1/maintenance/{verb}")
     say(f"maintenance {verb}d")
     return 0

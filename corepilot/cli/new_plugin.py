@@ -46,9 +46,9 @@ def new_plugin(kind: str, name: str, directory: str | None) -> int:
     if kind not in KINDS:
         raise UsageError(f"cannot write {kind!r}: the kind is one of {', '.join(KINDS)}{suggest(kind, KINDS)}")
     if not _NAME.fullmatch(name) or len(name) > _NAME_MAX:
-        raise UsageError(f"cannot call {kind} {name!r} so: a name is of lower-case letters, digits and single hyphens")
+        raise UsageError(f"cannot name a {kind} {name!r}: use lower-case letters, digits and single hyphens")
     if name in _own_names(kind):
-        raise UsageError(f"cannot call {kind} {name!r} so: corepilot has one of that name, which wins; choose another")
+        raise UsageError(f"cannot name a {kind} {name!r}: corepilot's own has that name and wins; choose another")
     target = os.path.join(directory or ".", f"corepilot-{name}")
     texts = files_of(kind, name)
     try:

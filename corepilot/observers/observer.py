@@ -1,8 +1,8 @@
-"""The contract of an observer: a plugin that is told of every event, run and reload, and can change nothing.
+"""The contract of an observer: a plugin that receives every event, run and reload, and can change nothing.
 
 An observer is a plugin of the group `corepilot.observers`; see `corepilot.plugin` for the two modules that an author
-writes. Each entry of `observers` makes one instance, with a queue and a greenlet of its own: a slow one keeps nobody
-waiting, and what does not fit into its queue is dropped and counted.
+writes. Each entry of `observers` makes one instance, with a queue and a greenlet of its own: a slow one delays
+nobody, and facts that do not fit into its queue are dropped and counted.
 """
 
 from abc import ABC, abstractmethod
@@ -64,4 +64,4 @@ class Observer(ABC):
         """
 
     def close(self) -> None:  # noqa: B027  - many have nothing to release
-        """Release every connection, file and greenlet. Called once, after the last fact; it has a second."""
+        """Release every connection, file and greenlet. Called once, after the last fact; it may take one second."""

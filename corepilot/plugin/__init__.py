@@ -24,7 +24,7 @@ object is a module like this one:
 
 From `Options` come the validation of the configuration (same form of error, nearest key, full path), the defaults, the
 environment variables, `corepilot plugins info`, the reference page and the JSON Schema. The plugin gets the instance.
-The module may import the standard library and `corepilot.plugin`; everything heavy belongs into the module that the
+The module may import the standard library and `corepilot.plugin`; everything heavy belongs in the module that the
 hook imports. `API` is the version of the plugin interface that the plugin was made for, as a literal: what is installed
 later is compared with it.
 """

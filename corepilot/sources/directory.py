@@ -45,11 +45,11 @@ class DirectorySource:
                 left_s = end - time.monotonic()
                 if left_s <= 0:
                     rule = f"reading took longer than {context.deadline_s:g} s"
-                    raise SourceError(f"cannot read configuration {label!r}: {rule}; look at the file system it is on")
+                    raise SourceError(f"cannot read configuration {label!r}: {rule}; check the file system it is on")
                 texts.append(read(os.path.join(base, name), left_s))
             if _looked_at(path, label) == before:
                 return _with_warnings(path, label, texts)
-        raise SourceError(f"cannot read configuration {label!r}: its files change all the time; see who writes there")
+        raise SourceError(f"cannot read configuration {label!r}: its files keep changing; find out what writes to it")
 
 
 def _looked_at(path: str, label: str) -> list[tuple[str, int, int, int]]:

@@ -99,7 +99,7 @@ def _bytes(descriptor: int, end: float, name: str, deadline_s: float) -> bytes:
     while size <= MAX_BYTES:
         if time.monotonic() >= end:
             rule = f"reading took longer than {deadline_s:g} s"
-            raise SourceError(f"cannot read configuration {name!r}: {rule}; look at the file system it is on")
+            raise SourceError(f"cannot read configuration {name!r}: {rule}; check the file system it is on")
         chunk = os.read(descriptor, _CHUNK_BYTES)
         if not chunk:
             return b"".join(chunks)

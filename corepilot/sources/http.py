@@ -2,7 +2,7 @@
 
 What the request needs is said in the fragment of the URL, which is sent to nobody (RFC 3986, section 3.5), or in the
 environment: `#token-file=PATH`, `#token-env=NAME` and `#ca-file=PATH`, joined by `&`; or COREPILOT_HTTP_TOKEN,
-COREPILOT_HTTP_TOKEN_FILE and COREPILOT_HTTP_CA_FILE. A token itself does not belong into the command line, which every
+COREPILOT_HTTP_TOKEN_FILE and COREPILOT_HTTP_CA_FILE. A token itself does not belong on the command line, which every
 user of the machine can read. It is sent as `Authorization: Bearer` (RFC 6750).
 
 Three decisions: redirections are not followed, because the token would go with them; proxies of the environment are
@@ -34,9 +34,9 @@ _TOKEN_BYTES = 64 * 1024
 _HERE = frozenset(("localhost", "127.0.0.1", "::1"))
 _HINTS = {
     401: f"give a token: ${TOKEN}, ${TOKEN_FILE}, or #token-file=PATH behind the URL",
-    403: "the token, if there is one, does not give the right to read it",
+    403: "check what the token permits",
     404: "check the URL",
-    429: "the server asks to come less often",
+    429: "reload less often: the server limits its requests",
 }
 
 
@@ -202,7 +202,7 @@ class _Request:
 
     def _late(self) -> SourceError:
         rule = f"{self._url.netloc} did not answer within {self._context.deadline_s:.3g} s"
-        return self._refusal(rule, "look whether the server can be reached from here")
+        return self._refusal(rule, "check that the server can be reached from here")
 
     def _refusal(self, why: str, what_to_do: str) -> SourceError:
         return SourceError(f"cannot read configuration {self._name!r}: {why}; {what_to_do}")

@@ -24,7 +24,7 @@ configuration together may not be longer either; the loader sees to that."""
 
 
 class SourceError(ConfigError):
-    """The text cannot be had.
+    """The text cannot be read.
 
     The message is one line without secrets (no token, and no URL with a password in it): "cannot read configuration
     'x': why; what to do".
@@ -99,8 +99,8 @@ class Source(Protocol):
                 location it was.
 
         Returns:
-            One text, or several in the order in which they are merged: of two that say something else, the later one
-            counts. An empty sequence is fine where another location has a text.
+            One text, or several in the order in which they are merged: where two differ, the later one
+            wins. An empty sequence is fine where another location has a text.
 
         Raises:
             SourceError: There is no text, it is longer than `MAX_BYTES`, it is not UTF-8, or the time is over. Part of

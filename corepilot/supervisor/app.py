@@ -172,7 +172,7 @@ class App:
         try:
             self.exposition.listen(telemetry, lambda: self.shutdown.begun)
         except OSError as error:
-            self.shutdown.refuse_start(REFUSED, f"the telemetry address cannot be had: {error.strerror}")
+            self.shutdown.refuse_start(REFUSED, f"{error.strerror}; choose another telemetry.port")
         if not self.shutdown.begun:
             self.jobs.start(Audience(plans(jobs_of(self.configuration))))
 

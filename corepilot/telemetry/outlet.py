@@ -38,7 +38,7 @@ class Outlet:
 
     Attributes:
         address: Where it listens or sends to.
-        pulls: Whether it is asked, at the telemetry section's addresses.
+        pulls: Whether it is pulled from, at the telemetry section's addresses.
         flushed: Flushes that were good.
         failed: Flushes that came to nothing.
         last_error: Why the last flush failed; "" after one that did not.

@@ -1,14 +1,14 @@
 """The contract of a telemetry sink: where metrics, status and runs go.
 
 A sink is a plugin of the group `corepilot.sinks`; see `corepilot.plugin` for the two modules that an author writes.
-Each entry of `telemetry.sinks` makes one instance, with its own options. There are two ways, and a sink may go both:
+Each entry of `telemetry.sinks` makes one instance, with its own options. A sink is pulled from, or pushes, or both:
 
-- It is **asked**: it listens, and answers from `SinkContext.metrics.collect()`, as Prometheus does.
-- It **tells**: its `interval_s` is more than 0, and corepilot calls `flush` as often, from a greenlet of its own. What
-  it cannot send within the interval is its own to keep or to drop; corepilot counts the flushes that fail, and never
-  calls two at once.
+- **Pull**: it listens, and answers from `SinkContext.metrics.collect()`, as Prometheus does.
+- **Push**: its `interval_s` is more than 0, and corepilot calls `flush` at that interval, from a greenlet of its own
+  and never twice at once. The sink decides whether to keep or to drop what it cannot send within the interval;
+  corepilot counts the flushes that fail.
 
-Whatever happens to a sink is no harm to the jobs, nor to the other sinks.
+A sink that fails affects neither the jobs nor the other sinks.
 """
 
 from abc import ABC, abstractmethod
@@ -42,8 +42,8 @@ class SinkContext:
         version: corepilot's version.
         instance: What tells this corepilot from others: `$COREPILOT_INSTANCE`, or the host's name.
         environment: The environment corepilot was given. Options that name a variable have been filled in already.
-        listeners: Sockets that listen at the telemetry section's addresses, for a sink that is asked there, and empty
-            for others: a sink gets them whose `CAPABILITIES` hold "pull". Take their descriptors with `detach`. A sink
+        listeners: Sockets that listen at the telemetry section's addresses, for a sink whose `CAPABILITIES` hold
+            "pull"; empty for others. Take their descriptors with `detach`. A sink
             that leaves one alone leaves its closing to corepilot.
         reloaded: A reload has made this sink: what had been counted by then was for the sinks before it. One that sends
             what counters have grown by begins with what they stand at when it is started.
@@ -68,7 +68,7 @@ class Sink(ABC):
     """
 
     interval_s: float = 0.0
-    """How often `flush` is called, in seconds; 0 for a sink that is only asked. Read once, after `start`."""
+    """How often `flush` is called, in seconds; 0 for a sink that is only pulled from. Read once, after `start`."""
 
     dropped: int = 0
     """How many things the sink has had to throw away so far. Only grows. Read after each flush, for `status` and the
@@ -89,11 +89,11 @@ class Sink(ABC):
     def address(self) -> str:
         """Where it listens or sends to, for people. No secrets."""
 
-    def start(self) -> None:  # noqa: B027  - one that tells has nothing to begin
+    def start(self) -> None:  # noqa: B027  - one that pushes has nothing to begin
         """Begin. Returns at once.
 
         Raises:
-            OSError: an address of its own options cannot be had. It is logged, and the sink is closed.
+            OSError: it cannot listen at an address of its own options. It is logged, and the sink is closed.
         """
 
     def flush(self) -> None:

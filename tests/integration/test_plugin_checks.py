@@ -164,9 +164,9 @@ def test_a_check_of_others(asker: Callable[[str], Corepilot], word: str, health:
 @pytest.mark.parametrize(
     ("health", "told"),
     [
-        ('http: "127.0.0.1/x"', "it begins with http://"),
-        ('http: {url: "/", status: ["2xx"]}', 'each is a status or a range, as "200" or "200-299"'),
-        ('http: {url: "http://u:pw@h/"}', "user name and password do not belong into it"),
+        ('http: "127.0.0.1/x"', "must begin with http://"),
+        ('http: {url: "/", status: ["2xx"]}', 'must each be a status or a range, as "200" or "200-299"'),
+        ('http: {url: "http://u:pw@h/"}', "must not hold a user name or a password"),
         ('http: {urll: "/"}', 'did you mean "url"?'),
         ('http: "/", exec: "true"', "exec is given as well, and a check asks one thing"),
         ("http: 3", "3 is no URL"),

@@ -76,7 +76,7 @@ def test_what_is_still_the_same_is_not_sent_again(server: ConfigurationServer) -
             401,
             f"the server answers 401 Unauthorized; give a token: ${TOKEN}, ${TOKEN_FILE}, or #token-file=PATH behind",
         ),
-        (403, "the server answers 403 Forbidden; the token, if there is one, does not give the right to read it"),
+        (403, "the server answers 403 Forbidden; check what the token permits"),
         (500, "the server answers 500 Internal Server Error; look at the server's log"),
         (204, "the server answers 204 No Content; look at the server's log"),
         (206, "the server answers 206 Partial Content; look"),
@@ -211,7 +211,7 @@ def test_an_answer_without_a_length_is_bounded() -> None:
 def test_a_server_that_hangs_is_named_when_the_time_is_over(sent: bytes) -> None:
     with Talker(lambda connected: connected.sendall(sent)) as server:
         said = refusal(server.origin, deadline_s=0.2)
-        assert f"127.0.0.1:{server.port} did not answer within 0.2 s; look whether the server can be reached" in said
+        assert f"127.0.0.1:{server.port} did not answer within 0.2 s; check that the server can be reached" in said
 
 
 def test_an_answer_that_trickles_is_bounded_too() -> None:

@@ -247,7 +247,7 @@ def test_names_that_are_not_utf_8_can_be_read_and_shown(here: Path) -> None:
 @pytest.mark.usefixtures("here")
 def test_the_time_is_bounded() -> None:
     assert refusal("app.json5", 0) == (
-        "cannot read configuration 'app.json5': reading took longer than 0 s; look at the file system it is on"
+        "cannot read configuration 'app.json5': reading took longer than 0 s; check the file system it is on"
     )
 
 

@@ -89,7 +89,7 @@ class Options:
         for name, value in self.fields():
             legal = all(character.isalnum() or character in "!#$%&'*+-.^_`|~" for character in name)
             if not legal or not name.isascii() or not value.isprintable() or not value.isascii():
-                raise OptionError("headers", "holds a name or value that HTTP does not allow")
+                raise OptionError("headers", "must not hold a name or value that HTTP does not allow")
 
     def target(self) -> tuple[str, str]:
         """The endpoint's origin, and its path without a slash at the end.

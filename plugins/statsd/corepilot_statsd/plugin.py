@@ -45,7 +45,7 @@ class Options:
         """
         self.target()
         if any(character in self.prefix for character in ":|@#\n "):
-            raise OptionError("prefix", "may not hold blanks or any of : | @ #, which StatsD reads otherwise")
+            raise OptionError("prefix", "must not hold blanks or any of : | @ #, which have a meaning in StatsD")
         if self.extraTags and self.tags == "none":
             raise OptionError("extraTags", 'plain StatsD has no tags; add tags: "datadog", or use prefix')
 
