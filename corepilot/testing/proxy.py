@@ -155,11 +155,14 @@ class FaultProxy:
             return
         for side in (client, server):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            side.settimeout(0)
         self._pairs.append(_Pair(client, server, self._cut_after))
 
     def _take(self, pair: _Pair, side: socket.socket) -> None:
         try:
             data = side.recv(min(_PIECE_BYTES, max(1, int(self.bytes_per_s * _TICK_S) or _PIECE_BYTES)))
+        except BlockingIOError:
+            return
         except OSError:
             self._reset(pair)
             return
@@ -172,29 +175,35 @@ class FaultProxy:
         for pair in [] if self._holding else list(self._pairs):
             for side, pieces in pair.waiting.items():
                 if pieces and pieces[0][0] <= now and pair.due_at[side] <= now and pair in self._pairs:
-                    self._send(pair, side, pieces.popleft()[1], now)
+                    self._send(pair, side, now)
             if len(pair.ended) == 2 and not any(pair.waiting.values()) and pair in self._pairs:
                 self._pairs.remove(pair)
                 pair.client.close()
                 pair.server.close()
 
-    def _send(self, pair: _Pair, side: socket.socket, data: bytes, now: float) -> None:
-        cut = False
-        if side is pair.client and pair.left is not None:
-            cut = len(data) >= pair.left
-            data = data[: pair.left]
-            pair.left -= len(data)
+    def _send(self, pair: _Pair, side: socket.socket, now: float) -> None:
+        """Send as much of the next piece as the side takes now: one that does not read must not hold up the others."""
+        due_at, data = pair.waiting[side].popleft()
+        left = pair.left if side is pair.client else None
+        sent = 0
         try:
-            if data:
-                side.sendall(data)
-            elif not cut:
+            if data and left != 0:
+                sent = side.send(data[:left])
+            elif left != 0:
                 side.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            pass
         except OSError:
-            cut = True
-        if cut:
             self._reset(pair)
+            return
+        if left is not None:
+            pair.left = left = left - sent
+        if left == 0:
+            self._reset(pair)
+        elif sent < len(data):
+            pair.waiting[side].appendleft((due_at, data[sent:]))
         if self.bytes_per_s:
-            pair.due_at[side] = now + len(data) / self.bytes_per_s
+            pair.due_at[side] = now + sent / self.bytes_per_s
 
     def _reset(self, pair: _Pair) -> None:
         if pair in self._pairs:

@@ -145,3 +145,16 @@ def test_a_server_that_is_away_resets(echo: int) -> None:
         port = closed.getsockname()[1]
     with FaultProxy("127.0.0.1", port) as proxy, connected(proxy) as client, pytest.raises(ConnectionResetError):
         client.recv(1)
+
+
+def test_a_client_that_does_not_read_holds_nobody_up(proxy: FaultProxy) -> None:
+    with connected(proxy) as deaf, connected(proxy) as other:
+        deaf.settimeout(1)
+        with suppress(TimeoutError):
+            while True:
+                deaf.sendall(b"x" * 65536)
+        assert echoed(other, b"hello") == b"hello"
+        proxy.reset()
+        other.settimeout(DEADLINE_S)
+        with pytest.raises(ConnectionResetError):
+            other.recv(1)

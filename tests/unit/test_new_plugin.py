@@ -49,7 +49,7 @@ def test_it_is_written_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_names_and_kinds_that_cannot_be(tmp_path: Path) -> None:
     for name in ("", "Upper", "a_b", "-a", "a-", "a--b", "1a", "../x", "x" * 41):
-        with pytest.raises(UsageError, match="cannot call"):
+        with pytest.raises(UsageError, match="cannot name"):
             new_plugin("sink", name, str(tmp_path))
     with pytest.raises(UsageError, match="did you mean 'sink'"):
         new_plugin("sinc", "a", str(tmp_path))
