@@ -48,7 +48,7 @@ def new_plugin(kind: str, name: str, directory: str | None) -> int:
     if not _NAME.fullmatch(name) or len(name) > _NAME_MAX:
         raise UsageError(f"cannot name a {kind} {name!r}: use lower-case letters, digits and single hyphens")
     if name in _own_names(kind):
-        raise UsageError(f"cannot name a {kind} {name!r}: corepilot's own has that name and wins; choose another")
+        raise UsageError(f"cannot name a {kind} {name!r}: corepilot has one of that name, which wins; choose another")
     target = os.path.join(directory or ".", f"corepilot-{name}")
     texts = files_of(kind, name)
     try:
