@@ -72,11 +72,11 @@ COMMANDS = {
             "corepilot.cli.status:status",
         ),
         Command(
-            "catalog", "show what the catalogs hold: all services, or one with its instances", "[SERVICE]", 0, 1,
+            "catalog", "show the services in the catalogs, or one with its instances", "[SERVICE]", 0, 1,
             (CONFIG, OUTPUT, DISCOVERY), "corepilot.cli.catalog:catalog",
         ),
         Command(
-            "lock", "run a command while a lock of the catalog is ours; 75 if it is not had, or is lost",
+            "lock", "run a command while a lock of the catalog is ours (status 75: not had)",
             "NAME -- COMMAND ARGS…", 1, 1000, (CONFIG, DISCOVERY, NONBLOCK, LOCK_TIMEOUT),
             "corepilot.cli.lock:lock",
         ),
@@ -130,10 +130,14 @@ COMMANDS = {
 }  # fmt: skip
 
 
-TOGETHER = {"start": ("start, stop, restart", "control single jobs")}
+TOGETHER = {
+    "start": ("start, stop, restart", "control single jobs"),
+    "signal": ("signal, wait", "send jobs a signal; wait until they are in a state"),
+    "env": ("env, metric", "set variables for new commands; record values of metrics"),
+}
 """Commands that share a line of the overview: what it says, by the first of them."""
 
-_ELSEWHERE = ("run", "stop", "restart")
+_ELSEWHERE = ("run", "stop", "restart", "wait", "metric")
 
 
 def overview(plugins: Iterable[tuple[str, str]] = ()) -> str:

@@ -48,7 +48,7 @@ class Options:
             raise OptionError("scheme", "it is refused as well")
 """,
         "fake_broken": "raise RuntimeError('no luck today')\n",
-        "fake_future": "API = 99\n",
+        "fake_future": "API = '99.0'\n",
         "fake_bare": "from corepilot.plugin import hookimpl\nAPI = '1.0'\n"
         "@hookimpl\ndef corepilot_register_backend(): pass\n",
     }
@@ -327,7 +327,7 @@ def test_a_path_with_a_blank_is_quoted_in_the_command(
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("broken", "RuntimeError: no luck today"), ("future", "is made for version 99")]
+    ("name", "words"), [("broken", "RuntimeError: no luck today"), ("future", "is made for version '99.0'")]
 )
 def test_a_plugin_that_cannot_be_used_says_why(tmp_path: Path, plugins: Path, name: str, words: str) -> None:
     (problem,) = errors(judged(f'{{ discovery: "{name}" }}', tmp_path, judge_machine=True))
