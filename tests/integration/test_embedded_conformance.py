@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from corepilot.discovery.backend import Backend
-from corepilot.discovery.embedded import backend as module
+from corepilot.discovery.embedded import client as module
 from corepilot.discovery.embedded import plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
-from corepilot.testing.backends import BackendSuite, ExpirySuite, LossSuite, OutageSuite, context
+from corepilot.testing.backends import BackendSuite, ExpirySuite, KeySuite, LockSuite, LossSuite, OutageSuite, context
 
 
-class TestEmbedded(BackendSuite, LossSuite, OutageSuite, ExpirySuite):
+class TestEmbedded(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, ExpirySuite):
     capabilities = plugin.CAPABILITIES
 
     @pytest.fixture(autouse=True)

@@ -255,13 +255,16 @@ def test_plugins_use_the_contracts_only() -> None:
 @pytest.mark.parametrize(
     ("plugin", "beside"),
     [
-        ("corepilot.discovery.embedded", {"corepilot.output.repeat", "corepilot.system.libc"}),
+        (
+            "corepilot.discovery.embedded",
+            {"corepilot.output.repeat", "corepilot.system.libc", "corepilot.system.semaphore"},
+        ),
         ("corepilot.telemetry.jsonl", set()),
     ],
 )
 def test_what_comes_with_the_core_uses_the_contracts_like_a_plugin(plugin: str, beside: set[str]) -> None:
     """It enters by the same door as others. Beside the contracts the embedded catalog uses the log's
-    limiter, and inotify."""
+    limiter, inotify, and a semaphore."""
     allowed = re.compile("|".join(f"{re.escape(name)}(\\.|$)" for name in (*CONTRACTS, plugin)))
     beyond = {name for m in OURS if m.startswith(f"{plugin}.") for name in ours(m) if not allowed.match(name)}
     assert beyond == beside

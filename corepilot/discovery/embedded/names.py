@@ -30,6 +30,19 @@ def new_file_name(instance_id: str) -> str:
     return f"{_escape(instance_id)[:_SHORTENED]}~{os.urandom(8).hex()}"
 
 
+def key_file_name(key: str) -> str:
+    """The name of a key's file: as that of a service's directory. "/" is a byte like any other.
+
+    Only of names without "~" it can be told which keys they stand for: see `key_prefix`.
+    """
+    return directory_name(key)
+
+
+def key_prefix(prefix: str) -> str:
+    """What the names of all files begin with whose keys are below a prefix, if they have no "~" in them."""
+    return _escape(f"{prefix}/") if prefix else ""
+
+
 def _escape(text: str) -> str:
     escaped = "".join([chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in _bytes(text)])
     return "%2E" + escaped[1:] if escaped.startswith(".") else escaped or "%"

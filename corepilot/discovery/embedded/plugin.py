@@ -1,4 +1,4 @@
-"""Keeps services in a directory that processes and containers of one machine share; needs no server."""
+"""Keeps services, keys and locks in a directory that processes and containers of one machine share; needs no server."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from corepilot.plugin import OptionError, hookimpl, option
 
 API = "1.0"
-CAPABILITIES = frozenset({"services", "register", "watch", "expiry"})
+CAPABILITIES = frozenset({"services", "register", "watch", "expiry", "keys", "locks"})
 
 
 @dataclass(frozen=True)

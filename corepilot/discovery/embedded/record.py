@@ -1,22 +1,19 @@
-"""What an instance's file says: one line that proves the rest, then one JSON object.
+"""What an instance's file says: one line that proves the rest (`framing`), then one JSON object.
 
     corepilot-instance 1 9ae0daaf 000214
     {"id": "web-a", "service": "web", "address": "10.0.0.1", "port": 80, …}
 
-The numbers are the format's version, the CRC-32 of the object, and its length in bytes. Holders write a record with one
-pwrite(2) over the old one. Readers take no lock against that, so they may see half of each; the checksum tells. What
-follows the object is filling. A reader of an older version leaves alone what a newer one wrote.
+Holders write a record with one pwrite(2) over the old one. Readers take no lock against that, so they may see half of
+each; the checksum tells.
 """
 
 import json
 from dataclasses import asdict, dataclass
-from zlib import crc32
 
+from corepilot.discovery.embedded.framing import LIMIT_BYTES, ForeignRecordError, TornError, frame, unframe
 from corepilot.model.service import Instance, Registration, Status
 
-VERSION = 1
-LIMIT_BYTES = 64 * 1024
-"""The longest file that is read, and the longest record that is written."""
+__all__ = ["LIMIT_BYTES", "LONGEST_S", "ForeignRecordError", "Record", "TornError", "decode", "encode", "is_number"]
 
 _MAGIC = b"corepilot-instance"
 _STATUSES = frozenset(("passing", "warning", "critical"))
@@ -24,15 +21,6 @@ LONGEST_S = 1e9
 """The most that a number of seconds may be, here and in what others wrote: thirty years, and every sum is still exact
 to the microsecond."""
 _LARGEST_COUNT = 2**63
-_HEADER_BYTES = len(_MAGIC) + 32
-
-
-class TornError(ValueError):
-    """The bytes are half of one record and half of another: look again."""
-
-
-class ForeignRecordError(ValueError):
-    """The bytes are not a record of this version: the reason is the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +99,7 @@ def encode(record: Record, fill_to: int = 0) -> bytes:
     Raises:
         ValueError: it would be longer than LIMIT_BYTES.
     """
-    payload = json.dumps(asdict(record)).encode()
-    data = b"%s %d %08x %06d\n%s\n" % (_MAGIC, VERSION, crc32(payload), len(payload), payload)
+    data = frame(_MAGIC, json.dumps(asdict(record)).encode())
     if len(data) > LIMIT_BYTES:
         raise ValueError(f"its record has {len(data)} bytes, and at most {LIMIT_BYTES} are allowed")
     return data.ljust(fill_to)
@@ -125,21 +112,7 @@ def decode(data: bytes) -> Record:
         TornError: they were read while the holder wrote.
         ForeignRecordError: they are something else, or of another version.
     """
-    header, newline, rest = data.partition(b"\n")
-    fields = header.split(b" ")
-    if fields[0] != _MAGIC or len(fields) < 2 or not newline or len(header) > _HEADER_BYTES:
-        raise ForeignRecordError("it is not an instance of a catalog")
-    if fields[1] != b"%d" % VERSION:
-        version = fields[1].decode(errors="replace")
-        raise ForeignRecordError(f"it has format version {version}, and this corepilot knows version {VERSION} only")
-    try:
-        checksum, length = int(fields[2], 16), int(fields[3])
-    except (ValueError, IndexError):
-        raise ForeignRecordError("its first line is broken") from None
-    payload = rest[:length]
-    if len(payload) < length or crc32(payload) != checksum:
-        raise TornError("its checksum does not match")
-    return _record(payload)
+    return _record(unframe(_MAGIC, "an instance of a catalog", data))
 
 
 def _record(payload: bytes) -> Record:
@@ -149,9 +122,9 @@ def _record(payload: bytes) -> Record:
         good = (
             type(plain["tags"]) is list
             and record.status in _STATUSES
-            and _is_number(record.port, 1, 65535, int)
-            and all(_is_number(seconds, 0, LONGEST_S) for seconds in (record.since, record.until, record.valid_for_s))
-            and all(_is_number(count, 0, _LARGEST_COUNT, int) for count in (record.sequence, record.pid))
+            and is_number(record.port, 1, 65535, int)
+            and all(is_number(seconds, 0, LONGEST_S) for seconds in (record.since, record.until, record.valid_for_s))
+            and all(is_number(count, 0, _LARGEST_COUNT, int) for count in (record.sequence, record.pid))
             and all(
                 type(text) is str
                 for text in (
@@ -166,6 +139,6 @@ def _record(payload: bytes) -> Record:
     return record
 
 
-def _is_number(value: object, least: float, most: float, *kinds: type) -> bool:
+def is_number(value: object, least: float, most: float, *kinds: type) -> bool:
     """Whether it is a number of ours: JSON, as Python reads it, also has NaN, Infinity and 10**400."""
     return type(value) in (kinds or (int, float)) and least <= value <= most  # type: ignore[operator]

@@ -33,6 +33,24 @@ def remove(path: str, found: Inspection, clock: BootClock) -> None:
             os.unlink(path)
 
 
+def sweep_staged(directory: str, now: float) -> None:
+    """Remove the files whose makers have died before they could give them their names.
+
+    Args:
+        directory: Where.
+        now: As for `sweep`.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    for name in os.listdir(directory):
+        if name.startswith(".") and name.endswith(STAGED):
+            path = os.path.join(directory, name)
+            with suppress(OSError):
+                if now - os.lstat(path).st_mtime > _ABANDONED_S:
+                    os.unlink(path)  # a maker that only slept finds it gone, and starts again
+
+
 def sweep(directory: str, clock: BootClock, now: float) -> None:
     """Remove all that dead holders have left in a directory.
 
@@ -44,15 +62,11 @@ def sweep(directory: str, clock: BootClock, now: float) -> None:
     Raises:
         OSError: it cannot be listed.
     """
-    with os.scandir(directory) as entries:
-        names = [entry.name for entry in entries]
-    for name in names:
-        path = os.path.join(directory, name)
-        with suppress(OSError):
-            if name.startswith("."):
-                if name.endswith(STAGED) and now - os.lstat(path).st_mtime > _ABANDONED_S:
-                    os.unlink(path)  # a maker that only slept finds it gone, and starts again
-            else:
+    sweep_staged(directory, now)
+    for name in os.listdir(directory):
+        if not name.startswith("."):
+            path = os.path.join(directory, name)
+            with suppress(OSError):
                 found = inspect(path)
                 remove(path, found, clock)
                 if (
