@@ -182,12 +182,13 @@ class Session:
 
         Raises:
             BackendError: it is.
+            ReplacedError: it is, because there is another session now.
         """
         failure = changes.failure
-        if isinstance(failure, BackendError):
-            raise failure
-        if failure is not None:
+        if isinstance(failure, exceptions.KazooException):
             raise translated(failure, action, self._server.address)
+        if failure is not None:
+            raise failure
 
     def close(self, *, end: bool) -> None:
         """Release everything. Does not wait. Idempotent.
