@@ -76,7 +76,7 @@ COMMANDS = {
             (CONFIG, OUTPUT, DISCOVERY), "corepilot.cli.catalog:catalog",
         ),
         Command(
-            "lock", "run a command while a lock of the catalog is ours (status 75: not had)",
+            "lock", "run a command under a lock of the catalog; 75: it was not had",
             "NAME -- COMMAND ARGS…", 1, 1000, (CONFIG, DISCOVERY, NONBLOCK, LOCK_TIMEOUT),
             "corepilot.cli.lock:lock",
         ),
