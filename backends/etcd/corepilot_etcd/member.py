@@ -19,6 +19,8 @@ ANSWER_MAX = 8 * 1024 * 1024
 SILENCE_S = 24 * 3600.0
 """How long the connection of a stream may bring nothing: whether the member lives is asked beside it."""
 
+_LONGEST_RETRY_AFTER_S = 60
+
 # Every watch holds a connection all the time, and heartbeats must find one beside them.
 _LIMITS = ClientLimits(connections=4096)
 
@@ -49,6 +51,7 @@ class Member:
         self.origin = self._client.origin
         self.answered_at = 0.0
         self._closed = False
+        self._not_before = 0.0
         self.streams: set[MessageStream] = set()
 
     def ask(
@@ -82,6 +85,8 @@ class Member:
         except HttpError as error:
             raise _translated(error) from error
         self.answered_at = monotonic()
+        if answer.status in {429, 503}:
+            self._obey_retry_after(answer.headers.get("Retry-After", ""))
         return self._read(path, answer.status, answer.body, secret)
 
     def open(
@@ -135,6 +140,12 @@ class Member:
     def _require_open(self) -> None:
         if self._closed:
             raise BackendUnavailableError(f"cannot ask {self.origin}: this client of it was closed")
+        if monotonic() < self._not_before:
+            raise NotSentError(f"cannot ask {self.origin} yet: it asked for a pause")
+
+    def _obey_retry_after(self, text: str) -> None:
+        if text.isascii() and text.isdecimal():  # etcd does not say so; what stands before it may
+            self._not_before = monotonic() + min(int(text[:4]), _LONGEST_RETRY_AFTER_S)
 
     def _read(self, path: str, status: int, text: bytes, secret: str) -> Message:
         try:

@@ -102,14 +102,15 @@ class Mirror(Generic[_Read]):
                 continue
             with self._transport.reading():
                 revision = revision or number(part(answer, "header"), "revision")
-                page = [found_in(message) for message in parts(answer, "kvs")]
-            for found in page:
-                self._put(found)
-                self._slice.check()
+                page = parts(answer, "kvs")
+                for message in page:
+                    found = found_in(message)
+                    self._put(found)
+                    self._slice.check()
             if not page or not answer.get("more"):
                 self.revision = revision
                 return
-            start = page[-1].key + b"\0"
+            start = found.key + b"\0"
 
     def _changes(self) -> Iterator[None]:
         """Yield after each change until everything has to be read again."""

@@ -5,7 +5,6 @@ instances of their own: `address` and `port` are enough. In the key, "/" and "%"
 """
 
 import json
-from urllib.parse import unquote
 
 from corepilot.model.service import Instance, Registration, Status
 from corepilot_etcd.encoding import Span, span_below
@@ -52,7 +51,7 @@ def instance_of(service: str, name: bytes, value: bytes) -> Instance:
     Raises:
         ValueError: it holds something else. Says how, without quoting it.
     """
-    identity = unquote(name.decode("utf-8", "replace"))
+    identity = name.decode("utf-8", "replace").replace("%2F", "/").replace("%25", "%")
     if _segment(identity).encode() != name:
         raise ValueError("its key is not one of an instance")
     try:
