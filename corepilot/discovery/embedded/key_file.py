@@ -9,6 +9,7 @@ The second line is the version and the length of the key in bytes. Files are nev
 reads the whole of it, as it was.
 """
 
+import errno
 import os
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from corepilot.errors import BackendRefusedError
 
 _MAGIC = b"corepilot-key"
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_FILE = frozenset((errno.ELOOP, errno.ENXIO, errno.EISDIR))
 _LIMIT_BYTES = VALUE_MAX + LIMIT_BYTES
 
 
@@ -54,13 +56,18 @@ def read(path: str) -> KeyFile:
         OSError: it is not there, or cannot be read.
         ForeignRecordError: it is not a key's: the reason is the message.
     """
-    descriptor = os.open(path, _FLAGS)
     try:
-        data = bytearray()
-        while len(data) <= _LIMIT_BYTES and (more := os.read(descriptor, _LIMIT_BYTES)):
-            data += more
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, _FLAGS)
+        try:
+            data = bytearray()
+            while len(data) <= _LIMIT_BYTES and (more := os.read(descriptor, _LIMIT_BYTES)):
+                data += more
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise ForeignRecordError("it is not a regular file") from error
+        raise
     return decode(bytes(data))
 
 

@@ -120,15 +120,20 @@ class KeyView:
         except ForeignRecordError as error:
             self._versions[name] = version
             self._ignore(path, str(error))
+        except PermissionError as error:  # of the file: its directory has let us look at its status
+            if name in self._entries:
+                return self._keep(name, error)
+            self._versions[name] = version_of(os.stat(path, follow_symlinks=False))
+            self._ignore(path, f"it cannot be read: {error.strerror}")
         except OSError as error:
             if not self._complete:
                 raise
-            self._ignore(path, f"{error.strerror}; what is known of it stays")
-            self._again.set(name, self._clock() + _AGAIN_S)
-            return False
+            return self._keep(name, error)
         else:
             self._versions[name] = version
-            if self._shows(found.key):
+            if key_file_name(found.key) != name:
+                self._ignore(path, "it is a copy of another key's file")
+            elif self._shows(found.key):
                 entry = Entry(self._slash + found.key, found.value, found.version)
         self._again.discard(name)
         if entry == self._entries.get(name):
@@ -139,6 +144,12 @@ class KeyView:
         else:
             self._entries[name] = entry
         return True
+
+    def _keep(self, name: str, error: OSError) -> bool:
+        """Only what is not there is gone."""
+        self._ignore(os.path.join(self._directory, name), f"{error.strerror}; what is known of it stays")
+        self._again.set(name, self._clock() + _AGAIN_S)
+        return False
 
     def _shows(self, key: str) -> bool:
         return is_below(key, self._key) if self._prefix else key == self._key
