@@ -88,7 +88,7 @@ class Supervisor:
         return {
             "version": "1", "pid": os.getpid(), "uptime_s": 1.0, "config": self.config, "socket": "/x",
             "stopping": False, "catalogs": [], "jobs": [job("app")], "services": [], "locks": [], "watches": [],
-            "sinks": [], "observers": [],
+            "render": [], "sinks": [], "observers": [],
         }  # fmt: skip
 
     def instances(self, service: str) -> list[dict[str, object]] | None:

@@ -42,6 +42,11 @@ def status(arguments: Any) -> int:
         for one in found["locks"]
     ]
     _say_table(("LOCK", "HELD", "HOLDER", "TOKEN", "TROUBLE"), locks)
+    files = [
+        (one["to"], "yes" if one["healthy"] else "no", _file_trouble(one), ", ".join(one["watches"]) or "-")
+        for one in found["render"]
+    ]
+    _say_table(("FILE", "MADE", "TROUBLE", "WATCHES"), files)
     sinks = [
         (one["name"], one["address"], str(one["flushed"]), str(one["failed"]), _trouble(one)) for one in found["sinks"]
     ]
@@ -49,6 +54,11 @@ def status(arguments: Any) -> int:
     observers = [(one["name"], str(one["waiting"]), str(one["dropped"]), _trouble(one)) for one in found["observers"]]
     _say_table(("OBSERVER", "WAITING", "DROPPED", "TROUBLE"), observers)
     return 0
+
+
+def _file_trouble(file: dict[str, Any]) -> str:
+    """Why a file is not as it should be."""
+    return str(file["last_error"] or (f"nothing is known of watch.{file['waits_for']}" if file["waits_for"] else "-"))
 
 
 def _trouble(plugin: dict[str, Any]) -> str:

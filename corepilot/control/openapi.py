@@ -96,6 +96,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "services": _list({"type": "object"}),
             "locks": _list({"type": "object"}),
             "watches": _list({"type": "object"}),
+            "render": _list({"type": "object"}),
             "sinks": _list({"type": "object"}),
             "observers": _list({"type": "object"}),
         }

@@ -56,6 +56,7 @@ class Watcher:
         watch: What to watch.
         catalogs: Where: one, or for services several.
         publish: Takes the events. Must not block.
+        answered: Called once, when something is known, be it that there is nothing. Must not switch.
         first_s: The most that a stream's first answer may take, in seconds.
         reopen_s: How long a stream is used, about, in seconds.
         backoff: The pauses after failures.
@@ -73,6 +74,7 @@ class Watcher:
         catalogs: Iterable[CatalogView],
         publish: Callable[[Event], None],
         *,
+        answered: Callable[[], None] = lambda: None,
         first_s: float = FIRST_S,
         reopen_s: float = REOPEN_S,
         backoff: Backoff | None = None,
@@ -82,6 +84,8 @@ class Watcher:
         self.entries: Entries = ()
         self._source = f"watch.{watch.name}"
         self._publish = publish
+        self._tell_answered = answered
+        self._was_known = self._has_entries = False
         self._lists: dict[str, Snapshot] = {}
         self._content: tuple[object, ...] = ()
         self._told: tuple[object, ...] = ()
@@ -128,6 +132,18 @@ class Watcher:
     def catalogs(self) -> tuple[str, ...]:
         """The names of the catalogs it looks in."""
         return tuple(self._followers)
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be told what there is: each catalog has answered, or one that there is something."""
+        if self._content:
+            return True
+        return self._has_entries if self.watch.kind != "service" else self._lists.keys() >= self._followers.keys()
+
+    @property
+    def passing_instances(self) -> Snapshot:
+        """The passing ones of the last list, sorted by id."""
+        return tuple([one for one in sorted(self.instances) if one.status == "passing"])
 
     @property
     def is_healthy(self) -> bool:
@@ -179,7 +195,11 @@ class Watcher:
                 self._lists[view.name] = answer
                 self._take_lists()
             else:
+                self._has_entries = True
                 self._take_entries(answer)
+            if not self._was_known and self.known:
+                self._was_known = True
+                self._tell_answered()
 
         return Follower(
             self._source,
@@ -196,8 +216,7 @@ class Watcher:
 
     def _take_lists(self) -> None:
         self.instances = combined(self._lists.values())
-        passing = [(one.address, one.port) for one in sorted(self.instances) if one.status == "passing"]
-        self._changed_to(tuple(passing))
+        self._changed_to(tuple([(one.address, one.port) for one in self.passing_instances]))
 
     def _take_entries(self, entries: Entries) -> None:
         self.entries = entries

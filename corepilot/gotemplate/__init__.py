@@ -1,7 +1,8 @@
 r"""Go's text/template, the language of ContainerPilot's configuration files, over environment variables.
 
 The language is that of Go 1.26, complete as far as text variables can reach it, with the seven functions of the
-ContainerPilot contract, section 2. tests/data/gotemplate compares it with Go itself. Deliberate differences:
+ContainerPilot contract, section 2, and a few of consul-template's for the templates of files (watched.py).
+tests/data/gotemplate compares it with Go itself. Deliberate differences:
 
 - ``{{ .NAME }}`` is the whole value of a variable, not what stands before its second equals sign (contract 10.15);
 - limits.py bounds the output, the steps, the depth of templates and parentheses, the lists and the regular expressions;
@@ -16,7 +17,7 @@ Importing this package costs almost nothing; what a template needs is imported w
 from __future__ import annotations
 
 from corepilot.gotemplate.errors import TemplateError
-from corepilot.gotemplate.render import render
+from corepilot.gotemplate.render import check, render
 from corepilot.gotemplate.source_map import Origin, Rendered
 
-__all__ = ["Origin", "Rendered", "TemplateError", "render"]
+__all__ = ["Origin", "Rendered", "TemplateError", "check", "render"]

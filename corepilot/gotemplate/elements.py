@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from corepilot.gotemplate.errors import FunctionFailure
-from corepilot.gotemplate.values import Byte, Environment, GoList, Value, decoded, encoded, type_name
+from corepilot.gotemplate.values import Byte, Environment, GoList, Value, Watches, decoded, encoded, type_name
 
 
 def length(item: Value) -> int:
     """Return the number of bytes of a string, or of elements."""
     if isinstance(item, str):
         return len(item) if item.isascii() else len(encoded(item))
-    if isinstance(item, (GoList, Environment)):
+    if isinstance(item, (GoList, Environment, Watches)):
         return len(item)
     raise FunctionFailure(f"a {type_name(item)} has no length")
 
@@ -20,10 +20,10 @@ def index(item: Value, *indexes: Value) -> Value:
     if item is None:
         raise FunctionFailure("nil has no elements")
     for key in indexes:
-        if isinstance(item, Environment):
+        if isinstance(item, (Environment, Watches)):
             if not isinstance(key, str):
                 raise FunctionFailure(f"a variable is looked up by a string, not by a {type_name(key)}")
-            item = item.lookup(key)
+            item = item.field(key)
         elif isinstance(item, str):
             data = encoded(item)
             item = Byte(data[_position(key, len(data) - 1)])

@@ -1,7 +1,8 @@
 """Evaluate pipelines, by the rules of Go's text/template.
 
 Go finds the types of a function's parameters by reflection; here functions.py lists them. Go's data can hold methods
-and functions; ours is text, so a name after a dot is always a variable of the environment.
+and functions; ours is text, so a name after a dot is a variable of the environment, or a
+field of what watches have found.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from corepilot.gotemplate.functions import ANY, ENVIRONMENT, FUNCTIONS, METER, S
 from corepilot.gotemplate.limits import Meter
 from corepilot.gotemplate.literals import OVERFLOW
 from corepilot.gotemplate.nodes import Chain, Constant, Dot, Field, Identifier, Nil, Operand, Pipeline, Variable
-from corepilot.gotemplate.values import Environment, GoList, Value, type_name
+from corepilot.gotemplate.values import Environment, GoList, Record, Value, Watches, type_name
 
 TYPE_CHECKING = False  # see values.py
 if TYPE_CHECKING:
@@ -144,14 +145,20 @@ class Evaluator:
         for number, name in enumerate(names):
             if value is None:
                 continue  # Go: whatever is looked up in nothing is nothing
-            if not isinstance(value, Environment):
+            if not isinstance(value, (Environment, Record, Watches)):
                 raise self._failure(
                     f"a {type_name(value)} has no field .{name}; only the environment has names, in one level"
                 )
             if has_arguments and number == last:
                 raise self._failure(f".{name} is a variable, not a function, and takes no arguments")
-            value = value.lookup(name)
+            value = self._field(value, name)
         return value
+
+    def _field(self, value: Environment | Record | Watches, name: str) -> Value:
+        try:
+            return value.field(name)
+        except FunctionFailure as failure:
+            raise self._failure(str(failure)) from None
 
     def _function(
         self, node: Identifier, at: Operand, operands: list[Operand], dot: Value, final: Value | _Missing

@@ -10,30 +10,41 @@ from corepilot.gotemplate.nodes import Code, Instruction, Pipeline
 from corepilot.gotemplate.parse import MAIN, parse
 from corepilot.gotemplate.source_map import Mark, Rendered
 from corepilot.gotemplate.stray_bytes import mended
-from corepilot.gotemplate.values import Byte, Environment, GoList, Value, encoded, too_long, type_name
+from corepilot.gotemplate.values import Byte, Environment, GoList, Value, Watches, encoded, too_long, type_name
 
 TYPE_CHECKING = False  # see values.py
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def execute(source: str, environment: Mapping[str, str]) -> Rendered:
+def execute(source: str, environment: Mapping[str, str], watches: Watches | None = None) -> Rendered:
     """Parse and execute a template; see corepilot.gotemplate.render()."""
-    machine = None
+    machine = _Machine(parsed(source), Environment(environment, watches))
     try:
-        machine = _Machine(parse(source), Environment(environment))
         machine.run()
     except Failure as failure:
-        if machine is None:
-            message, name = _within(source, failure.offset) + str(failure), ""
-        else:
-            message, name = f"in {machine.action(source)}: {failure}", machine.frame.name
-        raise TemplateError(message, *place(source, failure.offset), name) from None
+        message = f"in {machine.action(source)}: {failure}"
+        raise TemplateError(message, *place(source, failure.offset), machine.frame.name) from None
     except RecursionError:
-        # MAX_PARENTHESES allows for a caller that stands some hundred frames deep, not for every caller.
-        message = "parentheses stand too deep within one another; set a variable to a part of the pipeline first"
-        raise TemplateError(message, 1, 1) from None
+        raise _too_deep() from None
     return Rendered(*mended("".join(machine.pieces), machine.marks), source)
+
+
+def parsed(source: str) -> dict[str, Code]:
+    """Parse a template; see corepilot.gotemplate.check()."""
+    try:
+        return parse(source)
+    except Failure as failure:
+        message = _within(source, failure.offset) + str(failure)
+        raise TemplateError(message, *place(source, failure.offset)) from None
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_deep() -> TemplateError:
+    # MAX_PARENTHESES allows for a caller that stands some hundred frames deep, not for every caller.
+    message = "parentheses stand too deep within one another; set a variable to a part of the pipeline first"
+    return TemplateError(message, 1, 1)
 
 
 def _shortened(action: str) -> str:
@@ -216,6 +227,8 @@ class _Machine:
             return iter(())
         if isinstance(value, GoList):
             return iter(enumerate(value))
+        if isinstance(value, Watches):
+            return ((name, value.field(name)) for name in value.names())
         if isinstance(value, Environment):
             return iter([(name, value.variables[name]) for name in value.names()])
         if isinstance(value, bool) or not isinstance(value, (int, Byte)):

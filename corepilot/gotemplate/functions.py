@@ -1,4 +1,4 @@
-"""The functions that a template can call: those of Go's text/template and the seven of ContainerPilot.
+"""The functions that a template can call: those of Go, the seven of ContainerPilot, and those that look at watches.
 
 Each function is listed with the types of its parameters, because Go checks them before it calls. Those few that a
 configuration hardly uses are imported at their first call.
@@ -6,7 +6,7 @@ configuration hardly uses are imported at their first call.
 
 from __future__ import annotations
 
-from corepilot.gotemplate import compare, containerpilot, elements
+from corepilot.gotemplate import compare, containerpilot, elements, watched
 from corepilot.gotemplate.errors import FunctionFailure
 from corepilot.gotemplate.values import Value, type_name
 
@@ -98,6 +98,9 @@ def _not(value: Value) -> bool:
 EXTRA = ("default", "env", "join", "loop", "regexReplaceAll", "replaceAll", "split")
 """ContainerPilot's: what Go's text/template does not have (ContainerPilot contract, section 2)."""
 
+WATCHED = ("contains", "key", "keyExists", "keyOrDefault", "ls", "service", "tree")
+"""consul-template's, for the templates of files: most look at watches, which a configuration's own template cannot."""
+
 FUNCTIONS: dict[str, Function] = {
     "and": Function(_evaluated_by_the_caller, ANY, rest=ANY),
     "call": Function(_call, ANY, rest=ANY),
@@ -125,4 +128,11 @@ FUNCTIONS: dict[str, Function] = {
     "regexReplaceAll": Function(containerpilot.regex_replace_all, STRING, STRING, STRING, also=METER),
     "replaceAll": Function(containerpilot.replace_all, STRING, STRING, STRING),
     "split": Function(containerpilot.split, STRING, STRING),
+    "contains": Function(watched.contains, ANY, ANY),
+    "key": Function(watched.key, STRING, also=ENVIRONMENT),
+    "keyExists": Function(watched.key_exists, STRING, also=ENVIRONMENT),
+    "keyOrDefault": Function(watched.key_or_default, STRING, STRING, also=ENVIRONMENT),
+    "ls": Function(watched.ls, STRING, also=ENVIRONMENT),
+    "service": Function(watched.service, STRING, also=ENVIRONMENT),
+    "tree": Function(watched.tree, STRING, also=ENVIRONMENT),
 }

@@ -5,7 +5,18 @@ from __future__ import annotations
 from corepilot.gotemplate.floats import format_float
 from corepilot.gotemplate.limits import MAX_OUTPUT_BYTES
 from corepilot.gotemplate.quoting import can_backquote, quote
-from corepilot.gotemplate.values import Byte, Environment, GoList, Value, bounded, encoded, too_long, type_name
+from corepilot.gotemplate.values import (
+    Byte,
+    Environment,
+    GoList,
+    Record,
+    Value,
+    Watches,
+    bounded,
+    encoded,
+    too_long,
+    type_name,
+)
 
 TYPE_CHECKING = False  # see values.py
 if TYPE_CHECKING:
@@ -124,6 +135,10 @@ class Printer:
             self._list(value, verb)
         elif isinstance(value, Environment):
             self._map(value, verb)
+        elif isinstance(value, Record):
+            self._record(value, verb)
+        elif isinstance(value, Watches):
+            self.write(f"map[{' '.join(value.names())}]")
 
     def _bad_verb(self, value: Value, verb: str) -> None:
         self.write(f"%!{verb}({type_name(value)}=")
@@ -248,6 +263,14 @@ class Printer:
                 self.write(separator)
             self._value(element, verb)
         self.write(end)
+
+    def _record(self, value: Record, verb: str) -> None:
+        self.write("{")
+        for number, field in enumerate(value.fields.values()):
+            if number:
+                self.write(" ")
+            self._value(field, verb)
+        self.write("}")
 
     def _map(self, value: Environment, verb: str) -> None:
         separator, end = " ", "]"

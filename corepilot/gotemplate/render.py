@@ -8,13 +8,16 @@ TYPE_CHECKING = False  # the typing module would double what importing this pack
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from corepilot.gotemplate.values import Watches
 
-def render(text: str, environment: Mapping[str, str]) -> Rendered:
+
+def render(text: str, environment: Mapping[str, str], watches: Watches | None = None) -> Rendered:
     """Render a template.
 
     Args:
         text: the template.
         environment: variables by name: the root value, ``.``. It is read, not kept.
+        watches: what watches have found, for the template of a file: ``.watches``.
 
     Returns:
         The rendered text, at most 4 MiB as UTF-8, and where its parts came from. Text without an action is returned
@@ -22,9 +25,22 @@ def render(text: str, environment: Mapping[str, str]) -> Rendered:
 
     Raises:
         TemplateError: the text is no template, an action of it fails, or it asks for more than limits.py allows.
+        UnansweredError: it looks at a watch of which nothing is known yet.
     """
     if "{{" not in text:
         return Rendered(text, [(0, 0, -1, ())], text)
     from corepilot.gotemplate.execute import execute
 
-    return execute(text, environment)
+    return execute(text, environment, watches)
+
+
+def check(text: str) -> None:
+    """See whether a text is a template, without executing it.
+
+    Raises:
+        TemplateError: it is not, or names a function that there is not.
+    """
+    if "{{" in text:
+        from corepilot.gotemplate.execute import parsed
+
+        parsed(text)

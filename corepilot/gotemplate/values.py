@@ -13,7 +13,7 @@ from corepilot.gotemplate.limits import MAX_OUTPUT_BYTES
 
 TYPE_CHECKING = False  # the typing module would double what importing this package costs
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 class Byte:
@@ -28,18 +28,49 @@ class Byte:
         return self.number != 0
 
 
-class GoList:
-    """A Go slice of strings or of integers, with Go's spare capacity behind its end.
+class Record:
+    """A Go struct: an instance of a service, or a key and what it holds.
 
     Attributes:
-        element: Go's name of the type of the elements, ``string`` or ``int``.
+        kind: Go's name of the type.
+        fields: name to value.
+    """
+
+    __slots__ = ("fields", "kind")
+
+    def __init__(self, kind: str, fields: dict[str, Value]) -> None:
+        self.kind = kind
+        self.fields = fields
+
+    def field(self, name: str) -> Value:
+        """Return the value of a field.
+
+        Raises:
+            FunctionFailure: there is no such field.
+        """
+        if name not in self.fields:
+            known = ", ".join(f".{one}" for one in self.fields)
+            raise FunctionFailure(f"{self.kind} has no field .{name}; it has {known}")
+        return self.fields[name]
+
+
+class GoList:
+    """A Go slice of strings, of integers or of structs, with Go's spare capacity behind its end.
+
+    Attributes:
+        element: Go's name of the type of the elements, ``string``, ``int``, or the kind of a Record.
         capacity: elements that ``slice`` can reach, at least the length.
     """
 
     __slots__ = ("_base", "_length", "_start", "capacity", "element")
 
     def __init__(
-        self, base: Sequence[str] | Sequence[int], element: str, start: int = 0, length: int = -1, capacity: int = -1
+        self,
+        base: Sequence[str] | Sequence[int] | Sequence[Record],
+        element: str,
+        start: int = 0,
+        length: int = -1,
+        capacity: int = -1,
     ) -> None:
         self._base = base
         self._start = start
@@ -50,10 +81,10 @@ class GoList:
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[str | int]:
+    def __iter__(self) -> Iterator[str | int | Record]:
         return iter(self._base[self._start : self._start + self._length])
 
-    def at(self, index: int) -> str | int:
+    def at(self, index: int) -> str | int | Record:
         """Return the element at an index from 0; the caller has checked the bounds."""
         return self._base[self._start + index]
 
@@ -62,19 +93,85 @@ class GoList:
         return GoList(self._base, self.element, self._start + low, high - low, limit - low)
 
 
+class UnansweredError(Exception):
+    """A template looks at a watch of which nothing is known: what it would make is not to be used.
+
+    Attributes:
+        name: the watch.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class Watches:
+    """What watches have found: a Go map from their names to what each has.
+
+    Args:
+        known: by the watch's name its kind, ``service``, ``key`` or ``prefix``; what it watches; and what there is: a
+            list of Record, a string or None for a key that does not exist. A function makes it when it is looked at,
+            and raises UnansweredError where nothing is known.
+
+    Attributes:
+        used: the names that were looked at.
+    """
+
+    __slots__ = ("_known", "used")
+
+    def __init__(self, known: Mapping[str, tuple[str, str, Callable[[], Value]]]) -> None:
+        self._known = known
+        self.used: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def names(self) -> list[str]:
+        """Return the names in Go's order."""
+        return sorted(self._known, key=encoded)
+
+    def field(self, name: str) -> Value:
+        """Return what a watch has found.
+
+        Raises:
+            FunctionFailure: there is no such watch.
+            UnansweredError: nothing is known of it yet.
+        """
+        if name not in self._known:
+            raise FunctionFailure(f"there is no watch {name!a}; there are: {', '.join(self.names()) or 'none'}")
+        self.used.add(name)
+        return self._known[name][2]()
+
+    def of(self, kind: str, name: str) -> Value:
+        """Return the same of a watch of a kind, found by its name or by what it watches."""
+        if name in self._known and self._known[name][0] == kind:
+            return self.field(name)
+        for other in self.names():
+            if self._known[other][:2] == (kind, name):
+                return self.field(other)
+        known = [one for one in self.names() if self._known[one][0] == kind]
+        raise FunctionFailure(f"no watch of a {kind} is called {name!a}; there are: {', '.join(known) or 'none'}")
+
+
 class Environment:
     """The root value: a Go ``map[string]string`` of environment variables.
 
     Attributes:
         variables: name to value.
         unset: names that were looked up and not found since the owner emptied the list; with repetitions.
+        watches: what ``.watches`` is, in the template of a file; None in a configuration, which has none.
     """
 
-    __slots__ = ("unset", "variables")
+    __slots__ = ("unset", "variables", "watches")
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str], watches: Watches | None = None) -> None:
         self.variables = dict(variables)
+        self.watches = watches
         self.unset: list[str] = []
+
+    def field(self, name: str) -> Value:
+        """Return what stands behind a dot: a variable, or the watches."""
+        return self.watches if name == "watches" and self.watches is not None else self.lookup(name)
 
     def __len__(self) -> int:
         return len(self.variables)
@@ -92,7 +189,7 @@ class Environment:
         return sorted(self.variables, key=encoded)
 
 
-Value = str | bool | int | float | complex | Byte | GoList | Environment | None
+Value = str | bool | int | float | complex | Byte | Record | GoList | Watches | Environment | None
 
 _TYPE_NAMES = {
     str: "string",
@@ -101,6 +198,7 @@ _TYPE_NAMES = {
     float: "float64",
     complex: "complex128",
     Byte: "uint8",
+    Watches: "map[string]any",
     Environment: "map[string]string",
     type(None): "nil",
 }
@@ -110,7 +208,7 @@ def type_name(value: Value) -> str:
     """Return Go's name for the type of a value, ``nil`` for no value."""
     if isinstance(value, GoList):
         return "[]" + value.element
-    return _TYPE_NAMES[type(value)]
+    return value.kind if isinstance(value, Record) else _TYPE_NAMES[type(value)]
 
 
 def encoded(text: str) -> bytes:

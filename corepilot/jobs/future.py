@@ -17,7 +17,7 @@ def waiting_in_vain(actors: Iterable[Actor], watched: Collection[str] | None = N
 
     Args:
         actors: All jobs.
-        watched: The names of the watches; None if they are not known.
+        watched: The sources of the watches, such as `watch.db`, and of files; None if they are not known.
     """
     hopeful: dict[str, list[Actor]] = {}  # those that run, or may, by name
     undecided = []
@@ -59,8 +59,8 @@ def _may_come(trigger: Trigger, hopeful: Mapping[str, Sequence[Actor]], watched:
                 return True
             if source.startswith("lock.") and source not in hopeful:
                 return code in {"acquired", "lost"}
-            if source.startswith("watch.") and source not in hopeful:
-                return watched is None or source.removeprefix("watch.") in watched
+            if source.startswith(("watch.", "render.")) and source not in hopeful:
+                return watched is None or source in watched
             if code in EXITS and source.startswith("check.") and source not in hopeful:
                 return any(_checks(one) for one in hopeful.get(source.removeprefix("check."), ()))
             return any(_may_publish(one, code) for one in hopeful.get(source, ()))

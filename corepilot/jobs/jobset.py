@@ -32,7 +32,7 @@ class JobSet:
         make: Makes the actor of a plan; it tells `ended` of each `Ended`.
         observer: See `Observer`.
         facts: The events that hold now besides those of jobs: a new job hears them.
-        watched: The names of the watches; None if they are not known.
+        watched: The sources of the watches, such as `watch.db`, and of files; None if they are not known.
     """
 
     def __init__(

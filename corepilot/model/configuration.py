@@ -11,6 +11,7 @@ from corepilot.model.job import Job
 from corepilot.model.origin import Origins
 from corepilot.model.plugin import PluginReference
 from corepilot.model.service import Service
+from corepilot.model.trigger import OnEvent
 from corepilot.model.value import Value
 
 
@@ -79,6 +80,24 @@ class Lock(Value):
     catalog: str = ""
 
 
+class Render(Value):
+    """A file that is made from what is watched; its events have the source `render.<name>`.
+
+    Attributes:
+        name: Its name.
+        template: The text of its template, which is one that can be parsed.
+        to: The file's path, absolute.
+        when: The event at which it is made again; None: whenever a watch changes that the template looks at.
+        mode: The file's mode where there is none yet.
+    """
+
+    name: str
+    template: str
+    to: str
+    when: OnEvent | None = None
+    mode: int = 0o644
+
+
 class Metric(Value):
     """One of `telemetry.metrics`. The public name joins the parts that are not empty with "_"."""
 
@@ -116,6 +135,7 @@ class Configuration(Value):
         jobs: In the order of the file.
         watches: In the order of the file.
         locks: In the order of the file.
+        render: In the order of the file.
         logging: See `Logging`.
         stop_timeout_s: The default of `StopPolicy.timeout_s`; also what processes get that their jobs left behind.
         control: See `Control`.
@@ -135,6 +155,7 @@ class Configuration(Value):
     jobs: tuple[Job, ...] = ()
     watches: tuple[Watch, ...] = ()
     locks: tuple[Lock, ...] = ()
+    render: tuple[Render, ...] = ()
     logging: Logging = Logging()
     stop_timeout_s: float = 5.0
     control: Control = Control()

@@ -24,7 +24,7 @@ from corepilot.observers.facts import Facts
 from corepilot.output.log import Log
 from corepilot.supervisor.arguments import REFUSED, RunArguments, refuse
 from corepilot.supervisor.checks import Checks
-from corepilot.supervisor.desired import addresses_of, jobs_of, stop_budget_s
+from corepilot.supervisor.desired import addresses_of, jobs_of, sources_of, stop_budget_s
 from corepilot.supervisor.discovery import DRAIN_S, Discovery
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition
@@ -35,6 +35,7 @@ from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.outcome import last_line, status_of
 from corepilot.supervisor.prepared import names_plugins
 from corepilot.supervisor.progress import Progress
+from corepilot.supervisor.renders import Renders
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.signals import Signals
 from corepilot.system import light_imports, memory
@@ -134,6 +135,11 @@ class App:
         self.observers = Observers(self.log, self.facts, environment)
         self.checks = Checks(self.log, self.environment.current)
         self.locks = JobLocks(self.bus.publish, self._channel, holder_of(environment, os.uname().nodename))
+        self.renders = Renders(
+            self.log, self.bus.publish, lambda: self.discovery.watchers, self.environment.current, self.reaper
+        )
+        self.discovery.answered = self.renders.answered
+        self.bus.subscribe(self.renders.hear)
         supervision = Supervision(
             Spawner(self._loop, self.reaper, self.log, self.environment),
             self.discovery.registrations,
@@ -146,8 +152,8 @@ class App:
             self.bus,
             lambda plan: Runner(plan, supervision),
             self.progress,
-            lambda: (*self.discovery.facts(), *self.locks.facts()),
-            lambda: {watch.name for watch in self.configuration.watches},
+            lambda: (*self.discovery.facts(), *self.locks.facts(), *self.renders.facts()),
+            lambda: sources_of(self.configuration),
         )
         supervision.ended = self.jobs.ended
         supervision.plugin_checks = self.checks
@@ -197,6 +203,7 @@ class App:
             except CorepilotError as error:
                 self.log("error", f"{error}; nothing is registered and nothing is watched")
             self.exposition.start(plugins, oversight)
+        self.renders.commit(configuration.render)
         self.facts.begin()
         self.ready()
         catalogs = [f"{name} at {catalog.backend.address}" for name, catalog in self.discovery.catalogs.items()]
@@ -224,6 +231,7 @@ class App:
         """After the last job: its orphans go, then the catalog, then everything else."""
         self.reserve.close()
         self.oversight.hurry()
+        self.renders.close()
         self.discovery.stop_watching()
         self.shutdown.end_orphans()
         self.reloader.end()

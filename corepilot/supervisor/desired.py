@@ -25,6 +25,12 @@ def addresses_of(configuration: Configuration) -> dict[str, str]:
     return {job.name: job.service.registration.address for _, job in jobs_of(configuration) if job.service is not None}
 
 
+def sources_of(configuration: Configuration) -> set[str]:
+    """The sources of events that come from outside: of watches, and of the files that are made from them."""
+    watches = {f"watch.{watch.name}" for watch in configuration.watches}
+    return watches | {f"render.{render.name}" for render in configuration.render}
+
+
 def stop_budget_s(configuration: Configuration, drain_s: float) -> float:
     """How long a stop may take: hooks and the stop deadline, with room for leaving the catalog.
 

@@ -6,9 +6,10 @@ Compared is what is configured, not the environment that jobs inherit, nor addre
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zlib import crc32
 
 from corepilot.jobs.compare import CONSEQUENCES, JobChange, compare_jobs, differences
-from corepilot.model.configuration import Configuration, Watch
+from corepilot.model.configuration import Configuration, Render, Watch
 from corepilot.model.job import Command, JobKey
 from corepilot.model.plugin import Options, PluginReference
 from corepilot.model.value import Value
@@ -21,8 +22,8 @@ class Change(Value):
     """One line of a plan.
 
     Attributes:
-        what: "job", "watch", "lock", "catalog", "logging", "control", "telemetry" or "settings".
-        name: Of a job, a watch, a lock or a catalog; "" else.
+        what: "job", "watch", "lock", "file", "catalog", "logging", "control", "telemetry" or "settings".
+        name: Of a job, a watch, a lock, a file or a catalog; "" else.
         kind: "unchanged", "updated", "restarted", "renewed", "added", "removed"; "changed" for what is no job.
         settings: What differs: name, old and new value as texts, secrets masked.
         consequence: What follows, in words.
@@ -66,6 +67,9 @@ def compare(old: Configuration, new: Configuration, *, restart_all: bool = False
     for name in dict.fromkeys([lock.name for lock in (*old.locks, *new.locks)]):
         before, after = [next((one for one in side.locks if one.name == name), None) for side in (old, new)]
         changes += _section("lock", before, after, "is given back, and competed for anew", name)
+    for name in dict.fromkeys([render.name for render in (*old.render, *new.render)]):
+        one, other = [next((one for one in side.render if one.name == name), None) for side in (old, new)]
+        changes += _section("file", _measured(one), _measured(other), "is made anew", name)
     for name in dict.fromkeys([name for name, _ in (*old.catalogs, *new.catalogs)]):
         consequence = "services are registered there anew"
         changes += _section("catalog", old.catalog(name), new.catalog(name), consequence, name)
@@ -105,6 +109,13 @@ def _watch_changes(old: Sequence[Watch], new: Sequence[Watch]) -> list[Change]:
             settings = _texts(differences(before, watch))
             found.append(Change("watch", watch.name, "changed", settings, "is opened anew"))
     return found + [Change("watch", watch.name, "removed", (), "ends") for watch in left]
+
+
+def _measured(render: Render | None) -> Render | None:
+    """With what tells one template from another in the place of its text, which may be long and hold anything."""
+    if render is None:
+        return None
+    return render.changed(template=f"{len(render.template)} characters, checksum {crc32(render.template.encode()):08x}")
 
 
 def _section(what: str, old: Value | None, new: Value | None, consequence: str, name: str = "") -> list[Change]:

@@ -48,6 +48,7 @@ class Discovery:
         registrations: What jobs talk to.
         catalogs: Those in use, by name.
         watchers: One for each watch of the configuration.
+        answered: Called when something is known of another watch.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Discovery:
         self.registrations = Registrations()
         self.catalogs: dict[str, Catalog] = {}
         self.watchers: tuple[Watcher, ...] = ()
+        self.answered: Callable[[], None] = lambda: None
         metrics.before_collecting(self._refresh)
 
     def prepare(
@@ -210,7 +212,7 @@ class Discovery:
     def _watcher(self, watch: Watch, views: "list[CatalogView]") -> "Watcher":
         from corepilot.discovery.watcher import Watcher
 
-        return Watcher(watch, views, self._publish)
+        return Watcher(watch, views, self._publish, answered=lambda: self.answered())  # noqa: PLW0108  - it is set later
 
     def _refresh(self) -> None:
         """Watches of one name share a series: the instances of all, and the longest lag."""

@@ -14,6 +14,7 @@ from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition, PreparedTelemetry
 from corepilot.supervisor.locks import JobLocks
 from corepilot.supervisor.observers import Observers, PreparedObservers
+from corepilot.supervisor.renders import Renders
 
 if TYPE_CHECKING:
     from corepilot.control.paths import ControlSocket
@@ -29,6 +30,7 @@ class Parts(Protocol):
     exposition: Exposition
     discovery: Discovery
     locks: JobLocks
+    renders: Renders
     observers: Observers
     checks: Checks
     oversight: Oversight

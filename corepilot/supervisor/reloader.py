@@ -308,6 +308,7 @@ class Reloader:
         if prepared.catalogs is not None:
             app.discovery.commit(new, prepared.catalogs, anew=anew)
         app.locks.commit(new.locks, app.discovery.catalogs)
+        app.renders.commit(new.render, anew=anew)
         app.observers.commit(prepared.observers)
         app.checks.commit(new, prepared.checks)
         for warning in new.warnings:

@@ -27,6 +27,7 @@ from corepilot.supervisor.locks import JobLocks
 from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.operations import Operation, Operations
 from corepilot.supervisor.reloader import Mode, Reloader
+from corepilot.supervisor.renders import Renders
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.telemetry.metrics import Metrics
 
@@ -42,6 +43,7 @@ class Controlled(Protocol):
     control: ControlEndpoint
     discovery: Discovery
     locks: JobLocks
+    renders: Renders
     environment: ChildEnvironment
     exposition: Exposition
     facts: Facts
@@ -82,6 +84,7 @@ class SupervisorTarget:
             "services": discovery.services(),
             "locks": app.locks.status(),
             "watches": [watcher.status() for watcher in discovery.watchers],
+            "render": app.renders.status(),
             "sinks": [outlet.status() for outlet in app.exposition.outlets],
             "observers": [observer.status() for observer in app.observers.attached],
         }

@@ -34,7 +34,7 @@ def test_a_job_is_one_row(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     service = {"id": NAME, "address": "192.0.2.1", "port": 80, "status": "passing", "in_sync": True}
     watch = {"name": NAME, "passing": 1, "instances": 2, "connected": False}
     answer = {
-        "catalogs": [], "locks": [],
+        "catalogs": [], "locks": [], "render": [],
         "version": "1", "pid": 1, "uptime_s": 1.0, "config": NAME, "socket": NAME, "stopping": False,
         "jobs": [job], "services": [service], "watches": [watch], "sinks": [], "observers": [],
     }  # fmt: skip

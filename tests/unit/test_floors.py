@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # counts as a package.
 FLOORS = (
     ("model", "wording", "system", "gotemplate", "errors", "_version"),
-    ("events", "output", "http", "guard"),
+    ("events", "output", "http", "guard", "rendering"),
     ("plugin",),
     ("observers", "sources", "discovery", "control", "checks"),
     ("telemetry",),
@@ -61,7 +61,7 @@ PURE = (
 )  # fmt: skip
 PURE_LIBRARY = {
     "__future__", "abc", "bisect", "collections", "dataclasses", "difflib", "functools", "json", "math", "operator",
-    "re", "traceback", "typing", "unicodedata",
+    "re", "traceback", "typing", "unicodedata", "zlib",
 }  # fmt: skip
 CLOCK_AS_ARGUMENT = {"corepilot.events -> time"}
 

@@ -9,6 +9,7 @@ from leaks import collector_off
 from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.debounce import Debounce
+from corepilot.discovery.follower import FIRST_S, REOPEN_S
 from corepilot.discovery.watcher import CatalogView, Watcher
 from corepilot.errors import BackendUnavailableError
 from corepilot.model.configuration import Watch
@@ -36,14 +37,16 @@ class World:
         backend: MemoryBackend | None = None,
         *,
         at_start: bool = True,
-        **arguments: float,
+        first_s: float = FIRST_S,
+        reopen_s: float = REOPEN_S,
     ) -> Watcher:
         watcher = Watcher(
             Watch(name, 1, tag=tag, at_start=at_start),
             [CatalogView("memory", backend or self.backend, Connection(1.0), self.log)],
             self.events.append,
             backoff=Backoff(0.01, 0.05),
-            **arguments,
+            first_s=first_s,
+            reopen_s=reopen_s,
         )
         self.watchers.append(watcher)
         watcher.start()

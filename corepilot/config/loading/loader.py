@@ -9,7 +9,6 @@ Light to import: it is on the boot path, and what validates is imported in the c
 
 import gc
 import os
-import resource
 import select
 import signal
 import time
@@ -31,6 +30,7 @@ from corepilot.config.loading.exchange import (
 )
 from corepilot.sources.descriptors import named_descriptors
 from corepilot.system import kernel
+from corepilot.system.bounds import bound
 
 __all__ = [
     "Interrupted",
@@ -54,8 +54,6 @@ _WALL_S = 30
 """Seconds until the kernel ends a loader whose parent did not."""
 
 _LAST_WORDS_S = 1.0
-
-_UNKNOWN_BYTES = 512 * 1024 * 1024
 
 _DESCRIPTORS = 4096  # at boot there are few; where the kernel has no close_range(2), each number costs a call
 
@@ -218,7 +216,7 @@ def _answer(request: LoadRequest, out: int) -> None:
         light_marshmallow.import_marshmallow()
         from corepilot.config.loading import pipeline
 
-        _limit()
+        bound(CPU_S, MEMORY_BYTES, _overrun)
         result = pipeline.load(request, reached)
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     except _OverrunError:
@@ -233,33 +231,6 @@ def _answer(request: LoadRequest, out: int) -> None:
         why = f"the loader broke: {type(error).__name__}"
         result = refused(request, "loader", why, "this is a bug of corepilot or of a plugin; its traceback is above")
     _write(out, encode_result(result))
-
-
-def _limit() -> None:
-    """Bound CPU time, memory and core dumps from here on."""
-    signal.signal(signal.SIGXCPU, _overrun)
-    used_s = int(time.process_time()) + 1
-    _lower(resource.RLIMIT_CPU, used_s + CPU_S, used_s + CPU_S + 1)
-    most = _address_space() + MEMORY_BYTES
-    _lower(resource.RLIMIT_AS, most, most)
-    _lower(resource.RLIMIT_CORE, 0, 0)  # a core has secrets in it
-
-
-def _address_space() -> int:
-    """How much there is already, in bytes; where /proc has gone away, more than there ever is."""
-    try:
-        with open("/proc/self/statm", "rb") as statm:
-            return int(statm.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return _UNKNOWN_BYTES
-
-
-def _lower(which: int, soft: int, hard: int) -> None:
-    """Set a limit, but no higher than it is."""
-    most = resource.getrlimit(which)[1]
-    if most != resource.RLIM_INFINITY:
-        soft, hard = min(soft, most), min(hard, most)
-    resource.setrlimit(which, (soft, hard))
 
 
 def _overrun(_number: int, _frame: FrameType | None) -> None:

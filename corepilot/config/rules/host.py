@@ -1,6 +1,7 @@
 """The machine as a configuration depends on it: addresses, programs, files, names. Looked at only when needed."""
 
 import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 
 from corepilot.config.text.addresses import InterfaceAddress, choose, interface_addresses, parse_spec
@@ -74,6 +75,23 @@ class Host:
         except (OSError, ValueError) as error:
             return getattr(error, "strerror", None) or "it is no path"
         return ""
+
+    def text_of(self, path: str, most: int) -> tuple[str, str]:
+        """The text of a file of at most so many bytes, and "", or else why it cannot be read."""
+        fault = self.file_fault(path, "file")
+        if fault:
+            return "", fault
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    return "", "it is not a regular file"
+                data = file.read(most + 1)
+            return ("", f"it has more than {most} bytes") if len(data) > most else (data.decode(), "")
+        except UnicodeDecodeError as error:
+            return "", f"it is not UTF-8 at byte {error.start}"
+        except OSError as error:
+            return "", error.strerror or type(error).__name__
 
     def log_fault(self, path: str) -> str:
         """Why a file cannot be appended to, or ""."""

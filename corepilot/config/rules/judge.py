@@ -10,6 +10,7 @@ from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import job_of
 from corepilot.config.rules.locks import judge_lock_users, locks_of
 from corepilot.config.rules.references import judge_references
+from corepilot.config.rules.renders import renders_of
 from corepilot.config.rules.telemetry import telemetry_of
 from corepilot.config.rules.version2 import judge_version
 from corepilot.config.rules.watches import watches_of
@@ -50,12 +51,15 @@ def judge(
     watches = watches_of(data.get("watches", ()), plain.get("watches"), catalogs, verdict)
     locks = locks_of(data.get("locks", ()), plain.get("locks"), catalogs, verdict)
     judge_lock_users(jobs, locks, verdict)
+    watched = [watch.name for watch in watches]
+    renders = renders_of(data.get("render", ()), plain.get("render"), watched, verdict, host)
     telemetry = None if data.get("telemetry") is None else telemetry_of(data["telemetry"], verdict, host)
     observers = entries_of("observer", data.get("observers", ()), ("observers",), verdict, host)
     judge_references(
         jobs,
-        [f"watch.{watch.name}" for watch in watches],
+        [f"watch.{name}" for name in watched],
         [f"lock.{lock.name}" for lock in locks],
+        renders,
         verdict,
         telemetry=telemetry is not None and bool(telemetry.listen),
     )
@@ -69,6 +73,7 @@ def judge(
         jobs=tuple([job for _, job in jobs]),
         watches=tuple(watches),
         locks=tuple(locks),
+        render=tuple([render for _, render in renders]),
         logging=logging,
         stop_timeout_s=stop_timeout_s,
         control=made(Control, data.get("control") or {}),

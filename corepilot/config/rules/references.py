@@ -8,6 +8,7 @@ from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.graph import stop_order
 from corepilot.config.starting import OF_A_LOCK, OF_A_WATCH, OF_ALL, Blockage, never_starting
+from corepilot.model.configuration import Render
 from corepilot.model.event import EXITS, GLOBAL, SIGNALS
 from corepilot.model.job import Job
 from corepilot.model.trigger import Never, OnEvent
@@ -36,6 +37,7 @@ def judge_references(
     jobs: Sequence[tuple[int, Job]],
     watches: Sequence[str],
     locks: Sequence[str],
+    renders: Sequence[tuple[int, Render]],
     verdict: Verdict,
     *,
     telemetry: bool,
@@ -46,12 +48,14 @@ def judge_references(
         jobs: The jobs that can be used, each with its index in the configuration.
         watches: The sources of the watches.
         locks: The sources of the locks.
+        renders: The files that are made, each with its index.
         verdict: Takes the warnings.
         telemetry: Whether there is the job `containerpilot` that telemetry brings.
     """
     every = [job for _, job in jobs] + [_TELEMETRY] * telemetry
     names = {job.name for job in every}
     known: dict[str, frozenset[str]] = {GLOBAL: OF_ALL}
+    watches = [*watches, *[f"render.{render.name}" for _, render in renders]]  # they publish the same
     known.update(dict.fromkeys(watches, OF_A_WATCH))
     known.update(dict.fromkeys(locks, OF_A_LOCK))
     known.update({f"check.{job.name}": EXITS for _, job in jobs if any(check.asks for check in job.checks)})
@@ -62,8 +66,25 @@ def judge_references(
         path = ("jobs", index, "when")
         if not _judge_source(job, path, known, verdict) and place in blocked:
             _judge_blockage(blocked[place], every, path, verdict)
+    _judge_renders(renders, known, verdict)
     _judge_names(jobs, verdict)
     _judge_stop_order(jobs, names, verdict)
+
+
+def _judge_renders(renders: Sequence[tuple[int, Render]], known: dict[str, frozenset[str]], verdict: Verdict) -> None:
+    """Warn of each file that is made again at an event that never comes."""
+    for index, render in renders:
+        when, path = render.when, ("render", index, "when")
+        if when is None or when.code == "error":
+            continue
+        if when.source not in known and when.source not in SIGNALS:
+            rule = f"no job, watch or signal is called {shown(when.source)}, so the file is made at the start only"
+            hint = did_you_mean(when.source, (*known, *sorted(SIGNALS))) or _watch_hint(when.source, known)
+            verdict.warn((*path, "source"), "unknown-source", rule, hint)
+        elif when.source in known and when.code not in known[when.source]:
+            rule = f"{when.code} never comes from {shown(when.source)}, so the file is made at the start only"
+            hint = "from there come " + ", ".join(sorted(known[when.source]))
+            verdict.warn((*path, "each"), "when-never", rule, hint)
 
 
 def _judge_names(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:

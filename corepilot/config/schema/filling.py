@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 from corepilot.config.schema.fields import Setting
 from corepilot.config.schema.health import HealthSection, OutputSection
 from corepilot.config.schema.jobs import JobSection, WhenSection
+from corepilot.config.schema.renders import RenderSection
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.settings import ControlSection, LoggingSection, RootSection
 from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
 from corepilot.config.schema.watches import LockSection, WatchSection
-from corepilot.model.configuration import Configuration, Control, Lock, Logging, Metric, Telemetry, Watch
+from corepilot.model.configuration import Configuration, Control, Lock, Logging, Metric, Render, Telemetry, Watch
 from corepilot.model.job import Check, Command, Job
 from corepilot.model.trigger import When
 from corepilot.model.value import Value, defaults_of, names_of
@@ -29,6 +30,7 @@ SECTIONS: dict[type[Value], type[Section]] = {
     Lock: LockSection,
     Logging: LoggingSection,
     Metric: MetricSection,
+    Render: RenderSection,
     Telemetry: TelemetrySection,
     Watch: WatchSection,
     When: WhenSection,

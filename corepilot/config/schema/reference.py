@@ -48,6 +48,25 @@ It is Go's [text/template](https://pkg.go.dev/text/template) with all its functi
 | `{{ range loop 3 }}`, `{{ range loop 1 .LAST }}` | 0, 1, 2; from 1 to before the second, up or down |
 """
 
+_RENDER = """\
+## The templates of `render`
+
+They are in the same language, see the same variables, and look at watches as well
+([how to](../how-to/render-a-file.md)). A watch is named by its `name`, or by what it watches.
+
+| what | is |
+|---|---|
+| `service "app"` | an **instance** for each that is passing, sorted by id |
+| `key "app/limit"` | what a key holds; an error if there is no such key |
+| `keyOrDefault "app/limit" "10"`, `keyExists "app/limit"` | the same with a default; whether there is such a key |
+| `tree "app"`, `ls "app"` | an **entry** for each key behind a prefix, sorted; `ls`: without a further slash |
+| `.watches.app`, `index .watches "my-app"` | the same of any watch; nothing for a key that does not exist |
+| `.Tags \\| contains "blue"` | whether a list has an element, or a text a part |
+
+An instance has `.ID`, `.Name`, `.Address`, `.Port`, `.HostPort` (an IPv6 address in brackets) and `.Tags`; an entry has
+`.Key` (without the prefix), `.Path` (the whole key) and `.Value`.
+"""
+
 _CATALOG = """\
 ## The catalog
 
@@ -65,6 +84,7 @@ def page() -> str:
     for path, section in _sections(RootSection(), ""):
         parts += [f"## `{path}`\n", _table(section)]
     events = ", ".join(f"`{name}`" for name in sorted(EVENTS))
+    parts.append(_RENDER)
     parts += [f"## Events\n\nWhat `once` and `each` take: {events}.\n", _CATALOG, _codes()]
     return "\n".join(parts)
 

@@ -12,6 +12,7 @@ from marshmallow import ValidationError, validates_schema
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.schema.fields import Choice, Flag, Raw, Text, Whole
 from corepilot.config.schema.jobs import JobSection
+from corepilot.config.schema.renders import RenderSection
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.telemetry import TelemetrySection
 from corepilot.config.schema.watches import LockSection, WatchSection
@@ -105,6 +106,7 @@ class RootSection(Section):
     jobs = Array("what is run", Object("a job", JobSection), default=())
     watches = Array("services and keys that are watched", Object("a watch", WatchSection), default=())
     locks = Array("locks that jobs may need", Object("a lock", LockSection), default=())
+    render = Array("files that are made from what is watched", Object("a file", RenderSection), default=())
     telemetry = Object("metrics and status: an endpoint, and where else they go", TelemetrySection, default_text="off")
     observers = Array(
         "plugins that are told of every event, run and reload: each a name, or its name as `observer` and its options",

@@ -1,0 +1,87 @@
+"""The files that are made from what is watched: each template is read and parsed here, when the configuration is."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from corepilot.config.diagnostics.complaints import Complaint, shown
+from corepilot.config.diagnostics.source_map import Path
+from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.rules.host import Host
+from corepilot.config.schema.filling import made
+from corepilot.config.schema.names import is_catalog_name
+from corepilot.config.schema.renders import mode_of
+from corepilot.gotemplate import TemplateError, check
+from corepilot.model.configuration import Render
+from corepilot.model.trigger import OnEvent
+
+TEMPLATE_MAX_BYTES = 1024 * 1024
+
+
+def renders_of(
+    entries: Any, written: Any, watches: Sequence[str], verdict: Verdict, host: Host
+) -> list[tuple[int, Render]]:
+    """The files that can be made, each with its index.
+
+    Args:
+        entries: The valid settings of each.
+        written: As they were written.
+        watches: The names of the watches.
+        verdict: Takes what is wrong.
+        host: The machine.
+    """
+    found: list[tuple[int, Render]] = []
+    for index, entry in enumerate(entries):
+        path: Path = ("render", index)
+        if entry is None:
+            if written[index] is None:
+                verdict.warn(path, "null-element", "null is skipped", "leave it out")
+            continue
+        template = _template(entry, path, verdict, host)
+        if "to" not in entry:
+            continue
+        name = entry.get("name") or os.path.basename(entry["to"]).lstrip(".").partition(".")[0]
+        if not is_catalog_name(name):
+            rule = f"its events would be those of {shown(f'render.{name}')}, which is no name"
+            verdict.complain((*path, "to"), Complaint("bad-name", rule, 'add a name: "upstreams"'))
+            continue
+        _judge_twins(name, entry["to"], path, found, verdict)
+        if not watches:
+            rule = "there are no watches, so the file is made once and stays as it is"
+            verdict.warn(path, "render-unwatched", rule, "add watches")
+        when = entry.get("when") or {}
+        event = OnEvent(when["each"], when["source"]) if {"each", "source"} <= when.keys() else None
+        mode = mode_of(entry.get("mode"))
+        found.append((index, made(Render, entry, name=name, template=template, mode=mode, when=event)))
+    return found
+
+
+def _template(entry: Any, path: Path, verdict: Verdict, host: Host) -> str:
+    """The text of a template; "" where there is none that can be used."""
+    inline, file = entry.get("template"), entry.get("template_file")
+    if inline is not None and file is not None:
+        return ""
+    where: Path = (*path, "template" if file is None else "templateFile")
+    text: str = inline or ""
+    if file is not None:
+        text, fault = host.text_of(file, TEMPLATE_MAX_BYTES)
+        if fault:
+            verdict.depends(where, Complaint("template-file", f"cannot read {shown(file)}: {fault}", "check the path"))
+            return ""
+    try:
+        check(text)
+    except TemplateError as error:
+        place = f"{file}:{error.line}:{error.column}" if file else f"its line {error.line}, column {error.column}"
+        rule, _, hint = error.message.rpartition("; ")
+        verdict.complain(where, Complaint("template", f"{place}: {rule or hint}", hint if rule else "see there"))
+    return text
+
+
+def _judge_twins(name: str, to: str, path: Path, others: Sequence[tuple[int, Render]], verdict: Verdict) -> None:
+    for index, other in others:
+        if other.to == to:
+            rule = f"render[{index}] makes the same file"
+            verdict.complain((*path, "to"), Complaint("render-conflict", rule, "leave one of them out"))
+        elif other.name == name:
+            rule = f"render[{index}] is called {shown(name)} as well"
+            verdict.complain(path, Complaint("same-name", rule, "give it a name of its own: name"))

@@ -1,0 +1,71 @@
+"""Asks a process of our own something: it is spawned, gets the question on a pipe, answers on another one, and ends."""
+
+import os
+import signal
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.os import nb_read, nb_write
+
+from corepilot.system.process import Reaper, SpawnError, signal_group, spawn_with_pipes
+from corepilot.system.programs import DEFAULT_PATH
+from corepilot.system.python import own_python
+
+
+class ConversationError(Exception):
+    """The process could not be started, or says too much; it is gone."""
+
+
+def converse(module: str, question: bytes, reaper: Reaper, *, deadline_s: float, most: int) -> tuple[bytes, int | None]:
+    """Call `main` of a module in a fresh process. Switches greenlets, never blocks.
+
+    Args:
+        module: The module.
+        question: What it finds on its standard input.
+        reaper: Who waits for the process.
+        deadline_s: Seconds until it is killed.
+        most: Bytes that it may answer.
+
+    Returns:
+        What it wrote on its standard output, and its exit status (128+n for a signal); None if it was killed at the
+        deadline. The process is gone, or about to be, when this returns or raises.
+
+    Raises:
+        ConversationError: see there.
+    """
+    exited: AsyncResult[int] = AsyncResult()
+    try:
+        pid, to_child, from_child = spawn_with_pipes(own_python(module), {"PATH": DEFAULT_PATH}, reaper, exited.set)
+    except (SpawnError, OSError) as error:
+        raise ConversationError(str(error)) from error
+    answer = bytearray()
+    writer = gevent.spawn(_write, to_child, question)
+    try:
+        with gevent.Timeout(deadline_s):
+            _read(from_child, answer, most)
+            return bytes(answer), exited.get()
+    except gevent.Timeout:
+        return bytes(answer), None
+    finally:
+        writer.kill()
+        os.close(from_child)
+        if not exited.ready():
+            signal_group(pid, signal.SIGKILL)
+
+
+def _write(fd: int, data: bytes) -> None:
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[nb_write(fd, view) :]
+    except BrokenPipeError:
+        return  # it died: its status tells
+    finally:
+        os.close(fd)
+
+
+def _read(fd: int, answer: bytearray, most: int) -> None:
+    while chunk := nb_read(fd, 65536):
+        answer += chunk
+        if len(answer) > most:
+            raise ConversationError("its answer is too long")
