@@ -155,6 +155,11 @@ class Backend(ABC):
         """
         raise NotImplementedError
 
+    @property
+    def lists_services(self) -> bool:
+        """Whether `service_names` is there."""
+        return type(self).service_names is not Backend.service_names
+
     @classmethod
     def missing(cls, capabilities: frozenset[str]) -> str:
         """What the class has not of what its plugin declares, "" if nothing: asked when it is loaded.

@@ -105,7 +105,7 @@ class GuardedBackend(Backend):
             NotImplementedError: the backend does not tell them.
         """
         backend = self._backend
-        if type(backend).service_names is Backend.service_names:
+        if not backend.lists_services:
             raise NotImplementedError
 
         def call() -> Any:

@@ -122,6 +122,16 @@ class ThreadedBackend(Backend):
         found: Snapshot = self._threads.call(self._backend.instances, query)
         return found
 
+    @property
+    def lists_services(self) -> bool:
+        """See Backend."""
+        return self._backend.lists_services
+
+    def service_names(self) -> tuple[str, ...]:
+        """See Backend."""
+        found: tuple[str, ...] = self._threads.call(self._backend.service_names)
+        return found
+
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """See Backend."""
         return self._threads.follow(lambda: self._backend.watch(query))

@@ -177,6 +177,11 @@ class MemoryBackend(Backend):
         """Always the same."""
         return "memory"
 
+    def service_names(self) -> tuple[str, ...]:
+        """See Backend."""
+        self.options.answer(Call("service_names", ""))
+        return tuple(sorted({entry.registration.service for entry in self.options.entries.values()}))
+
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """See `Backend.register`."""
         self._ask(Call("register", registration.id, status, output))

@@ -1,5 +1,6 @@
 """What every backend must do with what is registered: the first half of the conformance suite."""
 
+import gevent
 from gevent.pool import Group
 
 from corepilot.discovery.backend import Backend
@@ -192,3 +193,15 @@ class RegistrationRules(Suite):
         group.join(timeout=self.deadline_s, raise_error=True)
         left = [base + number for base in (100, 200, 300, 400) for number in range(0, 8, 2)]
         self.expect(listener, *(instance_of(self.registration(number), "warning") for number in left))
+
+    def test_the_names_of_services_are_those_with_an_instance(self) -> None:
+        """`service_names` tells the services that have an instance, where the backend has that method."""
+        client = self.open()
+        registration = self.registration()
+        self.register(client, registration)
+        if not client.lists_services:
+            return
+        with gevent.Timeout(self.deadline_s):
+            names = client.service_names()
+        require(self.service in names, "service_names must tell a service that has an instance")
+        require(list(names) == sorted(names), "service_names must be sorted")

@@ -31,7 +31,7 @@ def instance_of(registration: Registration, status: Status) -> Instance:
 
 ALLOWED: Allowed = dict.fromkeys(
     (
-        *("register", "report", "deregister", "instances", "watch"),
+        *("register", "report", "deregister", "instances", "service_names", "watch"),
         *(f"keys.{method}" for method in ("get", "put", "compare_and_set", "delete", "list", "watch")),
         *(f"locks.{method}" for method in ("acquire", "keep", "release", "watch")),
     ),

@@ -96,6 +96,17 @@ class ConsulBackend(Backend):
             self._client.agent.service.deregister(quote(instance_id, safe=""))
         self._ownership.deregistered(instance_id)
 
+    def service_names(self) -> tuple[str, ...]:
+        """The services of the agent's datacenter, Consul's own among them."""
+        path = "/v1/catalog/services"
+        try:
+            found = json.loads(answer_of(self._client.catalog.services()).body)
+        except (ValueError, RecursionError) as error:
+            self._transport.nonsense(path, str(error))
+        if not isinstance(found, dict):
+            self._transport.nonsense(path, "it is not an object")
+        return tuple(sorted(found))
+
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """Blocking queries for the instances. Nothing is sent before the first `next`."""
         reader = self._reader(query)

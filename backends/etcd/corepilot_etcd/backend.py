@@ -17,7 +17,7 @@ from corepilot_etcd.leases import Leases
 from corepilot_etcd.locks import EtcdLocks
 from corepilot_etcd.mirror import Mirror
 from corepilot_etcd.pulse import Pulse
-from corepilot_etcd.record import instance_of, services_below
+from corepilot_etcd.record import all_services, instance_of, service_of, services_below
 from corepilot_etcd.registrations import Registrations
 from corepilot_etcd.transport import Transport
 
@@ -70,6 +70,17 @@ class EtcdBackend(Backend):
         mirror = self._mirror(query)
         mirror.load()
         return _asked_for(mirror.values(), query)
+
+    def service_names(self) -> tuple[str, ...]:
+        """One range read of all instances."""
+        span = all_services(self.options.prefix)
+
+        def read(found: Found) -> str | None:
+            return service_of(found.key[len(span.key) :])
+
+        mirror: Mirror[str] = Mirror(self._transport, span, read)
+        mirror.load()
+        return tuple(sorted(set(mirror.values())))
 
     def watch(self, query: Query) -> Generator[Snapshot]:
         """A range read, then a watch. Nothing is sent before the first `next`."""

@@ -12,6 +12,16 @@ from corepilot_etcd.encoding import Span, span_below
 _STATUSES: dict[str, Status] = {"passing": "passing", "warning": "warning", "critical": "critical"}
 
 
+def all_services(prefix: str) -> Span:
+    """The keys of all instances."""
+    return span_below(f"{prefix}/services/")
+
+
+def service_of(rest: bytes) -> str:
+    """The service of a key, from what stands behind the span of `all_services`."""
+    return rest.partition(b"/")[0].decode("utf-8", "replace").replace("%2F", "/").replace("%25", "%")
+
+
 def services_below(prefix: str, service: str) -> Span:
     """The keys of all instances of a service."""
     return span_below(f"{prefix}/services/{_segment(service)}/")

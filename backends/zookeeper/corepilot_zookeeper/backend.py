@@ -49,6 +49,10 @@ class ZooKeeperBackend(Backend):
         """Delete the node."""
         self._registrations.deregister(instance_id)
 
+    def service_names(self) -> tuple[str, ...]:
+        """The services that have a node with others below it, healthy or critical."""
+        return services.names(self._sessions, self._layout)
+
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """See `corepilot_zookeeper.services`. Nothing is sent before the first `next`."""
         return services.watch(self._sessions, self._layout, query, self.context.log)

@@ -56,6 +56,11 @@ class Layout:
         """Where its critical ones are."""
         return f"{self.prefix}/critical/{segment(service)}"
 
+    @property
+    def all_services(self) -> tuple[str, str]:
+        """Where the nodes of the services are: with those that pass or warn, and with critical ones."""
+        return f"{self.prefix}/services", f"{self.prefix}/critical"
+
     def lock(self, name: str) -> str:
         """Where those are who compete for a lock."""
         return f"{self.prefix}/locks/{segment(name)}"

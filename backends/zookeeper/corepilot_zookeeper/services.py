@@ -11,6 +11,7 @@ from typing import Any
 
 from corepilot.errors import BackendRefusedError
 from corepilot.model.service import Instance, Query, Snapshot
+from corepilot_zookeeper.errors import persistent
 from corepilot_zookeeper.layout import Layout, instance_of, text_of
 from corepilot_zookeeper.light_kazoo import exceptions
 from corepilot_zookeeper.session import Session
@@ -43,6 +44,25 @@ def watch(sessions: Sessions, layout: Layout, query: Query, log: Log) -> Iterato
             continue
         finally:
             view.close()
+
+
+@persistent
+def names(sessions: Sessions, layout: Layout) -> tuple[str, ...]:
+    """See `Backend.service_names`. A service whose instances have gone leaves its node, which counts for nothing."""
+    action = "list the services"
+    session = sessions.require(action)
+    client = session.client
+    parents = layout.all_services
+    found = session.wait(action, *[client.get_children_async(one) for one in parents], absent=_ABSENT)
+    nodes = [(parent, name) for parent, below in zip(parents, found, strict=True) for name in below or ()]
+    held: set[str] = set()
+    for start in range(0, len(nodes), AT_ONCE):
+        chunk = nodes[start : start + AT_ONCE]
+        asked = [client.exists_async(f"{parent}/{name}") for parent, name in chunk]
+        for (_, name), stat in zip(chunk, session.wait(action, *asked, absent=_ABSENT), strict=True):
+            if stat is not None and stat.numChildren:
+                held.add(text_of(name))
+    return tuple(sorted(held))
 
 
 class _View:

@@ -27,6 +27,7 @@ from typing import Any
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.discovery.embedded.client import ATTEMPTS, Client
 from corepilot.discovery.embedded.held import HeldInstance
+from corepilot.discovery.embedded.inspection import service_in
 from corepilot.discovery.embedded.key_store import EmbeddedKeys
 from corepilot.discovery.embedded.lock_store import EmbeddedLocks
 from corepilot.discovery.embedded.record import LONGEST_S, Record
@@ -130,6 +131,20 @@ class EmbeddedBackend(Backend):
                 held.remove()
             except OSError as error:
                 raise self._directories.explain(f"deregister {instance_id}", error) from error
+
+    def service_names(self) -> tuple[str, ...]:
+        """See `Backend.service_names`. Looks into a file of each service: its directory's name may be shortened.
+
+        Raises:
+            BackendError: the catalog cannot be read.
+        """
+        try:
+            found = {service_in(directory) for directory in self._directories.services()}
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise self._directories.explain("list the services", error) from error
+        return tuple(sorted(name for name in found if name))
 
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """See `Backend.watch`. A directory that is missing is made, or awaited where we may not make it.

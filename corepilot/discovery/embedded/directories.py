@@ -89,6 +89,15 @@ class Directories:
         """The directory of a service."""
         return Place(self, directory_name(service))
 
+    def services(self) -> list[str]:
+        """The directories of all services.
+
+        Raises:
+            OSError: the catalog's directory cannot be read.
+        """
+        with os.scandir(self.root) as entries:
+            return [one.path for one in entries if not one.name.startswith(".") and one.is_dir(follow_symlinks=False)]
+
     def make_root(self) -> None:
         """Make the catalog's directory if it is missing.
 

@@ -56,6 +56,17 @@ def version_of(status: os.stat_result) -> FileVersion | None:
     return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
+def service_in(directory: str) -> str:
+    """The service whose living instances are in a directory; "" if there are none, or it cannot be read."""
+    try:
+        with os.scandir(directory) as entries:
+            paths = [one.path for one in entries if not one.name.startswith(".")]
+        found = next((one for one in map(inspect, paths) if one.state is RecordState.ALIVE and one.record), None)
+    except OSError:
+        return ""
+    return found.record.service if found is not None and found.record is not None else ""
+
+
 def inspect(path: str, known: FileVersion | None = None) -> Inspection:
     """Look at a file.
 
