@@ -75,12 +75,12 @@ class EtcdBackend(Backend):
         """One range read of all instances."""
         span = all_services(self.options.prefix)
 
-        def read(found: Found) -> str | None:
-            return service_of(found.key[len(span.key) :])
+        def read(found: Found) -> tuple[str]:
+            return (service_of(found.key[len(span.key) :]),)
 
-        mirror: Mirror[str] = Mirror(self._transport, span, read)
+        mirror: Mirror[tuple[str]] = Mirror(self._transport, span, read)
         mirror.load()
-        return tuple(sorted(set(mirror.values())))
+        return tuple(sorted({name for (name,) in mirror.values()}))
 
     def watch(self, query: Query) -> Generator[Snapshot]:
         """A range read, then a watch. Nothing is sent before the first `next`."""
