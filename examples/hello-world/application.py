@@ -29,6 +29,14 @@ STOP_DEADLINE_S = 20
 QUESTIONS = 8
 
 
+# What takes the place of the line `discovery: …` in the configurations, and where such a server is by default.
+CATALOGS = {
+    "consul": ('{{backend: "consul", address: "{}"}}', "127.0.0.1:8500"),
+    "etcd": ('{{backend: "etcd", endpoints: ["http://{}"]}}', "127.0.0.1:2379"),
+    "zookeeper": ('{{backend: "zookeeper", hosts: "{}"}}', "127.0.0.1:2181"),
+}
+
+
 class UnexpectedError(Exception):
     """The walk did not go as expected."""
 
@@ -75,23 +83,22 @@ class Corepilot:
 class Application:
     """The parts of one run, with the folder that they share."""
 
-    def __init__(self, programs: Path, front: str, port: int, consul: str) -> None:
+    def __init__(self, programs: Path, front: str, port: int, discovery: str) -> None:
         self.programs = programs
         self.front = front
         self.port = port
         self.run = Path(tempfile.mkdtemp(prefix="hello-world-"))
         self.configurations = HERE
-        if consul:
+        if discovery:
             self.configurations = self.run / "configuration"
-            self._use_consul(consul)
+            self._use(discovery)
         self.parts: dict[str, Corepilot] = {}
 
-    def _use_consul(self, address: str) -> None:
+    def _use(self, discovery: str) -> None:
         """Change the one line of each configuration that says where the catalog is."""
         for name in ("hello", "world", "front"):
             text = (HERE / name / "corepilot.json5").read_text()
-            line = f'  discovery: {{backend: "consul", address: "{address}"}},'
-            text, count = re.subn(r"^  discovery: .*$", line, text, flags=re.MULTILINE)
+            text, count = re.subn(r"^  discovery: .*$", f"  discovery: {discovery},", text, flags=re.MULTILINE)
             if count != 1:
                 raise UnexpectedError(f"{name}/corepilot.json5 has {count} lines that name the catalog, not 1")
             (self.configurations / name).mkdir(parents=True)
@@ -262,10 +269,26 @@ def _installation() -> Path:
     return environment.ensure(CHECKOUT / ".venv-hello")
 
 
+def _discovery(catalog: str, parser: argparse.ArgumentParser) -> str:
+    """What the configurations have for `discovery`; "" to leave them as they are."""
+    name, _, address = catalog.partition("=")
+    if name == "embedded" and not address:
+        return ""
+    if name not in CATALOGS:
+        parser.error(f"there is no catalog {name}; there are embedded, {', '.join(CATALOGS)}")
+    line, default = CATALOGS[name]
+    return line.format(address or default)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="examples/hello-world/run", description=__doc__.partition("\n\n")[0])
     parser.add_argument("--walk", action="store_true", help="try everything and say whether it went as expected")
-    parser.add_argument("--consul", default="", metavar="HOST:PORT", help="use this Consul instead of a directory")
+    parser.add_argument(
+        "--catalog",
+        default="embedded",
+        metavar="CATALOG[=ADDRESS]",
+        help=f"where services are kept: embedded, or a server of yours: {', '.join(CATALOGS)}, such as etcd=HOST:PORT",
+    )
     parser.add_argument("--front", choices=("nginx", "python"), help="the front end; nginx where it is installed")
     parser.add_argument(
         "--port", type=int, default=8080, help="of the front end; another one if it is taken (8080), any for 0"
@@ -278,7 +301,7 @@ def main() -> int:
     programs = arguments.programs.resolve() if arguments.programs else _installation()
     for number in (signal.SIGINT, signal.SIGTERM):  # whatever was inherited: shells let background jobs ignore SIGINT
         signal.signal(number, signal.default_int_handler)
-    application = Application(programs, front, _port_or_another(arguments.port), arguments.consul)
+    application = Application(programs, front, _port_or_another(arguments.port), _discovery(arguments.catalog, parser))
     status = 0
     left: list[str] = []
     try:

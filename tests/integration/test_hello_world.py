@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 from servers.consul import ConsulServer
+from servers.etcd import EtcdServer
+from servers.zookeeper import ZooKeeperServer
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "examples" / "hello-world" / "run"
@@ -41,9 +43,19 @@ def test_the_walk_with_the_embedded_catalog(front: str) -> None:
 
 @pytest.mark.slow
 def test_the_walk_with_consul(consul: ConsulServer) -> None:
-    assert walk("--front", "nginx", "--consul", consul.address) == expected("nginx")
+    assert walk("--front", "nginx", "--catalog", f"consul={consul.address}") == expected("nginx")
     services = json.dumps(consul.get("/v1/health/service/hello"))
     assert '"hello-1"' not in services  # stopped in good order, so no longer registered
+
+
+@pytest.mark.slow
+def test_the_walk_with_etcd(etcd: EtcdServer) -> None:
+    assert walk("--catalog", f"etcd={etcd.endpoints[0].removeprefix('http://')}") == expected("nginx")
+
+
+@pytest.mark.slow
+def test_the_walk_with_zookeeper(zookeeper: ZooKeeperServer) -> None:
+    assert walk("--catalog", f"zookeeper={zookeeper.hosts}") == expected("nginx")
 
 
 @pytest.mark.slow
