@@ -82,7 +82,7 @@ def open_catalogs(configuration: Configuration, environment: Mapping[str, str]) 
         PluginError: one cannot be used.
     """
     from corepilot.discovery.backend import BackendContext
-    from corepilot.discovery.threaded import made
+    from corepilot.discovery.making import made
     from corepilot.plugin.boundary import Boundary
     from corepilot.plugin.manager import Plugins
 

@@ -22,10 +22,10 @@ from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot.system.native_thread import start_native_thread
 
 
-def made(kind: Callable[[Any, BackendContext], Backend], options: Any, context: BackendContext) -> Backend:
-    """An instance of a backend; of a blocking one, inside what makes its calls in native threads."""
-    if not getattr(kind, "blocking", False):
-        return kind(options, context)
+def made_in_threads(
+    kind: Callable[[Any, BackendContext], Backend], options: Any, context: BackendContext
+) -> "ThreadedBackend":
+    """An instance of a blocking backend, inside what makes its calls in native threads; it may log from any of them."""
     wakeup = Wakeup()
     hub = get_ident()
 

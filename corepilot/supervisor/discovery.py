@@ -162,7 +162,7 @@ class Discovery:
     def _make(self, name: str, plugin: PluginReference, plugins: "Plugins", oversight: "Oversight") -> "Catalog":
         from corepilot.discovery.backend import BackendContext
         from corepilot.discovery.guarded import GuardedBackend
-        from corepilot.discovery.threaded import made
+        from corepilot.discovery.making import made
         from corepilot.supervisor.catalog import Catalog
 
         loaded = plugins.load(plugin)

@@ -1,6 +1,7 @@
 """What every backend with keys must do with their watches: the second half of its conformance suite."""
 
 from collections.abc import Callable
+from functools import partial
 
 import gevent
 
@@ -125,6 +126,12 @@ class KeyWatchRules(KeyRules):
         killed.kill(self.deadline_s)
         self.put(client, "app", b"one")
         self.shows(other, app=b"one")
+
+    def test_a_watch_of_keys_that_is_closed_ends_its_thread(self) -> None:
+        """Also while nothing changes."""
+        client = self.open()
+        for prefix in (False, True) if self.has("watch") else ():
+            self.leaves_no_thread(partial(self.keys(client).watch, self.key("app"), prefix=prefix))
 
     def test_closing_the_client_ends_the_watches_of_keys(self) -> None:
         """`close` ends a watch that waits."""

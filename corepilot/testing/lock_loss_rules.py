@@ -107,6 +107,11 @@ class LockLossRules(LockRules):
         self.done(self.locks(client).release, name)
         other.until(lambda seen: seen is None, "None for a lock that was released", self.deadline_s)
 
+    def test_a_watch_of_a_lock_that_is_closed_ends_its_thread(self) -> None:
+        """Also while the lock stays as it is."""
+        client = self.open()
+        self.leaves_no_thread(lambda: self.locks(client).watch(self.lock()))
+
     def test_closing_the_client_ends_its_locks(self) -> None:
         """`close` ends the watch that waits, and no call answers after it."""
         client = self.open()

@@ -1,18 +1,19 @@
 """What the conformance suites of backends share: clients, registrations, deadlines, and a clean catalog afterwards."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import gevent
 
-from corepilot.discovery.backend import Backend, BackendContext
+from corepilot.discovery.backend import STREAM_BLOCK_S, Backend, BackendContext
 from corepilot.discovery.threaded import unblocked
 from corepilot.errors import BackendError, UnknownInstanceError
 from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
 from corepilot.testing.conduct import Conduct
 from corepilot.testing.listener import Listener, at_most
-from corepilot.testing.process_state import require
+from corepilot.testing.process_state import GRACE_S, require, settles, threads
 from corepilot.testing.watched import Allowed
 
 STATUSES: tuple[Status, ...] = ("passing", "warning", "critical")
@@ -38,6 +39,8 @@ ALLOWED: Allowed = dict.fromkeys(
     (BackendError,),
 )
 """What a backend may raise."""
+
+_STREAMS = 3
 
 _USUAL = frozenset({"services", "register", "watch"})
 """What a backend can do whose suite does not say."""
@@ -164,6 +167,24 @@ class Suite(Conduct):
             return
         raise AssertionError(
             f"report must raise UnknownInstanceError for an instance {when}, or nobody registers it again"
+        )
+
+    def leaves_no_thread(self, stream: Callable[[], Any]) -> None:
+        """Require that a stream which is closed while nothing changes leaves no native thread.
+
+        Args:
+            stream: Makes one.
+        """
+        _first(stream())  # what is started only once
+        number = threads()
+        for _ in range(_STREAMS):
+            with gevent.Timeout(self.deadline_s):
+                _first(stream())
+        more = settles(lambda: threads() - number >= _STREAMS, gevent.sleep)
+        require(
+            not more,
+            f"a watch that is closed must end its thread, also while nothing changes, but {threads() - number} of "
+            f"{_STREAMS} are there {GRACE_S:g} s later; one that blocks has to yield every {STREAM_BLOCK_S:g} s",
         )
 
     def expect(self, listener: Listener, *wanted: Instance) -> Snapshot:

@@ -121,6 +121,11 @@ class WatchRules(Suite):
             stream.close()  # type: ignore[attr-defined]
         self.expect(self.listen(client))
 
+    def test_a_watch_that_is_closed_ends_its_thread(self) -> None:
+        """A watch that leaves the configuration goes, also while its service stays as it is."""
+        client = self.open()
+        self.leaves_no_thread(lambda: client.watch(Query(self.service, interval_s=1)))
+
     def test_closing_the_client_ends_its_watches(self) -> None:
         """`close` ends a watch that waits, does not wait itself, and may be called again."""
         client = self.open()

@@ -10,8 +10,9 @@ import pytest
 
 from corepilot.discovery import native_calls
 from corepilot.discovery.backend import Backend, BackendContext
+from corepilot.discovery.making import made
 from corepilot.discovery.native_calls import STUCK_MAX, THREADS, ThreadsStuckError
-from corepilot.discovery.threaded import ThreadedBackend, made
+from corepilot.discovery.threaded import ThreadedBackend
 from corepilot.errors import BackendRefusedError, BackendUnavailableError
 from corepilot.model.service import Instance, Query, Registration, Snapshot
 from corepilot.plugin.oversight import _foreign_threads
@@ -98,18 +99,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def backend(lines: list[tuple[str, str]]) -> Iterator[tuple[ThreadedBackend, Blocking]]:
     context = BackendContext(lambda level, message: lines.append((level, message)))
-    inner: list[Blocking] = []
-
-    def kept(options: Any, context: BackendContext) -> Blocking:
-        inner.append(Blocking(options, context))
-        return inner[0]
-
-    kept.blocking = True  # type: ignore[attr-defined]
-    outer = made(kept, None, context)
+    outer = made(Blocking, None, context)
     assert isinstance(outer, ThreadedBackend)
-    yield outer, inner[0]
+    inner = outer._backend
+    assert isinstance(inner, Blocking)
+    yield outer, inner
     outer.close()
-    eventually(lambda: inner[0].closed, message="the plugin's close has run")
+    eventually(lambda: inner.closed, message="the plugin's close has run")
 
 
 def eventually(condition: Callable[[], object], *, message: str) -> None:

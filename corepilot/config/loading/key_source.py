@@ -87,7 +87,7 @@ def _entries(
 
     from corepilot import _version
     from corepilot.discovery.backend import BackendContext
-    from corepilot.discovery.threaded import made
+    from corepilot.discovery.making import made
     from corepilot.plugin.manager import Plugins
     from corepilot.plugin.options import build
 
