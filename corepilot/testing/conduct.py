@@ -144,7 +144,9 @@ class Conduct:
 
     def test_nothing_is_left_behind(self) -> None:
         """What was closed leaves no greenlet, thread or descriptor, and no greenlet of it runs on."""
+        before = threads()
         self._come_and_go()
+        settles(lambda: threads() > before, gevent.sleep)  # what ends does; what is started only once stays
         gc.collect()
         number, files = threads(), descriptors()
         spawned: weakref.WeakSet[Any] = weakref.WeakSet()
