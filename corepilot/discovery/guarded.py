@@ -126,7 +126,7 @@ class GuardedBackend(Backend):
         call = self.boundary.call
         try:
             stream: Iterator[Any] = call("watch", self._backend.watch, query, allowed=_ALLOWED, judge=_no_stream)
-            for found in self.boundary.follow("watch", stream, allowed=_ALLOWED, judge=_wrong_snapshot):
+            for found in self.boundary.follow("watch", stream, allowed=_ALLOWED, judge=_SnapshotJudge()):
                 self._asked("watch", "ok")
                 yield tuple(sorted(found, key=lambda one: one.id))
         except (BackendError, PluginFaultError) as error:
@@ -164,20 +164,37 @@ def _no_stream(found: object) -> str:
     return f"must return a generator of snapshots, and returned {found!r:.80}"
 
 
-def _wrong_snapshot(found: Any) -> str:
+class _SnapshotJudge:
+    """Judges the snapshots of one stream. Instances that were in the one before are known, and cost next to nothing."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Any, ...] = ()
+        self._known: frozenset[int] = frozenset()
+
+    def __call__(self, found: Any) -> str:
+        wrong = _wrong_snapshot(found, self._known)
+        if not wrong:
+            self._last = tuple(found)  # as long as they are kept, their identities are theirs alone
+            self._known = frozenset(map(id, self._last))
+        return wrong
+
+
+def _wrong_snapshot(found: Any, known: frozenset[int] = frozenset()) -> str:
     expected = "must yield tuples of corepilot.model.service.Instance"
     if not isinstance(found, tuple | list) or isinstance(found, Instance):
         return f"{expected}, and yielded {found!r:.80}"
-    ids = set()
     for one in found:
+        if id(one) in known:
+            continue
         if not isinstance(one, Instance):
             return f"{expected}, and yielded one with {one!r:.80}"
         wrong = _wrong_instance(one)
         if wrong:
             return f"must yield instances whose {wrong}, and yielded {one!r:.200}"
-        if one.id in ids:
-            return f"must yield each id once, and yielded {one.id!r} twice"
-        ids.add(one.id)
+    ids = {one.id for one in found}
+    if len(ids) < len(found):
+        twice = next(one.id for one in found if one.id not in ids or ids.remove(one.id))  # type: ignore[func-returns-value]
+        return f"must yield each id once, and yielded {twice!r} twice"
     return ""
 
 

@@ -219,6 +219,18 @@ def test_foreign_files_are_ignored_with_one_warning_each(make: Make, path: Path,
     assert len(list(web.iterdir())) == 11, "what is not ours is not touched"
 
 
+def test_services_are_listed_by_the_names_that_they_have(make: Make, path: Path) -> None:
+    backend, other = make(), make()
+    assert backend.service_names() == ()
+    for service in ("web", "with space/and slash", "x" * 300):
+        backend.register(Registration(f"{service}-a", service, "10.0.0.1", 80), "critical", "")
+    other.register(Registration("gone-a", "gone", "10.0.0.1", 80), "passing", "")
+    other.close()
+    backend.keys.put("app", b"1")
+    (path / "README").touch()
+    assert backend.service_names() == ("web", "with space/and slash", "x" * 300)
+
+
 def test_the_dead_are_tidied_away_once_their_stamp_has_lapsed(make: Make, path: Path) -> None:
     short, lasting = (Registration(f"web-{ttl_s}", "web", "10.0.0.1", 80, ttl_s=ttl_s) for ttl_s in (1, 3600))
     first, second = make(), make()
