@@ -75,7 +75,7 @@ def test_a_mirror_applies_any_message_or_refuses_it(messages: list[dict[str, Any
 def test_registrations_and_leases_take_any_answer_or_refuse_it(answers: list[dict[str, Any]]) -> None:
     transport = Answering(answers)
     leases = Leases(transport)
-    registrations = Registrations(transport, leases, "/corepilot", lambda _text: None)
+    registrations = Registrations(transport, leases, "/corepilot")
     web = Registration("web-1", "web", "192.0.2.7", 80)
     for call in (
         lambda: registrations.register(web, "passing", ""),

@@ -33,9 +33,7 @@ class EtcdBackend(Backend):
         super().__init__(options, context)
         self._transport = Transport(options)
         leases = Leases(self._transport)
-        self._registrations = Registrations(
-            self._transport, leases, options.prefix, lambda text: context.log("warning", text)
-        )
+        self._registrations = Registrations(self._transport, leases, options.prefix)
         self._keeper = Keeper(leases, self._registrations.lapse, self._registrations.settle, context.log)
         self._pulse = Pulse(self._transport, f"{options.prefix}/")
         self.keys = EtcdKeys(self._transport, options.prefix, self._pulse)

@@ -6,14 +6,13 @@ repeats the last one is a question and no write; and a key that somebody else ha
 """
 
 from collections import deque
-from collections.abc import Callable
 from time import monotonic
 
-from corepilot.errors import BackendUnavailableError, UnknownInstanceError
+from corepilot.errors import BackendError, BackendRefusedError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Registration, Status
 from corepilot_etcd.encoding import Found, found_otherwise, number, part, text_of
 from corepilot_etcd.leases import Leases
-from corepilot_etcd.record import instance_key, record_of
+from corepilot_etcd.record import instance_key, instance_of, record_of
 from corepilot_etcd.refusals import LeaseGoneError
 from corepilot_etcd.transport import Transport
 
@@ -35,11 +34,10 @@ class _Record:
         written: What the key holds, as far as we know.
         leaving: Whether it is being deregistered, or was.
         doubtful: Whether a write was given up: it may still be carried out.
-        rival: The revision of somebody else's record in its place; 0 for none.
     """
 
     __slots__ = (
-        "doubtful", "expires_at", "key", "lease", "leaving", "output", "registration", "revision", "rival",
+        "doubtful", "expires_at", "key", "lease", "leaving", "output", "registration", "revision",
         "status", "written",
     )  # fmt: skip
 
@@ -49,7 +47,7 @@ class _Record:
         self.status: Status = "critical"
         self.output = ""
         self.expires_at = 0.0
-        self.lease = self.revision = self.rival = 0
+        self.lease = self.revision = 0
         self.written = b""
         self.leaving = self.doubtful = False
 
@@ -61,11 +59,10 @@ class Registrations:
         transport: The cluster.
         leases: Where each gets its lease.
         prefix: Where the keys are.
-        warn: Takes what the operator has to know.
     """
 
-    def __init__(self, transport: Transport, leases: Leases, prefix: str, warn: Callable[[str], None]) -> None:
-        self._transport, self._leases, self._prefix, self._warn = transport, leases, prefix, warn
+    def __init__(self, transport: Transport, leases: Leases, prefix: str) -> None:
+        self._transport, self._leases, self._prefix = transport, leases, prefix
         self._records: dict[str, _Record] = {}
         self._doubts: deque[_Record] = deque(maxlen=_DOUBTS)
 
@@ -79,7 +76,7 @@ class Registrations:
             record = self._records[registration.id] = _Record(key)
         record.registration, record.status, record.output = registration, status, output
         record.expires_at = monotonic() + registration.ttl_s
-        record.leaving, record.rival = False, 0
+        record.leaving = False
         for _ in range(2):
             record.lease = self._leases.lease_for(registration.id, registration.ttl_s)
             record.written = b""
@@ -132,7 +129,7 @@ class Registrations:
                 record.status, record.output = "critical", "nobody has reported in time"
                 try:
                     self._write(record, register=False)
-                except (UnknownInstanceError, LeaseGoneError):
+                except (UnknownInstanceError, LeaseGoneError, BackendRefusedError):
                     continue  # the next report finds it out as well
         return min((one.expires_at for one in self._records.values() if _can_lapse(one)), default=None)
 
@@ -176,7 +173,6 @@ class Registrations:
             record.doubtful = doubtful
             if revision:
                 record.revision, record.written = (record.revision if same else revision), value
-                record.rival = 0
                 return
             record.written = b""
             if found is None:
@@ -186,8 +182,7 @@ class Registrations:
             elif register or self._is_ours(record, found):
                 record.revision = found.modified
             else:
-                self._meet(record, found)
-                return
+                raise self._taken(record, found)
         raise self._restless(record)
 
     def _if_unchanged(self, record: _Record, operations: list[dict[str, object]]) -> tuple[int, Found | None]:
@@ -208,14 +203,20 @@ class Registrations:
     def _is_ours(self, record: _Record, found: Found) -> bool:
         return found.lease != 0 and (found.lease == record.lease or self._leases.is_ours(found.lease))
 
-    def _meet(self, record: _Record, found: Found) -> None:
+    def _taken(self, record: _Record, found: Found) -> BackendError:
         """Somebody else has registered under our id. Two that take it from each other for ever help nobody."""
-        if not record.rival:
-            record.rival = found.modified
-            self._warn(
-                f"{record.registration.id} has been registered at {self._transport.origin} by another process as well, "
-                "and its address counts; give one of the two another id with the job's key `instance`"
-            )
+        ours = record.registration
+        what = f"cannot report on {ours.id} at {self._transport.origin}: another client has registered it since"
+        try:
+            other = instance_of(ours.service, b"", found.value)
+        except ValueError:
+            return BackendRefusedError(f"{what}, and what it wrote is no instance; delete {record.key.decode()}")
+        if other.status == "critical" and record.status == "passing":
+            return UnknownInstanceError(f"{what}, and that one is critical")
+        return BackendRefusedError(
+            f"{what}, for {other.address}:{other.port}, and that is left alone; "
+            "if it is not this corepilot after a restart, give each of the two an `instance` of its own in the job"
+        )
 
     def _unknown(self, instance_id: str) -> UnknownInstanceError:
         return UnknownInstanceError(f"cannot report on {instance_id}: {self._transport.origin} does not hold it")
