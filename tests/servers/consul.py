@@ -105,8 +105,8 @@ class ConsulServer:
         http_port, server, lan, wan = self._ports
         command = [
             *("setpriv", "--pdeathsig", "KILL"),  # it ends with the test run, even when that is killed
-            *(str(consul_binary()), "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1"),
-            *("-log-level=warn", "-node=test", f"-http-port={http_port}", f"-server-port={server}"),
+            *(str(consul_binary()), "agent", "-bind=127.0.0.1", "-client=127.0.0.1", *self._role(folder)),
+            *("-log-level=warn", f"-http-port={http_port}", f"-server-port={server}"),
             *(f"-serf-lan-port={lan}", f"-serf-wan-port={wan}"),
             *("-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1", f"-config-file={folder / 'config.json'}"),
         ]
@@ -119,6 +119,10 @@ class ConsulServer:
                 start_new_session=True,
                 cwd="/",
             )
+
+    def _role(self, _folder: Path) -> list[str]:
+        """What the agent is: a server for itself."""
+        return ["-dev", "-node=test"]
 
     def _wait_ready(self) -> bool:
         deadline = time.monotonic() + READY_DEADLINE_S
