@@ -4,8 +4,9 @@ import gevent
 from gevent.pool import Group
 
 from corepilot.discovery.backend import Backend
-from corepilot.testing.process_state import require
+from corepilot.testing.process_state import require, settles
 from corepilot.testing.suite import STATUSES, Suite, instance_of
+from corepilot.testing.watchdog import bounded
 
 UGLY_OUTPUTS = (
     "",
@@ -194,14 +195,31 @@ class RegistrationRules(Suite):
         left = [base + number for base in (100, 200, 300, 400) for number in range(0, 8, 2)]
         self.expect(listener, *(instance_of(self.registration(number), "warning") for number in left))
 
-    def test_the_names_of_services_are_those_with_an_instance(self) -> None:
-        """`service_names` tells the services that have an instance, where the backend has that method."""
-        client = self.open()
-        registration = self.registration()
-        self.register(client, registration)
+    def test_services_are_listed(self) -> None:
+        """`service_names` tells each service that has an instance once, in order, and none whose last one has gone.
+
+        A backend need not have it.
+        """
+        client, other = self.open(), self.open()
         if not client.lists_services:
-            return
-        with gevent.Timeout(self.deadline_s):
-            names = client.service_names()
-        require(self.service in names, "service_names must tell a service that has an instance")
-        require(list(names) == sorted(names), "service_names must be sorted")
+            return  # nobody calls it then
+        names = [f"{self.service}{more}" for more in ("", "-2", "x")]
+        for number, name in enumerate(names):
+            self.register(other if number else client, self.registration(service=name))
+        self.register(client, self.registration(2))
+
+        def listed() -> list[str]:
+            found = bounded(self.deadline_s, "service_names must return", client.service_names)
+            require(
+                list(found) == sorted(set(found)), f"service_names must be sorted, each once, but told {found!s:.300}"
+            )
+            return [name for name in found if name.startswith(self.service)]
+
+        missing = settles(lambda: set(names) - set(listed()), gevent.sleep)
+        require(not missing, f"service_names must tell every service that has an instance, but lacks {sorted(missing)}")
+        self.deregister(client, self.registration())
+        self.deregister(other, self.registration(service=names[1]))
+        more = settles(lambda: set(listed()) ^ {names[0], names[2]}, gevent.sleep)
+        require(
+            not more, f"service_names must tell the services that have an instance only, but differs by {sorted(more)}"
+        )

@@ -10,9 +10,11 @@ import pytest
 
 from corepilot.discovery import native_calls
 from corepilot.discovery.backend import Backend, BackendContext
+from corepilot.discovery.keys import Keys
+from corepilot.discovery.locks import Locks
 from corepilot.discovery.making import made
 from corepilot.discovery.native_calls import STUCK_MAX, THREADS, ThreadsStuckError
-from corepilot.discovery.threaded import ThreadedBackend
+from corepilot.discovery.threaded import ThreadedBackend, _ThreadedKeys, _ThreadedLocks
 from corepilot.errors import BackendRefusedError, BackendUnavailableError
 from corepilot.model.service import Instance, Query, Registration, Snapshot
 from corepilot.plugin.oversight import _foreign_threads
@@ -106,6 +108,15 @@ def backend(lines: list[tuple[str, str]]) -> Iterator[tuple[ThreadedBackend, Blo
     yield outer, inner
     outer.close()
     eventually(lambda: inner.closed, message="the plugin's close has run")
+
+
+@pytest.mark.parametrize(
+    ("contract", "threaded"), [(Backend, ThreadedBackend), (Keys, _ThreadedKeys), (Locks, _ThreadedLocks)]
+)
+def test_nothing_of_a_contract_is_left_out(contract: type[Any], threaded: type[Any]) -> None:
+    public = {name for name, value in vars(contract).items() if not name.startswith("_") and name != "missing"}
+    given = {name for name in public if callable(getattr(contract, name)) or isinstance(vars(contract)[name], property)}
+    assert given - set(vars(threaded)) == set()
 
 
 def eventually(condition: Callable[[], object], *, message: str) -> None:

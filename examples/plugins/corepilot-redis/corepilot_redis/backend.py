@@ -90,6 +90,9 @@ class RedisBackend(Backend):
         every = sorted(map(_instance, found))
         return tuple(one for one in every if not query.tag or query.tag in one.tags)
 
+    def service_names(self) -> tuple[str, ...]:
+        return tuple(sorted(name for name in set(self._connection.names("service")) if self.instances(Query(name))))
+
     def watch(self, query: Query) -> Iterator[Snapshot]:
         for _ in self._connection.news(self._connection.name("changed", query.service)):
             yield self.instances(query)

@@ -39,6 +39,12 @@ class Connection:
         """A script that runs in Redis, all at once: https://redis.io/docs/latest/develop/programmability/eval-intro/."""
         return Script(self, self._redis.register_script(text))
 
+    def names(self, *parts: str) -> list[str]:
+        """What follows these parts in the names of keys in Redis."""
+        start = self.name(*parts, "")
+        with self.translating("list"):
+            return [name.decode().removeprefix(start) for name in self._redis.scan_iter(f"{start}*")]
+
     def news(self, channel: str) -> Iterator[None]:
         """Yield at once, and after that whenever something was published, at the latest every `LOOK_S` seconds."""
         made: Any = self._redis.pubsub  # it has no annotations
