@@ -69,6 +69,7 @@ class Simulated(Actor):
         self.acted = 0
         self.history: deque[tuple[float, str, Stimulus]] = deque(maxlen=12)  # put into words only where one fails
         self.started_at: list[float] = []
+        self.causes: list[Event | None] = []
 
     def handle(self, stimulus: Stimulus) -> None:
         before, acted = self.state, self.acted
@@ -133,6 +134,7 @@ class Simulated(Actor):
         self.running[role] = self.world.token()
         if role == MAIN:
             self.started_at.append(self.world.now)
+            self.causes.append(self.state.trigger.cause)
         if lasts is not None:
             self._exit_in(role, lasts, status)
 
@@ -220,11 +222,11 @@ class World:
         self._drain()
 
     # what a test says
-    def publish(self, code: str, source: str = GLOBAL) -> None:
+    def publish(self, code: str, source: str = GLOBAL, *, status: int | None = None) -> None:
         if code == "shutdown":
             self.jobs.stop()
         else:
-            self.bus.publish(Event(code, source))
+            self.bus.publish(Event(code, source, status=status))
         self._drain()
 
     def run(self, seconds: float) -> Self:

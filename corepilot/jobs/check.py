@@ -21,7 +21,7 @@ from corepilot.jobs.state import (
     Start,
     Timer,
 )
-from corepilot.model.event import Event
+from corepilot.model.event import Event, exit_event
 from corepilot.model.job import Check
 
 TICK_KEPT = 0.5
@@ -64,7 +64,7 @@ def unstarted(plan: Plan, index: int, state: CheckState) -> tuple[CheckState, tu
 def exited(plan: Plan, index: int, state: CheckState, exit_: Exited) -> Result:
     """Its command has ended, or could not be started."""
     name = f"check.{plan.job.name}"
-    actions: list[Action] = [Publish(Event("exitFailed" if exit_.status else "exitSuccess", name))]
+    actions: list[Action] = [Publish(exit_event(name, exit_.status))]
     if plan.job.checks[index].timeout_s is not None:
         actions.append(ClearTimer(Timer("check-timeout", index)))
     if exit_.status:

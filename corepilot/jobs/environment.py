@@ -1,7 +1,13 @@
 """The environment of children (ContainerPilot contract, section 4.12): what we were given, and what we add."""
 
 import re
+import signal
 from collections.abc import Mapping
+
+from corepilot.model.event import Event
+
+EVENT = "COREPILOT_EVENT"
+"""Begins the names of the variables that tell of the event that has started a run."""
 
 
 class ChildEnvironment:
@@ -13,7 +19,9 @@ class ChildEnvironment:
     """
 
     def __init__(self, given: Mapping[str, str], pid: int) -> None:
-        self._given = {**given, "CONTAINERPILOT_PID": str(pid)}
+        # An outer corepilot's event is not what starts our jobs.
+        self._given = {name: value for name, value in given.items() if not name.startswith(EVENT)}
+        self._given["CONTAINERPILOT_PID"] = str(pid)
         self._addresses: dict[str, str] = {}
         self._put: dict[str, str] = {}
         self._pids: dict[str, str] = {}
@@ -43,6 +51,36 @@ class ChildEnvironment:
         else:
             self._pids[name] = str(pid)
         self._made = None
+
+
+def variables_of(event: Event | None, passing: int | None = None) -> dict[str, str]:
+    """What a run finds of the event that has started it; nothing, where it was none.
+
+    Args:
+        event: The event.
+        passing: How many passing instances, or keys, there are, if it comes from a watch.
+    """
+    if event is None:
+        return {}
+    code, source = event.key
+    found = {EVENT: code, f"{EVENT}_SOURCE": source}
+    if event.status is not None:
+        found[f"{EVENT}_STATUS"] = str(event.status)
+        if event.status > _SIGNALLED and event.status - _SIGNALLED in signal.valid_signals():
+            found[f"{EVENT}_SIGNAL"] = _signal_name(event.status - _SIGNALLED)
+    if passing is not None:
+        found[f"{EVENT}_PASSING"] = str(passing)
+    return found
+
+
+_SIGNALLED = 128
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
 def _upper(name: str) -> str:

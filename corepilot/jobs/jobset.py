@@ -14,7 +14,7 @@ from corepilot.jobs.handover import handovers, old_plan, stopping_names
 from corepilot.jobs.observer import Observer
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, Over, SiblingExited, Withdraw
-from corepilot.model.event import EXITS, GLOBAL, Event
+from corepilot.model.event import EXITS, GLOBAL, Event, exit_event
 from corepilot.model.trigger import keys
 
 STARTUP = Event("startup", GLOBAL)
@@ -321,7 +321,7 @@ class JobSet:
                 yield Event(state.health, other.name)
             if state.ended:
                 if state.phase == "complete" and state.process.status is not None:
-                    yield Event("exitFailed" if state.process.status else "exitSuccess", other.name)
+                    yield exit_event(other.name, state.process.status)
                 yield Event("stopped", other.name)
         yield from self._facts()
 

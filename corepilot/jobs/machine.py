@@ -102,7 +102,7 @@ def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
     trigger_, fired = trigger.hear(plan, state.trigger, event)
     state = state.changed(trigger=trigger_)
     if fired:
-        state, actions = _fire(plan, state, now)
+        state, actions = _fire(plan, state, event, now)
         return state, started[1] + actions
     if state.stop.source_done and state.process.stage == "none" and not state.trigger.pending:
         # A hook whose source has stopped can never be started again: without this it would keep everything alive.
@@ -133,12 +133,12 @@ def _shutdown(plan: Plan, state: State) -> Step:
     return stopping.shutdown(plan, state)
 
 
-def _fire(plan: Plan, state: State, now: float) -> Step:
-    """Something starts the job."""
+def _fire(plan: Plan, state: State, event: Event, now: float) -> Step:
+    """An event starts the job."""
     limit: tuple[Action, ...] = ()
     if plan.job.command is not None and (plan.hooks_stopping or state.stop.shutdown):
         state, limit = stopping.bound(plan, state)
-    state, actions = starting.run(plan, state, now)
+    state, actions = starting.run(plan, state, now, event)
     return state, (*actions, *limit)
 
 
@@ -199,15 +199,16 @@ def _next(plan: Plan, state: State, now: float) -> Step:
     if plan.periodic and not state.stop.shutdown:
         if not state.trigger.pending:
             return state, ()
-        return starting.start(plan, state.changed(trigger=state.trigger.changed(pending=0)), now)
+        return starting.start(plan, state.changed(trigger=state.trigger.changed(waiting=(), cause=None)), now)
     if process.restarts_left(plan, state.process) and not state.stop.shutdown:
         process_, delay_s = process.restart(state.process, now)
         if delay_s <= 0:
             return starting.start(plan, state.changed(process=process_), now)
         return state.changed(process=process_.changed(stage="backoff")), (SetTimer(process.RESTART, delay_s),)
     if state.trigger.pending:
-        pending = state.trigger.pending - 1
-        return starting.start(plan, state.changed(trigger=state.trigger.changed(pending=pending)), now)
+        cause, *waiting = state.trigger.waiting
+        begun = state.trigger.changed(waiting=tuple(waiting), cause=cause)
+        return starting.start(plan, state.changed(trigger=begun), now)
     if _is_last(plan, state):
         state = state.changed(stop=state.stop.changed(failed=state.process.status or None))
         return stopping.stop(plan, state, state.stop.outcome or "complete")
@@ -240,7 +241,7 @@ def _sibling_exited(plan: Plan, state: State, now: float) -> Step:
         return state, ()
     if process.restarts_left(plan, state.process) and not state.stop.shutdown:
         used = state.process.changed(restarts=state.process.restarts + 1)
-        return starting.run(plan, state.changed(process=used), now)
+        return starting.run(plan, state.changed(process=used), now, state.trigger.cause)
     return (state, ()) if state.trigger.starts_left else stopping.stop(plan, state, "complete")
 
 

@@ -27,8 +27,9 @@ def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
     if state.process.stage == "running":
         return state, ()
     if process.busy(plan, state.process):
-        return state.changed(trigger=trigger.wait(_by_hand(plan, state).trigger)), ()
-    return starting.start(plan, _by_hand(plan, state), now)
+        return state.changed(trigger=trigger.wait(_by_hand(plan, state).trigger, None)), ()
+    state = _by_hand(plan, state)
+    return starting.start(plan, state.changed(trigger=state.trigger.changed(cause=None)), now)
 
 
 def _anew(plan: Plan, now: float) -> Step:

@@ -20,7 +20,7 @@ from corepilot.jobs.state import (
     Start,
     Timer,
 )
-from corepilot.model.event import Event
+from corepilot.model.event import Event, exit_event
 from corepilot.model.job import UNLIMITED
 
 QUICK_RESTARTS = 3
@@ -84,7 +84,7 @@ def exited(plan: Plan, process: ProcessState, exit_: Exited, now: float, *, alon
             `stopping` and `stopped` are published (our decision).
     """
     name = plan.job.name
-    actions: list[Action] = [] if alone else [Publish(Event("exitFailed" if exit_.status else "exitSuccess", name))]
+    actions: list[Action] = [] if alone else [Publish(exit_event(name, exit_.status))]
     if plan.job.timeout_s is not None:
         actions.append(ClearTimer(TIMEOUT))
     if exit_.status and not alone:

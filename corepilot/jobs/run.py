@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
 from corepilot.system.groups import MARK
 from corepilot.system.limits import SHORTAGES
+from corepilot.system.memory_file import memory_file
 from corepilot.system.process import NOT_EXECUTABLE, Reaper, SpawnError, signal_group, spawn
 
 CHECK_LOG_BYTES = 64 * 1024
@@ -44,6 +46,7 @@ class Run:
         name: The command's name, for CONTAINERPILOT_<NAME>_PID.
         check: Whether it is a check: its output is bounded, and its end kept.
         more: Variables of this run.
+        stdin: What it finds on its standard input; None for /dev/null.
 
     Raises:
         SpawnError: it could not be started; nothing is left.
@@ -59,6 +62,7 @@ class Run:
         name: str,
         check: bool,
         more: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
     ) -> None:
         self._spawner = spawner
         self._exited = exited
@@ -77,8 +81,7 @@ class Run:
                 **(more or {}),
                 MARK: mark,
             }
-            output = self.pipe.write_end if self.pipe else None
-            self.pid = spawn(command.argv, environment, spawner.reaper, self._ended, output=output)
+            self.pid = self._spawn(command, environment, stdin)
         except SpawnError:
             self.close()
             raise
@@ -87,6 +90,17 @@ class Run:
             why = f"cannot start {command.argv[0]!r}: {error.strerror}"
             raise SpawnError(why, NOT_EXECUTABLE, shortage=error.errno in SHORTAGES) from error
         spawner.environment.running(name, self.pid)
+
+    def _spawn(self, command: Command, environment: Mapping[str, str], stdin: bytes | None) -> int:
+        output = self.pipe.write_end if self.pipe else None
+        reaper = self._spawner.reaper
+        if stdin is None:
+            return spawn(command.argv, environment, reaper, self._ended, output=output)
+        descriptor = memory_file(stdin)
+        try:
+            return spawn(command.argv, environment, reaper, self._ended, output=output, stdin=descriptor)
+        finally:
+            os.close(descriptor)
 
     def read(self, fields: Fields) -> None:
         """Begin to read its output, which belongs to what `fields` name."""

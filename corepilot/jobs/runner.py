@@ -7,6 +7,7 @@ import signal
 from functools import partial
 from typing import Any
 
+from corepilot.jobs import given
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.run import Run
@@ -183,7 +184,8 @@ class Runner(Actor):
                 mark=self.mark,
                 name=self._name(role),
                 check=role != MAIN,
-                more=self._environment(),
+                more=given.variables(self.plan, self.state, role, self._around),
+                stdin=given.stdin(self.plan, self.state, role, self._around),
             )
         except SpawnError as error:
             if role == MAIN:
@@ -206,10 +208,6 @@ class Runner(Actor):
             self._last_pid = run.pid
             if self._around.facts.wanted:
                 self._around.facts.tell(RunStarted(stamp(), str(self.key), run.pid, self.starts))
-
-    def _environment(self) -> dict[str, str] | None:
-        lock, locks = self.plan.job.lock, self._around.locks
-        return locks.environment(lock) if lock and locks is not None else None
 
     def _settle(self, stimulus: Exited | Unstarted) -> None:
         if stimulus.role == MAIN and isinstance(stimulus, Exited):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from corepilot.jobs import check, process, registration, trigger
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import CheckState, ClearTimer, State, Step
+from corepilot.model.event import Event
 
 
 def begin(plan: Plan) -> Step:
@@ -16,11 +17,18 @@ def begin(plan: Plan) -> Step:
     return state, (*announced, *check.begin(plan.job.checks), *clocks)
 
 
-def run(plan: Plan, state: State, now: float) -> Step:
-    """Start, or wait until the run that goes on has ended: one at a time (contract, section 4.2)."""
+def run(plan: Plan, state: State, now: float, cause: Event | None = None) -> Step:
+    """Start, or wait until the run that goes on has ended: one at a time (contract, section 4.2).
+
+    Args:
+        plan: The job's.
+        state: The state so far.
+        now: Seconds.
+        cause: The event that asks for it; None for a clock.
+    """
     if state.process.stage in {"backoff", "standby"} or process.busy(plan, state.process):
-        return state.changed(trigger=trigger.wait(state.trigger)), ()
-    return start(plan, state, now)
+        return state.changed(trigger=trigger.wait(state.trigger, cause)), ()
+    return start(plan, state.changed(trigger=state.trigger.changed(cause=cause)), now)
 
 
 def start(plan: Plan, state: State, now: float) -> Step:

@@ -37,13 +37,21 @@ class TriggerState(Value):
 
     Attributes:
         starts_left: How many more start events count; UNLIMITED for each, interval and signal.
-        pending: Starts that wait for the end of the run.
+        waiting: Starts that wait for the end of the run: the event of each; None for a clock's or a person's.
         seen: Events that came before, for a trigger that needs several.
+        cause: The event that has started the present run, or the first of those that are its restarts; None for a
+            clock or a person.
     """
 
     starts_left: int = 1
-    pending: int = 0
+    waiting: tuple[Event | None, ...] = ()
     seen: frozenset[tuple[str, str]] = frozenset()
+    cause: Event | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many starts wait for the end of the run."""
+        return len(self.waiting)
 
 
 class ProcessState(Value):

@@ -31,7 +31,7 @@ HOOK = Timer("hook")
 def shutdown(plan: Plan, state: State, outcome: Outcome = "complete") -> Step:
     """It is to stop with others (contract, section 4.8): begin, unless the job has something to do before."""
     stop_ = state.stop.changed(shutdown=True, outcome=outcome)
-    state = state.changed(stop=stop_, trigger=state.trigger.changed(pending=0))
+    state = state.changed(stop=stop_, trigger=state.trigger.changed(waiting=()))
     if plan.is_hook and plan.job.command is not None and plan.startable:
         if process.busy(plan, state.process):
             state, actions = bound(plan, state)
@@ -69,7 +69,7 @@ def stop(plan: Plan, state: State, outcome: Outcome, why: str = "") -> Step:
     """Begin to stop: tell, let the hook that waits for it run, then terminate (contract, sections 4.1 and 4.6)."""
     state = state.changed(
         stop=state.stop.changed(stage="hooked", outcome=outcome),
-        trigger=state.trigger.changed(starts_left=0, pending=0),
+        trigger=state.trigger.changed(starts_left=0, waiting=()),
     )
     if state.process.stage in {"backoff", "standby"}:
         state = state.changed(process=state.process.changed(stage="none"))

@@ -84,6 +84,16 @@ class Locks(Protocol):
         """What a run under a lock finds in its environment."""
 
 
+class Watched(Protocol):
+    """Who knows what is behind watches."""
+
+    def passing(self, source: str) -> int | None:
+        """How many passing instances, or keys, there are; None if the source is no watch."""
+
+    def content(self, source: str) -> bytes:
+        """What there is, as one line of JSON."""
+
+
 class Supervision(Spawner):
     """What all jobs share.
 
@@ -98,6 +108,7 @@ class Supervision(Spawner):
         timers: Give the time of a pause again.
         plugin_checks: Calls the checks that are plugins.
         locks: Keeps the locks that jobs need.
+        watched: Knows what is behind watches.
         shortages: Says now and then that starts fail for want of descriptors, processes or memory.
         clock: Monotonic seconds.
     """
@@ -122,4 +133,5 @@ class Supervision(Spawner):
         self.shortages = Repeat(spawner.log)
         self.plugin_checks: PluginChecks | None = None
         self.locks: Locks | None = None
+        self.watched: Watched | None = None
         self.made = 0

@@ -40,9 +40,9 @@ def used(trigger: TriggerState) -> TriggerState:
     return trigger.changed(starts_left=left, seen=frozenset())
 
 
-def wait(trigger: TriggerState) -> TriggerState:
+def wait(trigger: TriggerState, cause: Event | None) -> TriggerState:
     """A start has to wait for the end of the run: one at a time (contract, section 4.2), and not without end."""
-    return trigger.changed(pending=min(trigger.pending + 1, PENDING_MAX))
+    return trigger if trigger.pending >= PENDING_MAX else trigger.changed(waiting=(*trigger.waiting, cause))
 
 
 def started(plan: Plan) -> tuple[Action, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from corepilot.model.value import Value
 
 GLOBAL = "global"
@@ -35,13 +37,17 @@ class Event(Value):
         code: One of CODES, "signal" or "metric".
         subject: A job, `check.<job>`, `watch.<name>`, `lock.<name>`, "global", a signal's or a metric's name.
         detail: What "error" and "metric" say of it: free text.
+        status: Of an exit the exit status, 128+n for a signal; else None. Not compared: a `when` cannot name it.
         origin: The runs that led to it, each as (job, number of its start); empty where nobody's run did.
     """
+
+    ignored: ClassVar[tuple[str, ...]] = ("status",)
 
     code: str
     subject: str
     detail: str = ""
     origin: tuple[tuple[str, int], ...] = ()
+    status: int | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -53,3 +59,8 @@ class Event(Value):
         """As ContainerPilot's debug log spells it, such as "ExitSuccess app" (contract, section 5)."""
         source = f"{self.subject}|{self.detail}" if self.code == "metric" else self.key[1]
         return f"{spelled(self.code)} {source}"
+
+
+def exit_event(source: str, status: int) -> Event:
+    """What is published when a command has ended, with its exit status, 128+n for a signal."""
+    return Event("exitFailed" if status else "exitSuccess", source, status=status)

@@ -122,6 +122,8 @@ class Job(Value):
         exit_on: When it is complete, everything is stopped and the exit status is its own: "end" always, "failure" if
             it failed for good, "" never.
         lock: Name of the lock that it has to hold to run, or "".
+        stdin: What its command finds on its standard input: "null" nothing, "event" what is behind the watch that has
+            started it, as JSON.
         path: Where it is configured, such as `jobs[2]`. Not compared.
     """
 
@@ -137,6 +139,7 @@ class Job(Value):
     service: Service | None = None
     exit_on: Literal["", "end", "failure"] = ""
     lock: str = ""
+    stdin: Literal["null", "event"] = "null"
     path: str = ""
 
     @property

@@ -38,6 +38,7 @@ from corepilot.supervisor.progress import Progress
 from corepilot.supervisor.renders import Renders
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.signals import Signals
+from corepilot.supervisor.watched import Watched
 from corepilot.system import light_imports, memory
 from corepilot.system.process import Reaper
 from corepilot.system.reserve import DescriptorReserve
@@ -158,6 +159,7 @@ class App:
         supervision.ended = self.jobs.ended
         supervision.plugin_checks = self.checks
         supervision.locks = self.locks
+        supervision.watched = Watched(lambda: self.discovery.watchers)
         self.shutdown = Shutdown(
             lambda: self.configuration,
             self.log,

@@ -95,8 +95,8 @@ def spawn(
         reaper: Who waits for it.
         exited: Called once, from the hub, with the exit status (128+n for a signal).
         output: The descriptor that becomes its stdout and stderr; None to share ours.
-        stdin: The descriptor that becomes its stdin; None for /dev/null. With it, stderr stays ours.
-        own: Whether it is a process of corepilot's own, with our limits.
+        stdin: The descriptor that becomes its stdin; None for /dev/null.
+        own: Whether it is a process of corepilot's own, with our limits, and our stderr.
 
     Returns:
         Its pid, which is also its process group.
@@ -106,8 +106,10 @@ def spawn(
     """
     try:
         program = find_program(argv[0], environment.get("PATH"))
-        start = _spawn if own else _spawn_job
-        pid = start(program, argv, environment, output, stdin)
+        if own:
+            pid = _spawn(program, argv, environment, output, stdin, own=True)
+        else:
+            pid = _spawn_job(program, argv, environment, output, stdin)
     except ProgramError as error:
         raise SpawnError(f"cannot start {argv[0]!r}: {error}", error.status) from None
     except OSError as error:
@@ -119,14 +121,20 @@ def spawn(
 
 
 def _spawn(
-    program: str, argv: Sequence[str], environment: Mapping[str, str], output: int | None, stdin: int | None
+    program: str,
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    output: int | None,
+    stdin: int | None,
+    *,
+    own: bool = False,
 ) -> int:
     actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
     if stdin is not None:
         actions = [(os.POSIX_SPAWN_DUP2, stdin, 0)]
     if output is not None:
         actions.append((os.POSIX_SPAWN_DUP2, output, 1))
-        if stdin is None:
+        if not own:
             actions.append((os.POSIX_SPAWN_DUP2, output, 2))
     return os.posix_spawn(
         program,
