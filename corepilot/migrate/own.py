@@ -32,7 +32,7 @@ _CONTAINERPILOT: _Keys = {
 }
 """What ContainerPilot knows, with what is inside of it. All other keys of the schema are ours."""
 
-_OPTIONS = frozenset(("token_file",))
+_OPTIONS = frozenset(("max_answer_mib", "token_file"))
 """Options of Consul that are ours."""
 
 

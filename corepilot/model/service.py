@@ -24,7 +24,8 @@ class Registration(Value):
         ttl_s: Seconds after which an instance that nobody reports on counts as critical. At least 1.
         notes: Text for the people who look at the catalog.
         extras: What only one catalog knows, as `backend.option`: Consul's `consul.enableTagOverride` (true) and
-            `consul.deregisterCriticalServiceAfter` (a Go duration, passed on as it is). Others ignore them.
+            `consul.deregisterCriticalServiceAfter` (a Go duration, passed on as it is), `consul.meta` (texts
+            `name=value`) and `consul.weights` (two numbers: passing, warning). Others ignore them.
         catalogs: Names of the catalogs that are to hold it; none: all that take registrations.
     """
 

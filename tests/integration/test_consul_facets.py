@@ -213,13 +213,16 @@ _, key = client.kv.get("app/limits")
 _, lock = client.kv.get("corepilot/locks/primary")
 _, (found,) = client.health.service("web", passing=True)
 print(key["Value"].decode(), lock["Value"].decode(), len(lock["Session"]))
-print(found["Service"]["ID"], found["Service"]["Tags"])
+service = found["Service"]
+print(service["ID"], service["Tags"][0], service["Meta"]["version"], *service["Weights"].values())
 """
 
 
 def test_independent_clients_read_what_we_wrote(consul: ConsulServer, make: Make) -> None:
     client = make()
-    client.register(Registration("web-host1", "web", "192.0.2.7", 8080, ("a",), ttl_s=60), "passing", "ok")
+    extras = (("consul.meta", ("version=1.4",)), ("consul.weights", (10, 0)))
+    registration = Registration("web-host1", "web", "192.0.2.7", 8080, ("a",), ttl_s=60, extras=extras)
+    client.register(registration, "passing", "ok")
     keys_of(client).put("app/limits", b"max=7")
     token = token_of(locks_of(client))
 
@@ -230,7 +233,7 @@ def test_independent_clients_read_what_we_wrote(consul: ConsulServer, make: Make
         return told(str(consul_binary()), *words[:2], f"-http-addr={consul.address}", *words[2:])
 
     assert told(sys.executable, "-I", "-c", PY_CONSUL, str(consul.port)).split() == [
-        *("max=7", "host-1", "36", "web-host1", "['a']")
+        *("max=7", "host-1", "36", "web-host1", "a", "1.4", "10", "0")
     ]
     assert cli("kv", "get", "app/limits") == "max=7\n"
     detailed = dict(line.split(None, 1) for line in cli("kv", "get", "-detailed", KEY).splitlines())

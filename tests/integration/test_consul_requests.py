@@ -71,7 +71,12 @@ def test_a_registration(server: ScriptedServer, recorder: Recorder) -> None:
 def test_a_registration_with_everything(server: ScriptedServer, recorder: Recorder) -> None:
     full = WEB.changed(
         tags=(),
-        extras=(("consul.enableTagOverride", True), ("consul.deregisterCriticalServiceAfter", "10m")),
+        extras=(
+            ("consul.enableTagOverride", True),
+            ("consul.deregisterCriticalServiceAfter", "10m"),
+            ("consul.meta", ("version=1.4", "formula=a=b")),
+            ("consul.weights", (10, 1)),
+        ),
         notes="by hand",
     )
     client = backend(server)
@@ -83,6 +88,8 @@ def test_a_registration_with_everything(server: ScriptedServer, recorder: Record
         "Port": 8080,
         "Address": "192.0.2.7",
         "EnableTagOverride": True,
+        "Meta": {"version": "1.4", "formula": "a=b"},
+        "Weights": {"Passing": 10, "Warning": 1},
         "Check": {
             "TTL": "25s",
             "Status": "critical",

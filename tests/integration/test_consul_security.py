@@ -173,6 +173,51 @@ def test_a_first_answer_that_is_not_whole_means_unknown(guarded: ConsulServer, o
     guarded.put(f"/v1/agent/service/deregister/{WEB.id}")
 
 
+@pytest.fixture
+def writer(guarded: ConsulServer) -> Iterator[str]:
+    """A token for keys below app and for the lock primary, as the reference page says."""
+    rules = (
+        'key_prefix "app" { policy = "write" } key_prefix "corepilot/locks/primary" { policy = "write" }'
+        ' session_prefix "" { policy = "write" }'
+    )
+    policy = guarded.put("/v1/acl/policy", {"Name": "writers", "Rules": rules})
+    yield guarded.put("/v1/acl/token", {"Policies": [{"Name": "writers"}]})["SecretID"]
+    guarded.request("DELETE", "/v1/kv/?recurse")
+    guarded.request("DELETE", f"/v1/acl/policy/{policy['ID']}")
+
+
+def test_keys_and_locks_with_the_permissions_of_the_reference(
+    guarded: ConsulServer, open_one: Open, writer: str
+) -> None:
+    client = open_one(Options(address=guarded.address, token=writer))
+    keys, locks = client.keys, client.locks
+    assert keys is not None
+    assert locks is not None
+    keys.put("app/limits", b"7")
+    assert [entry.value for entry in keys.list("app")] == [b"7"]
+    assert [entry.value for entry in next(iter(keys.watch("app", prefix=True)))] == [b"7"]
+    assert locks.acquire("primary", "host-1", 10, 0.0) is not None
+    assert locks.keep("primary") == 10
+    assert next(iter(locks.watch("primary"))) == "host-1"
+    locks.release("primary")
+    with pytest.raises(BackendRefusedError, match="check that the ACL token allows this"):
+        locks.acquire("secondary", "host-1", 10, 0.0)
+    with pytest.raises(BackendRefusedError, match="check that the ACL token allows this"):
+        keys.put("other", b"")
+
+
+def test_a_list_of_keys_that_is_not_whole_is_a_refusal(guarded: ConsulServer, open_one: Open, writer: str) -> None:
+    guarded.put("/v1/kv/other/a", b"1")
+    guarded.put("/v1/kv/app/a", b"1")
+    keys = open_one(Options(address=guarded.address, token=writer)).keys
+    assert keys is not None
+    for look in (lambda: keys.list(""), lambda: keys.list("other"), lambda: next(iter(keys.watch("", prefix=True)))):
+        with pytest.raises(BackendRefusedError, match=r"the answer is not whole.*give it key:read|Permission denied"):
+            look()
+    with pytest.raises(BackendRefusedError):
+        keys.get("other/a")
+
+
 @dataclass(frozen=True)
 class Certificates:
     ca: str

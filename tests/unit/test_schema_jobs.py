@@ -212,6 +212,33 @@ def test_the_consul_block_may_come_without_deregistration(tmp_path: Path) -> Non
     assert made.service.registration.extra_value("consul.deregisterCriticalServiceAfter") is None
 
 
+def test_meta_and_weights_are_consuls(tmp_path: Path) -> None:
+    made = job(f'{SERVICE}, consul: {{ meta: {{ version: "1.4", "a-b": 7 }}, weights: {{ passing: 10 }} }}', tmp_path)
+    assert made.service is not None
+    assert made.service.registration.extras == (
+        ("consul.meta", ("version=1.4", "a-b=7")),
+        ("consul.weights", (10, 1)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('meta: ["a=b"]', "wrong-type"),
+        ("meta: { a: [] }", "wrong-type"),
+        ('meta: { "a b": "c" }', "bad-name"),
+        ('meta: { "consul-x": "c" }', "bad-name"),
+        (f'meta: {{ a: "{"x" * 513}" }}', "wrong-value"),
+        (f"meta: {{ {', '.join(f'a{number}: 1' for number in range(65))} }}", "wrong-value"),
+        ("weights: { passing: 0 }", "wrong-value"),
+        ("weights: { warning: 65536 }", "wrong-value"),
+    ],
+)
+def test_meta_and_weights_that_consul_does_not_take(tmp_path: Path, text: str, code: str) -> None:
+    found = judged(f"{{ discovery: false, jobs: [ {{ {SERVICE}, consul: {{ {text} }} }} ] }}", tmp_path)
+    assert [one.code for one in found.problems] == [code]
+
+
 def test_instances(tmp_path: Path) -> None:
     def identity(settings: str, environment: dict[str, str]) -> str:
         text = f"{{ discovery: false, jobs: [ {{ {SERVICE} {settings} }} ] }}"

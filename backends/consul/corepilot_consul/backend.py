@@ -174,4 +174,9 @@ def _registration_body(registration: Registration, status: Status) -> dict[str, 
         body["Tags"] = list(registration.tags)
     if registration.extra_value("consul.enableTagOverride"):
         body["EnableTagOverride"] = True
+    meta, weights = registration.extra_value("consul.meta"), registration.extra_value("consul.weights")
+    if isinstance(meta, tuple):
+        body["Meta"] = dict([str(pair).split("=", 1) for pair in meta])
+    if isinstance(weights, tuple):
+        body["Weights"] = dict(zip(("Passing", "Warning"), weights, strict=True))
     return body

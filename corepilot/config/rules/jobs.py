@@ -213,9 +213,12 @@ def _consul_extras(data: Settings, path: Path, verdict: Verdict) -> Extras:
             parse_duration(after, bare_integer_seconds=False)  # Consul reads it itself
         except DurationError as error:
             verdict.complain((*path, "consul", "deregisterCriticalServiceAfter"), bad_duration(error))
+    weights = data.get("weights", {})
     extras = {
         "consul.enableTagOverride": data.get("enable_tag_override"),
         "consul.deregisterCriticalServiceAfter": after,
+        "consul.meta": data.get("meta"),
+        "consul.weights": (weights.get("passing", 1), weights.get("warning", 1)) if weights else None,
     }
     return tuple([(name, value) for name, value in extras.items() if value])
 

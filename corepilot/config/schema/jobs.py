@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError, validates_schema
 
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, shown
-from corepilot.config.schema.fields import Choice, Command, Duration, Flag, Setting, Several, Text, Texts, Whole
+from corepilot.config.schema.consul_extras import ConsulExtrasSection
+from corepilot.config.schema.fields import Choice, Command, Duration, Setting, Several, Text, Texts, Whole
 from corepilot.config.schema.health import HealthSection, OutputSection
 from corepilot.config.schema.names import NAME_HINT, is_service_name
 from corepilot.config.schema.sections import Object, Section
@@ -50,22 +51,6 @@ class EventName(Text):
             hint = did_you_mean(text, sorted(CODES)) or "events: " + ", ".join(sorted(CODES))
             raise ValidationError([Complaint("unknown-event", f"{shown(text)} is not an event", hint)])
         return text
-
-
-class ConsulExtrasSection(Section):
-    """`jobs[].consul`."""
-
-    enable_tag_override = Flag(
-        "let others change the tags of the service in Consul's catalog", key="enableTagOverride", default=False
-    )
-    deregister_after = Text(
-        "how long the service may be critical until Consul removes it",
-        key="deregisterCriticalServiceAfter",
-        default="",
-        default_text="never",
-        example="90m",
-        allowed="a Go duration with its unit; Consul takes at least 1m",
-    )
 
 
 class WhenSection(Section):
