@@ -202,6 +202,15 @@ def test_ten_thousand_instances(clients: Clients, etcd: EtcdServer) -> None:
     assert follower.error is None
 
 
+def test_the_names_of_services_are_found_without_reading_all_instances(clients: Clients, etcd: EtcdServer) -> None:
+    for service, number in (("a", 2500), ("a-b", 3), ("a0", 1), ("b", 1200)):
+        put_many(clients, service, range(number))
+    etcd.ctl("put", "/corepilot/services/no-instance", "")
+    etcd.ctl("put", "/corepilot/services/odd/a/b", "")
+    etcd.ctl("put", "/corepilot/services0/odd/a", "")
+    assert clients.new().service_names() == ("a", "a-b", "a0", "b")
+
+
 def test_a_watch_of_a_service_whose_records_are_large(clients: Clients, etcd: EtcdServer) -> None:
     """Pages of them are longer than an answer may be: smaller ones are asked for."""
     transport = clients.new()._transport

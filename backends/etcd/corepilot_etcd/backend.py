@@ -16,8 +16,9 @@ from corepilot_etcd.keys import EtcdKeys
 from corepilot_etcd.leases import Leases
 from corepilot_etcd.locks import EtcdLocks
 from corepilot_etcd.mirror import Mirror
+from corepilot_etcd.names import service_names
 from corepilot_etcd.pulse import Pulse
-from corepilot_etcd.record import all_services, instance_of, service_of, services_below
+from corepilot_etcd.record import instance_of, services_below
 from corepilot_etcd.registrations import Registrations
 from corepilot_etcd.transport import Transport
 
@@ -70,15 +71,8 @@ class EtcdBackend(Backend):
         return _asked_for(mirror.values(), query)
 
     def service_names(self) -> tuple[str, ...]:
-        """One range read of all instances."""
-        span = all_services(self.options.prefix)
-
-        def read(found: Found) -> tuple[str]:
-            return (service_of(found.key[len(span.key) :]),)
-
-        mirror: Mirror[tuple[str]] = Mirror(self._transport, span, read)
-        mirror.load()
-        return tuple(sorted({name for (name,) in mirror.values()}))
+        """The services that have a key."""
+        return service_names(self._transport, self.options.prefix)
 
     def watch(self, query: Query) -> Generator[Snapshot]:
         """A range read, then a watch. Nothing is sent before the first `next`."""

@@ -17,11 +17,6 @@ def all_services(prefix: str) -> Span:
     return span_below(f"{prefix}/services/")
 
 
-def service_of(rest: bytes) -> str:
-    """The service of a key, from what stands behind the span of `all_services`."""
-    return rest.partition(b"/")[0].decode("utf-8", "replace").replace("%2F", "/").replace("%25", "%")
-
-
 def services_below(prefix: str, service: str) -> Span:
     """The keys of all instances of a service."""
     return span_below(f"{prefix}/services/{_segment(service)}/")
@@ -61,8 +56,8 @@ def instance_of(service: str, name: bytes, value: bytes) -> Instance:
     Raises:
         ValueError: it holds something else. Says how, without quoting it.
     """
-    identity = name.decode("utf-8", "replace").replace("%2F", "/").replace("%25", "%")
-    if _segment(identity).encode() != name:
+    identity = name_of(name)
+    if not identity:
         raise ValueError("its key is not one of an instance")
     try:
         record = json.loads(value)
@@ -78,6 +73,12 @@ def instance_of(service: str, name: bytes, value: bytes) -> Instance:
         raise ValueError("status or tags are of the wrong type")
     # A status that we do not know counts as critical, as with Consul.
     return Instance(identity, service, address, port, _STATUSES.get(status, "critical"), tuple(tags))
+
+
+def name_of(segment: bytes) -> str:
+    """What a part of a key stands for; "" for one that we would not write."""
+    name = segment.decode("utf-8", "replace").replace("%2F", "/").replace("%25", "%")
+    return name if _segment(name).encode() == segment else ""
 
 
 def _segment(name: str) -> str:

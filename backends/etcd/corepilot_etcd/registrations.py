@@ -208,7 +208,7 @@ class Registrations:
         ours = record.registration
         what = f"cannot report on {ours.id} at {self._transport.origin}: another client has registered it since"
         try:
-            other = instance_of(ours.service, b"", found.value)
+            other = instance_of(ours.service, b"other", found.value)
         except ValueError:
             return BackendRefusedError(f"{what}, and what it wrote is no instance; delete {record.key.decode()}")
         if other.status == "critical" and record.status == "passing":
