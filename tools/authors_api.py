@@ -48,8 +48,8 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "corepilot.http.tls": ("TlsOptions",),
     "corepilot.system.light_imports": ("Later", "standing_in"),
     "corepilot.testing.backends": (
-        "BackendSuite", "KeySuite", "LockSuite", "LossSuite", "OutageSuite", "HangSuite", "FaultSuite", "ExpirySuite",
-        "Listener", "context", "instance_of", "require",
+        "BackendSuite", "LookupSuite", "KeySuite", "LockSuite", "LossSuite", "OutageSuite", "HangSuite", "FaultSuite",
+        "ExpirySuite", "Listener", "context", "instance_of", "require",
     ),
     "corepilot.testing.sinks": ("SinkSuite", "SinkOutageSuite", "metrics"),
     "corepilot.testing.sources": ("SourceSuite", "SourceHangSuite"),

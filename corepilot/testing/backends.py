@@ -19,11 +19,13 @@ A backend's author writes one class. pytest finds it, because its name begins wi
         def forget(self):                       # what LossSuite needs: the catalog loses its data
             (self.path / "pages").unlink()
 
-`BackendSuite` is for every backend that takes registrations, `KeySuite` and `LockSuite` for those that declare "keys"
-and "locks". The others are for a catalog that has, or can be given, what they test:
+`BackendSuite` is for every backend that takes registrations, with "watch" or without, `LookupSuite` for one that does
+not, `KeySuite` and `LockSuite` for those that declare "keys" and "locks". The others are for a catalog that has, or can
+be given, what they test:
 
 | suite | what a subclass supplies beside `client()` |
 |---|---|
+| `LookupSuite` | `publish(*places)`: the store holds exactly these instances of the test's service |
 | `KeySuite` | nothing: values, versions, watches of a key and of a prefix |
 | `LockSuite` | nothing, or `lock_ttl_s`, where the store takes no TTL of 2 seconds |
 | `LossSuite` | `forget()`: the catalog loses its data (an agent restarts, a directory is wiped, a lease expires) |
@@ -48,6 +50,7 @@ from corepilot.testing.key_version_rules import KeyVersionRules
 from corepilot.testing.key_watch_rules import KeyWatchRules
 from corepilot.testing.listener import Listener
 from corepilot.testing.lock_loss_rules import LockLossRules
+from corepilot.testing.lookup_rules import LookupSuite
 from corepilot.testing.outages import ExpirySuite, HangSuite, LossSuite, OutageSuite
 from corepilot.testing.process_state import require
 from corepilot.testing.proxied import FaultSuite
@@ -63,6 +66,7 @@ __all__ = [
     "KeySuite",
     "Listener",
     "LockSuite",
+    "LookupSuite",
     "LossSuite",
     "OutageSuite",
     "Suite",

@@ -13,13 +13,10 @@ from corepilot.errors import BackendError, BackendUnavailableError
 from corepilot.model.catalog import Entries, Grant
 from corepilot.testing.listener import Follower, at_most
 from corepilot.testing.process_state import require
-from corepilot.testing.suite import Suite
+from corepilot.testing.suite import POLL_S, Suite
 from corepilot.testing.watchdog import bounded
 
 _Answer = TypeVar("_Answer")
-
-POLL_S = 0.05
-"""How often a suite asks a backend that does not watch keys."""
 
 HOLDER = "a test of corepilot (host-1)"
 

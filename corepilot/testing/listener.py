@@ -91,7 +91,13 @@ class Follower(Generic[_Seen]):
 
 
 class Listener(Follower[Snapshot]):
-    """Follows one watch of a backend's services."""
+    """Follows one watch of a backend's services.
 
-    def __init__(self, backend: Backend, query: Query) -> None:
-        super().__init__(lambda: backend.watch(query), f"the watch on {query.service}")
+    Args:
+        backend: The client.
+        query: What to watch.
+        stream: Makes the stream where it is not the backend's own `watch`.
+    """
+
+    def __init__(self, backend: Backend, query: Query, stream: Callable[[], Iterable[Snapshot]] | None = None) -> None:
+        super().__init__(stream or (lambda: backend.watch(query)), f"the watch on {query.service}")

@@ -234,7 +234,7 @@ class HangSuite(_HurtSuite):
         self._ends("register", lambda: client.register(registration, "passing", ""))
         self._ends("report", lambda: client.report(registration.id, "passing", "", 60.0))
         self._ends("deregister", lambda: client.deregister(registration.id))
-        self._ends("watch", lambda: next(client.watch(Query(self.service))))
+        self._ends("watch", lambda: next(self.stream(client, Query(self.service))))
         for name, call in self.facet_calls(client):
             self._ends(name, call)
         self.resume()

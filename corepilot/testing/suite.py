@@ -1,7 +1,7 @@
 """What the conformance suites of backends share: clients, registrations, deadlines, and a clean catalog afterwards."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -39,6 +39,9 @@ ALLOWED: Allowed = dict.fromkeys(
     (BackendError,),
 )
 """What a backend may raise."""
+
+POLL_S = 0.05
+"""How often a suite asks a backend that does not watch."""
 
 _STREAMS = 3
 
@@ -124,9 +127,14 @@ class Suite(Conduct):
 
     def listen(self, client: Backend, service: str = "", tag: str = "") -> Listener:
         """Follow the test's service, or another one, until the test ends."""
-        listener = Listener(client, Query(service or self.service, tag, interval_s=1))
+        query = Query(service or self.service, tag, interval_s=1)
+        listener = Listener(client, query, lambda: self.stream(client, query))
         self._listeners.append(listener)
         return listener
+
+    def stream(self, client: Backend, query: Query) -> Iterator[Snapshot]:
+        """What follows a service: a watch, or as corepilot does without one, lookups again and again."""
+        return client.watch(query) if self.has("watch") else _looked_up(client, query)
 
     def registration(
         self,
@@ -221,6 +229,12 @@ class Suite(Conduct):
             locks.keep(name)  # type: ignore[union-attr]
         _first(locks.watch(name))  # type: ignore[union-attr]
         locks.release(name)  # type: ignore[union-attr]
+
+
+def _looked_up(client: Backend, query: Query) -> Iterator[Snapshot]:
+    while True:
+        yield client.instances(query)
+        gevent.sleep(POLL_S)
 
 
 def _first(stream: Any) -> None:

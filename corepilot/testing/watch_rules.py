@@ -92,7 +92,7 @@ class WatchRules(Suite):
         """A backend without datacenters raises BackendRefusedError for a query that names one."""
         if "datacenters" in self.capabilities:
             return  # where it leads depends on the server: the backend's own tests cover it
-        stream = self.open().watch(Query(self.service, datacenter="elsewhere"))
+        stream = self.stream(self.open(), Query(self.service, datacenter="elsewhere"))
         try:
             with gevent.Timeout(self.deadline_s):
                 next(stream)
@@ -114,8 +114,8 @@ class WatchRules(Suite):
     def test_a_watch_can_be_closed_between_two_snapshots(self) -> None:
         """`close()` on a generator that has yielded ends it; so does one that was never started."""
         client = self.open()
-        client.watch(Query(self.service)).close()  # type: ignore[attr-defined]
-        stream = client.watch(Query(self.service))
+        self.stream(client, Query(self.service)).close()  # type: ignore[attr-defined]
+        stream = self.stream(client, Query(self.service))
         with gevent.Timeout(self.deadline_s):
             next(stream)
             stream.close()  # type: ignore[attr-defined]
@@ -124,7 +124,7 @@ class WatchRules(Suite):
     def test_a_watch_that_is_closed_ends_its_thread(self) -> None:
         """A watch that leaves the configuration goes, also while its service stays as it is."""
         client = self.open()
-        self.leaves_no_thread(lambda: client.watch(Query(self.service, interval_s=1)))
+        self.leaves_no_thread(lambda: self.stream(client, Query(self.service, interval_s=1)))
 
     def test_closing_the_client_ends_its_watches(self) -> None:
         """`close` ends a watch that waits, does not wait itself, and may be called again."""
