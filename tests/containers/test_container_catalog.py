@@ -8,6 +8,10 @@ import pytest
 from containers.container import Container
 from eventually import eventually
 
+from corepilot.discovery.backend import BackendContext
+from corepilot.discovery.embedded import plugin
+from corepilot.discovery.embedded.backend import EmbeddedBackend
+
 DISCOVERY = 'discovery: {backend: "embedded", path: "/catalog"}'
 WATCHER = f"""{{
   {DISCOVERY},
@@ -23,6 +27,18 @@ SERVICE = f"""{{
   {DISCOVERY},
   jobs: [{{name: "web", exec: "sleep 1000", port: 80, interfaces: "static:192.0.2.1", initial_status: "passing",
           health: {{interval: 1, ttl: 3600}}}}],
+}}"""
+# Its TTL is an hour too: a lock that is had sooner was freed by its holder's end.
+PRIMARY = f"""{{
+  {DISCOVERY},
+  stopTimeout: 2,
+  locks: [{{name: "primary", ttl: "3600s"}}],
+  watches: [{{name: "told", key: "told", atStart: true}}],
+  jobs: [
+    {{name: "leader", exec: ["sh", "-c", "echo leading with $COREPILOT_LOCK_TOKEN; exec sleep 1000"], lock: "primary"}},
+    {{name: "reader", exec: "echo the key is told", when: {{source: "watch.told", each: "changed"}}}},
+    {{name: "main", exec: ["sh", "-c", "echo there; exec sleep 1000"]}},
+  ],
 }}"""
 
 
@@ -66,6 +82,28 @@ def test_of_two_containers_with_a_service_one_is_killed(tmp_path: Path, catalog:
         one.signal(signal.SIGKILL)
         expect(watcher, two)
         assert "web-is-gone" not in watcher.output
+
+
+def test_a_lock_passes_from_a_container_that_is_killed_to_the_next(tmp_path: Path, catalog: Path) -> None:
+    """Of another user, in namespaces of its own; so are keys."""
+    volumes = {catalog: "/catalog"}
+    with (
+        Container(PRIMARY, tmp_path / "one", volumes=volumes) as one,
+        Container(PRIMARY, tmp_path / "two", user=1000, volumes=volumes) as two,
+    ):
+        for container in (one, two):
+            container.until("there")
+        eventually(lambda: "leading" in one.output + two.output)
+        leader, other = (one, two) if "leading" in one.output else (two, one)
+        assert "leading" not in other.output
+        leader.signal(signal.SIGKILL)
+        other.until("leading with")
+        first, second = (int(each.output.partition("leading with ")[2].split()[0]) for each in (leader, other))
+        assert second > first
+        backend = EmbeddedBackend(plugin.Options(str(catalog)), BackendContext(lambda *_: None))
+        backend.keys.put("told", b"a value from outside\n")
+        other.until("the key is told")
+        backend.close()
 
 
 def expect(watcher: Container, *holders: Container) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -166,6 +167,39 @@ def test_a_full_disk_is_told(path: Path) -> None:
         "error": f"cannot register web-a in the catalog {path}: No space left on device",
         "code": "backend-unavailable",
     }
+
+
+def test_on_a_full_disk_the_status_counts_more_than_the_output(path: Path) -> None:
+    path.mkdir()
+    script = f"""
+import os
+from corepilot.discovery.embedded import plugin
+from corepilot.discovery.embedded.backend import EmbeddedBackend
+from corepilot.model.service import Query, Registration
+from corepilot.testing.backends import context
+backend = EmbeddedBackend(plugin.Options({str(path)!r}), context())
+backend.register(Registration("web-a", "web", "10.0.0.1", 80, (), 60), "passing", "")
+try:
+    with open({str(path / "filling")!r}, "wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+except OSError as error:
+    print(error.strerror)
+for status, output in (("critical", "x" * 30_000), ("warning", ""), ("passing", "y" * 30_000)):
+    backend.report("web-a", status, output, 60.0)
+    (instance,) = backend.instances(Query("web"))
+    print(instance.status)
+os.unlink({str(path / "filling")!r})
+backend.report("web-a", "passing", "z" * 30_000, 60.0)
+(file,) = os.scandir({str(path / "web")!r})
+assert b"z" * 30_000 in open(file, "rb").read()
+"""
+    through = in_mounts(f'mount -t tmpfs -o size=128k none "{path}"')
+    done = subprocess.run(
+        [*through, sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n") == ["No space left on device", "critical", "warning", "passing", ""]
 
 
 def test_something_else_in_its_place_is_told(make: Make, path: Path) -> None:

@@ -24,12 +24,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import gevent
+
 from corepilot.discovery.backend import Backend, BackendContext
 from corepilot.discovery.embedded.client import ATTEMPTS, Client
 from corepilot.discovery.embedded.held import HeldInstance
 from corepilot.discovery.embedded.inspection import service_in
 from corepilot.discovery.embedded.key_store import EmbeddedKeys
 from corepilot.discovery.embedded.lock_store import EmbeddedLocks
+from corepilot.discovery.embedded.pace import Pace
 from corepilot.discovery.embedded.record import LONGEST_S, Record
 from corepilot.discovery.embedded.tidy import sweep
 from corepilot.discovery.embedded.view import View
@@ -54,6 +57,8 @@ class EmbeddedBackend(Backend):
         self.locks: EmbeddedLocks = EmbeddedLocks(self._client)
         self._held: dict[str, HeldInstance] = {}
         self._swept_at: dict[str, float] = {}
+        self._to_sweep: dict[str, float] = {}
+        self._sweeper: gevent.Greenlet[[], None] | None = None
 
     @property
     def address(self) -> str:
@@ -172,6 +177,8 @@ class EmbeddedBackend(Backend):
         """See `Backend.close`. What is still held counts as dead to everybody from now on."""
         self._client.close()
         self.locks.close()
+        if self._sweeper is not None:
+            self._sweeper.kill(block=False)
         while self._held:
             _, held = self._held.popitem()
             with suppress(OSError):
@@ -188,9 +195,22 @@ class EmbeddedBackend(Backend):
             except FileNotFoundError:  # the directory, or the file before it had its name, was removed by somebody
                 if attempt == ATTEMPTS - 1:
                     raise
-        directory = place.path
-        if held.created_at - self._swept_at.get(directory, -_SWEEP_EVERY_S) >= _SWEEP_EVERY_S:
-            self._swept_at[directory] = held.created_at
-            with suppress(OSError):  # tidying up is not what was asked for
-                sweep(directory, self._clock, held.created_at)
+        self._tidy(place.path, held.created_at)
         return held
+
+    def _tidy(self, directory: str, now: float) -> None:
+        """Have what the dead have left removed, by the way, and not too often."""
+        if now - self._swept_at.get(directory, -_SWEEP_EVERY_S) >= _SWEEP_EVERY_S:
+            self._swept_at[directory] = now
+            self._to_sweep[directory] = now
+            if not self._sweeper:
+                self._sweeper = gevent.spawn(self._sweep)
+
+    def _sweep(self) -> None:
+        """A greenlet: it lets others run, between thousands of files too."""
+        pace = Pace()
+        pace.begin()
+        while self._to_sweep:
+            directory, now = self._to_sweep.popitem()
+            with suppress(OSError):  # nobody has asked for it
+                sweep(directory, self._clock, now, pace.breathe)

@@ -106,21 +106,22 @@ class HeldInstance:
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            record, data = self._shortened(record, error)
-            _write(self._descriptor, data)
+            record, data = self._without_output(record, error)
         if os.fstat(self._descriptor).st_size > len(data):
             os.ftruncate(self._descriptor, len(data))
         self._size = len(data)
         self.record = record
 
-    def _shortened(self, record: Record, error: OSError) -> tuple[Record, bytes]:
-        """What fits into the file as it is."""
+    def _without_output(self, record: Record, error: OSError) -> tuple[Record, bytes]:
+        """Write what most likely finds room where the file is, or the old record again."""
         short = replace(record, output="")
         data = encode(short, self._size)
-        if len(data) > self._size:
+        try:
+            _write(self._descriptor, data)
+        except OSError:
             with suppress(OSError):
                 _write(self._descriptor, encode(self.record, self._size))
-            raise error
+            raise error from None
         return short, data
 
     def remove(self) -> None:

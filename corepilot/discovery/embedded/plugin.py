@@ -22,7 +22,8 @@ class Options:
         example="/var/run/corepilot/catalog",
     )
     shared: bool = option(
-        help="let every user of the machine advertise here: directories get the mode 1777 instead of 0755",
+        help="let every user of the machine advertise, write keys and take locks here: directories get the mode 1777 "
+        "instead of 0755, those of keys and locks 0777",
         default=False,
     )
 

@@ -13,14 +13,15 @@ import gevent
 
 from corepilot.discovery.embedded.directories import Place
 from corepilot.discovery.embedded.inotify import IN_CLOSE_WRITE, Inotify, Subscription
+from corepilot.discovery.embedded.pace import A_MOMENT_S, Pace
 from corepilot.errors import BackendUnavailableError
 
 POLL_S = 0.5
 """How often a directory is read without inotify, at the most."""
 _POLL_A_FILE_S = 0.0002
 """For each file in it that much time passes at least between two looks without inotify: 5 % of a core at the most."""
-_REREAD_A_FILE_S = 0.01
-"""The same where inotify works, and a re-read is a precaution: 0.05 % of a core."""
+_REREAD_A_FILE_S = 0.02
+"""The same where inotify works, and a re-read is a precaution: 0.03 % of a core."""
 _SETTLE_S = 0.1
 """How long a first snapshot waits for holders who are writing just then."""
 _ANNOUNCED_S = 0.05
@@ -28,10 +29,6 @@ _ANNOUNCED_S = 0.05
 _LONGEST_REREAD_S = 30.0
 _LONGEST_CHECK_S = 5.0
 """How often it is looked whether the path leads to the same directory: that one above it was moved is not announced."""
-_TURN_S = 0.004
-"""How long files are read before others may run."""
-_A_MOMENT_S = 1e-5
-"""Any time at all: a timer lets the hub look at timers and descriptors too, which `sleep(0)` does not."""
 _STEADY_S = 1.0
 _READ_ONLY = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
 _PASSING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO))
@@ -106,7 +103,7 @@ class DirectoryStream(Generic[_Seen]):
         self._watch: tuple[Inotify, int] | None = None
         self._reread_at = 0.0
         self._check_at = 0.0
-        self._turn_ends = 0.0
+        self._pace = Pace(self._require_open)
 
     def close(self) -> None:
         """End the stream: it raises BackendUnavailableError as soon as it runs."""
@@ -120,7 +117,7 @@ class DirectoryStream(Generic[_Seen]):
             BackendError: the directory cannot be made or read, or the stream was closed.
         """
         last: _Seen | None = None
-        pause_s = _A_MOMENT_S
+        pause_s = A_MOMENT_S
         try:
             while True:
                 entered_at = time.monotonic()
@@ -130,7 +127,7 @@ class DirectoryStream(Generic[_Seen]):
                         yield seen
                         # What happened meanwhile is in the subscription.
                 if time.monotonic() - entered_at > _STEADY_S:
-                    pause_s = _A_MOMENT_S
+                    pause_s = A_MOMENT_S
                 gevent.sleep(pause_s)
                 pause_s = min(2 * pause_s, POLL_S)
                 self._unsubscribe()
@@ -149,8 +146,8 @@ class DirectoryStream(Generic[_Seen]):
             yield self._absent
             while not self._enter():
                 self._wait(POLL_S)
-        self._turn_ends = time.monotonic() + _TURN_S
-        view = self._make_view(self._breathe)
+        self._pace.begin()
+        view = self._make_view(self._pace.breathe)
         try:
             view.read_all()
             self._settle(view)
@@ -160,7 +157,7 @@ class DirectoryStream(Generic[_Seen]):
         while True:
             yield view.snapshot()
             self._wait(self._pause_s(view))
-            self._turn_ends = time.monotonic() + _TURN_S
+            self._pace.begin()
             if not self._update(view):
                 return
 
@@ -217,13 +214,6 @@ class DirectoryStream(Generic[_Seen]):
         if self._subscription.closed:
             raise BackendUnavailableError(f"cannot {self._action}: the catalog was closed")
 
-    def _breathe(self) -> None:
-        """Called between two files: thousands of them take longer than others should wait."""
-        if time.monotonic() > self._turn_ends:
-            gevent.sleep(_A_MOMENT_S)
-            self._turn_ends = time.monotonic() + _TURN_S
-            self._require_open()
-
     def _pause_s(self, view: DirectoryView[_Seen]) -> float:
         pause = max(0.0, min(self._reread_at, self._check_at) - time.monotonic())
         due = view.next_inspection_s()
@@ -245,7 +235,7 @@ class DirectoryStream(Generic[_Seen]):
         self._plan_check()
 
     def _plan_check(self) -> None:
-        self._check_at = time.monotonic() + max(1.0, min(self._interval_s, _LONGEST_CHECK_S))
+        self._check_at = time.monotonic() + max(2.0, min(self._interval_s, _LONGEST_CHECK_S))
 
     def _update(self, view: DirectoryView[_Seen]) -> bool:
         """Bring the view up to date: what was announced, what was unclear, and now and then everything.

@@ -1,6 +1,7 @@
 """Removing what the dead have left: only tidiness, nothing depends on it."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 from corepilot.discovery.embedded.clock import BootClock
@@ -51,13 +52,14 @@ def sweep_staged(directory: str, now: float) -> None:
                     os.unlink(path)  # a maker that only slept finds it gone, and starts again
 
 
-def sweep(directory: str, clock: BootClock, now: float) -> None:
+def sweep(directory: str, clock: BootClock, now: float, breathe: Callable[[], None] = lambda: None) -> None:
     """Remove all that dead holders have left in a directory.
 
     Args:
         directory: The directory of a service.
         clock: Of the stamps.
         now: The file system's clock: the modification time of a file written just now.
+        breathe: Called between two files; may let others run.
 
     Raises:
         OSError: it cannot be listed.
@@ -65,6 +67,7 @@ def sweep(directory: str, clock: BootClock, now: float) -> None:
     sweep_staged(directory, now)
     for name in os.listdir(directory):
         if not name.startswith("."):
+            breathe()
             path = os.path.join(directory, name)
             with suppress(OSError):
                 found = inspect(path)

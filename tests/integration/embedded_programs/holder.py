@@ -9,6 +9,8 @@ import os
 import select
 import sys
 
+import gevent
+
 from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.embedded import plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
@@ -31,6 +33,7 @@ def main() -> None:
         "user": 0,
         **json.loads(sys.argv[1]),
     }
+    gevent.sleep(0)  # the hub imports on its first use
     if wish["user"]:
         os.setuid(wish["user"])
     options = plugin.Options(path=wish["path"], shared=wish["shared"])
