@@ -44,6 +44,8 @@ class Catalog:
         self.connection: Connection = Connection(CALL_S)
         self.registrar: Registrar | None = None
         self._release = release
+        self._users: set[object] = set()
+        self._closing = False
 
     def can(self, capability: str) -> bool:
         """Whether its backend declares something."""
@@ -86,8 +88,23 @@ class Catalog:
             self.registrar.close()
         self.close()
 
+    def used_by(self, user: object) -> None:
+        """Stay open for this one: a lock is free when its client is closed, in some stores at once."""
+        self._users.add(user)
+
+    def done_with(self, user: object) -> None:
+        """This one needs it no more."""
+        self._users.discard(user)
+        if self._closing and not self._users:
+            self._close()
+
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of it, when nobody needs it any more."""
+        self._closing = True
+        if not self._users:
+            self._close()
+
+    def _close(self) -> None:
         self.backend.close()
         self._release()
 

@@ -7,7 +7,6 @@ and the process groups, and kills them then.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import gevent
@@ -41,24 +40,32 @@ class JobLocks:
     def __init__(self, publish: Callable[[Event], None], guard: Announcing, holder: str) -> None:
         self._publish, self._guard, self._holder = publish, guard, holder
         self._keepers: dict[str, LockKeeper] = {}
+        self._retired: dict[LockKeeper, Catalog] = {}
+        self._catalogs: dict[str, Catalog] = {}
         self._slots: dict[str, int] = {}
         self._users: dict[str, dict[LockUser, bool]] = {}
 
     def commit(self, locks: "tuple[Lock, ...]", catalogs: "Mapping[str, Catalog]") -> None:
-        """Go on with the locks of another configuration. One whose catalog has another client is lost."""
+        """Go on with the locks of another configuration. One that goes, or whose catalog has another client, is lost.
+
+        It is given back when what runs under it has ended, and its client closed not before that.
+        """
         wanted = {lock.name: lock for lock in locks}
         for name, keeper in tuple(self._keepers.items()):
             lock = wanted.get(name)
             facet = catalogs[lock.catalog].backend.locks if lock is not None and lock.catalog in catalogs else None
             if keeper.lock != lock or keeper.facet is not facet:
                 del self._keepers[name]
+                self._retired[keeper] = self._catalogs.pop(name)
                 if keeper.grant is not None:
-                    self._tell(name, "lost")
-                gevent.spawn(keeper.give_back)
+                    self._publish(Event("lost", f"lock.{name}"))
+                self._refresh(name)
         for name, lock in wanted.items():
             catalog = catalogs.get(lock.catalog)
             if name not in self._keepers and catalog is not None and catalog.backend.locks is not None:
-                self._keepers[name] = self._keeper(lock, catalog)
+                self._keepers[name] = keeper = self._keeper(lock, catalog)
+                self._catalogs[name] = catalog
+                catalog.used_by(keeper)
                 self._refresh(name)
 
     def tell(self, job: "LockUser") -> None:
@@ -96,44 +103,62 @@ class JobLocks:
 
     def give_back(self) -> None:
         """All jobs have ended: nobody needs a lock any more. Waits for at most RELEASE_S."""
-        gevent.joinall([gevent.spawn(keeper.give_back) for keeper in self._keepers.values()])
+        every = [*self._keepers.values(), *self._retired]
+        gevent.joinall([gevent.spawn(keeper.give_back) for keeper in every])
+        for name, keeper in self._keepers.items():
+            self._catalogs[name].done_with(keeper)
+        for keeper, catalog in self._retired.items():
+            catalog.done_with(keeper)
         self._keepers.clear()
+        self._retired.clear()
 
     def _keeper(self, lock: Lock, catalog: "Catalog") -> "LockKeeper":
         from corepilot.discovery.lock_keeper import LockKeeper
 
         assert catalog.backend.locks is not None  # noqa: S101  - asked by the caller
-        return LockKeeper(
+        keeper = LockKeeper(
             lock,
             catalog.backend.locks,
             holder=self._holder,
-            tell=partial(self._tell, lock.name),
+            tell=lambda what: self._tell(keeper, what),
             connection=catalog.connection,
             log=catalog.log,
         )
+        return keeper
 
-    def _tell(self, name: str, what: str) -> None:
+    def _tell(self, keeper: "LockKeeper", what: str) -> None:
+        name = keeper.lock.name
         self._announce(name)
-        if what != "renewed":
+        if self._keepers.get(name) is keeper and what != "renewed":
             self._publish(Event(what, f"lock.{name}"))
+
+    def _let_go(self, keeper: "LockKeeper") -> None:
+        """Nothing runs any more under a lock that is not configured, or is kept by another client from now on."""
+        catalog = self._retired.pop(keeper, None)
+        if catalog is not None:
+            keeper.give_back()
+            catalog.done_with(keeper)
 
     def _refresh(self, name: str) -> None:
         keeper, users = self._keepers.get(name), self._users.get(name, {})
+        busy = any(users.values())
+        ends_s = max([stop_s(one.plan.job, hooked=bool(one.plan.awaited_hook)) for one in users], default=0.0)
         if keeper is not None:
-            stop = max(
-                [stop_s(runner.plan.job, hooked=bool(runner.plan.awaited_hook)) for runner in users], default=0.0
-            )
-            keeper.use(wanted=bool(users), busy=any(users.values()), stop_s=stop)
+            keeper.use(wanted=bool(users), busy=busy, stop_s=ends_s)
+        for retired in [one for one in self._retired if one.lock.name == name]:
+            if busy:
+                retired.use(wanted=False, busy=True, stop_s=ends_s)
+            else:
+                gevent.spawn(self._let_go, retired)
         self._announce(name)
 
     def _announce(self, name: str) -> None:
         """The promise holds on after a loss, until everything that ran is gone."""
-        keeper = self._keepers.get(name)
-        if keeper is None:
-            return
+        keepers = [*self._keepers.values(), *self._retired]
+        until = max([one.until for one in keepers if one.lock.name == name], default=0.0)
         groups = sorted({group for one in self._users.get(name, {}) for group in one.groups})
         slot = self._slots.setdefault(name, len(self._slots))
-        self._guard.locked(slot, keeper.until if groups else 0.0, groups)
+        self._guard.locked(slot, until if groups else 0.0, groups)
 
 
 def holder_of(environment: Mapping[str, str], hostname: str) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,12 @@ TEXT = """{
 class Pair:
     """Two corepilots with one configuration."""
 
-    def __init__(self, etcd: EtcdServer, folder: Path) -> None:
+    def __init__(self, etcd: EtcdServer, folder: Path, text: str = "") -> None:
         self._stack = ExitStack()
         self.members: list[Corepilot] = []
         for name in ("one", "two"):
             (folder / name).mkdir()
-            member = Corepilot(TEXT % (etcd.endpoints[0], TTL_S), folder / name)
+            member = Corepilot(text or TEXT % (etcd.endpoints[0], TTL_S), folder / name)
             self.members.append(self._stack.enter_context(member))
             member.until_ready()
 
@@ -123,6 +124,34 @@ def test_a_catalog_that_is_away_ends_the_job_in_time(pair: Pair, etcd: EtcdServe
     finally:
         etcd.resume()
     pair.split()
+
+
+def test_a_lock_that_is_configured_no_more_is_given_back_when_the_job_has_ended(
+    etcd: EtcdServer, tmp_path: Path
+) -> None:
+    text = (TEXT % (etcd.endpoints[0], 13)).replace("stopTimeout: 1", "stopTimeout: 3")
+    text = text.replace("exec sleep 999", "trap '' TERM; while :; do sleep 0.1; done")
+    pair = Pair(etcd, tmp_path, text)
+    try:
+        holder, other = pair.split()
+        pid = holder.job("app")["pid"]
+        without = text.replace('locks: [{name: "primary", ttl: "13s"}],', "").replace('lock: "primary", ', "")
+        holder.configure(without.replace('{name: "told"', '{name: "told", restarts: 0'))
+        reloading = ThreadPoolExecutor(1).submit(holder.client, "reload")
+        alive_then: list[bool] = []
+
+        def taken_over() -> bool:
+            runs = bool(other.job("app")["state"] == "running")
+            if runs:
+                alive_then.append(alive(pid))
+            return runs
+
+        eventually(taken_over)
+        assert alive_then == [False]
+        assert reloading.result().returncode == 0
+        assert holder.job("app")["state"] == "running"  # without a lock it just runs
+    finally:
+        pair.close()
 
 
 def test_a_lock_that_could_be_outlasted_is_refused(etcd: EtcdServer, tmp_path: Path) -> None:
