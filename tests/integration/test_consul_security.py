@@ -211,7 +211,12 @@ def test_a_list_of_keys_that_is_not_whole_is_a_refusal(guarded: ConsulServer, op
     guarded.put("/v1/kv/app/a", b"1")
     keys = open_one(Options(address=guarded.address, token=writer)).keys
     assert keys is not None
-    for look in (lambda: keys.list(""), lambda: keys.list("other"), lambda: next(iter(keys.watch("", prefix=True)))):
+    looks: tuple[Callable[[], object], ...] = (
+        lambda: keys.list(""),
+        lambda: keys.list("other"),
+        lambda: next(iter(keys.watch("", prefix=True))),
+    )
+    for look in looks:
         with pytest.raises(BackendRefusedError, match=r"the answer is not whole.*give it key:read|Permission denied"):
             look()
     with pytest.raises(BackendRefusedError):
