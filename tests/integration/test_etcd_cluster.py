@@ -125,3 +125,26 @@ def test_members_that_are_not_there_are_passed_over(clients: Clients, cluster: E
     becomes(lambda: asked(lambda: client.register(WEB, "passing", "ok")))
     assert client.instances(ALL) == (instance_of(WEB, "passing"),)
     assert client.address == f"{dead.url},{cluster.members[1].url}"
+
+
+def test_a_member_that_stands_still_costs_no_short_lease(clients: Clients, cluster: EtcdServer) -> None:
+    """Its TTL is three seconds, and a member would get two of them to answer."""
+    client = clients.new()
+    client.register(WEB.changed(ttl_s=3), "passing", "ok")
+    lease = cluster.ctl("lease", "list").split()[3]
+    first = cluster.members[0]
+    first.pause()
+    try:
+        for _ in range(3):
+            client.report(WEB.id, "passing", "ok", 60)
+            a_ttl_passes(cluster, cluster.members[1].url)
+        assert lease in cluster.ctl("lease", "list", endpoint=cluster.members[1].url)
+    finally:
+        first.resume()
+
+
+def a_ttl_passes(cluster: EtcdServer, endpoint: str) -> None:
+    """Wait until a lease that nobody keeps alive has ended: the store's own clock."""
+    lease = cluster.ctl("lease", "grant", "2", endpoint=endpoint).split()[1]
+    cluster.ctl("put", "/clock", "", f"--lease={lease}", endpoint=endpoint)
+    becomes(lambda: cluster.ctl("get", "--keys-only", "/clock", endpoint=endpoint) == "")

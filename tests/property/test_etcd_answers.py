@@ -46,7 +46,7 @@ class Answering(Transport):
         super().__init__(Options())
         self._answers, self._left = answers, most
 
-    def call(self, path: str, message: Mapping[str, Any], *, repeatable: bool = True) -> dict[str, Any]:  # noqa: ARG002
+    def call(self, path: str, message: Mapping[str, Any], **_more: Any) -> dict[str, Any]:  # noqa: ARG002
         self._left -= 1
         if self._left < 0:
             raise error_of(path, 503, None)
@@ -83,7 +83,7 @@ def test_registrations_and_leases_take_any_answer_or_refuse_it(answers: list[dic
         registrations.lapse,
         lambda: registrations.deregister("web-1"),
         registrations.settle,
-        lambda: keep_alive(transport, 7),
+        lambda: keep_alive(transport, 7, 10),
     ):
         with suppress(BackendError):
             call()

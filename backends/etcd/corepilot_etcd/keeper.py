@@ -62,7 +62,7 @@ class Keeper:
                 continue
             begun = monotonic()
             try:
-                alive = self._leases.keep(lease)
+                alive = self._leases.keep(lease, ttl_s)
                 self._settle()
             except BackendError as error:
                 self._log("debug", f"cannot keep a lease of {ttl_s} s alive: {error}; trying again")

@@ -13,6 +13,8 @@ from corepilot_etcd.refusals import LeaseGoneError, LeaseTakenError
 from corepilot_etcd.single import Single
 from corepilot_etcd.transport import Transport
 
+_LEAST_S = 0.2
+
 
 class Leases:
     """The leases of a backend's registrations.
@@ -66,13 +68,13 @@ class Leases:
         if ttl_s is not None and ttl_s in self._leases:
             self._leases[ttl_s].drop(lease)
 
-    def keep(self, lease: int) -> bool:
+    def keep(self, lease: int, ttl_s: int) -> bool:
         """Keep one alive; whether it was there. One that was not is forgotten.
 
         Raises:
             BackendError: it is not known.
         """
-        if keep_alive(self._transport, lease):
+        if keep_alive(self._transport, lease, ttl_s):
             return True
         self.forget(lease)
         return False
@@ -111,15 +113,16 @@ def grant(transport: Transport, lease: int, ttl_s: float) -> float:
         return float(max(number(answer, "TTL"), 1))
 
 
-def keep_alive(transport: Transport, lease: int) -> float:
+def keep_alive(transport: Transport, lease: int, ttl_s: float) -> float:
     """Give a lease its TTL again; the seconds of it, 0 if it is gone.
 
-    A lease that is gone is answered like any other, without a TTL.
+    A lease that is gone is answered like any other, without a TTL. A member that hangs must not use it up: after a
+    quarter of the TTL the next one is asked.
 
     Raises:
         BackendError: it is not known.
     """
-    answer = transport.call("/v3/lease/keepalive", {"ID": str(lease)})
+    answer = transport.call("/v3/lease/keepalive", {"ID": str(lease)}, patience_s=max(ttl_s / 4, _LEAST_S))
     with transport.reading():
         return float(number(part(answer, "result"), "TTL"))
 

@@ -66,7 +66,7 @@ class EtcdLocks(Locks):
                 claim = self._claims[name] = _Claim(ttl_s)
                 left_s = grant(self._transport, claim.lease, ttl_s)
             else:
-                left_s = keep_alive(self._transport, claim.lease)
+                left_s = keep_alive(self._transport, claim.lease, claim.ttl_s)
             if left_s and found is None:
                 found = self._take(span, holder, claim)
             if not left_s or found is None:
@@ -84,7 +84,7 @@ class EtcdLocks(Locks):
         claim = self._claims.get(name)
         if claim is None or not claim.token:
             raise LockLostError(f"cannot keep the lock {name}: it is not held")
-        left_s = keep_alive(self._transport, claim.lease)
+        left_s = keep_alive(self._transport, claim.lease, claim.ttl_s)
         found = self._look(span) if left_s else None
         if found is None or (found.lease, found.created) != (claim.lease, claim.token):
             claim.token = 0

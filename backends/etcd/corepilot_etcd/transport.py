@@ -6,6 +6,7 @@ harm. Name and password are exchanged for a token (etcd.io/docs/v3.4/op-guide/au
 after some minutes without use, or at a restart: then they are shown again. Redirects are not followed.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
@@ -54,21 +55,36 @@ class Transport:
         """All of them."""
         return tuple(self._members)
 
-    def call(self, path: str, message: Mapping[str, Any], *, repeatable: bool = True) -> Message:
+    def call(
+        self, path: str, message: Mapping[str, Any], *, repeatable: bool = True, patience_s: float = math.inf
+    ) -> Message:
         """Ask the cluster.
 
         Args:
             path: Such as /v3/kv/range.
             message: The request.
             repeatable: Whether it does no harm if two members act on it.
+            patience_s: The most that one member gets, in seconds, where that is less than the option `timeout`.
 
         Raises:
             BackendUnavailableError, BackendTimeoutError: no member answered; one may have acted on it.
             BackendRefusedError: the answer is no.
         """
-        return self._from_any(lambda member: self.call_member(member, path, message, repeatable=repeatable), repeatable)
 
-    def call_member(self, member: Member, path: str, message: Mapping[str, Any], *, repeatable: bool = True) -> Message:
+        def ask(member: Member) -> Message:
+            return self.call_member(member, path, message, repeatable=repeatable, patience_s=patience_s)
+
+        return self._from_any(ask, repeatable)
+
+    def call_member(
+        self,
+        member: Member,
+        path: str,
+        message: Mapping[str, Any],
+        *,
+        repeatable: bool = True,
+        patience_s: float = math.inf,
+    ) -> Message:
         """Ask one member, and no other."""
 
         def ask(token: str) -> Message:
@@ -76,7 +92,7 @@ class Transport:
                 path,
                 message,
                 _headers(token),
-                deadline_s=self._timeout_s,
+                deadline_s=min(self._timeout_s, patience_s),
                 repeatable=repeatable,
                 secret=token,
             )
