@@ -30,6 +30,7 @@ def all_stopped(pid: int) -> bool:
 class TestConsul(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, HangSuite, ExpirySuite):
     capabilities = CAPABILITIES
     lock_ttl_s = 10.0
+    paused = False
 
     @pytest.fixture(autouse=True)
     def _agent(self, consul: ConsulServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,14 +52,22 @@ class TestConsul(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, Hang
             self.consul.start()
 
     def pause(self) -> None:
+        self.paused = True
         self.consul.pause()
         # The signal reaches one thread after the other, and until then the agent may answer.
         eventually(lambda: all_stopped(self.consul.pid), message="every thread of the agent is stopped")
 
     def resume(self) -> None:
         self.consul.resume()
-        # An agent that was paused still carries out what its clients have given up meanwhile: let it work that off.
-        eventually(lambda: not half_closed(self.consul.port), message="the agent has worked off its backlog")
+        if self.paused:
+            self.paused = False
+            # An agent that was paused still carries out what its clients have given up meanwhile, also their blocking
+            # queries, for 10 seconds: let it work that off.
+            eventually(lambda: not half_closed(self.consul.port), message="the agent has worked off its backlog")
+
+    def teardown_method(self) -> None:
+        self.paused = False  # the next test has names of its own
+        super().teardown_method()
 
     def test_services_do_not_mix(self) -> None:
         # Not with names that differ in case only: Consul takes those for one, in ids as well (see the next test).
