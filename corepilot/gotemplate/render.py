@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # the typing module would double what importing this pack
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from corepilot.gotemplate.mentions import Mention
     from corepilot.gotemplate.values import Watches
 
 
@@ -34,13 +35,18 @@ def render(text: str, environment: Mapping[str, str], watches: Watches | None = 
     return execute(text, environment, watches)
 
 
-def check(text: str) -> None:
+def check(text: str) -> list[Mention]:
     """See whether a text is a template, without executing it.
 
-    Raises:
-        TemplateError: it is not, or names a function that there is not.
-    """
-    if "{{" in text:
-        from corepilot.gotemplate.execute import parsed
+    Returns:
+        The watches that it names.
 
-        parsed(text)
+    Raises:
+        TemplateError: it is no template, or names a function that there is not.
+    """
+    if "{{" not in text:
+        return []
+    from corepilot.gotemplate.execute import parsed
+    from corepilot.gotemplate.mentions import mentions
+
+    return mentions(text, parsed(text))

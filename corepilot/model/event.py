@@ -35,7 +35,8 @@ class Event(Value):
 
     Attributes:
         code: One of CODES, "signal" or "metric".
-        subject: A job, `check.<job>`, `watch.<name>`, `lock.<name>`, "global", a signal's or a metric's name.
+        subject: A job, `check.<job>`, `watch.<name>`, `lock.<name>`, `render.<name>`, "global", a signal's or a
+            metric's name.
         detail: What "error" and "metric" say of it: free text.
         status: Of an exit the exit status, 128+n for a signal; else None. Not compared: a `when` cannot name it.
         origin: The runs that led to it, each as (job, number of its start); empty where nobody's run did.

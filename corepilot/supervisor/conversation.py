@@ -2,6 +2,7 @@
 
 import os
 import signal
+from typing import NamedTuple
 
 import gevent
 from gevent.event import AsyncResult
@@ -16,7 +17,22 @@ class ConversationError(Exception):
     """The process could not be started, or says too much; it is gone."""
 
 
-def converse(module: str, question: bytes, reaper: Reaper, *, deadline_s: float, most: int) -> tuple[bytes, int | None]:
+class Answer(NamedTuple):
+    """What a process has said.
+
+    Attributes:
+        data: What it wrote on its standard output.
+        status: Its exit status (128+n for a signal); None if it was killed at the deadline.
+        ended: Set when it has ended: one that hangs in the kernel, on a file system that does not answer, goes on for
+            as long as that, killed or not.
+    """
+
+    data: bytes
+    status: int | None
+    ended: "AsyncResult[int]"
+
+
+def converse(module: str, question: bytes, reaper: Reaper, *, deadline_s: float, most: int) -> Answer:
     """Call `main` of a module in a fresh process. Switches greenlets, never blocks.
 
     Args:
@@ -27,8 +43,7 @@ def converse(module: str, question: bytes, reaper: Reaper, *, deadline_s: float,
         most: Bytes that it may answer.
 
     Returns:
-        What it wrote on its standard output, and its exit status (128+n for a signal); None if it was killed at the
-        deadline. The process is gone, or about to be, when this returns or raises.
+        What it said. The process has ended, or has been killed, when this returns or raises.
 
     Raises:
         ConversationError: see there.
@@ -43,9 +58,9 @@ def converse(module: str, question: bytes, reaper: Reaper, *, deadline_s: float,
     try:
         with gevent.Timeout(deadline_s):
             _read(from_child, answer, most)
-            return bytes(answer), exited.get()
+            return Answer(bytes(answer), exited.get(), exited)
     except gevent.Timeout:
-        return bytes(answer), None
+        return Answer(bytes(answer), None, exited)
     finally:
         writer.kill()
         os.close(from_child)

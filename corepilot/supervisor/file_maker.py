@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 import gevent
+from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 
 from corepilot.discovery.backoff import Backoff, chance
@@ -74,6 +75,7 @@ class FileMaker:
         self._temporary = f"corepilot-{os.getpid()}-{int(chance() * 2**32):08x}"
         self._used: frozenset[str] | None = None
         self._asked = Flag()
+        self._hanging: AsyncResult[int] | None = None
         self._working: gevent.Greenlet[[], None] | None = None
         self._closed = False
 
@@ -133,13 +135,16 @@ class FileMaker:
             self._used |= {answer.reason}  # it has not been told of this one
 
     def _ask(self) -> RenderAnswer | str:
+        if self._hanging is not None and not self._hanging.ready():
+            # One at a time: where a file system does not answer, more of them would hang as well.
+            return "the last process that was to make it still hangs; look at the file system it is on"
         render = self.render
         seen = tuple([_seen(one, told=self.looks_at(one.watch.name)) for one in self._watchers()])
         request = RenderRequest(
             render.template, render.to, render.mode, self._temporary, dict(self._environment()), seen
         )
         try:
-            data, status = converse(
+            answer = converse(
                 "corepilot.rendering.child",
                 encode_request(request),
                 self._reaper,
@@ -148,12 +153,13 @@ class FileMaker:
             )
         except ConversationError as error:
             return f"the process that makes it: {error}"
-        if status is None:
+        if answer.status is None:
+            self._hanging = answer.ended
             return f"it was not made within {DEADLINE_S:g} s; look at the file system it is on"
         try:
-            return decode_answer(data)
+            return decode_answer(answer.data)
         except ValueError:
-            return f"the process that makes it ended with {describe_status(status)}"
+            return f"the process that makes it ended with {describe_status(answer.status)}"
 
     def _take(self, answer: RenderAnswer | str) -> float:
         """Say what came of it; the seconds until it is tried again, or 0."""

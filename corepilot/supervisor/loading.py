@@ -26,13 +26,13 @@ def load(request: loader.LoadRequest, reaper: Reaper, deadline_s: float) -> load
     """
     question = loader.encode_request(request)
     try:
-        answer, status = converse(
+        answer = converse(
             "corepilot.config.loading.loader", question, reaper, deadline_s=deadline_s, most=RESULT_MAX_BYTES
         )
     except ConversationError as error:
         raise InternalError(f"cannot load the configuration: the loader: {error}") from error
-    if status is None:
-        return loader.unanswered(request, answer.partition(b"=")[0], deadline_s=deadline_s)
-    result = loader.decode_result(answer, request, status, TimeSlice().check)
+    if answer.status is None:
+        return loader.unanswered(request, answer.data.partition(b"=")[0], deadline_s=deadline_s)
+    result = loader.decode_result(answer.data, request, answer.status, TimeSlice().check)
     full_turn()  # what comes next may take long as well
     return result

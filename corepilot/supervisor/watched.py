@@ -1,7 +1,5 @@
 """What a job that a watch has started can be told of it: how much there is, and all of it as JSON."""
 
-import base64
-import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,25 +51,34 @@ class Watched:
 
 
 def _as_json(kind: str, known: tuple[Any, ...]) -> bytes:
-    found: Any
-    if kind == "service":
-        found = [_instance(one) for one in known]
-    elif kind == "prefix":
-        found = [_entry(one) for one in known]
-    else:
-        found = _entry(known[0]) if known else None
-    data = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    """One line. Its parts are put together here: `json.dumps` takes three times as long, in the event loop."""
+    if kind == "key" and not known:
+        return b"null\n"
+    parts = _instances(known) if kind == "service" else [_entry(one) for one in known]
+    text = parts[0] if kind == "key" else f"[{', '.join(parts)}]"
+    data = text.encode("utf-8", "replace") + b"\n"
     return data if len(data) <= CONTENT_MAX_BYTES else b"null\n"
 
 
-def _instance(one: "Instance") -> dict[str, object]:
-    return {
-        "id": one.id, "service": one.service, "address": one.address, "port": one.port, "tags": one.tags,
-    }  # fmt: skip
+def _instances(known: "tuple[Instance, ...]") -> list[str]:
+    from json.encoder import encode_basestring as quoted  # few jobs read anything
+
+    parts = []
+    for identity, service, address, port, _, tags in known:
+        inside = ", ".join([quoted(tag) for tag in tags]) if tags else ""
+        parts.append(
+            f'{{"id": {quoted(identity)}, "service": {quoted(service)}, "address": {quoted(address)}, '
+            f'"port": {port}, "tags": [{inside}]}}'
+        )
+    return parts
 
 
-def _entry(one: "Entry") -> dict[str, object]:
+def _entry(one: "Entry") -> str:
+    from json.encoder import encode_basestring as quoted
+
     try:
-        return {"key": one.key, "value": one.value.decode()}
+        return f'{{"key": {quoted(one.key)}, "value": {quoted(one.value.decode())}}}'
     except UnicodeDecodeError:
-        return {"key": one.key, "base64": base64.b64encode(one.value).decode()}
+        import base64
+
+        return f'{{"key": {quoted(one.key)}, "base64": "{base64.b64encode(one.value).decode()}"}}'

@@ -1,6 +1,7 @@
 """Files made from what is watched: written as a whole, told once for each change, never from what is not known yet."""
 
 import os
+import signal
 import stat
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def reaction(command: str, code: str = "changed") -> str:
 
 def upstreams(*ports: int) -> str:
     return "upstream app {\n" + "".join(f"  server 192.0.2.1:{port};\n" for port in ports) + "}\n"
+
+
+def children(pid: int, module: str) -> list[int]:
+    """The processes that are started from one, and run a module of ours."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(one) for one in found if f"corepilot.{module}".encode() in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
 def row(corepilot: Corepilot) -> dict[str, object]:
@@ -144,3 +151,41 @@ def test_a_template_bomb_takes_nothing_with_it(tmp_path: Path) -> None:
         eventually(lambda: "template" in str(row(corepilot)["last_error"]))
         assert not (tmp_path / "upstreams.conf").exists()
         assert corepilot.stop() == 0
+
+
+def test_a_stop_does_not_wait_for_a_file_that_is_being_made(tmp_path: Path) -> None:
+    slow = "{{ range loop 1000000 }}{{ range loop 1000000 }}{{ end }}{{ end }}"
+    (tmp_path / "template").write_text(slow)
+    with catalog(tmp_path), Corepilot(config(FROM_FILE), tmp_path) as corepilot:
+        corepilot.until_ready()
+        making = eventually(lambda: children(corepilot.supervisor, "rendering"))
+        assert corepilot.stop() == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in making)
+    assert not (tmp_path / "upstreams.conf").exists()
+
+
+def test_a_reload_takes_files_up_and_leaves_them(tmp_path: Path) -> None:
+    made = tmp_path / "upstreams.conf"
+    (tmp_path / "template").write_text(TEMPLATE)
+    with (
+        catalog(tmp_path) as backend,
+        Corepilot(config(FROM_FILE, jobs=reaction("echo >> runs")), tmp_path) as corepilot,
+    ):
+        corepilot.until_ready()
+        register(backend, 80)
+        eventually(lambda: made.read_text() == upstreams(80))
+        runs = eventually((tmp_path / "runs").read_text)
+        assert corepilot.client("reload").returncode == 0  # nothing has changed
+        other = config(FROM_FILE.replace('template"', 'other"') + ', when: { source: "SIGUSR2", each: "changed" }')
+        (tmp_path / "other").write_text('{{ len (service "app") }}')
+        corepilot.configure(other)
+        assert "file upstreams: changed" in corepilot.client("reload").stdout
+        eventually(lambda: made.read_text() == "1")
+        register(backend, 81)
+        eventually(lambda: corepilot.status()["watches"][0]["passing"] == 2)
+        assert made.read_text() == "1"  # it waits for its event
+        corepilot.signal(signal.SIGUSR2)
+        eventually(lambda: made.read_text() == "2")
+        assert (tmp_path / "runs").read_text() == runs
+        assert corepilot.stop() == 0
+    assert made.read_text() == "2"

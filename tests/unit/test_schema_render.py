@@ -93,3 +93,25 @@ def test_jobs_wait_for_files_and_what_never_comes_is_warned_of(tmp_path: Path) -
     ]
     alone = 'discovery: "embedded", jobs: [{ name: "a", exec: "true" }]'
     assert warnings(judged(text('{ template: "", to: "/x" }', alone), tmp_path)) == [("render-unwatched", "render[0]")]
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ('{{ service "ap" }}', 'no watch of a service is called "ap"; did you mean "app"?'),
+        ('{{ key "app" }}', 'no watch of a key is called "app"; there are: limit, my/limit'),
+        ('{{ if true }}{{ range tree "x" }}{{ end }}{{ end }}', 'no watch of a prefix is called "x"; add watches'),
+        ("{{ define `x` }}{{ $.watches.other }}{{ end }}", 'no watch is called "other"; there are: app, limit'),
+        ('{{ len (service "other") }}', 'column 17: no watch of a service is called "other"'),
+    ],
+)
+def test_a_watch_that_there_is_not_is_refused(template: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "t").write_text(template)
+    watches = 'watches: [{ name: "app" }, { name: "limit", key: "my/limit" }]'
+    more = f'discovery: "embedded", {watches}, jobs: [{{ name: "a", exec: "true" }}]'
+    inline = f"{{ template: '{{{{`{template.replace('`', chr(34))}`}}}}', to: '/x' }}"
+    result = judged(text(inline, more), tmp_path)
+    assert codes(result) == [("unknown-watch", "render[0].template")]
+    assert words in errors(result)[0].sentence()
+    good = '{{ service "app" }}{{ key "limit" }}{{ key "my/limit" }}{{ .watches.app }}{{ service (env "X") }}'
+    assert errors(judged(text(f"{{ template: '{{{{`{good}`}}}}', to: '/x' }}", more), tmp_path)) == []

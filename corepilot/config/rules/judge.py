@@ -51,13 +51,12 @@ def judge(
     watches = watches_of(data.get("watches", ()), plain.get("watches"), catalogs, verdict)
     locks = locks_of(data.get("locks", ()), plain.get("locks"), catalogs, verdict)
     judge_lock_users(jobs, locks, verdict)
-    watched = [watch.name for watch in watches]
-    renders = renders_of(data.get("render", ()), plain.get("render"), watched, verdict, host)
+    renders = renders_of(data.get("render", ()), plain.get("render"), watches, verdict, host)
     telemetry = None if data.get("telemetry") is None else telemetry_of(data["telemetry"], verdict, host)
     observers = entries_of("observer", data.get("observers", ()), ("observers",), verdict, host)
     judge_references(
         jobs,
-        [f"watch.{name}" for name in watched],
+        [f"watch.{watch.name}" for watch in watches],
         [f"lock.{lock.name}" for lock in locks],
         renders,
         verdict,

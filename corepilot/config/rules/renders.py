@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from corepilot.config.diagnostics.complaints import Complaint, shown
+from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
@@ -12,21 +12,22 @@ from corepilot.config.schema.filling import made
 from corepilot.config.schema.names import is_catalog_name
 from corepilot.config.schema.renders import mode_of
 from corepilot.gotemplate import TemplateError, check
-from corepilot.model.configuration import Render
+from corepilot.gotemplate.mentions import ANY_KIND, Mention
+from corepilot.model.configuration import Render, Watch
 from corepilot.model.trigger import OnEvent
 
 TEMPLATE_MAX_BYTES = 1024 * 1024
 
 
 def renders_of(
-    entries: Any, written: Any, watches: Sequence[str], verdict: Verdict, host: Host
+    entries: Any, written: Any, watches: Sequence[Watch], verdict: Verdict, host: Host
 ) -> list[tuple[int, Render]]:
     """The files that can be made, each with its index.
 
     Args:
         entries: The valid settings of each.
         written: As they were written.
-        watches: The names of the watches.
+        watches: The watches.
         verdict: Takes what is wrong.
         host: The machine.
     """
@@ -37,7 +38,7 @@ def renders_of(
             if written[index] is None:
                 verdict.warn(path, "null-element", "null is skipped", "leave it out")
             continue
-        template = _template(entry, path, verdict, host)
+        template = _template(entry, path, watches, verdict, host)
         if "to" not in entry:
             continue
         name = entry.get("name") or os.path.basename(entry["to"]).lstrip(".").partition(".")[0]
@@ -56,7 +57,7 @@ def renders_of(
     return found
 
 
-def _template(entry: Any, path: Path, verdict: Verdict, host: Host) -> str:
+def _template(entry: Any, path: Path, watches: Sequence[Watch], verdict: Verdict, host: Host) -> str:
     """The text of a template; "" where there is none that can be used."""
     inline, file = entry.get("template"), entry.get("template_file")
     if inline is not None and file is not None:
@@ -69,12 +70,32 @@ def _template(entry: Any, path: Path, verdict: Verdict, host: Host) -> str:
             verdict.depends(where, Complaint("template-file", f"cannot read {shown(file)}: {fault}", "check the path"))
             return ""
     try:
-        check(text)
+        named = check(text)
     except TemplateError as error:
-        place = f"{file}:{error.line}:{error.column}" if file else f"its line {error.line}, column {error.column}"
         rule, _, hint = error.message.rpartition("; ")
-        verdict.complain(where, Complaint("template", f"{place}: {rule or hint}", hint if rule else "see there"))
+        rule = f"{_place(file, error.line, error.column)}: {rule or hint}"
+        verdict.complain(where, Complaint("template", rule, hint if rule else "see there"))
+        return ""
+    for mention in named:
+        _judge_mention(mention, _place(file, mention.line, mention.column), where, watches, verdict)
     return text
+
+
+def _place(file: str | None, line: int, column: int) -> str:
+    return f"{file}:{line}:{column}" if file else f"its line {line}, column {column}"
+
+
+def _judge_mention(mention: Mention, place: str, where: Path, watches: Sequence[Watch], verdict: Verdict) -> None:
+    """Refuse a name that is no watch's: the template would fail as soon as it came there."""
+    kind, name = mention.kind, mention.name
+    of_kind = [watch for watch in watches if kind in {ANY_KIND, watch.kind}]
+    names = [watch.name for watch in of_kind] + ([watch.target for watch in of_kind] if kind else [])
+    if name in names:
+        return
+    rule = f"{place}: no watch{f' of a {kind}' if kind else ''} is called {shown(name)}"
+    known = ", ".join(dict.fromkeys(names))
+    hint = did_you_mean(name, names) or (f"there are: {known}" if known else f'add watches: [{{ name: "{name}" }}]')
+    verdict.complain(where, Complaint("unknown-watch", rule, hint))
 
 
 def _judge_twins(name: str, to: str, path: Path, others: Sequence[tuple[int, Render]], verdict: Verdict) -> None:

@@ -63,7 +63,8 @@ class WhenSection(Section):
     }
 
     source = Text(
-        "whose event: a job, `check.<job>`, `watch.<name>`, `global`, `SIGHUP` or `SIGUSR2`",
+        "whose event: a job, `check.<job>`, `watch.<name>`, `lock.<name>`, `render.<name>`, `global`, `SIGHUP` or "
+        "`SIGUSR2`",
         default="",
         example="watch.db",
         derives=("trigger",),
