@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("--consul-template", default=shutil.which("consul-template") or "", metavar="PATH")
     arguments = parser.parse_args()
     gap_s = arguments.gap_ms / 1000
+    os.environ["LC_ALL"] = "C"  # else `date` begins with reading a dozen files of the locale
     print(f"{os.cpu_count()} cores; {arguments.changes} changes, {arguments.gap_ms:g} ms apart; milliseconds")
     print(f"spawning the job's program alone: p50 {own_start():.2f}")
     for name in chosen(arguments.backend):
