@@ -15,6 +15,8 @@ _FORBIDDEN = frozenset((errno.EACCES, errno.EPERM))
 _NO_FILE_OF_OURS = _FORBIDDEN | {errno.ELOOP, errno.ENXIO}
 _FRESH_NS = 50_000_000
 """What changed so recently may change again without another time: file systems count in ticks of up to 10 ms."""
+_FRESH_IN_SECONDS_NS = 2_100_000_000
+"""The same where times are whole seconds, or every other one."""
 
 FileVersion = tuple[int, int, int, int]
 """Inode, time of the last write, of the last change, and size: as long as these are the same, so is the content."""
@@ -51,7 +53,8 @@ _GONE = Inspection(RecordState.GONE)
 
 def version_of(status: os.stat_result) -> FileVersion | None:
     """The version of a file, or None if it is so young that a second write could go unnoticed."""
-    if time.time_ns() - status.st_ctime_ns < _FRESH_NS:
+    fresh_ns = _FRESH_NS if status.st_ctime_ns % 1_000_000_000 else _FRESH_IN_SECONDS_NS
+    if time.time_ns() - status.st_ctime_ns < fresh_ns:
         return None
     return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 

@@ -47,7 +47,8 @@ class LockView:
         del locks  # it is one file
         changed = self._look(0)
         self._complete = True
-        return {self._name} if changed else set()
+        # That a stamp has lapsed is nothing that somebody would have announced.
+        return {self._name} if changed and self._holders else set()
 
     def read(self, names: Mapping[str, int], closed: int) -> None:
         """Look at it if something has happened to a file of this lock."""
@@ -87,26 +88,29 @@ class LockView:
             last = max(tokens(self._directory, self._lock), default=0)
             self._name = file_name(self._lock, last)
             found = inspect(os.path.join(self._directory, self._name), now) if last else None
-        except FileNotFoundError:
-            if not os.path.isdir(self._directory):
-                return False  # the stream finds that out
-            self._look_later(min(attempt, len(_AGAIN_S) - 1))  # the next holder has removed it meanwhile
-            return False
+        except FileNotFoundError:  # the next holder has removed it meanwhile; or the stream finds out that all is gone
+            return self._keep(min(attempt, len(_AGAIN_S) - 1), now)
         except OSError as error:
             if not self._complete:
                 raise
             self._ignore(self._directory, f"{error.strerror}; what is known of the lock {self._lock} stays")
-            self._look_later(len(_AGAIN_S) - 1)
-            return False
+            return self._keep(len(_AGAIN_S) - 1, now)
         if found is not None and found.state is LockState.UNCLEAR:
-            self._look_later(min(attempt, len(_AGAIN_S) - 1))
-            return False
+            return self._keep(min(attempt, len(_AGAIN_S) - 1), now)
         self._again = None
         record = None if found is None else found.record
         holders = () if record is None else (record.holder,)
         self._lapses_at = None if record is None else record.until
         changed, self._holders = holders != self._holders, holders
         return changed
+
+    def _keep(self, attempt: int, now: float) -> bool:
+        """What is known stays until it lapses."""
+        self._look_later(attempt)
+        if self._lapses_at is None or now < self._lapses_at:
+            return False
+        self._lapses_at, self._holders = None, ()
+        return True
 
     def _look_later(self, attempt: int) -> None:
         self._again = (self._clock() + _AGAIN_S[attempt], attempt) if attempt < len(_AGAIN_S) else None

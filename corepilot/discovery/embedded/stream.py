@@ -29,7 +29,11 @@ _ANNOUNCED_S = 0.05
 _LONGEST_REREAD_S = 30.0
 _LONGEST_CHECK_S = 5.0
 """How often it is looked whether the path leads to the same directory: that one above it was moved is not announced."""
+_SHORTEST_S = 0.001
+"""Whatever is due, the hub has its turn before."""
 _STEADY_S = 1.0
+_MISSES = 5
+"""How often in a row a directory that has been made may be gone at once."""
 _READ_ONLY = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
 _PASSING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO))
 
@@ -99,6 +103,7 @@ class DirectoryStream(Generic[_Seen]):
         self._warn = warn
         self._path = place.path
         self._inode = (0, 0)
+        self._misses = 0
         self._subscription = Subscription()
         self._watch: tuple[Inotify, int] | None = None
         self._reread_at = 0.0
@@ -165,6 +170,12 @@ class DirectoryStream(Generic[_Seen]):
         """Find the directory and subscribe to it; False when it is not there and we may not make it."""
         try:
             self._place.make()
+        except FileNotFoundError:
+            self._misses += 1
+            if self._misses > _MISSES:
+                raise
+            self._subscription.lost = True  # removed by somebody while it was made
+            return True
         except OSError as error:
             if error.errno not in _READ_ONLY:
                 raise
@@ -180,6 +191,7 @@ class DirectoryStream(Generic[_Seen]):
             self._subscription.lost = True  # removed again at once
             return True
         self._inode = (status.st_dev, status.st_ino)
+        self._misses = 0
         return True
 
     def _subscribe(self) -> None:
@@ -207,7 +219,7 @@ class DirectoryStream(Generic[_Seen]):
             inotify.unsubscribe(number, self._subscription)
 
     def _wait(self, seconds: float) -> None:
-        self._subscription.news.wait(seconds)
+        self._subscription.news.wait(max(seconds, _SHORTEST_S))
         self._require_open()
 
     def _require_open(self) -> None:
