@@ -6,30 +6,27 @@ from collections.abc import Callable, Iterator
 from json.decoder import WHITESPACE  # type: ignore[attr-defined]  # it is there, and typeshed does not say so
 from typing import Any
 
-_HEAD = re.compile(rb'\[(\s*\{\s*"Node"\s*:\s*)')
+_BETWEEN = re.compile(rb',\s*\{\s*"Node"\s*:\s*\{')
 _decode = json.JSONDecoder().raw_decode
 
 
 def pieces(body: bytes) -> Iterator[bytes]:
     """Cut a list of objects where its elements begin; nothing comes of what does not look like one.
 
-    Consul writes the fields of all elements in one order, and with the same space between them, so each begins as the
-    first one does. The cuts may still be wrong. But where every piece parses as one value, they are right: commas stand
-    between values, and nowhere else.
+    Consul writes the fields of all elements in one order, and with the same space between them, so all of them begin as
+    the second one does. The cuts may still be wrong. But where every piece parses as one value, they are right: commas
+    stand between values, and nowhere else.
 
     Args:
         body: The list, with "Node" as the first field of each element, as of /v1/health/service.
     """
-    head = _HEAD.match(body)
     end = body.rfind(b"]")
-    if head is None or end < 0 or body[end + 1 :].strip():
-        return
-    separator = b"," + head[1]
+    start = body.find(b"[") + 1
     # A list of checks has objects that begin in the same way, but theirs has a text: the bracket tells them apart.
-    if body[head.end() : head.end() + 1] == b"{":
-        separator += b"{"
-    start = 1
-    while (following := body.find(separator, start)) >= 0:
+    between = _BETWEEN.search(body)
+    if not start or end < start or body[: start - 1].strip() or body[end + 1 :].strip():
+        return
+    while between is not None and (following := body.find(between[0], start)) >= 0:
         yield body[start:following]
         start = following + 1
     yield body[start:end]
