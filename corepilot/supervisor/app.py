@@ -137,7 +137,12 @@ class App:
         self.checks = Checks(self.log, self.environment.current)
         self.locks = JobLocks(self.bus.publish, self._channel, holder_of(environment, os.uname().nodename))
         self.renders = Renders(
-            self.log, self.bus.publish, lambda: self.discovery.watchers, self.environment.current, self.reaper
+            self.log,
+            self.bus.publish,
+            watches=lambda: self.configuration.watches,
+            watchers=lambda: self.discovery.watchers,
+            environment=self.environment.current,
+            reaper=self.reaper,
         )
         self.discovery.answered = self.renders.answered
         self.bus.subscribe(self.renders.hear)

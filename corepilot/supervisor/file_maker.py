@@ -9,7 +9,7 @@ from gevent.event import Event as Flag
 
 from corepilot.discovery.backoff import Backoff, chance
 from corepilot.discovery.watcher import Watcher
-from corepilot.model.configuration import Render
+from corepilot.model.configuration import Render, Watch
 from corepilot.model.event import Event
 from corepilot.output.repeat import Repeat
 from corepilot.rendering.exchange import (
@@ -39,7 +39,7 @@ class FileMaker:
 
     Args:
         render: What to make.
-        watchers: The watches as they are now.
+        watched: The watches, each with what is at work for it.
         environment: The jobs' environment as it is now.
         publish: Puts an event on the bus.
         log: Takes a level and a message.
@@ -56,7 +56,7 @@ class FileMaker:
     def __init__(
         self,
         render: Render,
-        watchers: Callable[[], Sequence[Watcher]],
+        watched: Callable[[], Sequence[tuple[Watch, Watcher | None]]],
         environment: Callable[[], Mapping[str, str]],
         *,
         publish: Callable[[Event], None],
@@ -67,7 +67,7 @@ class FileMaker:
         self.source = f"render.{render.name}"
         self.healthy = False
         self.waits_for = self.last_error = ""
-        self._watchers, self._environment = watchers, environment
+        self._watched, self._environment = watched, environment
         self._publish, self._log, self._reaper = publish, log, reaper
         self._repeats = Repeat(log)
         self._backoff = Backoff(1.0, RETRY_MOST_S)
@@ -139,7 +139,9 @@ class FileMaker:
             # One at a time: where a file system does not answer, more of them would hang as well.
             return "the last process that was to make it still hangs; look at the file system it is on"
         render = self.render
-        seen = tuple([_seen(one, told=self.looks_at(one.watch.name)) for one in self._watchers()])
+        seen = tuple(
+            [_seen(watch, watcher if self.looks_at(watch.name) else None) for watch, watcher in self._watched()]
+        )
         request = RenderRequest(
             render.template, render.to, render.mode, self._temporary, dict(self._environment()), seen
         )
@@ -194,12 +196,14 @@ class FileMaker:
         return self._backoff.next_s()
 
 
-def _seen(watcher: Watcher, *, told: bool) -> Seen:
-    """What a watch knows; nothing, where the template need not be told."""
-    watch = watcher.watch
+def _seen(watch: Watch, watcher: Watcher | None) -> Seen:
+    """What a watch knows; nothing without a watcher."""
     content: tuple[tuple[object, ...], ...] | None = None
-    if told and watcher.known and watch.kind == "service":
-        content = tuple([(one.id, one.service, one.address, one.port, one.tags) for one in watcher.passing_instances])
-    elif told and watcher.known:
-        content = tuple([(one.key, one.value) for one in watcher.entries])
+    if watcher is not None and watcher.known:
+        if watch.kind == "service":
+            content = tuple(
+                [(one.id, one.service, one.address, one.port, one.tags) for one in watcher.passing_instances]
+            )
+        else:
+            content = tuple([(one.key, one.value) for one in watcher.entries])
     return Seen(watch.name, watch.kind, watch.target, content)

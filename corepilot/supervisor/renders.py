@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from corepilot.model.configuration import Render
+from corepilot.model.configuration import Render, Watch
 from corepilot.model.event import SIGNALS, Event
 from corepilot.output.log import Log
 from corepilot.system.process import Reaper
@@ -19,7 +19,8 @@ class Renders:
     Args:
         log: The log.
         publish: Puts an event on the bus.
-        watchers: The watches as they are now.
+        watches: The watches of the configuration.
+        watchers: Those that are at work: all, or none where the catalog cannot be used.
         environment: The jobs' environment as it is now.
         reaper: Who waits for the processes that make files.
     """
@@ -28,12 +29,14 @@ class Renders:
         self,
         log: Log,
         publish: Callable[[Event], None],
+        *,
+        watches: Callable[[], Sequence[Watch]],
         watchers: "Callable[[], Sequence[Watcher]]",
         environment: Callable[[], Mapping[str, str]],
         reaper: Reaper,
     ) -> None:
         self._log, self._publish, self._reaper = log, publish, reaper
-        self._watchers, self._environment = watchers, environment
+        self._watches, self._watchers, self._environment = watches, watchers, environment
         self._makers: list[FileMaker] = []
 
     def commit(self, renders: Sequence[Render], *, anew: bool = False) -> None:
@@ -87,12 +90,17 @@ class Renders:
         for maker in self._makers:
             maker.close()
 
+    def _watched(self) -> "list[tuple[Watch, Watcher | None]]":
+        """Each watch, with its watcher."""
+        watchers = {one.watch.name: one for one in self._watchers()}
+        return [(watch, watchers.get(watch.name)) for watch in self._watches()]
+
     def _maker(self, render: Render) -> "FileMaker":
         from corepilot.supervisor.file_maker import FileMaker
 
         return FileMaker(
             render,
-            self._watchers,
+            self._watched,
             self._environment,
             publish=self._publish,
             log=self._log,

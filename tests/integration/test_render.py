@@ -189,3 +189,25 @@ def test_a_reload_takes_files_up_and_leaves_them(tmp_path: Path) -> None:
         assert (tmp_path / "runs").read_text() == runs
         assert corepilot.stop() == 0
     assert made.read_text() == "2"
+
+
+def test_keys_and_the_environment_make_files_too(tmp_path: Path) -> None:
+    made = tmp_path / "upstreams.conf"
+    template = '{{ keyOrDefault "limit" "none" }} {{ range tree "all" }}{{ .Key }} {{ end }}{{ .WHO }}'
+    text = config(f"template: '{{{{`{template}`}}}}'").replace(
+        'watches: [{ name: "app" }]', 'watches: [{ name: "limit", key: "app/limit" }, { name: "all", prefix: "app" }]'
+    )
+    when = 'when: { source: "watch.limit", each: "changed" }'
+    job = f'{{ name: "read", exec: ["sh", "-c", "cat > read"], stdin: "event", {when} }}'
+    text = text.replace('"sleep 1000" }, ', f'"sleep 1000" }}, {job}')
+    with catalog(tmp_path) as backend, Corepilot(text, tmp_path, environment={"WHO": "me"}) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: made.read_text() == "none me")
+        assert backend.keys is not None
+        backend.keys.put("app/limit", b"12")
+        eventually(lambda: made.read_text() == "12 limit me")
+        eventually(lambda: (tmp_path / "read").read_text() == '{"key": "app/limit", "value": "12"}\n')
+        backend.keys.delete("app/limit")
+        eventually(lambda: made.read_text() == "none me")
+        eventually(lambda: (tmp_path / "read").read_text() == "null\n")
+        assert corepilot.stop() == 0

@@ -553,3 +553,21 @@ def test_stop_after_is_a_name_or_several(tmp_path: Path) -> None:
 def test_what_stop_after_is_not(tmp_path: Path) -> None:
     (problem,) = errors(judged('{ consul: false, jobs: [ { name: "a", stopAfter: 3 } ] }', tmp_path))
     assert (problem.code, problem.path, problem.hint) == ("wrong-type", "jobs[0].stopAfter", 'write an array: ["app"]')
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ('stdin: "event", when: { source: "watch.db", each: "changed" }', []),
+        ('stdin: "null"', []),
+        ('stdin: "event"', [("stdin-event", "jobs[0].stdin")]),
+        ('stdin: "event", when: { source: "b", once: "exitFailed" }', [("stdin-event", "jobs[0].stdin")]),
+    ],
+)
+def test_what_a_job_reads_comes_from_a_watch(settings: str, found: list[tuple[str, str]], tmp_path: Path) -> None:
+    text = (
+        f'{{ discovery: "embedded", watches: [{{ name: "db" }}], jobs: ['
+        f'{{ name: "a", exec: "true", {settings} }}, {{ name: "b", exec: "true" }}] }}'
+    )
+    assert warnings(judged(text, tmp_path)) == found
+    assert accepted(text, tmp_path).jobs[0].stdin == ("null" if "null" in settings else "event")

@@ -41,6 +41,8 @@ CODES = {
     "exec-missing": "a program is not on PATH, or cannot be executed",
     "health-missing": "a job has a port and no health",
     "port-range": "a port is not between 1 and 65535",
+    "exit-never": "exitOn belongs to a job that never ends by itself",
+    "stdin-event": "a job reads what a watch has found, and no watch starts it",
     "when-conflict": "a when has more than one of interval, once and each",
     "when-never": "a when that never comes true",
     "when-circle": "jobs wait for each other's events, so none of them starts",

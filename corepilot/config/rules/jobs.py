@@ -75,6 +75,11 @@ def job_of(
     if data.get("exit_on") and (restarts == UNLIMITED or when.each):
         hint = "leave it out, or give the job an end: restarts with a number, when.once"
         verdict.warn((*path, "exitOn"), "exit-never", "the job never ends by itself", hint)
+    if data.get("stdin") == "event" and not (
+        isinstance(when.trigger, OnEvent) and when.trigger.source.startswith("watch.")
+    ):
+        hint = 'leave it out, or write when: { source: "watch.<name>", each: "changed" }'
+        verdict.warn((*path, "stdin"), "stdin-event", "no watch starts the job, so it reads null", hint)
     return made(
         Job,
         data,
