@@ -4,7 +4,8 @@ import pytest
 from building import CHECK, SERVICE, job, when
 from simulation import Behaviour, World
 
-from corepilot.jobs.state import Order
+from corepilot.jobs.state import MAIN, Exited, Order
+from corepilot.model.event import Event
 from corepilot.model.job import UNLIMITED, Command, Job
 from corepilot.model.service import Registration, Service
 
@@ -229,6 +230,24 @@ def test_the_end_of_everything_is_considered_only_when_a_job_ends_by_itself() ->
     assert world.told[-1] == "only a, b"
     world.publish("shutdown")
     assert world.over
+
+
+def test_the_end_is_not_considered_before_all_have_heard_of_a_job_that_ended_meanwhile() -> None:
+    """`b` ends while others hear of the end of `a`: what it says stands behind the first consideration of the end."""
+
+    def ends_b(event: Event) -> None:
+        if (event.code, event.subject) == ("exitSuccess", "a"):
+            b = world.actor("b")
+            del b.running[MAIN]
+            b.handle(Exited(MAIN, 0, "status 0", remains=False))
+
+    jobs = [job("a"), job("b"), job("c", when=when("once", "exitSuccess", "b"))]
+    world = World(jobs, {"a": Behaviour(((0.5, 0),)), "b": FOREVER, "c": FOREVER})
+    world.bus.subscribe(ends_b)
+    world.run(1)
+    assert world.starts("c") == [0.5]
+    assert world.ends == 0
+    assert not [told for told in world.told if told.startswith("in vain")]
 
 
 def test_a_restart_by_hand_does_not_end_the_job_and_starts_its_counts_afresh() -> None:
