@@ -17,7 +17,7 @@ from corepilot.guard.messages import describe, speaker
 from corepilot.guard.stopclock import StopClock
 from corepilot.guard.tree import LEFTOVER_GRACE_S, Report, end_tree, reap, send, wait_for
 from corepilot.system import kernel
-from corepilot.system.children import children
+from corepilot.system.children import children, is_stopped
 from corepilot.system.kernel import signal
 from corepilot.system.writing import try_write
 from corepilot.wording.counting import counted
@@ -36,6 +36,7 @@ _TAKEN = (*FORWARDED, signal.SIGCHLD, signal.SIGIO)
 _BURIAL_S = 2.0
 STUCK_S = 60.0  # our decision: a turn of the event loop that lasts so long does not end any more
 _STUCK_LOOKS = 60  # a quarter of a second apart: who looks so often was not paused, and neither was the supervisor
+_LOOK_S = 0.25
 _STACK_S = 2.0  # what printing its stack may take
 _LAST_WORDS_S = 1.0  # what a traceback waits for the reader of stderr
 
@@ -193,13 +194,14 @@ class _Guard:
             if number in FORWARDED:
                 self._forward(number)
 
-    def _due(self) -> float | None:
-        """When to look up at the latest: at a deadline of a stop, or at the end of what a lock promises."""
-        self._end_promises(time.monotonic())
-        moments = [until for until, _ in self._heard.locked.values()]
+    def _due(self) -> float:
+        """When to look up at the latest: at a deadline of a stop, the end of what a lock promises, or the next look."""
+        now = time.monotonic()
+        self._end_promises(now)
+        moments = [self._next_look(now), *[until for until, _ in self._heard.locked.values()]]
         if self._clock.due is not None:
             moments.append(self._clock.due)
-        return min(moments, default=None)
+        return min(moments)
 
     def _end_promises(self, now: float) -> None:
         """Kill what runs under a lock that another may have by now: the supervisor has not, so it hangs."""
@@ -278,8 +280,15 @@ class _Guard:
         if not turn or turn != self._turn:
             self._turn, self._looks = turn, 0
             return False
+        if now - turn > STUCK_S and is_stopped(self._pid):
+            self._looks = 0  # by a debugger, or by hand
+            return False
         self._looks += 1
         return now - turn > STUCK_S and self._looks > _STUCK_LOOKS
+
+    def _next_look(self, now: float) -> float:
+        """When to look without being woken: a plugin can take away the alarm that wakes us."""
+        return now + (_LOOK_S if self._looks and now - self._turn > STUCK_S else STUCK_S)
 
     def _abort(self) -> int:
         seconds = time.monotonic() - self._turn

@@ -53,6 +53,14 @@ def _parent(entry: str) -> bytes:
         return b""  # gone since it was listed
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped by a signal or held by a debugger. False where /proc does not tell."""
+    try:
+        return read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()[:1] in ([b"T"], [b"t"])
+    except OSError:
+        return False
+
+
 def read_bytes(path: str) -> bytes:
     """Read a small file of /proc.
 
