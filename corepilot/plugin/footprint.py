@@ -13,15 +13,22 @@ from typing import NamedTuple
 
 from corepilot.system.children import children
 
+_WANTED = ("Umask:", "SigBlk:", "SigCgt:")
 _SIGNALS = tuple(sorted(signal.valid_signals()))
 
 
 class Footprint(NamedTuple):
-    """The shared state at one moment. File descriptors are left out: importing a library may rightly open some."""
+    """The shared state at one moment. `blocked` are signals, a bit each; `reaps` says whether SIGCHLD is caught at all.
+
+    File descriptors are left out: importing a library may rightly open some.
+    """
 
     handlers: tuple[object, ...]
     directory: str
     umask: str
+    blocked: int
+    reaps: bool
+    depth: int
     environment: dict[str, str]
     threads: int
     patched: frozenset[str]
@@ -30,10 +37,14 @@ class Footprint(NamedTuple):
     @classmethod
     def take(cls) -> "Footprint":
         """The state now. About 0.1 ms."""
+        status = _status()
         return cls(
             handlers=tuple(signal.getsignal(number) for number in _SIGNALS),
             directory=_working_directory(),
-            umask=_umask(),
+            umask=status.get("Umask", ""),
+            blocked=int(status.get("SigBlk", "0"), 16),
+            reaps=bool(int(status.get("SigCgt", "0"), 16) >> (signal.SIGCHLD - 1) & 1),
+            depth=sys.getrecursionlimit(),
             environment=dict(os.environ),
             threads=_threads(),
             patched=frozenset(getattr(sys.modules.get("gevent.monkey"), "saved", ())),
@@ -45,11 +56,17 @@ class Footprint(NamedTuple):
         pairs = zip(_SIGNALS, self.handlers, after.handlers, strict=True)
         moved = [signal.Signals(number).name for number, one, other in pairs if one is not other]
         names = {name for name, _ in self.environment.items() ^ after.environment.items()}
+        if self.reaps and not after.reaps and "SIGCHLD" not in moved:
+            moved.append("SIGCHLD")  # the event loop's, of which Python does not know
         changes = [f"the handler of {', '.join(moved)}"] if moved else []
+        if self.blocked != after.blocked:
+            changes.append("the blocked signals")
         if self.directory != after.directory:
             changes.append("the working directory")
         if self.umask != after.umask:
             changes.append("the umask")
+        if self.depth != after.depth:
+            changes.append("the recursion limit")
         if names:
             changes.append(f"the environment ({', '.join(sorted(names))})")
         if after.threads > self.threads:
@@ -63,16 +80,21 @@ class Footprint(NamedTuple):
         return changes
 
     def restore(self) -> None:
-        """Put signal handlers, working directory and umask back: the stop, and what jobs inherit, depend on them."""
+        """Put signals, working directory and umask back: the stop, and what jobs inherit, depend on them.
+
+        The event loop's handler of SIGCHLD is C, and is put back by whoever has the loop.
+        """
         for number, handler in zip(_SIGNALS, self.handlers, strict=True):
             if handler is not None and signal.getsignal(number) is not handler:
                 signal.signal(number, handler)  # type: ignore[arg-type]  # it came from getsignal
+        signal.pthread_sigmask(signal.SIG_SETMASK, {one for one in _SIGNALS if self.blocked >> (one - 1) & 1})
         if self.directory and self.directory != _working_directory():
             with suppress(OSError):  # it was removed
                 os.chdir(self.directory)
-        words = self.umask.split()
-        if len(words) > 1:
-            os.umask(int(words[1], 8))
+        if self.depth != sys.getrecursionlimit():
+            sys.setrecursionlimit(self.depth)
+        if self.umask:
+            os.umask(int(self.umask, 8))
 
 
 def _working_directory() -> str:
@@ -82,10 +104,11 @@ def _working_directory() -> str:
         return ""  # it was removed
 
 
-def _umask() -> str:
-    """From /proc, because asking the kernel for the umask means setting it."""
+def _status() -> dict[str, str]:
+    """From /proc: asking the kernel for the umask means setting it, and Python does not know of handlers in C."""
     with open("/proc/self/status") as status:
-        return next((line for line in status if line.startswith("Umask:")), "")
+        pairs = [line.partition(":") for line in status if line.startswith(_WANTED)]
+    return {name: value.strip() for name, _, value in pairs}
 
 
 def _own_children() -> frozenset[int]:

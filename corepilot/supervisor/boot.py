@@ -86,6 +86,4 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
         arguments.refuse(result.problems)
         return REFUSED
     channel.ready(max(result.config.stop_timeout_s, 0.0))
-    status = app.App(result.config, arguments, channel, signals).run()
-    sys.stdout.flush()
-    return status
+    return app.App(result.config, arguments, channel, signals).run()

@@ -48,6 +48,7 @@ class Shutdown:
         finished: Set when every job has ended.
         reason: Why everything stops; "" as long as it does not.
         reasons: What the exit status is made of.
+        begins: Called when the stop begins.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Shutdown:
         self.finished = Flag()
         self.reason = ""
         self.reasons = Reasons()
+        self.begins: Callable[[], None] = lambda: None
         self._asked = False
         self._kill_now = False
         self._deadline = 0.0
@@ -113,6 +115,7 @@ class Shutdown:
             self.kill_now()
         elif not under_way:
             self._log("info", f"stopping: {reason}")
+            self.begins()
             self._jobs.stop()
 
     def kill_now(self) -> None:

@@ -43,11 +43,12 @@ class Signals:
         """Called after `heard`, under the same rules: whatever holds the event loop up has less time now."""
         self._heard = heard
         self._pending: deque[int] = deque()
-        self._fd, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._fd, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         for number in HANDLED:
             signal.signal(number, self._note)
-        # Full means that a wake-up is under way already.
-        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        # The C half of Python's handlers writes there, which wakes the guard too; `_note` does, because a library such
+        # as asyncio may take this away.
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
 
     def fileno(self) -> int:
         """The descriptor that becomes readable with each signal."""
@@ -88,3 +89,7 @@ class Signals:
             self.hurry()
         if self._pending.count(number) < _EACH_MAX:
             self._pending.append(number)
+        try:
+            os.write(self._write_end, b"\0")
+        except OSError:
+            return  # full: a wake-up is under way already

@@ -18,6 +18,10 @@ from corepilot.system.programs import NOT_FOUND, ProgramError, find_program
 _ALL_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
+LOST = 255
+"""The exit status of a process whose own nobody can tell us any more."""
+
+
 class SpawnError(Exception):
     """A program that could not be started. Nothing is left behind.
 
@@ -42,6 +46,8 @@ class Reaper:
 
     def __init__(self, loop: Any) -> None:
         self._waiting: dict[int, Callable[[int], None]] = {}
+        self._missed: set[int] = set()
+        self._loop = loop
         self.orphans = 0
         loop.install_sigchld()  # without it orphans that end before our first spawn stay zombies
         self._watcher = loop.child(0, ref=False)
@@ -60,6 +66,23 @@ class Reaper:
         """Call `exited` with the status (128+n for a signal) when this child ends. It must not raise."""
         self._waiting[pid] = exited
 
+    def catch_again(self) -> None:
+        """Have the loop's handler of SIGCHLD back, which somebody else's has replaced."""
+        self._loop.reset_sigchld()
+        self._loop.install_sigchld()
+        os.kill(os.getpid(), signal.SIGCHLD)  # for those that have ended meanwhile
+
+    def find_lost(self) -> int:
+        """Find children whose exit somebody else has collected, with a status of `LOST`; returns how many.
+
+        A child is lost when it is found so twice: what the loop has collected is told in its next turn.
+        """
+        missed = {pid for pid in self._waiting if not _collectable(pid)}
+        lost, self._missed = missed & self._missed, missed - self._missed
+        for pid in lost:
+            self._waiting.pop(pid)(LOST)
+        return len(lost)
+
     def close(self) -> None:
         """Stop to collect. For tests: the supervisor collects until it ends."""
         self._watcher.stop()
@@ -72,6 +95,15 @@ class Reaper:
             return
         code = os.waitstatus_to_exitcode(self._watcher.rstatus)
         exited(code if code >= 0 else 128 - code)
+
+
+def _collectable(pid: int) -> bool:
+    """Whether a child is there, running or ended. Collects nothing."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def spawn(
