@@ -8,7 +8,8 @@ from typing import NamedTuple
 import gevent
 
 from corepilot.checks.check import OUTPUT_MAX, Check, CheckFailed
-from corepilot.plugin.boundary import Boundary, PluginFaultError
+from corepilot.plugin.boundary import Boundary, PluginFaultError, WrongAnswerError
+from corepilot.plugin.foreign import plain, shown
 from corepilot.system.leaving import Leaving
 from corepilot.wording.escaping import escaped
 
@@ -62,14 +63,19 @@ class CheckCall:
                 timeout_s,
                 deadline_s=timeout_s + _LATE_S,
                 allowed=(CheckFailed,),
-                judge=_no_text,
+                take=self._text,
             )
         except CheckFailed as failed:
-            return CheckResult(passed=False, text=_cut(str(failed)))
+            return CheckResult(passed=False, text=str(failed))
         except PluginFaultError as fault:
             self._boundary.report(fault)
             return CheckResult(passed=False, text=_cut(str(fault)))
-        return CheckResult(passed=True, text=_cut(said))
+        return CheckResult(passed=True, text=said)
+
+    def _text(self, found: object) -> str:
+        if isinstance(found, str):
+            return _cut(self._boundary.masked(plain(found)))
+        raise WrongAnswerError(f"must return a text, and returned {shown(found)}")
 
 
 class FailedCall:
@@ -85,7 +91,3 @@ class FailedCall:
 
 def _cut(text: str) -> str:
     return escaped(text[:OUTPUT_MAX])
-
-
-def _no_text(found: object) -> str:
-    return "" if isinstance(found, str) else f"must return a text, and returned {found!r:.80}"

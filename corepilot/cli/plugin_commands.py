@@ -39,6 +39,7 @@ def run_command(plugin: InstalledPlugin, words: Sequence[str]) -> int:
         CorepilotError: what the command itself raised.
     """
     from corepilot.errors import PluginError
+    from corepilot.plugin.foreign import shown
     from corepilot.plugin.light import import_light
     from corepilot.plugin.manager import Plugins
 
@@ -49,5 +50,5 @@ def run_command(plugin: InstalledPlugin, words: Sequence[str]) -> int:
     status = main(list(words))
     sys.stdout.flush()
     if not isinstance(status, int) or isinstance(status, bool) or not 0 <= status <= _STATUS_MAX:
-        raise PluginError(f"cannot end with what {title} returned: an exit status is 0 to 255, not {status!r:.80}")
+        raise PluginError(f"cannot end with what {title} returned: an exit status is 0 to 255, not {shown(status)}")
     return status

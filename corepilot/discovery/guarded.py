@@ -1,10 +1,10 @@
 """A backend behind its boundary: what the registrar and the watchers talk to.
 
-Every call goes through `corepilot.plugin.boundary`, and what comes back is judged: a backend that answers nonsense is
-named with what was expected, and neither the registrar nor `status` ever sees it.
+Every call goes through `corepilot.plugin.boundary`, and what comes back is judged and made plain: a backend that
+answers nonsense is named with what was expected, and neither the registrar nor `status` ever sees it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
@@ -13,19 +13,20 @@ from corepilot.discovery.backend import Backend
 from corepilot.discovery.backoff import chance
 from corepilot.discovery.guarded_calls import asking, result_of, within
 from corepilot.discovery.guarded_facets import GuardedKeys, GuardedLocks
+from corepilot.discovery.guarded_snapshots import Snapshots, snapshot_of
 from corepilot.discovery.keys import Keys
 from corepilot.discovery.locks import Locks
 from corepilot.errors import BackendError
-from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
-from corepilot.plugin.boundary import Boundary, PluginFaultError
+from corepilot.model.service import Query, Registration, Snapshot, Status
+from corepilot.plugin.boundary import MAKING_S, Boundary, PluginFaultError, WrongAnswerError
+from corepilot.plugin.foreign import plain, shown
 
 CLOSE_S = 1.0
 POLL_JITTER = 0.2
 """The part of an interval by which a poll may come earlier, at most."""
 ADDRESS_MAX = 500
 
-_STATUSES = ("passing", "warning", "critical")
-_ALLOWED: tuple[type[BaseException], ...] = (BackendError,)
+_ALLOWED: tuple[type[BaseException], ...] = (BackendError, gevent.Timeout)  # whoever watches sets one
 
 
 class GuardedBackend(Backend):
@@ -51,13 +52,13 @@ class GuardedBackend(Backend):
         capabilities: frozenset[str] = frozenset({"services", "register", "watch"}),
     ) -> None:
         self.boundary, self._asked, self.capabilities = boundary, asked, capabilities
-        self._backend: Backend = boundary.call("__init__", make)
-        self._address = boundary.masked(boundary.call("address", lambda: self._backend.address, judge=_wrong_address))
+        self._backend: Backend = self._made("__init__", make)
+        self._address = boundary.masked(self._made("address", lambda: self._backend.address, _address))
         if "keys" in capabilities:
-            found = boundary.call("keys", lambda: self._backend.keys, judge=_is_a(Keys))
+            found = self._made("keys", lambda: self._backend.keys, _is_a(Keys))
             self.keys = GuardedKeys(found, boundary, asked, self._address, pushes="watch" in capabilities)
         if "locks" in capabilities:
-            found = boundary.call("locks", lambda: self._backend.locks, judge=_is_a(Locks))
+            found = self._made("locks", lambda: self._backend.locks, _is_a(Locks))
             self.locks = GuardedLocks(found, boundary, asked, self._address)
 
     @property
@@ -69,11 +70,11 @@ class GuardedBackend(Backend):
     def mode(self) -> str:
         """How a backend that has two ways, as the embedded one, learns of changes; "" for others. For people."""
         try:
-            found = self.boundary.call("mode", lambda: getattr(self._backend, "mode", ""))
+            found: str = self.boundary.call("mode", lambda: getattr(self._backend, "mode", ""), take=_mode)
         except PluginFaultError as error:
             self.boundary.report(error)
             return ""
-        return found if isinstance(found, str) else ""
+        return found
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """See Backend."""
@@ -89,14 +90,12 @@ class GuardedBackend(Backend):
 
     def instances(self, query: Query) -> Snapshot:
         """See Backend. Bounded by `CALL_S`."""
-        found = within(
+        found: Snapshot = within(
             self._address,
             "instances",
-            lambda: asking(
-                self.boundary, self._asked, "instances", self._backend.instances, query, judge=_wrong_snapshot
-            ),
+            lambda: asking(self.boundary, self._asked, "instances", self._backend.instances, query, take=snapshot_of),
         )
-        return tuple(sorted(found, key=lambda one: one.id))
+        return found
 
     def service_names(self) -> tuple[str, ...]:
         """See Backend. Bounded by `CALL_S`.
@@ -105,13 +104,15 @@ class GuardedBackend(Backend):
             NotImplementedError: the backend does not tell them.
         """
         backend = self._backend
-        if not backend.lists_services:
-            raise NotImplementedError
 
         def call() -> Any:
-            return asking(self.boundary, self._asked, "service_names", backend.service_names, judge=_wrong_names)
+            listed = self.boundary.call("lists_services", lambda: backend.lists_services, allowed=_ALLOWED, take=bool)
+            if not listed:
+                raise NotImplementedError
+            return asking(self.boundary, self._asked, "service_names", backend.service_names, take=_names)
 
-        return tuple(sorted(within(self._address, "list the services", call)))
+        found: tuple[str, ...] = within(self._address, "list the services", call)
+        return found
 
     def watch(self, query: Query) -> Iterator[Snapshot]:
         """See Backend. A list is taken for a tuple; the instances are sorted by id.
@@ -125,10 +126,10 @@ class GuardedBackend(Backend):
                 gevent.sleep(query.interval_s * (1.0 - POLL_JITTER * chance()))
         call = self.boundary.call
         try:
-            stream: Iterator[Any] = call("watch", self._backend.watch, query, allowed=_ALLOWED, judge=_no_stream)
-            for found in self.boundary.follow("watch", stream, allowed=_ALLOWED, judge=_SnapshotJudge()):
+            stream: Iterator[Any] = call("watch", self._backend.watch, query, allowed=_ALLOWED, take=_stream)
+            for found in self.boundary.follow("watch", stream, allowed=_ALLOWED, take=Snapshots().take):
                 self._asked("watch", "ok")
-                yield tuple(sorted(found, key=lambda one: one.id))
+                yield found
         except (BackendError, PluginFaultError) as error:
             self._asked("watch", result_of(error))
             raise
@@ -137,76 +138,43 @@ class GuardedBackend(Backend):
         """See Backend. A plugin that waits here is given up after `CLOSE_S` seconds."""
         self.boundary.quietly("close", self._backend.close, deadline_s=CLOSE_S)
 
+    def _made(self, what: str, function: Callable[[], Any], take: Callable[[Any], Any] | None = None) -> Any:
+        """What must not wait: it is not asked again."""
+        return self.boundary.apart(what, function, deadline_s=MAKING_S, take=take)
+
     def _ask(self, operation: str, function: Callable[..., Any], *arguments: Any) -> None:
         asking(self.boundary, self._asked, operation, function, *arguments)
 
 
-def _wrong_names(found: Any) -> str:
+def _names(found: Any) -> tuple[str, ...]:
     if isinstance(found, tuple | list) and all(isinstance(one, str) for one in found):
-        return ""
-    return f"must return a tuple of texts, and returned {found!r:.80}"
+        return tuple(sorted([plain(one) for one in found]))
+    raise WrongAnswerError(f"must return a tuple of texts, and returned {shown(found)}")
 
 
-def _is_a(contract: type) -> Callable[[Any], str]:
-    """Judges a facet that is declared."""
-    return lambda found: "" if isinstance(found, contract) else f"is declared, and is {found!r:.80}"
+def _is_a(contract: type) -> Callable[[Any], Any]:
+    """Takes a facet that is declared."""
+
+    def take(found: Any) -> Any:
+        if isinstance(found, contract):
+            return found
+        raise WrongAnswerError(f"is declared, and is {shown(found)}")
+
+    return take
 
 
-def _wrong_address(found: object) -> str:
-    if isinstance(found, str) and len(found) <= ADDRESS_MAX and found.isprintable():
-        return ""
-    return f"must be one line of text, and is {found!r:.80}"
+def _address(found: object) -> str:
+    text = plain(found) if isinstance(found, str) else ""
+    if isinstance(found, str) and len(text) <= ADDRESS_MAX and text.isprintable():
+        return text
+    raise WrongAnswerError(f"must be one line of text, and is {shown(found)}")
 
 
-def _no_stream(found: object) -> str:
+def _mode(found: object) -> str:
+    return plain(found) if isinstance(found, str) else ""
+
+
+def _stream(found: Any) -> Any:
     if hasattr(found, "__next__"):
-        return ""
-    return f"must return a generator of snapshots, and returned {found!r:.80}"
-
-
-class _SnapshotJudge:
-    """Judges the snapshots of one stream. Instances that were in the one before are known, and cost next to nothing."""
-
-    def __init__(self) -> None:
-        self._last: tuple[Any, ...] = ()
-        self._known: frozenset[int] = frozenset()
-
-    def __call__(self, found: Any) -> str:
-        wrong = _wrong_snapshot(found, self._known)
-        if not wrong:
-            self._last = tuple(found)  # as long as they are kept, their identities are theirs alone
-            self._known = frozenset(map(id, self._last))
-        return wrong
-
-
-def _wrong_snapshot(found: Any, known: frozenset[int] = frozenset()) -> str:
-    expected = "must yield tuples of corepilot.model.service.Instance"
-    if not isinstance(found, tuple | list) or isinstance(found, Instance):
-        return f"{expected}, and yielded {found!r:.80}"
-    for one in found:
-        if id(one) in known:
-            continue
-        if not isinstance(one, Instance):
-            return f"{expected}, and yielded one with {one!r:.80}"
-        wrong = _wrong_instance(one)
-        if wrong:
-            return f"must yield instances whose {wrong}, and yielded {one!r:.200}"
-    ids = {one.id for one in found}
-    if len(ids) < len(found):
-        twice = next(one.id for one in found if one.id not in ids or ids.remove(one.id))  # type: ignore[func-returns-value]
-        return f"must yield each id once, and yielded {twice!r} twice"
-    return ""
-
-
-def _wrong_instance(fields: Iterable[Any]) -> str:
-    """What is wrong with the fields of an instance: a value does not look at their types."""
-    identity, service, address, port, status, tags = fields
-    if not all(isinstance(text, str) for text in (identity, service, address)):
-        return "id, service and address are texts"
-    if type(port) is not int or not 0 <= port < 65536:
-        return "port is a number from 0 to 65535"
-    if status not in _STATUSES:
-        return f"status is one of {', '.join(_STATUSES)}"
-    if not isinstance(tags, tuple) or not all(isinstance(tag, str) for tag in tags):
-        return "tags are a tuple of texts"
-    return ""
+        return found
+    raise WrongAnswerError(f"must return a generator of snapshots, and returned {shown(found)}")

@@ -45,7 +45,7 @@ def asking(
     operation: str,
     function: Callable[..., Any],
     *arguments: Any,
-    judge: Callable[[Any], str] | None = None,
+    take: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Make one call to a plugin, and count it.
 
@@ -53,7 +53,7 @@ def asking(
         BackendError, PluginFaultError, gevent.Timeout: as the call did.
     """
     try:
-        answer = boundary.call(operation, function, *arguments, allowed=(BackendError,), judge=judge)
+        answer = boundary.call(operation, function, *arguments, allowed=(BackendError, gevent.Timeout), take=take)
     except (BackendError, PluginFaultError, gevent.Timeout) as error:
         asked(operation, result_of(error))
         raise

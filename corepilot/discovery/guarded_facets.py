@@ -12,27 +12,28 @@ from corepilot.discovery.keys import Keys
 from corepilot.discovery.locks import Locks
 from corepilot.errors import BackendError
 from corepilot.model.catalog import Entries, Entry, Grant
-from corepilot.plugin.boundary import Boundary, PluginFaultError
+from corepilot.plugin.boundary import Boundary, PluginFaultError, WrongAnswerError
+from corepilot.plugin.foreign import plain, shown
 
 POLL_S = 5.0
 """How often a catalog that does not watch keys is asked, in seconds; a random part of up to a fifth earlier."""
 
-_ALLOWED: tuple[type[BaseException], ...] = (BackendError,)
+_ALLOWED: tuple[type[BaseException], ...] = (BackendError, gevent.Timeout)
 
 
 class _Facet:
     def __init__(self, boundary: Boundary, asked: Asked, address: str) -> None:
         self._boundary, self._asked, self._address = boundary, asked, address
 
-    def _ask(self, operation: str, subject: str, function: Any, *arguments: Any, judge: Any = None) -> Any:
+    def _ask(self, operation: str, subject: str, function: Any, *arguments: Any, take: Any = None) -> Any:
         def call() -> Any:
-            return asking(self._boundary, self._asked, operation, function, *arguments, judge=judge)
+            return asking(self._boundary, self._asked, operation, function, *arguments, take=take)
 
         return within(self._address, f"{operation.replace('_', ' ')} {subject}", call)
 
-    def _follow(self, operation: str, stream: Any, judge: Any) -> Iterator[Any]:
+    def _follow(self, operation: str, stream: Any, take: Any) -> Iterator[Any]:
         try:
-            for found in self._boundary.follow(operation, stream(), allowed=_ALLOWED, judge=judge):
+            for found in self._boundary.follow(operation, stream(), allowed=_ALLOWED, take=take):
                 self._asked(operation, "ok")
                 yield found
         except (BackendError, PluginFaultError) as error:
@@ -49,7 +50,7 @@ class GuardedKeys(_Facet, Keys):
 
     def get(self, key: str) -> Entry | None:
         """See Keys."""
-        found: Entry | None = self._ask("get", key, self._keys.get, key, judge=_wrong_found)
+        found: Entry | None = self._ask("get", key, self._keys.get, key, take=_found)
         return found
 
     def put(self, key: str, value: bytes) -> None:
@@ -58,9 +59,7 @@ class GuardedKeys(_Facet, Keys):
 
     def compare_and_set(self, key: str, value: bytes, version: str | None) -> bool:
         """See Keys."""
-        done: bool = self._ask(
-            "compare_and_set", key, self._keys.compare_and_set, key, value, version, judge=_wrong_outcome
-        )
+        done: bool = self._ask("compare_and_set", key, self._keys.compare_and_set, key, value, version, take=_outcome)
         return done
 
     def delete(self, key: str) -> None:
@@ -69,7 +68,8 @@ class GuardedKeys(_Facet, Keys):
 
     def list(self, prefix: str) -> Entries:
         """See Keys."""
-        return tuple(sorted(self._ask("list", prefix, self._keys.list, prefix, judge=_wrong_entries)))
+        found: Entries = self._ask("list", prefix, self._keys.list, prefix, take=_entries)
+        return found
 
     def watch(self, key: str, *, prefix: bool = False) -> Iterator[Entries]:
         """See Keys. A backend that does not watch is asked every `POLL_S` seconds."""
@@ -81,8 +81,7 @@ class GuardedKeys(_Facet, Keys):
         def stream() -> Any:
             return self._boundary.call("watch", lambda: self._keys.watch(key, prefix=prefix), allowed=_ALLOWED)
 
-        for found in self._follow("watch", stream, _wrong_entries):
-            yield tuple(sorted(found))
+        yield from self._follow("watch", stream, _entries)
 
     def _now(self, key: str, *, prefix: bool) -> Entries:
         if prefix:
@@ -101,13 +100,13 @@ class GuardedLocks(_Facet, Locks):
     def acquire(self, name: str, holder: str, ttl_s: float, delay_s: float) -> Grant | None:
         """See Locks."""
         granted: Grant | None = self._ask(
-            "acquire", name, self._locks.acquire, name, holder, ttl_s, delay_s, judge=_wrong_grant
+            "acquire", name, self._locks.acquire, name, holder, ttl_s, delay_s, take=_grant
         )
         return granted
 
     def keep(self, name: str) -> float:
         """See Locks."""
-        seconds: float = self._ask("keep", name, self._locks.keep, name, judge=_wrong_seconds)
+        seconds: float = self._ask("keep", name, self._locks.keep, name, take=_seconds)
         return seconds
 
     def release(self, name: str) -> None:
@@ -120,48 +119,62 @@ class GuardedLocks(_Facet, Locks):
         def stream() -> Any:
             return self._boundary.call("watch", self._locks.watch, name, allowed=_ALLOWED)
 
-        yield from self._follow("watch", stream, _wrong_holder)
+        yield from self._follow("watch", stream, _holder)
 
 
-def _wrong_entry(found: Any) -> bool:
+def _entry(found: Any) -> Entry | None:
+    """An entry with the types that its class declares; None for anything else."""
     if not isinstance(found, Entry):
-        return True
-    key, value, version = found
-    return not (isinstance(key, str) and type(value) is bytes and isinstance(version, str))
+        return None
+    key, value, version = tuple.__iter__(found)
+    if not (isinstance(key, str) and type(value) is bytes and isinstance(version, str)):
+        return None
+    return Entry(plain(key), value, plain(version))
 
 
-def _wrong_found(found: Any) -> str:
-    if found is None or not _wrong_entry(found):
-        return ""
-    return f"must return a corepilot.model.catalog.Entry of text, bytes and text, or None, and returned {found!r:.80}"
+def _found(found: Any) -> Entry | None:
+    entry = _entry(found)
+    if found is None or entry is not None:
+        return entry
+    expected = "a corepilot.model.catalog.Entry of text, bytes and text, or None"
+    raise WrongAnswerError(f"must return {expected}, and returned {shown(found)}")
 
 
-def _wrong_entries(found: Any) -> str:
-    if not isinstance(found, tuple | list) or isinstance(found, Entry) or any(map(_wrong_entry, found)):
-        return f"must give a tuple of corepilot.model.catalog.Entry, and gave {found!r:.80}"
-    if len({one.key for one in found}) < len(found):
-        return "must give each key once"
-    return ""
+def _entries(found: Any) -> Entries:
+    """The entries, sorted by their keys."""
+    some = isinstance(found, tuple | list) and not isinstance(found, Entry)
+    entries = [_entry(one) for one in found] if some else [None]
+    made = {one.key: one for one in entries if one is not None}
+    if None in entries:
+        raise WrongAnswerError(f"must give a tuple of corepilot.model.catalog.Entry, and gave {shown(found)}")
+    if len(made) < len(entries):
+        raise WrongAnswerError("must give each key once")
+    return tuple([made[key] for key in sorted(made)])
 
 
-def _wrong_outcome(found: Any) -> str:
-    return "" if isinstance(found, bool) else f"must return True or False, and returned {found!r:.80}"
+def _outcome(found: Any) -> bool:
+    if type(found) is bool:
+        return found
+    raise WrongAnswerError(f"must return True or False, and returned {shown(found)}")
 
 
-def _wrong_grant(found: Any) -> str:
+def _grant(found: Any) -> Grant | None:
     if found is None:
-        return ""
-    if not isinstance(found, Grant) or type(found.token) is not int or found.token < 0:
+        return None
+    token, ttl_s = tuple.__iter__(found) if isinstance(found, Grant) else (-1, 0.0)
+    if type(token) is not int or token < 0:
         expected = "a corepilot.model.catalog.Grant with a token of 0 or more, or None"
-        return f"must return {expected}, and returned {found!r:.80}"
-    return _wrong_seconds(found.ttl_s)
+        raise WrongAnswerError(f"must return {expected}, and returned {shown(found)}")
+    return Grant(token, _seconds(ttl_s))
 
 
-def _wrong_seconds(found: Any) -> str:
-    if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found) and found > 0:
-        return ""
-    return f"must tell for how many seconds the lock is ours, and told {found!r:.80}"
+def _seconds(found: Any) -> float:
+    if type(found) in {int, float} and math.isfinite(found) and found > 0:
+        return float(found)
+    raise WrongAnswerError(f"must tell for how many seconds the lock is ours, and told {shown(found)}")
 
 
-def _wrong_holder(found: Any) -> str:
-    return "" if found is None or isinstance(found, str) else f"must yield a text or None, and yielded {found!r:.80}"
+def _holder(found: Any) -> str | None:
+    if found is None or isinstance(found, str):
+        return None if found is None else plain(found)
+    raise WrongAnswerError(f"must yield a text or None, and yielded {shown(found)}")

@@ -50,6 +50,10 @@ class AttachedObserver:
         if not self.boundary.off:
             self.boundary.quietly("dropped", self._observer.dropped, count)
 
+    def strayed(self, error: BaseException) -> None:
+        """See `corepilot.observers.facts.Consumer`."""
+        self.boundary.strayed("what observe left behind", error)
+
     def stop(self, facts: Facts) -> None:
         """Tell it what is left, and close it. Takes 2 s at most."""
         if self._feed is not None:

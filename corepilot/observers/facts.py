@@ -18,13 +18,16 @@ def stamp() -> float:
 
 
 class Consumer(Protocol):
-    """Who consumes facts, such as an observer behind its boundary. Neither method raises."""
+    """Who consumes facts, such as an observer behind its boundary. No method raises."""
 
     def observe(self, fact: Fact) -> None:
         """Take one."""
 
     def dropped(self, count: int) -> None:
         """So many were dropped here."""
+
+    def strayed(self, error: BaseException) -> None:
+        """Between two facts something was raised in the queue's greenlet: a timeout that was started and left, say."""
 
 
 class Feed:
@@ -45,6 +48,7 @@ class Feed:
         self._news = Flag()
         self._idle = Flag()
         self._idle.set()
+        self._closed = False
         self._greenlet = gevent.spawn(self._work)
 
     @property
@@ -69,21 +73,29 @@ class Feed:
     def close(self, deadline_s: float) -> bool:
         """Give the observer so many seconds for what waits, then end. Whether it has taken everything."""
         done = self._idle.wait(deadline_s)
+        self._closed = True
         self._greenlet.kill(Leaving(), block=False)
         return bool(done)
 
     def _work(self) -> None:
-        while True:
-            while self._waiting:
-                first = self._waiting.popleft()
-                if isinstance(first, int):
-                    self._consumer.dropped(first)
-                else:
-                    self._consumer.observe(first)
-                gevent.sleep(0)  # an observer that never waits must not keep the others from their turn
-            self._idle.set()
-            self._news.clear()
-            self._news.wait()
+        while not self._closed:
+            try:
+                self._pass_on()
+                self._news.wait()
+            except BaseException as error:  # noqa: BLE001  - what a plugin leaves behind must not end its queue
+                if not self._closed:
+                    self._consumer.strayed(error)
+
+    def _pass_on(self) -> None:
+        while self._waiting:
+            first = self._waiting.popleft()
+            if isinstance(first, int):
+                self._consumer.dropped(first)
+            else:
+                self._consumer.observe(first)
+            gevent.sleep(0)  # an observer that never waits must not keep the others from their turn
+        self._idle.set()
+        self._news.clear()
 
 
 class Facts:

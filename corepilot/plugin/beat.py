@@ -44,6 +44,7 @@ class Beat:
         working: Told when the loop begins to work (the time, on the monotonic clock), and when it goes to sleep (0).
         stalled: Told of a turn that lasts too long and is not a plugin's: how long so far, and the stack.
         turned: Told how long each turn took, in seconds, when it is over.
+        interrupting: Told of the frame of a plugin's that is about to be interrupted.
 
     Attributes:
         limit_s: How long a turn may take.
@@ -56,8 +57,10 @@ class Beat:
         working: Callable[[float], None],
         stalled: Callable[[float, list[str]], None],
         turned: Callable[[float], None] = lambda _seconds: None,
+        interrupting: Callable[[FrameType | None], None] = lambda _frame: None,
     ) -> None:
         self._working, self._stalled, self._turned = working, stalled, turned
+        self._interrupting = interrupting
         self.limit_s = STALL_S
         self._since = self._due = 0.0
         self._sample: tuple[float, int] | None = None
@@ -117,8 +120,9 @@ class Beat:
         if used_s - self._sample[0] < _USED_S and sleeps == self._sample[1]:
             return  # it does not get the processor
         if in_plugin(frame):
-            assert frame is not None  # noqa: S101  - it is in the plugin
-            raise PluginStalledError(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+            self._interrupting(frame)
+            where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "a function that is not Python's"
+            raise PluginStalledError(where)
         if not self._told and now - self._since >= STALL_S - _SAMPLE_S:
             self._told = True
             self._stalled(now - self._since, stack(frame))

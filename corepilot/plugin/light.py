@@ -8,16 +8,18 @@ must not, its hooks are misspelt. Standard library only: it is on the way to the
 import builtins
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from corepilot.errors import PluginError
 from corepilot.plugin import MARK
 from corepilot.plugin.footprint import Footprint
+from corepilot.plugin.foreign import cause, shown
 from corepilot.plugin.hookspec import API_VERSION, KINDS, hooks
 from corepilot.plugin.options import fields_of
-from corepilot.plugin.stalls import PluginStalledError, entrance
+from corepilot.plugin.stalls import PluginStalledError, within
+from corepilot.system.interruption import Interruption
 from corepilot.wording.nearest import nearest
 
 _ALLOWED = ("corepilot", "corepilot.plugin")
@@ -64,8 +66,16 @@ def import_light(module: str, attribute: str, kind: str, where: str, distributio
             "import what is heavy inside the hook"
         )
     require_unchanged(before, f"{where}: importing {_file(module)}")
-    declared = _declared(found, f"{where}: {_file(module)}")
-    _judge_hooks(found, kind, f"{where}: {_file(module)}")
+    about = f"{where}: {_file(module)}"
+    try:
+        declared = within(_declared, found, about)
+        within(_judge_hooks, found, kind, about)
+    except PluginStalledError as error:
+        raise PluginError(f"{about} held the event loop up when it was looked at ({error})") from None
+    except (PluginError, Interruption):
+        raise
+    except BaseException as error:
+        raise PluginError(f"{about} cannot be looked at: {cause(error, module)}") from error
     return declared
 
 
@@ -98,42 +108,8 @@ def require_unchanged(before: Footprint, what: str) -> None:
     """
     changed = before.changes_to(Footprint.take())
     if changed:
+        before.restore()
         raise PluginError(f"{what} changed {' and '.join(changed)}; tell its author")
-
-
-def cause(error: BaseException, module: str = "") -> str:
-    """An exception of a plugin's in one line: its kind, its text, and the line of the plugin's that it came from.
-
-    Args:
-        error: The exception.
-        module: The plugin's module: of all lines of the traceback the last one below its folder is shown.
-    """
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    line = place(error, module)
-    return f"{said} ({line})" if line and line not in said else said
-
-
-def refused_values(error: BaseException, module: str) -> str:
-    """What is said where `Options` fail with anything but OptionError, whose text may hold secrets: it is left out."""
-    where = place(error, module)
-    return f"its Options refused the values with {type(error).__name__}{where and f' ({where})'}, not with OptionError"
-
-
-def place(error: BaseException, module: str) -> str:
-    """File and line of the plugin's that an exception came from, else where it was raised; "" where that is unknown."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    own = f"/{module.partition('.')[0]}" if module else "\0"
-    own_line = inner = ""
-    trace = error.__traceback__
-    while trace is not None:
-        line = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-        if not trace.tb_frame.f_code.co_filename.startswith("<frozen"):
-            inner = line
-        if own in line:
-            own_line = line
-        trace = trace.tb_next
-    return own_line or inner
 
 
 @contextmanager
@@ -158,15 +134,9 @@ def _asked_for(module: str) -> Iterator[set[str]]:
         builtins.__import__ = real
 
 
-@entrance
-def loading(function: Callable[[], Any]) -> Any:
-    """Call into a plugin that has no boundary yet. This frame tells the beat that a plugin's code runs."""
-    return function()
-
-
 def _imported(module: str, attribute: str, where: str, distribution: str) -> Any:
     try:
-        found: Any = loading(lambda: importlib.import_module(module))
+        found: Any = within(importlib.import_module, module)
     except PluginStalledError as error:
         why = f"importing {module} held the event loop up, and was interrupted ({error})"
         raise PluginError(f"{where}: {why}") from None
@@ -176,7 +146,9 @@ def _imported(module: str, attribute: str, where: str, distribution: str) -> Any
             gone = f"its module {module}, which its entry point names, is not there"
             raise PluginError(f"{where}: {gone}; install it again with: {repair}") from error
         raise PluginError(f"{where}: it needs {error.name}, which is not installed") from error
-    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+    except Interruption:
+        raise
+    except BaseException as error:
         raise PluginError(f"{where}: importing {module} failed: {cause(error, module)}") from error
     for name in filter(None, attribute.split(".")):
         found = getattr(found, name, None)
@@ -190,7 +162,7 @@ def _judge_hooks(found: Any, kind: str, where: str) -> None:
     mine = []
     for name in dir(found):
         function = getattr(found, name)
-        marked = getattr(function, MARK, False) is True
+        marked = is_marked(function)
         if not (marked or name.startswith("corepilot_")) or not callable(function):
             continue
         if name not in known:
@@ -211,10 +183,18 @@ def _judge_hooks(found: Any, kind: str, where: str) -> None:
         raise PluginError(f"{where}: a {kind} must implement {hook}; it implements {has}")
 
 
+def is_marked(found: Any) -> bool:
+    """Whether something in a light module is the implementation of a hook."""
+    try:
+        return getattr(found, MARK, False) is True
+    except Exception:  # noqa: BLE001  - a proxy, say, that stands for nothing here
+        return False
+
+
 def _declared(found: Any, where: str) -> LightModule:
     api = getattr(found, "API", None)
     if not isinstance(api, str):
-        wrong = "is missing" if api is None else f"is a text, and not {api!r:.80}"
+        wrong = "is missing" if api is None else f"is a text, and not {shown(api)}"
         says = f'it says which plugin interface it was made for, as in API = "{API_VERSION}"'
         raise PluginError(f"{where}: API {wrong}: {says}")
     if not _goes_with(api):
@@ -224,7 +204,7 @@ def _declared(found: Any, where: str) -> LightModule:
         )
     capabilities: Any = getattr(found, "CAPABILITIES", frozenset())
     if not isinstance(capabilities, frozenset) or not all(isinstance(one, str) for one in capabilities):
-        raise PluginError(f"{where}: CAPABILITIES must be a frozenset of str, not {capabilities!r:.200}")
+        raise PluginError(f"{where}: CAPABILITIES must be a frozenset of str, not {shown(capabilities, 200)}")
     options = getattr(found, "Options", None)
     if options is not None:
         try:

@@ -13,30 +13,30 @@ All of them are `PluginError`s, and none leaves a half-loaded plugin behind.
 
 import dataclasses
 import importlib
+import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, cast
 
 import pluggy
 
 from corepilot.errors import PluginError
 from corepilot.model.plugin import PluginReference
-from corepilot.plugin import MARK, hookspec
+from corepilot.plugin import hookspec
 from corepilot.plugin.footprint import Footprint
+from corepilot.plugin.foreign import cause, refused_values, shown
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.kinds import SPEC_MARK, Kind
-from corepilot.plugin.light import (
-    LightModule,
-    cause,
-    import_light,
-    loading,
-    refused_values,
-    require_unchanged,
-)
+from corepilot.plugin.light import LightModule, import_light, is_marked, require_unchanged
 from corepilot.plugin.options import OptionError, build, info_of
-from corepilot.plugin.stalls import PluginStalledError
+from corepilot.plugin.stalls import PluginStalledError, within
+from corepilot.system.interruption import Interruption
 
 PROJECT = "corepilot"
 """The name under which pluggy keeps our marks."""
+
+LOADING_S = 5.0
+"""Seconds that a plugin may wait while it is imported."""
 
 
 class Loaded(NamedTuple):
@@ -74,7 +74,7 @@ class _Hooks(pluggy.PluginManager):
 
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> pluggy.HookimplOpts | None:
         """The options of an implementation; None for anything that does not carry the mark."""
-        if getattr(getattr(plugin, name, None), MARK, False) is not True:
+        if not is_marked(getattr(plugin, name, None)):
             return None
         return cast(
             pluggy.HookimplOpts,
@@ -108,9 +108,10 @@ class Plugins:
         """
         title = f"{config.distribution} {config.version}"
         where = f"cannot load {kind} {config.name!r} ({title})"
-        light = import_light(config.module, config.attribute, kind, where, config.distribution)
-        options = _options(light, config.options.plain(), where)
-        implementation = self.implementation(light, kind, config.name, where)
+        with _limit():
+            light = import_light(config.module, config.attribute, kind, where, config.distribution)
+            options = _options(light, config.options.plain(), where)
+            implementation = self.implementation(light, kind, config.name, where)
         return Loaded(
             config.name,
             kind,
@@ -163,10 +164,12 @@ class Plugins:
         """One plugin's answer, by pluggy's relay with all others left out."""
         others = [one for one in self._hooks.get_plugins() if one is not module]
         try:
-            answers = loading(self._hooks.subset_hook_caller(kind.hook, others))
+            answers = within(self._hooks.subset_hook_caller(kind.hook, others))
         except PluginStalledError as error:
             raise PluginError(f"{where}: {kind.hook} held the event loop up, and was interrupted ({error})") from None
-        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        except Interruption:
+            raise
+        except BaseException as error:
             name = getattr(module, "__name__", "")
             raise PluginError(f"{where}: {kind.hook} failed: {cause(error, name)}") from error
         # pluggy leaves out None.
@@ -187,7 +190,7 @@ def judged(answer: Any, kind: Kind, where: str) -> Any:
     if not fits:
         what = "a function" if plain else f"a class with the methods of {module}.{name}"
         what = what if plain or protocol else f"a subclass of {module}.{name}"
-        raise PluginError(f"{where}: {kind.hook} must return {what}, and returned {answer!r:.200}")
+        raise PluginError(f"{where}: {kind.hook} must return {what}, and returned {shown(answer, 200)}")
     missing = set() if plain else set(getattr(answer, "__abstractmethods__", ()))
     if protocol:
         methods = [one for one in vars(contract) if not one.startswith("_")]
@@ -195,6 +198,12 @@ def judged(answer: Any, kind: Kind, where: str) -> Any:
     if missing:
         raise PluginError(f"{where}: {answer.__name__} does not implement {', '.join(sorted(missing))}")
     return answer
+
+
+def _limit() -> AbstractContextManager[Any]:
+    """Ends an import that waits while it lets the event loop turn; one that does not is the beat's to interrupt."""
+    gevent = sys.modules.get("gevent")
+    return gevent.Timeout(LOADING_S) if gevent is not None else nullcontext()
 
 
 def _options(light: LightModule, plain: Mapping[str, Any], where: str) -> Any:
@@ -206,7 +215,9 @@ def _options(light: LightModule, plain: Mapping[str, Any], where: str) -> Any:
         return build(light.options, plain)
     except OptionError as error:
         raise PluginError(f"{where}: {error.name}: {error}") from error
-    except Exception as error:  # noqa: BLE001  - validated values: whatever it is, the plugin's own code raised it
+    except Interruption:
+        raise
+    except BaseException as error:  # noqa: BLE001  - validated values: whatever it is, the plugin's own code raised it
         raise PluginError(f"{where}: {refused_values(error, light.options.__module__)}") from None
 
 
@@ -229,5 +240,7 @@ def options_of(light: LightModule, where: str) -> None:
         build(light.options, given)
     except OptionError:
         return  # the plugin's own rules: an answer
-    except Exception as error:  # noqa: BLE001  - whatever it is, the plugin's own code raised it
+    except Interruption:
+        raise
+    except BaseException as error:  # noqa: BLE001  - whatever it is, the plugin's own code raised it
         raise PluginError(f"{where}: {refused_values(error, light.options.__module__)}") from None

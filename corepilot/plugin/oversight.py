@@ -7,17 +7,35 @@ somebody has changed are put back at once, because the stop depends on them, and
 import sys
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from corepilot.plugin.beat import Beat
+from corepilot.system.process import LOST
+from corepilot.wording.counting import counted
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from corepilot.plugin.boundary import Boundary
     from corepilot.plugin.footprint import Footprint
     from corepilot.plugin.manager import Loaded
+    from corepilot.plugin.strays import Strays
 
 LOOK_S = 10.0
 """Seconds between two looks at the footprint."""
+
+STOPPING_LOOK_S = 0.5
+"""The same during a stop, which waits for processes to end."""
+
+
+class Collector(Protocol):
+    """Who collects exited processes; see `corepilot.system.process.Reaper`."""
+
+    def catch_again(self) -> None:
+        """Have the handler of SIGCHLD back."""
+
+    def find_lost(self) -> int:
+        """Find children that somebody else has collected."""
 
 
 class Oversight:
@@ -30,6 +48,7 @@ class Oversight:
         note: Told what runs in the hub's thread; see `Boundary`.
         working: Told when the loop works; see `Beat`.
         turned: Told how long each of its turns took.
+        reaper: Who collects exited processes.
 
     Attributes:
         boundaries: Of every plugin instance in use.
@@ -44,14 +63,17 @@ class Oversight:
         note: Callable[[str], None],
         working: Callable[[float], None],
         turned: Callable[[float], None],
+        reaper: Collector | None = None,
     ) -> None:
+        self._reaper = reaper
         self._loop, self._log, self._lines, self._note = loop, log, lines, note
         self.boundaries: list[Boundary] = []
         self._timer: Any = None
         self._footprint: Footprint | None = None
         self._threads: set[str] = set()
         self._past: Counter[tuple[str, ...]] = Counter()
-        self._beat = Beat(loop, working=working, stalled=self._stalled, turned=turned)
+        self._strays: Strays | None = None
+        self._beat = Beat(loop, working=working, stalled=self._stalled, turned=turned, interrupting=self._interrupting)
 
     def start(self) -> None:
         """Watch the event loop from now on."""
@@ -61,9 +83,22 @@ class Oversight:
         """A stop has begun: nothing may hold the event loop up for long any more."""
         self._beat.hurry()
 
+    def in_use(self) -> str:
+        """Who may have done something that is nobody's call: "In use: observer 'audit' (corepilot-audit 1.2)"."""
+        return f"In use: {', '.join([one.title for one in self.boundaries]) or 'no plugin any more'}"
+
+    def look_often(self) -> None:
+        """A stop has begun: what is lost now is waited for."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._look_every(STOPPING_LOOK_S)
+
     def stop(self) -> None:
         """End. Idempotent."""
         self._beat.stop()
+        if self._strays is not None:
+            self._strays.stop()
         if self._timer is not None:
             self._timer.stop()
             self._timer.close()
@@ -73,13 +108,16 @@ class Oversight:
         """The boundary of a new instance. Give it back with `release`."""
         from corepilot.plugin.boundary import Boundary
         from corepilot.plugin.footprint import Footprint
+        from corepilot.plugin.strays import Strays
 
         made = Boundary(loaded, lambda level, message: self._log(level, f"{loaded.name}: {message}"), self._note)
         self.boundaries.append(made)
+        if self._strays is None:
+            self._strays = Strays(self.boundaries, self._log, self._note)
+            self._strays.start()
         if self._timer is None:
             self._footprint, self._threads = Footprint.take(), _foreign_threads()
-            self._timer = self._loop.timer(LOOK_S, LOOK_S, ref=False)
-            self._timer.start(self._look)
+            self._look_every(LOOK_S)
         return made
 
     def release(self, boundary: "Boundary") -> None:
@@ -102,10 +140,16 @@ class Oversight:
             found[one.kind, one.plugin] += bool(one.off)
         return dict(found)
 
+    def _look_every(self, seconds: float) -> None:
+        self._timer = self._loop.timer(seconds, seconds, ref=False)
+        self._timer.start(self._look)
+
     def _look(self) -> None:
         before = self._footprint
         if before is None:
             return
+        if self._strays is not None:
+            self._strays.start()  # the module threading may have been imported meanwhile
         now = before.take()
         # Native threads are ours as well: the log's, the resolver's. Those of the module threading are not.
         changed = before.changes_to(now._replace(threads=before.threads))
@@ -113,13 +157,22 @@ class Oversight:
         if threads - self._threads:
             changed.append(f"the threads, by {', '.join(sorted(threads - self._threads))}")
         self._threads = threads
+        lost = self._reaper.find_lost() if self._reaper is not None else 0
+        if lost:
+            self._log("error", f"somebody else has collected {counted(lost, 'process', 'processes')} of ours; "
+                               f"the exit status is unknown and counts as {LOST}. {self.in_use()}")  # fmt: skip
         if not changed:
             return
         before.restore()
+        if self._reaper is not None and before.reaps:
+            self._reaper.catch_again()
         self._footprint = before.take()
-        names = ", ".join(one.title for one in self.boundaries) or "a plugin that is not in use any more"
         self._log("error", f"something changed {' and '.join(changed)}; signals, directory and umask are put back. "
-                           f"In use: {names}")  # fmt: skip
+                           f"{self.in_use()}")  # fmt: skip
+
+    def _interrupting(self, frame: "FrameType | None") -> None:
+        if self._strays is not None:
+            self._strays.accuse(frame)
 
     def _stalled(self, seconds: float, stack: list[str]) -> None:
         head = f"the event loop has not turned for {seconds:.1f} s, and nothing can be interrupted here:"

@@ -3,6 +3,7 @@
 import gc
 import os
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -112,7 +113,7 @@ class App:
             self._start_rest()
             gc.freeze()  # what is imported by now stays: a full collection need not look at it
             self.reserve.refill()
-            while not self.shutdown.finished.wait(TRIM_EVERY_S):
+            while not self._ended(TRIM_EVERY_S):
                 memory.give_back()
             return self._end()
         finally:
@@ -127,7 +128,8 @@ class App:
         self.progress = Progress(self)
         self.bus.subscribe(self.progress.hear)
         self.measured = Measured(self)
-        configuration, environment = self.configuration, self.arguments.environment
+        configuration = self.configuration
+        environment = MappingProxyType(self.arguments.environment)  # plugins get it, and the next reload too
         self.discovery = Discovery(self.log, self.bus.publish, environment, self.metrics, self.measured.asked)
         self.facts = Facts(wanted=bool(configuration.observers or configuration.telemetry))
         self.bus.subscribe(self.facts.hear)
@@ -234,6 +236,15 @@ class App:
         """Everything is up: tell the guard the stop's budget."""
         self._channel.ready(stop_budget_s(self.configuration, DRAIN_S))
 
+    def _ended(self, wait_s: float) -> bool:
+        """Wait for the last job; whether it has ended. A plugin that kills greenlets does not end corepilot so."""
+        try:
+            return bool(self.shutdown.finished.wait(wait_s))
+        except (gevent.Timeout, gevent.GreenletExit) as error:
+            what = f"something raised {type(error).__name__} in corepilot's main greenlet, which goes on"
+            self.log("error", f"{what}; {self.oversight.in_use()}")
+            return False
+
     def _end(self) -> int:
         """After the last job: its orphans go, then the catalog, then everything else."""
         self.reserve.close()
@@ -275,9 +286,11 @@ class App:
             note=channel.busy_with,
             working=channel.turning,
             turned=self.measured.turned,
+            reaper=self.reaper,
         )
         oversight.start()
         self._signals.hurry = oversight.hurry
+        self.shutdown.begins = oversight.look_often
         return oversight
 
     def _broken(self, event: Event, error: Exception) -> None:

@@ -125,8 +125,9 @@ class Checks:
             )
             try:
                 made: Asked = boundary.call("__init__", loaded.implementation, loaded.options, context)
-            except BaseException:
+            except CorepilotError as error:
                 self._oversight.release(boundary)
+                self._repeats.failed(f"{job.name} {loaded.name}", f"{job.name}: {error}", "error")
                 raise
             found = self._made[job, check] = (made, boundary)
         return found

@@ -167,6 +167,7 @@ class Exposition:
     def _make(
         self, prepared: PreparedTelemetry, reference: PluginReference, plugins: "Plugins", *, reloaded: bool = False
     ) -> "Outlet":
+        from corepilot.plugin.boundary import MAKING_S
         from corepilot.telemetry.outlet import Outlet
         from corepilot.telemetry.sink import SinkContext
 
@@ -187,7 +188,8 @@ class Exposition:
             reloaded,
         )
         try:
-            sink = boundary.call("__init__", loaded.implementation, loaded.options, context)
+            make = loaded.implementation
+            sink = boundary.apart("__init__", make, loaded.options, context, deadline_s=MAKING_S)
             return Outlet(reference, sink, boundary, listeners, self._flushes)
         except BaseException:
             self._oversight.release(boundary)

@@ -116,14 +116,15 @@ class Observers:
     def _make(self, reference: PluginReference, plugins: "Plugins", oversight: "Oversight") -> "AttachedObserver":
         from corepilot.observers.attached import AttachedObserver
         from corepilot.observers.observer import ObserverContext
+        from corepilot.plugin.boundary import MAKING_S
 
         loaded = plugins.load(reference, "observer")
         boundary = oversight.boundary(loaded)
         context = ObserverContext(boundary.say, self._environment, _version.__version__)
         try:
-            return AttachedObserver(
-                reference, boundary.call("__init__", loaded.implementation, loaded.options, context), boundary
-            )
+            make = loaded.implementation
+            observer = boundary.apart("__init__", make, loaded.options, context, deadline_s=MAKING_S)
+            return AttachedObserver(reference, observer, boundary)
         except BaseException:
             oversight.release(boundary)
             raise

@@ -10,9 +10,11 @@ from gevent.event import Event as Flag
 
 from corepilot.model.fact import Fact
 from corepilot.observers.facts import Facts, Feed
-from corepilot.plugin.boundary import Boundary, PluginFaultError
+from corepilot.plugin.boundary import MAKING_S, Boundary, PluginFaultError, WrongAnswerError
+from corepilot.plugin.foreign import plain, shown
 from corepilot.system.leaving import Leaving
 from corepilot.telemetry.sink import FLUSH_S, LAST_FLUSH_S, Sink
+from corepilot.wording.escaping import escaped
 
 if TYPE_CHECKING:
     import socket
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 CLOSE_S = 1.0
 _INTERVAL_MIN_S = 0.1
+_ADDRESS_MAX = 500
+_COUNT_MAX = 2**63 - 1
 _GRACE_S = 0.2  # for the exception that ends a flush to come through
 
 
@@ -77,15 +81,16 @@ class Outlet:
             OSError: the sink cannot have an address of its own.
             PluginFaultError: it failed.
         """
-        call = self.boundary.call
-        call("start", self._sink.start, allowed=(OSError,))
-        self.address = call("address", lambda: self._sink.address, judge=_no_address)
-        interval_s = call("interval_s", lambda: self._sink.interval_s, judge=_no_interval)
+        apart = self.boundary.apart
+        apart("start", self._sink.start, deadline_s=MAKING_S, allowed=(OSError,))
+        address = apart("address", lambda: self._sink.address, deadline_s=MAKING_S, take=_address)
+        self.address = escaped(self.boundary.masked(address)[:_ADDRESS_MAX])
+        interval_s = apart("interval_s", lambda: self._sink.interval_s, deadline_s=MAKING_S, take=_interval)
         if type(self._sink).observe is not Sink.observe:
             self._feed = Feed(self)
             facts.attach(self._feed)
         if interval_s:
-            self._greenlet = gevent.spawn(self._tell, max(float(interval_s), _INTERVAL_MIN_S))
+            self._greenlet = gevent.spawn(self._tell, max(interval_s, _INTERVAL_MIN_S))
 
     def observe(self, fact: Fact) -> None:
         """See `Sink.observe`. Never raises."""
@@ -94,6 +99,10 @@ class Outlet:
 
     def dropped(self, count: int) -> None:
         """The sink is not told: `status` is."""
+
+    def strayed(self, error: BaseException) -> None:
+        """See `corepilot.observers.facts.Consumer`."""
+        self.boundary.strayed("what observe left behind", error)
 
     def stop(self, facts: Facts) -> None:
         """Flush for a last time, and close. Takes `LAST_FLUSH_S` and `CLOSE_S` at most, and a moment."""
@@ -147,7 +156,7 @@ class Outlet:
         apart = self.boundary.apart
         try:
             apart("flush", self._bounded, deadline_s, deadline_s=deadline_s + _GRACE_S, allowed=(OSError,))
-            self._dropped = self.boundary.call("dropped", lambda: self._sink.dropped, judge=_no_count)
+            self._dropped = apart("dropped", lambda: self._sink.dropped, deadline_s=MAKING_S, take=_count)
         except OSError as error:
             self._fail(str(error) or type(error).__name__)
         except PluginFaultError as error:
@@ -179,15 +188,20 @@ class Outlet:
             self._flushes.record(1, (self.reference.name, result))
 
 
-def _no_count(found: object) -> str:
-    return "" if type(found) is int and found >= 0 else f"must be a number of things, and is {found!r:.80}"
+def _count(found: object) -> int:
+    if type(found) is int and 0 <= found <= _COUNT_MAX:
+        return found
+    raise WrongAnswerError(f"must be a number of things, and is {shown(found)}")
 
 
-def _no_address(found: object) -> str:
-    return "" if isinstance(found, str) else f"must be a text, and is {found!r:.80}"
+def _address(found: object) -> str:
+    if isinstance(found, str):
+        return plain(found)
+    raise WrongAnswerError(f"must be a text, and is {shown(found)}")
 
 
-def _no_interval(found: object) -> str:
-    if isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found < 86_400:
-        return ""
-    return f"must be a number of seconds from 0 to 86400, and is {found!r:.80}"
+def _interval(found: object) -> float:
+    plain_number = found if type(found) is int or type(found) is float else -1.0
+    if 0 <= plain_number < 86_400:
+        return float(plain_number)
+    raise WrongAnswerError(f"must be a number of seconds from 0 to 86400, and is {shown(found)}")

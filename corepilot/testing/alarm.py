@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from corepilot.system.interruption import Interruption
 
-class OverdueError(BaseException):
+
+class OverdueError(Interruption):
     """Raised in what has gone on for too long. No `Exception`, so that handlers let it pass."""
 
 

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import gevent
 from gevent import get_hub, getcurrent
 
+from corepilot.system.interruption import Interruption
+
 LIMIT_S = 1.0
 """Seconds after which a call that holds the hub up is interrupted."""
 
@@ -25,7 +27,7 @@ NAMED_S = 0.1
 _TICK_S = 0.05
 
 
-class HubBlockedError(BaseException):
+class HubBlockedError(Interruption):
     """Raised by the watchdog in what holds the hub up. No `Exception`, so that a plugin's handlers let it pass."""
 
 

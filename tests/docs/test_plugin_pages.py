@@ -14,7 +14,7 @@ from corepilot.errors import CorepilotError
 from corepilot.guard.supervising import STUCK_S
 from corepilot.plugin import hookspec, option
 from corepilot.plugin.beat import STALL_S, STOPPING_STALL_S
-from corepilot.plugin.boundary import OFF_AFTER, STALLS_MAX, PluginFaultError
+from corepilot.plugin.conduct import OFF_AFTER, STALLS_MAX, PluginFaultError
 from corepilot.plugin.hookspec import API_VERSION, KINDS
 from corepilot.plugin.installed import SHIPPED
 from corepilot.plugin.options import fields_of

@@ -2,104 +2,16 @@
 
 import re
 import signal
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from eventually import eventually
-from foreign import python_with, write_distribution
-from running import Corepilot
-
-LIGHT = """
-from corepilot.plugin import hookimpl
-API = "1.0"
-CAPABILITIES = frozenset({"services", "register", "watch"})
-@hookimpl
-def corepilot_register_{kind}():
-    from hostile_heavy import Hostile
-    return Hostile
-"""
-BACKEND = """
-import os, signal, socket, sys, time
-import gevent
-from corepilot.discovery.backend import Backend
-from corepilot.model.service import Instance
-class Hostile(Backend):
-    address = "nowhere"
-    def register(self, registration, status, output): pass
-    def report(self, instance_id, status, output, valid_for_s): pass
-    def deregister(self, instance_id): pass
-    def watch(self, query):
-        yield ()
-        gevent.sleep(1000)
-    def close(self): pass
-class Hostile(Hostile):
-    {deed}
-"""
-OBSERVER = """
-import os, signal, socket, sys, time
-from corepilot.observers.observer import Observer
-class Hostile(Observer):
-    def observe(self, fact): pass
-class Hostile(Hostile):
-    {deed}
-"""
-TICKING = '{name: "tick", exec: ["sh", "-c", "echo tick"], when: {interval: "300ms"}}'
-ADVERTISED = """{name: "app", exec: "sleep 1000", port: 80, interfaces: ["lo"], initial_status: "passing",
-                 health: {exec: "true", interval: 1, ttl: 5}}"""
-WATCHING = (
-    f'discovery: "hostile", watches: [{{name: "web", interval: 1, atStart: true}}], jobs: [{TICKING}, {ADVERTISED}]'
-)
-OBSERVED = f'observers: ["hostile"], discovery: false, jobs: [{TICKING}, {{name: "app", exec: "sleep 1000"}}]'
-NAMED = "'hostile' (corepilot-hostile 1.2)"
-
-# Everything that is bounded by a constant of the guard's, in a hurry.
-HURRIED = """
-import sys
-from corepilot.guard import supervising
-supervising.STUCK_S, supervising._STUCK_LOOKS = 3.0, 3
-from corepilot.plugin import oversight
-oversight.LOOK_S = 0.2
-from corepilot.cli.main import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-Hostile = Callable[..., Corepilot]
+from hostile import NAMED, OBSERVED, WATCHING, Hostile, starter, ticks_on
 
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Hostile:
-    """Starts a corepilot that has a hostile plugin, and uses it where the configuration names it."""
-
-    def start(
-        deed: str,
-        *,
-        kind: str = "backend",
-        config: str = "",
-        hurried: bool = False,
-        before: Mapping[str, str] | None = None,
-    ) -> Corepilot:
-        heavy = BACKEND if kind == "backend" else OBSERVER
-        first = {"light": "", "heavy": "", **(before or {})}
-        modules = {
-            "hostile_light": first["light"] + LIGHT.replace("{kind}", kind),
-            "hostile_heavy": first["heavy"] + heavy.replace("{deed}", deed),
-        }
-        groups = f"[corepilot.{kind}s]\nhostile = hostile_light\n"
-        write_distribution(tmp_path / "site", "corepilot-hostile", "1.2", groups, modules)
-        python = str(python_with(tmp_path / "site", tmp_path / "python"))
-        command = [python, "-I", "-c", HURRIED] if hurried else [python, "-I", "-m", "corepilot"]
-        body = config or (WATCHING if kind == "backend" else OBSERVED)
-        text = f'{{control: {{socket: "%(dir)s/control.socket"}}, stopTimeout: 2, {body}}}'
-        return Corepilot(text, tmp_path, command=command)
-
-    return start
-
-
-def ticks_on(corepilot: Corepilot) -> None:
-    """The jobs go on: they tick now, and again."""
-    count = corepilot.output.count("tick\n")
-    corepilot.until("tick\n", count + 3)
+    return starter(tmp_path)
 
 
 DEEDS = {
@@ -171,7 +83,7 @@ def test_a_stop_is_in_time_whatever_a_backend_does(hostile: Hostile, deed: str) 
 
 @pytest.mark.slow
 def test_a_reload_to_a_backend_that_cannot_be_made_is_refused(hostile: Hostile) -> None:
-    plain = OBSERVED.replace('observers: ["hostile"], ', "")
+    plain = OBSERVED[OBSERVED.index("discovery") :]
     with hostile("def __init__(self, options, context): raise KeyError('init')", config=plain) as corepilot:
         corepilot.until_ready()
         corepilot.configure(f'{{control: {{socket: "%(dir)s/control.socket"}}, {WATCHING}}}')

@@ -1,5 +1,6 @@
 """The boundary around a plugin's code: what passes, what becomes a fault, what is switched off."""
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,8 +8,8 @@ import gevent
 import pytest
 
 from corepilot.errors import BackendUnavailableError
-from corepilot.plugin import boundary
-from corepilot.plugin.boundary import APART_MAX, OFF_AFTER, Boundary, PluginFaultError
+from corepilot.plugin.boundary import APART_MAX, Boundary, PluginFaultError, WrongAnswerError
+from corepilot.plugin.conduct import LINE_MAX, OFF_AFTER
 from corepilot.plugin.manager import Loaded
 from corepilot.system.leaving import Leaving
 
@@ -30,6 +31,18 @@ def made() -> Made:
     return Made()
 
 
+def text(found: object) -> str:
+    if isinstance(found, str):
+        return found
+    raise WrongAnswerError("must be a text")
+
+
+def number(found: Any) -> int:
+    if isinstance(found, int):
+        return found
+    raise WrongAnswerError("must yield numbers")
+
+
 def raising(error: BaseException) -> Callable[[], None]:
     def function() -> None:
         raise error
@@ -45,7 +58,17 @@ def test_an_answer_passes_and_what_runs_is_noted(made: Made) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [KeyError("x"), SystemExit(4), KeyboardInterrupt(), GeneratorExit(), gevent.GreenletExit(), StopIteration()],
+    [
+        KeyError("x"),
+        SystemExit(4),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        gevent.GreenletExit(),
+        gevent.Timeout(1),
+        StopIteration(),
+        MemoryError(),
+        BaseExceptionGroup("both", [SystemExit(4), KeyError("x")]),
+    ],
 )
 def test_every_other_exception_is_a_fault_with_its_line(made: Made, error: BaseException) -> None:
     with pytest.raises(PluginFaultError) as caught:
@@ -56,16 +79,69 @@ def test_every_other_exception_is_a_fault_with_its_line(made: Made, error: BaseE
     assert made.boundary.faults == 1
 
 
+class Mute:
+    """Has no text, and says so loudly."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class MuteError(Mute, KeyError):
+    """A fault without a text."""
+
+    @property
+    def __traceback__(self) -> None:  # type: ignore[override]
+        raise RuntimeError("no traceback")
+
+
+class MuteRefusedError(Mute, BackendUnavailableError):
+    """An answer without a text."""
+
+
+def test_an_exception_whose_methods_fail_is_a_fault_with_its_name(made: Made) -> None:
+    with pytest.raises(PluginFaultError, match="observe raised MuteError"):
+        made.boundary.call("observe", raising(MuteError()))
+
+
+def test_an_answer_is_made_anew_of_a_class_of_ours_and_with_a_clean_text(made: Made) -> None:
+    class OwnError(BackendUnavailableError):
+        pass
+
+    for error, said in (
+        (MuteRefusedError(), "MuteRefusedError"),
+        (OwnError("no s3cret\n\x1b[31m"), "no ***\\n\\x1b[31m"),
+    ):
+        with pytest.raises(BackendUnavailableError) as caught:
+            made.boundary.call("report", raising(error), allowed=(BackendUnavailableError,))
+        assert type(caught.value) is BackendUnavailableError
+        assert str(caught.value) == said
+    assert made.boundary.faults == 0
+
+
+def test_what_takes_an_answer_runs_into_the_plugins_code_within_the_call(made: Made) -> None:
+    with pytest.raises(PluginFaultError, match="address raised RuntimeError: no text"):
+        made.boundary.call("address", Mute, take=str)
+
+
+def test_the_recursion_limit_is_put_back(made: Made) -> None:
+    before = sys.getrecursionlimit()
+    made.boundary.call("observe", sys.setrecursionlimit, before + 1)
+    assert sys.getrecursionlimit() == before
+    assert made.lines == [("warning", f"{TITLE}: observe changed the recursion limit; it is put back")]
+
+
 def test_what_is_allowed_and_what_is_ours_passes(made: Made) -> None:
     for error in (BackendUnavailableError("down"), gevent.Timeout(1), Leaving()):
         with pytest.raises(type(error)):
-            made.boundary.call("report", raising(error), allowed=(BackendUnavailableError,))
+            made.boundary.call("report", raising(error), allowed=(BackendUnavailableError, gevent.Timeout))
     assert made.boundary.faults == 0
 
 
 def test_an_answer_is_judged(made: Made) -> None:
     with pytest.raises(PluginFaultError, match="address must be a text"):
-        made.boundary.call("address", lambda: 3, judge=lambda found: "must be a text" if found == 3 else "")
+        made.boundary.call("address", lambda: 3, take=text)
 
 
 def test_secrets_and_control_characters_are_in_no_message(made: Made) -> None:
@@ -78,7 +154,7 @@ def test_secrets_and_control_characters_are_in_no_message(made: Made) -> None:
     (level, text), other = made.lines
     assert (level, other) == ("warning", ("info", "x"))
     assert text.startswith("token ***\\n")
-    assert len(text) < boundary.LINE_MAX + 10
+    assert len(text) < LINE_MAX + 10
 
 
 def test_what_fails_again_and_again_is_switched_off_and_a_success_in_between_counts(made: Made) -> None:
@@ -154,8 +230,7 @@ def test_every_step_of_a_stream_passes_through_and_closing_it_closes_the_plugins
             closed.append(True)
 
     def follow() -> Iterator[Any]:
-        judge: Callable[[Any], str] = lambda found: "must yield numbers" if found is None else ""  # noqa: E731  - one line
-        return made.boundary.follow("watch", stream(), allowed=(), judge=judge)
+        return made.boundary.follow("watch", stream(), allowed=(), take=number)
 
     following = follow()
     assert [next(following), next(following)] == [1, 2]

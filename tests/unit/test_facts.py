@@ -20,6 +20,9 @@ class Taker:
         self.go_on = Flag()
         self.go_on.set()
 
+    def strayed(self, error: BaseException) -> None:
+        self.taken.append(type(error).__name__)
+
     def observe(self, fact: Fact) -> None:
         self.go_on.wait()
         assert isinstance(fact, EventSeen)
@@ -98,3 +101,18 @@ def test_closing_waits_for_what_waits_and_not_for_ever(feeds: list[Feed]) -> Non
     other.put(seen("startup"))
     assert not other.close(0.01)
     assert held.taken == []
+
+
+def test_a_timeout_that_an_observer_leaves_behind_does_not_end_its_queue(feeds: list[Feed]) -> None:
+    class Leaving(Taker):
+        def observe(self, fact: Fact) -> None:
+            super().observe(fact)
+            gevent.Timeout(0.001).start()
+
+    taker = Leaving()
+    feed = Feed(taker)
+    feeds.append(feed)
+    feed.put(seen("startup"))
+    eventually_switching(lambda: taker.taken == ["startup", "Timeout"])
+    feed.put(seen("shutdown"))
+    eventually_switching(lambda: taker.taken[2:3] == ["shutdown"])

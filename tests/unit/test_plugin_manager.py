@@ -18,7 +18,7 @@ from corepilot.discovery.backend import Backend
 from corepilot.errors import PluginError
 from corepilot.model.plugin import Options, PluginReference
 from corepilot.model.service import Query, Snapshot
-from corepilot.plugin import hookimpl, hookspec
+from corepilot.plugin import hookimpl, hookspec, manager
 from corepilot.plugin.footprint import Footprint
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.manager import Plugins
@@ -136,9 +136,23 @@ def test_broken(write: Write) -> None:
     )
     assert "SyntaxError" in refusal(write("def"))
     assert "SystemExit: 3" in refusal(write("raise SystemExit(3)"))
+    assert "Timeout: 1 second" in refusal(write("import gevent; raise gevent.Timeout(1)"))
+    assert "Own: x" in refusal(write("class Own(BaseException): pass\nraise Own('x')"))
+    assert "cannot be looked at: ValueError: dir" in refusal(write(HOOK + "def __dir__(): raise ValueError('dir')\n"))
     with pytest.raises(PluginError) as caught:
         Plugins().load(write("raise RuntimeError('x')"))
     assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_an_import_that_waits_is_given_up(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manager, "LOADING_S", 0.01)
+    text = HOOK.replace("    from", "    import gevent; gevent.sleep(1000)\n    from")
+    assert "corepilot_register_backend failed: Timeout: 0.01 seconds" in refusal(write(text))
+
+
+def test_what_stands_beside_the_hooks_may_be_of_any_kind(write: Write) -> None:
+    proxy = "class Proxy:\n    def __getattribute__(self, name): raise RuntimeError('no context')\nrequest = Proxy()\n"
+    assert Plugins().load(write(proxy + HOOK)).implementation.__name__ == "Good"
 
 
 def test_another_version_of_the_interface(write: Write) -> None:
@@ -242,6 +256,7 @@ class Options:
         ("import signal; signal.signal(signal.SIGCHLD, lambda *a: None)", "the handler of SIGCHLD"),
         ("import os; os.chdir('/')", "the working directory"),
         ("import os; os.umask(0o007)", "the umask"),
+        ("import sys; sys.setrecursionlimit(900)", "the recursion limit"),
         ("import os; os.environ['COREPILOT_TEST_DEED'] = 's3cret'", "the environment (COREPILOT_TEST_DEED)"),
         (
             "import threading; E = threading.Event(); T = threading.Thread(target=E.wait); T.start()",

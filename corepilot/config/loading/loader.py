@@ -31,6 +31,7 @@ from corepilot.config.loading.exchange import (
 from corepilot.sources.descriptors import named_descriptors
 from corepilot.system import kernel
 from corepilot.system.bounds import bound
+from corepilot.system.interruption import Interruption
 
 __all__ = [
     "Interrupted",
@@ -62,7 +63,7 @@ class Interrupted(Exception):  # noqa: N818  - it is no error: something else wa
     """`collect` was called away. The loader goes on; call `collect` again, or `abandon` it."""
 
 
-class _OverrunError(BaseException):
+class _OverrunError(Interruption):
     """The CPU time is used up. Not an Exception: no `except Exception` of a plugin may stop it."""
 
 

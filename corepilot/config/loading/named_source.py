@@ -7,11 +7,13 @@ from typing import Any
 from corepilot.config.loading.exchange import importing, reading
 from corepilot.errors import PluginError
 from corepilot.plugin.footprint import Footprint
+from corepilot.plugin.foreign import cause, class_name, said
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.installed import InstalledPlugin, find, scan
-from corepilot.plugin.light import cause, import_light
+from corepilot.plugin.light import import_light
 from corepilot.sources.locations import shown
 from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, SourceText
+from corepilot.system.interruption import Interruption
 from corepilot.wording.nearest import nearest
 
 _KIND = KINDS["source"]
@@ -61,11 +63,13 @@ def read(scheme: str, location: str, context: SourceContext, reached: Callable[[
     before = Footprint.take()
     try:
         found: Any = source().read(location, context)
-    except (SourceError, MemoryError):
+    except SourceError as error:
+        raise SourceError(said(error) or class_name(type(error))) from None  # its class may be the plugin's
+    except (Interruption, MemoryError):
         raise
-    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
-        said = cause(error, plugin.module)
-        raise SourcePluginError(f"{where}: {plugin.file}: {said}; tell its author") from error
+    except BaseException as error:
+        why = cause(error, plugin.module)
+        raise SourcePluginError(f"{where}: {plugin.file}: {why}; tell its author") from error
     finally:
         changed = _changes(before)
     if changed:

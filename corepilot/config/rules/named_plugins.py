@@ -11,10 +11,12 @@ from corepilot.config.rules.host import Host
 from corepilot.config.schema.options import Judged, judge
 from corepilot.errors import PluginError
 from corepilot.model.plugin import Options, PluginReference
+from corepilot.plugin.foreign import refused_values
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.installed import InstalledPlugin, find, scan
 from corepilot.plugin.kinds import Kind
-from corepilot.plugin.light import import_light, refused_values
+from corepilot.plugin.light import import_light
+from corepilot.system.interruption import Interruption
 from corepilot.wording.nearest import nearest
 
 
@@ -180,9 +182,9 @@ def _judged(
         judged = judge(light.options, named.options, host.environment, texts=named.texts) if light.options else None
     except TypeError as error:
         raise PluginError(f"{title}: {installed.file}: {error}") from error
-    except PluginError:
+    except (PluginError, Interruption):
         raise
-    except Exception as error:  # noqa: BLE001  - validated values: whatever it is, the plugin's own code raised it
+    except BaseException as error:  # noqa: BLE001  - validated values: whatever it is, the plugin's own code raised it
         raise PluginError(f"{title}: {refused_values(error, installed.module)}") from None
     host.importing("")  # not where a limit of the loader's was reached: that was in the plugin
     return judged, light.capabilities
