@@ -49,6 +49,7 @@ def run_command(plugin: InstalledPlugin, words: Sequence[str]) -> int:
     main: Callable[[Sequence[str]], Any] = Plugins().implementation(light, "command", plugin.name, where)
     status = main(list(words))
     sys.stdout.flush()
-    if not isinstance(status, int) or isinstance(status, bool) or not 0 <= status <= _STATUS_MAX:
+    number = int.__pos__(status) if isinstance(status, int) and not isinstance(status, bool) else -1  # a plain one
+    if not 0 <= number <= _STATUS_MAX:
         raise PluginError(f"cannot end with what {title} returned: an exit status is 0 to 255, not {shown(status)}")
-    return status
+    return number

@@ -125,9 +125,8 @@ class Checks:
             )
             try:
                 made: Asked = boundary.call("__init__", loaded.implementation, loaded.options, context)
-            except CorepilotError as error:
+            except BaseException:
                 self._oversight.release(boundary)
-                self._repeats.failed(f"{job.name} {loaded.name}", f"{job.name}: {error}", "error")
                 raise
             found = self._made[job, check] = (made, boundary)
         return found

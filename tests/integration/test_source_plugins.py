@@ -75,6 +75,9 @@ WHO = r"motd:x: error: cannot read configuration 'motd:x': source 'motd' \(motd-
     [
         ("raise ValueError('no such luck')", r"\S+/motd_source\.py: ValueError: no such luck \(\S+\.py:11\)"),
         ("raise SystemExit(3)", r"\S+/motd_source\.py: SystemExit: 3 \("),
+        ("raise type('Own', (BaseException,), {})('x')", r"\S+/motd_source\.py: Own: x \("),
+        ("raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})", r"\S+/motd_source\.py: Mute \("),
+        ("return type('Odd', (list,), {'__iter__': lambda self: 1 / 0})()", r"\S+/motd_source\.py: ZeroDivisionErro"),
         ("return None", r"\S+/motd_source\.py: read must return a SourceText, or a sequence of them, and returned No"),
         ("return ['{}']", r"\S+/motd_source\.py: read must return a SourceText, or a sequence of them, and returned l"),
         ("return SourceText(b'{}', 'x')", r"\S+: the text of a SourceText must be a text, and is bytes"),

@@ -62,7 +62,9 @@ def read(scheme: str, location: str, context: SourceContext, reached: Callable[[
     reached(reading(shown(location)))
     before = Footprint.take()
     try:
-        found: Any = source().read(location, context)
+        texts = _texts(source().read(location, context), f"{where}: {plugin.file}")
+    except SourcePluginError:
+        raise
     except SourceError as error:
         raise SourceError(said(error) or class_name(type(error))) from None  # its class may be the plugin's
     except (Interruption, MemoryError):
@@ -74,7 +76,7 @@ def read(scheme: str, location: str, context: SourceContext, reached: Callable[[
         changed = _changes(before)
     if changed:
         raise SourcePluginError(f"{where}: {plugin.file}: read changed {' and '.join(changed)}; tell its author")
-    return _texts(found, f"{where}: {plugin.file}")
+    return texts
 
 
 def _catalog(scheme: str) -> InstalledPlugin | None:
