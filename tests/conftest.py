@@ -9,7 +9,7 @@ from hypothesis import settings
 from leaks import Snapshot
 from servers.consul import ConsulServer
 from servers.etcd import EtcdServer
-from servers.zookeeper import ZooKeeperServer
+from servers.zookeeper import Ensemble, ZooKeeperServer
 
 # How long an example takes is no property of what is tested. In CI the same examples are tried at every run; elsewhere
 # new ones, which is how mistakes are found.
@@ -101,3 +101,13 @@ def zookeeper(zookeeper_server: ZooKeeperServer) -> Iterator[ZooKeeperServer]:
     yield zookeeper_server
     if zookeeper_server.pid:
         zookeeper_server.resume()
+
+
+@pytest.fixture(scope="session")
+def zookeeper_ensemble() -> Iterator[Ensemble]:
+    """Three servers of ZooKeeper that vote, started when the first test asks for them."""
+    with Ensemble() as ensemble:
+        _SERVERS.extend(ensemble.servers)
+        yield ensemble
+        for server in ensemble.servers:
+            _SERVERS.remove(server)

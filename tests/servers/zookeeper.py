@@ -16,13 +16,22 @@ from typing import Self
 from eventually import eventually
 from servers.consul import free_port
 
-JAR = Path("/usr/share/java/zookeeper.jar")
+_JARS = ("zookeeper", "slf4j-simple", "netty-codec", "netty-resolver", "netty-transport-native-unix-common")
+CLASSPATH = ":".join(f"/usr/share/java/{name}.jar" for name in _JARS)
+"""Debian's jar names what it needs beside itself, but not what its log and TLS need."""
+
 TICK_MS = 500
 """A session lives for two ticks at least: one second, four times less than with the usual settings."""
 
 READY_DEADLINE_S = 30
 START_TRIES = 5
-_JAVA = ("-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dzookeeper.admin.enableServer=false")
+_JAVA = (
+    "-Xmx96m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Dzookeeper.admin.enableServer=false",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)
 
 
 class ZooKeeperServer:
@@ -35,6 +44,7 @@ class ZooKeeperServer:
         config: More of zoo.cfg.
         properties: Java's system properties.
         member: Number in the ensemble; 0 for a server alone.
+        secure: Whether there is a port for TLS too.
     """
 
     def __init__(
@@ -42,8 +52,12 @@ class ZooKeeperServer:
         config: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
         member: int = 0,
+        *,
+        secure: bool = False,
     ) -> None:
         self.port = 0
+        self.secure_port = 0
+        self._secure = secure
         self._config = dict(config or {})
         self._properties = dict(properties or {})
         self._member = member
@@ -54,6 +68,11 @@ class ZooKeeperServer:
     def hosts(self) -> str:
         """`127.0.0.1:PORT`."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def secure_hosts(self) -> str:
+        """`127.0.0.1:PORT` of the port for TLS."""
+        return f"127.0.0.1:{self.secure_port}"
 
     @property
     def pid(self) -> int:
@@ -83,6 +102,7 @@ class ZooKeeperServer:
         for _ in range(START_TRIES):
             if not fixed:
                 self.port = free_port()
+                self.secure_port = free_port() if self._secure else 0
             self.spawn()
             if self.wait_ready():
                 return
@@ -106,13 +126,14 @@ class ZooKeeperServer:
             "clientPort": str(self.port),
             "maxClientCnxns": "0",
             "4lw.commands.whitelist": "*",
+            **({"secureClientPort": str(self.secure_port)} if self._secure else {}),
             **self._config,
         }
         (folder / "zoo.cfg").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         command = [
             *("setpriv", "--pdeathsig", "KILL"),  # it ends with the test run, even when that is killed
             *(str(shutil.which("java")), *_JAVA, *(f"-D{name}={value}" for name, value in self._properties.items())),
-            *("-cp", str(JAR), "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(folder / "zoo.cfg")),
+            *("-cp", CLASSPATH, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(folder / "zoo.cfg")),
         ]
         with (folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -130,10 +151,17 @@ class ZooKeeperServer:
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
                 return False
-            if self.mode():
+            if self.mode() and self._listens_securely():
                 return True
             time.sleep(0.02)  # the pause between two questions; the deadline bounds the wait
         return False
+
+    def _listens_securely(self) -> bool:
+        if self.secure_port:
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.secure_port), timeout=2).close()
+                return True
+        return not self.secure_port
 
     def mode(self) -> str:
         """What it is: standalone, leader or follower; "" while it does not serve."""

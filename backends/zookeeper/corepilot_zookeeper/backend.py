@@ -21,6 +21,8 @@ class ZooKeeperBackend(Backend):
     """One client of one ensemble. See `corepilot.discovery.backend.Backend` for what the methods promise."""
 
     options: Ensemble
+    keys: ZooKeeperKeys
+    locks: ZooKeeperLocks
 
     def __init__(self, options: Ensemble, context: BackendContext) -> None:
         super().__init__(options, context)
@@ -30,7 +32,7 @@ class ZooKeeperBackend(Backend):
         self._sessions = Sessions(self._server, context.log)
         self._registrations = Registrations(self._sessions, layout, context.log)
         self.keys = ZooKeeperKeys(self._sessions, layout.keys)
-        self.locks = self._locks = ZooKeeperLocks(self._sessions, layout, context.log)
+        self.locks = ZooKeeperLocks(self._sessions, layout, context.log)
 
     @property
     def address(self) -> str:
@@ -60,5 +62,5 @@ class ZooKeeperBackend(Backend):
     def close(self) -> None:
         """End the watches and the connection. What is registered goes when the session's timeout is over."""
         self._registrations.close()
-        self._locks.close()
+        self.locks.close()
         self._sessions.close()

@@ -5,6 +5,7 @@ call, gives the names of servers to the C library's resolver and TLS to blocking
 at the end waits for greenlets. Everything that is handed out here is noted, so that `abandon` can take it back.
 """
 
+import os
 import select as native_select
 import socket as native
 from contextlib import suppress
@@ -26,6 +27,32 @@ CONNECT_S = 2.0
 
 TLS_HANDSHAKE_S = 5.0
 """The most that a TLS handshake may take."""
+
+
+class _Counter:
+    """Both ends of a pair of sockets through which nothing but single bytes go: an eventfd(2) that counts them.
+
+    A pair is full after 278 bytes, and kazoo takes what gevent then says for a closed connection.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def send(self, data: bytes) -> int:
+        os.eventfd_write(self._descriptor, len(data))
+        return len(data)
+
+    def recv(self, _most: int) -> bytes:
+        os.eventfd_read(self._descriptor)
+        return b"\0"
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no types
@@ -80,10 +107,10 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
                 self._close_sockets()
 
     def create_socket_pair(self) -> Any:
-        """What kazoo wakes its own greenlet with."""
-        pair = super().create_socket_pair()
-        self._sockets += pair
-        return pair
+        """What kazoo wakes its own greenlet with: one byte written for each request, one read."""
+        counter = _Counter()
+        self._sockets.append(counter)
+        return counter, counter
 
     def create_connection(self, address: tuple[str, int], hostname: str = "", timeout: float = 0, **_: Any) -> Any:
         """Connect to an address as text.
