@@ -124,10 +124,11 @@ def test_of_two_holders_the_later_counts_and_the_earlier_comes_back(path: Path, 
     [
         ["--pid", "--mount-proc"],
         ["--pid", "--mount-proc", "--uts", "--ipc", "--net"],
+        ["--user", "--map-root-user", "--pid", "--mount-proc"],
         ["--pid", "--time", "--boottime", "1000000"],
         ["--pid", "--time", "--boottime", "-5"],
     ],
-    ids=["pid and mount", "all", "a clock that is ahead", "a clock that is behind"],
+    ids=["pid and mount", "all", "user", "a clock that is ahead", "a clock that is behind"],
 )
 def test_namespaces_do_not_matter(path: Path, listener: Listener, prefix: list[str]) -> None:
     """Another PID namespace, another view of the mounts, another clock since boot."""

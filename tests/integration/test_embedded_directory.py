@@ -18,6 +18,7 @@ from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.embedded import inotify, plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
+from corepilot.discovery.embedded.framing import frame
 from corepilot.discovery.embedded.inspection import RecordState, inspect
 from corepilot.discovery.registrar import Registrar
 from corepilot.discovery.watcher import CatalogView, Watcher
@@ -175,6 +176,7 @@ def test_on_a_full_disk_the_status_counts_more_than_the_output(path: Path) -> No
 import os
 from corepilot.discovery.embedded import plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
+from corepilot.discovery.embedded.framing import frame
 from corepilot.model.service import Query, Registration
 from corepilot.testing.backends import context
 backend = EmbeddedBackend(plugin.Options({str(path)!r}), context())
@@ -251,6 +253,44 @@ def test_foreign_files_are_ignored_with_one_warning_each(make: Make, path: Path,
         ]
     )
     assert len(list(web.iterdir())) == 11, "what is not ours is not touched"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        '"valid_for_s": 1' + "0" * 400,
+        '"until": NaN',
+        '"since": -Infinity',
+        '"until": -1',
+        '"port": true',
+        '"sequence": 0.5',
+    ],
+    ids=lambda field: field[:20],
+)
+def test_a_living_record_with_foreign_numbers_blinds_nobody(
+    make: Make, path: Path, lines: list[str], field: str
+) -> None:
+    backend = make()
+    backend.register(WEB, "passing", "")
+    (ours,) = (path / "web").iterdir()
+    payload = ours.read_bytes().split(b"\n")[1].replace(b'"web-a"', b'"web-b"')
+    name = field.partition(":")[0].encode()
+    before, _, rest = payload.partition(name)
+    payload = before + field.encode() + rest[rest.index(b",") if b"," in rest else rest.index(b"}") :]
+    foreign = path / "web" / "web-b~00"
+    foreign.write_bytes(frame(b"corepilot-instance", payload))
+    with subprocess.Popen(["flock", str(foreign), "cat"], stdin=subprocess.PIPE) as holder:
+        try:
+            until(lambda: subprocess.run(["flock", "-n", str(foreign), "true"], check=False).returncode)
+            listener = Listener(backend, Query("web", interval_s=1))
+            listener.until(passing, "ours", DEADLINE_S)
+            backend.report("web-a", "warning", "", 60)
+            listener.until(lambda seen: [one.status for one in seen] == ["warning"], "ours", DEADLINE_S)
+            listener.kill(DEADLINE_S)
+        finally:
+            holder.kill()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"ignoring {foreign}: its record is broken: ")
 
 
 def test_services_are_listed_by_the_names_that_they_have(make: Make, path: Path) -> None:
