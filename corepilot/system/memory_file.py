@@ -1,7 +1,7 @@
 """A file without a name that holds some bytes: what a process is given to read, with nobody who has to feed a pipe."""
 
+import errno
 import os
-import tempfile
 
 
 def memory_file(data: bytes) -> int:
@@ -15,7 +15,11 @@ def memory_file(data: bytes) -> int:
     """
     try:
         descriptor = os.memfd_create("corepilot", os.MFD_CLOEXEC)
-    except (AttributeError, NotImplementedError):  # a C library, or a sandbox's kernel, without it
+    except (AttributeError, OSError) as error:  # a C library without it, or a sandbox
+        if getattr(error, "errno", None) not in {None, errno.ENOSYS, errno.EPERM}:
+            raise
+        import tempfile  # which loads OpenSSL
+
         with tempfile.TemporaryFile(buffering=0) as file:
             descriptor = os.dup(file.fileno())
     try:

@@ -1,9 +1,11 @@
 """From snapshots to events, by ContainerPilot's rule, against a catalog that fails when told to."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event as Flag
 from leaks import collector_off
 
 from corepilot.discovery.backoff import Backoff
@@ -354,3 +356,53 @@ def test_a_change_waits_for_quiet_but_not_for_ever() -> None:
     assert debounce.due_s(9.0) == 1.0  # at the latest five times the quiet after the first
     debounce.told()
     assert (debounce.pending, debounce.due_s(9.0)) == (False, 0.0)
+
+
+# ------------------------------------------------------------------------------------------ known and not known yet
+def test_that_there_is_nothing_is_known_when_all_catalogs_have_said_so(world: World) -> None:
+    answered: list[bool] = []
+    away = SilentBackend(MemoryCatalog(), context())
+    views = [
+        CatalogView(name, backend, Connection(1.0), world.log)
+        for name, backend in (("here", world.backend), ("away", away))
+    ]
+    watcher = Watcher(
+        Watch("web", 1, at_start=True), views, world.events.append, answered=lambda: answered.append(True)
+    )
+    world.watchers.append(watcher)
+    watcher.start()
+    until(lambda: watcher.status()["instances"] == 0 and watcher._lists)
+    assert (watcher.known, answered) == (False, [])
+    away.may_answer.set()
+    until(lambda: watcher.known)
+    assert answered == [True]
+    assert world.events == []
+
+
+def test_what_one_catalog_has_is_known_while_another_is_silent(world: World) -> None:
+    answered: list[bool] = []
+    world.put(1)
+    views = [
+        CatalogView(name, backend, Connection(1.0), world.log)
+        for name, backend in (("here", world.backend), ("away", SilentBackend(MemoryCatalog(), context())))
+    ]
+    watcher = Watcher(
+        Watch("web", 1, at_start=True), views, world.events.append, answered=lambda: answered.append(True)
+    )
+    world.watchers.append(watcher)
+    watcher.start()
+    until(lambda: watcher.known)
+    assert answered == [True]
+    assert [one.id for one in watcher.passing_instances] == ["web-1"]
+
+
+class SilentBackend(MemoryBackend):
+    """One that answers when it may."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.may_answer = Flag()
+
+    def watch(self, query: Query) -> Iterator[Snapshot]:
+        self.may_answer.wait()
+        yield from super().watch(query)
