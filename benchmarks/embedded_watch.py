@@ -153,4 +153,5 @@ def main() -> None:
             shutil.rmtree(path)
 
 
-main()
+if __name__ == "__main__":
+    main()

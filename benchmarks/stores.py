@@ -76,7 +76,14 @@ known = set()
 def put(name, port):
     body = {"ID": name, "Name": "bench", "Address": "192.0.2.1", "Port": port,
             "Check": {"TTL": "86400s", "Status": "passing"}}
-    connection.request("PUT", "/v1/agent/service/register", json.dumps(body))
+    path = "/v1/agent/service/register"
+    if name != "bench-0":
+        # On other nodes, so straight into the catalog: an agent compares all that it has with it at each registration.
+        path = "/v1/catalog/register"
+        body = {"Node": "other", "Address": "192.0.2.2", "SkipNodeUpdate": True,
+                "Service": {"ID": name, "Service": "bench", "Address": "192.0.2.1", "Port": port},
+                "Check": {"Node": "other", "CheckID": name, "Name": name, "ServiceID": name, "Status": "passing"}}
+    connection.request("PUT", path, json.dumps(body))
     connection.getresponse().read()
 """,
 }
@@ -183,9 +190,17 @@ class Holder:
 
     def change(self, times: int, gap_s: float) -> list[int]:
         """Change the port of one instance so often; when each change was begun: nanoseconds since the epoch."""
+        self.begin(times, gap_s)
+        return self.begun(times)
+
+    def begin(self, times: int, gap_s: float) -> None:
+        """As `change`, without waiting for it."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{times} {gap_s}\n")
         self._process.stdin.flush()
+
+    def begun(self, times: int) -> list[int]:
+        """What is left of `begin`: wait, and return what `change` returns."""
         return [int(self._line()) for _ in range(times)]
 
     def close(self) -> None:
