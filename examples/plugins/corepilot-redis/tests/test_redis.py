@@ -51,7 +51,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 class TestRedis(BackendSuite, KeySuite, LockSuite, LossSuite, FaultSuite, ExpirySuite):
     capabilities = CAPABILITIES
-    lock_ttl_s = 0.5
+    lock_ttl_s = 1.0
 
     @pytest.fixture(autouse=True)
     def _server(self, port: int) -> None:
