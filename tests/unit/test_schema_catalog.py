@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from corepilot_consul import plugin as consul_plugin
+from corepilot_etcd import plugin as etcd_plugin
+from corepilot_zookeeper import plugin as zookeeper_plugin
 from judging import HEALTH, accepted, codes, errors, judged, warnings
 
 from corepilot.config.rules.catalog import consul_options
@@ -447,8 +449,12 @@ def test_rules_of_several_catalogs(tmp_path: Path, text: str, expected: list[tup
 
 
 def test_who_has_a_capability_is_what_the_plugins_say() -> None:
-    light = {"consul": consul_plugin.CAPABILITIES, "embedded": embedded_plugin.CAPABILITIES}
-    for capability in ("services", "register", "datacenters"):
-        names = SHIPPED_WITH[capability]
+    light = {
+        "consul": consul_plugin.CAPABILITIES,
+        "embedded": embedded_plugin.CAPABILITIES,
+        "etcd": etcd_plugin.CAPABILITIES,
+        "zookeeper": zookeeper_plugin.CAPABILITIES,
+    }
+    for capability, names in SHIPPED_WITH.items():
         for name, capabilities in light.items():
             assert (name in names) == (capability in capabilities), (capability, name)

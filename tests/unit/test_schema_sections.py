@@ -121,6 +121,10 @@ def test_watches_of_one_name_are_warned_of(tmp_path: Path) -> None:
     [
         ("{}", [("missing-key", "name")]),
         ('{ name: "a b", service: "Db" }', [("bad-name", "service")]),
+        ('{ name: "a", key: "x/../y" }', [("bad-key", "key")]),
+        ('{ name: "a", key: "" }', [("bad-name", "name")]),
+        ('{ name: "a", service: "web", prefix: "x" }', [("watch-conflict", "prefix")]),
+        ('{ name: "", key: "x" }', [("bad-name", "name")]),
         ('{ name: "db", dc: "east" }', [("no-capability", "dc")]),
         ('{ name: "db", catalog: "embeded" }', [("unknown-catalog", "catalog")]),
         ('{ name: "db", debounce: -1 }', [("wrong-value", "debounce")]),

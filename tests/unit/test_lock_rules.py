@@ -1,0 +1,53 @@
+"""What a configuration may say of locks, and of watches of keys."""
+
+from pathlib import Path
+
+import pytest
+from judging import accepted, codes, judged
+
+from corepilot.model.configuration import Lock, Watch
+
+CATALOG = 'discovery: { backend: "embedded", path: "/srv/catalog" }'
+LOCK = 'locks: [ { name: "primary", ttl: "30s" } ]'
+JOB = 'name: "app", exec: "true", lock: "primary"'
+
+
+def test_a_lock_and_its_job(tmp_path: Path) -> None:
+    config = accepted(f"{{ {CATALOG}, {LOCK}, jobs: [ {{ {JOB} }} ] }}", tmp_path)
+    assert config.locks == (Lock("primary", 30.0, "embedded"),)
+    assert config.jobs[0].lock == "primary"
+
+
+def test_keys_are_watched_in_the_catalog_that_has_them(tmp_path: Path) -> None:
+    text = f"""{{ {CATALOG}, watches: [ {{ name: "limits", key: "app/limits" }},
+      {{ name: "all", prefix: "app", debounce: "2s" }} ] }}"""
+    assert accepted(text, tmp_path).watches == (
+        Watch("limits", kind="key", subject="app/limits", at_start=True, catalog="embedded"),
+        Watch("all", kind="prefix", subject="app", at_start=True, debounce_s=2.0, catalog="embedded"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{CATALOG}, jobs: [ {{ {JOB} }} ]", [("unknown-lock", "jobs[0].lock")]),
+        (f'{LOCK}, jobs: [ {{ name: "a", exec: "true" }} ]', [("no-catalog", "locks[0]")]),
+        (f'{CATALOG}, locks: [ {{ name: "a b", ttl: 9 }} ]', [("bad-name", "locks[0].name")]),
+        (f'{CATALOG}, locks: [ {{ name: "a" }} ]', [("missing-key", "locks[0].ttl")]),
+        (f'{CATALOG}, locks: [ {{ name: "a", ttl: 9 }}, {{ name: "a", ttl: 8 }} ]', [("same-name", "locks[1].name")]),
+        (f"{CATALOG}, {LOCK}, stopTimeout: 10, jobs: [ {{ {JOB} }} ]", [("lock-too-short", "jobs[0].lock")]),
+        (
+            'discovery: { a: { backend: "embedded" }, b: { backend: "embedded", path: "/b" } }, ' + LOCK,
+            [("which-catalog", "locks[0]")],
+        ),
+    ],
+)
+def test_rules(tmp_path: Path, text: str, expected: list[tuple[str, str]]) -> None:
+    assert codes(judged(f"{{ {text} }}", tmp_path)) == expected
+
+
+def test_the_time_of_a_hook_counts(tmp_path: Path) -> None:
+    hook = '{ name: "hook", exec: "true", when: { source: "app", once: "stopping" } }'
+    text = f"{{ {CATALOG}, {LOCK}, stopTimeout: 1, jobs: [ {{ {JOB}%s }}, {hook} ] }}"
+    assert codes(judged(text % "", tmp_path)) == [("lock-too-short", "jobs[0].lock")]
+    accepted(text % ', stopTimeout: "8s"', tmp_path)
