@@ -62,13 +62,18 @@ class Boundary(Conduct):
         loaded: The plugin.
         log: Takes a level and a message; the plugin's name is in front already.
         note: Told what runs in the hub's thread, and "" afterwards: for whoever has to name it when it never returns.
+        put_back: Puts the handlers back that a stop depends on; see `StopHandlers`.
     """
 
     def __init__(
-        self, loaded: Loaded, log: Callable[[str, str], None], note: Callable[[str], None] = lambda _what: None
+        self,
+        loaded: Loaded,
+        log: Callable[[str, str], None],
+        note: Callable[[str], None] = lambda _what: None,
+        put_back: Callable[[], str] = lambda: "",
     ) -> None:
         super().__init__(loaded, log)
-        self._note = note
+        self._note, self._put_back = note, put_back
         self._apart = 0
         self._process, self._depth = os.getpid(), sys.getrecursionlimit()
 
@@ -226,6 +231,9 @@ class Boundary(Conduct):
                 try_write(2, f"corepilot: {self.title}: {what} has forked; its child ends\n".encode(), 1.0)
             os._exit(0)
         self._note("")
+        taken = self._put_back()
+        if taken:
+            self.trouble(taken, f"{self.title}: {what} changed {taken}; it is put back")
         if sys.getrecursionlimit() != self._depth:
             sys.setrecursionlimit(self._depth)
             self.trouble("recursion limit", f"{self.title}: {what} changed the recursion limit; it is put back")

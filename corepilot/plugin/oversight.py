@@ -1,7 +1,8 @@
 """Watches over all plugins of this process: one boundary for each instance, the beat, and the footprint.
 
 The footprint is looked at every ten seconds, once there is a plugin: signal handlers, working directory and umask that
-somebody has changed are put back at once, because the stop depends on them, and the plugins in use are named.
+somebody has changed are put back at once, because the stop depends on them, and the plugins in use are named. The
+handlers of the signals that ask for a stop are looked at at the end of every turn: a signal that is ignored is lost.
 """
 
 import sys
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from corepilot.output.repeat import Repeat
 from corepilot.plugin.beat import Beat
 from corepilot.system.process import LOST
 from corepilot.wording.counting import counted
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from corepilot.plugin.boundary import Boundary
     from corepilot.plugin.footprint import Footprint
     from corepilot.plugin.manager import Loaded
+    from corepilot.plugin.stop_handlers import StopHandlers
     from corepilot.plugin.strays import Strays
 
 LOOK_S = 10.0
@@ -73,7 +76,12 @@ class Oversight:
         self._threads: set[str] = set()
         self._past: Counter[tuple[str, ...]] = Counter()
         self._strays: Strays | None = None
-        self._beat = Beat(loop, working=working, stalled=self._stalled, turned=turned, interrupting=self._interrupting)
+        self._stop_handlers: StopHandlers | None = None
+        self._told_turned = turned
+        self._repeats = Repeat(log)
+        self._beat = Beat(
+            loop, working=working, stalled=self._stalled, turned=self._turned, interrupting=self._interrupting
+        )
 
     def start(self) -> None:
         """Watch the event loop from now on."""
@@ -108,9 +116,17 @@ class Oversight:
         """The boundary of a new instance. Give it back with `release`."""
         from corepilot.plugin.boundary import Boundary
         from corepilot.plugin.footprint import Footprint
+        from corepilot.plugin.stop_handlers import StopHandlers
         from corepilot.plugin.strays import Strays
 
-        made = Boundary(loaded, lambda level, message: self._log(level, f"{loaded.name}: {message}"), self._note)
+        if self._stop_handlers is None:
+            self._stop_handlers = StopHandlers()
+        made = Boundary(
+            loaded,
+            lambda level, message: self._log(level, f"{loaded.name}: {message}"),
+            self._note,
+            self._stop_handlers.put_back,
+        )
         self.boundaries.append(made)
         if self._strays is None:
             self._strays = Strays(self.boundaries, self._log, self._note)
@@ -169,6 +185,15 @@ class Oversight:
         self._footprint = before.take()
         self._log("error", f"something changed {' and '.join(changed)}; signals, directory and umask are put back. "
                            f"{self.in_use()}")  # fmt: skip
+
+    def _turned(self, seconds: float) -> None:
+        if self._stop_handlers is not None:
+            taken = self._stop_handlers.put_back()
+            if taken:
+                self._repeats.failed(
+                    taken, f"something changed {taken} outside of any call; it is put back. {self.in_use()}", "error"
+                )
+        self._told_turned(seconds)
 
     def _interrupting(self, frame: "FrameType | None") -> None:
         if self._strays is not None:

@@ -122,7 +122,8 @@ def test_an_observer_that_fails_again_and_again_is_switched_off(hostile: Hostile
 def test_what_a_plugin_changes_in_the_process_is_put_back_and_told(hostile: Hostile) -> None:
     deed = "def observe(self, fact): signal.signal(signal.SIGTERM, signal.SIG_IGN); os.umask(0); os.chdir('/')"
     with hostile(deed, kind="observer", hurried=True) as corepilot:
-        corepilot.until("the handler of SIGTERM and the working directory and the umask")
+        corepilot.until(f"observer {NAMED}: observe changed the handler of SIGTERM; it is put back")
+        corepilot.until("something changed the working directory and the umask")
         assert corepilot.stop() == 0
         assert f"In use: observer {NAMED}" in corepilot.output
 

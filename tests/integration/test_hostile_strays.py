@@ -93,6 +93,19 @@ def test_a_stop_is_heard_and_is_in_order_whatever_has_been_taken_away(hostile: H
 
 
 @pytest.mark.slow
+def test_a_stop_is_heard_while_a_greenlet_of_a_plugin_ignores_it_again_and_again(hostile: Hostile) -> None:
+    deed = """def ignore():
+    while True:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        gevent.sleep(0.5)
+gevent.spawn(ignore)"""
+    with hostile(once(deed), kind="observer", before={"heavy": "import signal\nimport gevent\n"}) as corepilot:
+        corepilot.until("something changed the handler of SIGTERM outside of any call; it is put back")
+        assert corepilot.stop(3) == 0
+        assert f"In use: observer {NAMED}" in corepilot.output
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("deed", ["signal.signal(signal.SIGALRM, signal.SIG_IGN)", "signal.alarm(0)"])
 def test_a_plugin_that_takes_the_alarm_away_and_never_returns_is_found_by_the_guard(
     hostile: Hostile, deed: str
