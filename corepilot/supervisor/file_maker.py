@@ -23,6 +23,7 @@ from corepilot.rendering.exchange import (
 from corepilot.supervisor.conversation import ConversationError, converse
 from corepilot.system.leaving import Leaving
 from corepilot.system.process import Reaper, describe_status
+from corepilot.system.semaphore import BoundedSemaphore
 
 DEADLINE_S = 15.0
 """Seconds until a process is killed that makes a file: a second for the template, the rest for a slow disk."""
@@ -44,6 +45,7 @@ class FileMaker:
         publish: Puts an event on the bus.
         log: Takes a level and a message.
         reaper: Who waits for the processes.
+        turns: Bounds how many of them there are, over all files.
 
     Attributes:
         render: The same.
@@ -62,13 +64,14 @@ class FileMaker:
         publish: Callable[[Event], None],
         log: Callable[[str, str], None],
         reaper: Reaper,
+        turns: BoundedSemaphore,
     ) -> None:
         self.render = render
         self.source = f"render.{render.name}"
         self.healthy = False
         self.waits_for = self.last_error = ""
         self._watched, self._environment = watched, environment
-        self._publish, self._log, self._reaper = publish, log, reaper
+        self._publish, self._log, self._reaper, self._turns = publish, log, reaper, turns
         self._repeats = Repeat(log)
         self._backoff = Backoff(1.0, RETRY_MOST_S)
         # One name for all its processes, of which there is one at a time: what a killed one left is taken away.
@@ -127,7 +130,8 @@ class FileMaker:
     def _make(self) -> RenderAnswer | str:
         """What a process has answered, or why there is no answer."""
         while True:
-            answer = self._ask()
+            with self._turns:
+                answer = self._ask()
             if isinstance(answer, str) or answer.result != "waits" or self._used is None:
                 return answer
             if answer.reason in self._used:

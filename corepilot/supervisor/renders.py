@@ -7,10 +7,15 @@ from corepilot.model.configuration import Render, Watch
 from corepilot.model.event import SIGNALS, Event
 from corepilot.output.log import Log
 from corepilot.system.process import Reaper
+from corepilot.system.semaphore import BoundedSemaphore
 
 if TYPE_CHECKING:
     from corepilot.discovery.watcher import Watcher
     from corepilot.supervisor.file_maker import FileMaker
+
+
+AT_ONCE = 4
+"""Files that are made at a time: each takes a process, some ten megabytes and 30 ms of processor time."""
 
 
 class Renders:
@@ -37,6 +42,7 @@ class Renders:
     ) -> None:
         self._log, self._publish, self._reaper = log, publish, reaper
         self._watches, self._watchers, self._environment = watches, watchers, environment
+        self._turns = BoundedSemaphore(AT_ONCE)
         self._makers: list[FileMaker] = []
 
     def commit(self, renders: Sequence[Render], *, anew: bool = False) -> None:
@@ -105,4 +111,5 @@ class Renders:
             publish=self._publish,
             log=self._log,
             reaper=self._reaper,
+            turns=self._turns,
         )

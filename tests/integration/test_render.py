@@ -211,3 +211,25 @@ def test_keys_and_the_environment_make_files_too(tmp_path: Path) -> None:
         eventually(lambda: made.read_text() == "none me")
         eventually(lambda: (tmp_path / "read").read_text() == "null\n")
         assert corepilot.stop() == 0
+
+
+def test_many_files_are_made_a_few_at_a_time(tmp_path: Path) -> None:
+    render = ", ".join(
+        [f'{{ templateFile: "%(dir)s/template", to: "%(dir)s/made/{n}.conf", name: "n{n}" }}' for n in range(40)]
+    )
+    text = config(FROM_FILE).replace("render: [", f"render: [{render}, ")
+    (tmp_path / "template").write_text(TEMPLATE)
+    (tmp_path / "made").mkdir()
+    with catalog(tmp_path) as backend, Corepilot(text, tmp_path) as corepilot:
+        register(backend, 80)
+        supervisor = corepilot.until_ready().supervisor
+        most = 0
+
+        def all_made() -> bool:
+            nonlocal most
+            most = max(most, len(children(supervisor, "rendering")))
+            return sum(one.read_text() == upstreams(80) for one in (tmp_path / "made").glob("*.conf")) == 40
+
+        eventually(all_made, 120)
+        assert 1 <= most <= 4
+        assert corepilot.stop() == 0

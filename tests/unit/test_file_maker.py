@@ -10,6 +10,7 @@ from corepilot.rendering.exchange import RenderAnswer, decode_request, encode_an
 from corepilot.supervisor import file_maker
 from corepilot.supervisor.conversation import Answer, ConversationError
 from corepilot.supervisor.file_maker import FileMaker
+from corepilot.system.semaphore import BoundedSemaphore
 
 
 class World:
@@ -27,6 +28,7 @@ class World:
             dict,
             publish=lambda event: self.events.append(event.code),
             log=lambda _level, message: self.lines.append(message),
+            turns=BoundedSemaphore(1),
             reaper=None,  # type: ignore[arg-type]  # nothing is spawned
         )
 

@@ -58,7 +58,7 @@ class RenderSection(Section):
         "the file that the template is in; it is read when the configuration is loaded",
         key="templateFile",
         default_text="none",
-        allowed="at most 1 MiB",
+        allowed="at most 1 MiB; relative to corepilot's working directory",
         example="/etc/nginx/upstreams.conf.tmpl",
         derives=("template",),
     )
