@@ -20,8 +20,9 @@ POLL_S = 0.5
 """How often a directory is read without inotify, at the most."""
 _POLL_A_FILE_S = 0.0002
 """For each file in it that much time passes at least between two looks without inotify: 5 % of a core at the most."""
-_REREAD_A_FILE_S = 0.02
-"""The same where inotify works, and a re-read is a precaution: 0.03 % of a core."""
+_REREAD_A_FILE_S = 0.05
+_LONGEST_SPARED_S = 60.0
+"""The same where inotify works, and a re-read is a precaution: for each file that much time, up to a minute."""
 _SETTLE_S = 0.1
 """How long a first snapshot waits for holders who are writing just then."""
 _ANNOUNCED_S = 0.05
@@ -242,7 +243,9 @@ class DirectoryStream(Generic[_Seen]):
         if self.polling:
             interval = max(POLL_S, view.files * _POLL_A_FILE_S)
         else:
-            interval = max(1.0, min(self._interval_s, _LONGEST_REREAD_S), view.files * _REREAD_A_FILE_S)
+            interval = max(
+                1.0, min(self._interval_s, _LONGEST_REREAD_S), min(view.files * _REREAD_A_FILE_S, _LONGEST_SPARED_S)
+            )
         self._reread_at = time.monotonic() + interval
         self._plan_check()
 
