@@ -148,7 +148,7 @@ def test_an_id_that_another_client_has_taken_is_left_to_it(clients: Clients) -> 
     moved = WEB.changed(port=9090)
     for status in ("passing", "critical"):
         other.register(moved, status, "ok")
-        with pytest.raises(BackendRefusedError, match="another client has registered this id since"):
+        with pytest.raises(BackendRefusedError, match="another client has registered it since"):
             one.report(WEB.id, "passing", "ok", 60)
         assert instances(one) == (instance_of(moved, status),)
     one.deregister(WEB.id)

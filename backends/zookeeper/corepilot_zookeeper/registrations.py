@@ -13,7 +13,7 @@ from gevent import get_hub
 from corepilot.errors import BackendError, BackendRefusedError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Registration, Status
 from corepilot_zookeeper.errors import persistent
-from corepilot_zookeeper.layout import Layout, record_of
+from corepilot_zookeeper.layout import Layout, instance_of, record_of
 from corepilot_zookeeper.light_kazoo import exceptions
 from corepilot_zookeeper.session import Session
 from corepilot_zookeeper.sessions import Sessions
@@ -86,10 +86,7 @@ class Registrations:
         if not owners:
             raise UnknownInstanceError(f"cannot {action}: {places[0]} is gone")
         if owners != {session.id}:
-            raise BackendRefusedError(
-                f"cannot {action}: another client has registered this id since, and its node is left alone; "
-                "if that is not this corepilot after a restart, give one of the two another `instance`"
-            )
+            raise self._taken(held, session, action)
         if status != held.status or stats[0] is None or not self._sessions.suits(session, held.registration.ttl_s):
             self._put(held, status, output)
 
@@ -121,6 +118,17 @@ class Registrations:
                 raise
             return None
         return session
+
+    def _taken(self, held: _Held, session: Session, action: str) -> BackendError:
+        """What to say of an instance whose node is another session's."""
+        places, service = self._layout.places(held.registration, "passing"), held.registration.service
+        answers = session.wait(action, *map(session.client.get_async, places), absent=(exceptions.NoNodeError,))
+        found = next((instance_of(service, "", answer[0], critical=False) for answer in answers if answer), None)
+        rival = f", for {found.address}:{found.port}" if found else ""
+        return BackendRefusedError(
+            f"cannot {action}: another client has registered it since{rival}, and its node is left alone; "
+            "give one of the two another `instance`"
+        )
 
     def _put(self, held: _Held, status: Status, output: str) -> None:
         """Make the instance's node be there, in the present session, and its other one not."""
