@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -186,3 +188,12 @@ def test_what_others_make_above_a_key_is_no_key(clients: Clients) -> None:
 def test_what_is_no_key_is_refused(clients: Clients, key: str) -> None:
     with pytest.raises(BackendRefusedError, match="as a key"):
         clients.new().keys.put(key, b"value")
+
+
+def test_a_configuration_is_read_from_a_key(clients: Clients) -> None:
+    clients.new().keys.put("app/config", b'{discovery: false, jobs: [{name: "web", exec: "true"}]}')
+    location = f"zookeeper://{clients.hosts}/app/config?prefix={clients.prefix}"
+    command = [sys.executable, "-I", "-m", "corepilot", "check", "-c", location]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "1 job" in answer.stdout
