@@ -26,6 +26,7 @@ class Actor(ABC):
             same plan, and at once.
         starts: How often its command was started, over all plans.
         own_exits: Exits of its own that the bus has not delivered yet.
+        rested: Told when it has run and waits for what starts it again.
     """
 
     def __init__(self, plan: Plan, clock: Callable[[], float]) -> None:
@@ -34,6 +35,8 @@ class Actor(ABC):
         self.successor: tuple[Plan, bool] | None = None
         self.starts = 0
         self.own_exits = 0
+        self.rested: Callable[[], None] = lambda: None
+        self._rests = False
         self._clock = clock
 
     @property
@@ -83,6 +86,11 @@ class Actor(ABC):
                 self.starts += 1
             self.perform(action)
         self.moved()
+        process = self.state.process
+        rests = process.stage == "none" and process.runs > 0 and self.state.stop.stage == "none"
+        if rests and not self._rests:
+            self.rested()
+        self._rests = rests
 
     @abstractmethod
     def moved(self) -> None:

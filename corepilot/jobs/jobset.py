@@ -76,7 +76,7 @@ class JobSet:
         self._reported.clear()
         self._deaf = True
         self._bus.after(self._listen)
-        self.actors = [self._make(plan) for plan in audience.plans]
+        self.actors = [self._made(plan) for plan in audience.plans]
         self._incomplete = set(self.actors)
         self._seat(audience)
         for actor in self.actors:
@@ -98,7 +98,7 @@ class JobSet:
         self.actors = []
         for move, actor, plan, run in moves:
             if move == "make" and plan is not None:
-                made = self._make(plan)
+                made = self._made(plan)
                 self._arriving[made] = None
                 self._incomplete.add(made)
                 self.actors.append(made)
@@ -144,6 +144,12 @@ class JobSet:
             self._bus.publish(SHUTDOWN)
             self._bus.after(self._tell_who_is_over)
         self._consider_soon(by_itself=False)
+
+    def _made(self, plan: Plan) -> Actor:
+        actor = self._make(plan)
+        # What it waits for now may be over: it can have been the last that others waited for, or wait in vain itself.
+        actor.rested = lambda: self._consider_soon(by_itself=True)
+        return actor
 
     def _tell_who_is_over(self) -> None:
         """Let nobody wait for the stop of a job that has ended, or does not begin."""

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import gevent
 from eventually import eventually
 from recording import config
 from running import Corepilot
@@ -37,8 +38,11 @@ def test_a_team_moves_from_one_catalog_to_another_without_a_gap(tmp_path: Path) 
 
     def look() -> None:
         """Whoever asks either of the two, at any moment, finds it."""
-        while not moved.is_set():
-            seen_in_one.add(max(seen(tmp_path / "old"), seen(tmp_path / "new")))
+        try:
+            while not moved.is_set():
+                seen_in_one.add(max(seen(tmp_path / "old"), seen(tmp_path / "new")))
+        finally:
+            gevent.get_hub().destroy(destroy_loop=True)  # this thread's own
 
     with Corepilot(catalogs("old"), tmp_path) as corepilot:
         corepilot.until_ready()

@@ -373,6 +373,7 @@ def test_stop_after_is_kept_after_restarts(again: str) -> None:
     [
         ([job("m"), job("a", when=when("once", "exitFailed", "m"))], ["a"]),
         ([job("m"), job("a", when=when("once", "healthy", "m"))], ["a"]),
+        ([job("m"), job("a", when=when("each", "exitSuccess", "m"))], ["a"]),  # after it has run once
         (
             [
                 job("m"),
