@@ -1,0 +1,70 @@
+"""What a backend yields becomes plain instances, whatever its lists and texts are made of."""
+
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Any
+
+import pytest
+
+from corepilot.discovery.guarded_snapshots import Snapshots, snapshot_of
+from corepilot.model.service import Instance
+from corepilot.plugin.boundary import WrongAnswerError
+
+A = Instance("a", "web", "10.0.0.1", 80, "passing", ("blue",))
+B = Instance("b", "web", "10.0.0.2", 80, "passing")
+
+
+class Endless(list[Any]):
+    """A list that never ends for whoever asks it."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return repeat(A)
+
+
+class Loud(str):
+    """A text that cannot be compared."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+    __hash__ = str.__hash__
+
+
+class Odd(Instance):
+    """An instance of a class of its own."""
+
+    @classmethod
+    def of(cls, *fields: object) -> "Odd":
+        return tuple.__new__(cls, fields)
+
+
+def test_instances_are_sorted_and_those_that_are_plain_are_kept() -> None:
+    found = snapshot_of([B, A])
+    assert found == (A, B)
+    assert found[0] is A
+
+
+def test_what_is_not_plain_is_made_anew() -> None:
+    [found] = snapshot_of((Odd.of(Loud("a"), "web", "10.0.0.1", 80, "passing", (Loud("blue"),)),))
+    assert found == A
+    assert type(found) is Instance
+    assert {type(text) for text in (found.id, *found.tags)} == {str}
+
+
+def test_no_iterator_of_the_plugins_is_used() -> None:
+    assert snapshot_of(Endless([A])) == (A,)
+
+
+def test_what_is_known_is_the_same_again_and_what_is_wrong_is_refused_each_time() -> None:
+    snapshots, odd = Snapshots(), Odd.of(*B)
+    first = snapshots.take((A, odd))
+    assert first == (A, B)
+    assert snapshots.take([odd, A])[1] is first[1]
+    for _ in range(2):
+        with pytest.raises(WrongAnswerError, match="must yield each id once, and yielded 'b' twice"):
+            snapshots.take((A, odd, odd))
+        with pytest.raises(WrongAnswerError, match="whose port is a number"):
+            snapshots.take((A, Instance("c", "web", "10.0.0.1", -1, "passing")))
+    assert snapshots.take((A, odd))[1] is first[1]
