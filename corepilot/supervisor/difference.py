@@ -6,7 +6,6 @@ Compared is what is configured, not the environment that jobs inherit, nor addre
 from __future__ import annotations
 
 from collections.abc import Sequence
-from zlib import crc32
 
 from corepilot.jobs.compare import CONSEQUENCES, JobChange, compare_jobs, differences
 from corepilot.model.configuration import Configuration, Render, Watch
@@ -115,6 +114,8 @@ def _measured(render: Render | None) -> Render | None:
     """With what tells one template from another in the place of its text, which may be long and hold anything."""
     if render is None:
         return None
+    from zlib import crc32  # a start compares nothing
+
     return render.changed(template=f"{len(render.template)} characters, checksum {crc32(render.template.encode()):08x}")
 
 

@@ -7,11 +7,11 @@ from corepilot.model.configuration import Render, Watch
 from corepilot.model.event import SIGNALS, Event
 from corepilot.output.log import Log
 from corepilot.system.process import Reaper
-from corepilot.system.semaphore import BoundedSemaphore
 
 if TYPE_CHECKING:
     from corepilot.discovery.watcher import Watcher
     from corepilot.supervisor.file_maker import FileMaker
+    from corepilot.system.semaphore import BoundedSemaphore
 
 
 AT_ONCE = 4
@@ -42,7 +42,7 @@ class Renders:
     ) -> None:
         self._log, self._publish, self._reaper = log, publish, reaper
         self._watches, self._watchers, self._environment = watches, watchers, environment
-        self._turns = BoundedSemaphore(AT_ONCE)
+        self._turns: BoundedSemaphore | None = None
         self._makers: list[FileMaker] = []
 
     def commit(self, renders: Sequence[Render], *, anew: bool = False) -> None:
@@ -103,7 +103,9 @@ class Renders:
 
     def _maker(self, render: Render) -> "FileMaker":
         from corepilot.supervisor.file_maker import FileMaker
+        from corepilot.system.semaphore import BoundedSemaphore
 
+        self._turns = self._turns or BoundedSemaphore(AT_ONCE)
         return FileMaker(
             render,
             self._watched,
