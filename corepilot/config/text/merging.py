@@ -3,8 +3,8 @@
 - Objects merge, key by key; below the top keys are the same in any case, as everywhere in a configuration.
 - Of anything else the later value counts.
 - `null` removes what an earlier document has. Where there is nothing to remove it stays, and is judged like any null.
-- `jobs`, `watches` and `telemetry.metrics` merge by name: elements of one name merge as objects do, at the place of the
-  earlier one; others are appended in their order. So do elements without a name.
+- `jobs`, `watches`, `locks`, `render` and `telemetry.metrics` merge by name: elements of one name merge as objects do,
+  at the place of the earlier one; others are appended in their order. So are elements without a name.
 
 A name that one of the two documents has twice, and the other one too, cannot be merged: nobody can say which is meant.
 
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-_BY_NAME: Mapping[str, Any] = {"jobs": True, "watches": True, "telemetry": {"metrics": True}}
+_BY_NAME: Mapping[str, Any] = {
+    "jobs": True,
+    "watches": True,
+    "locks": True,
+    "render": True,
+    "telemetry": {"metrics": True},
+}
 """Keys whose arrays merge by name, on their way from the top."""
 
 
