@@ -41,8 +41,8 @@ def faults(*texts: str) -> list[NameTwice]:
         (["{a: 'x'}", "{a: {b: 1}}"], {"a": {"b": 1}}),
         (["{a: 1}", "{a: 2}", "{a: 3}"], {"a": 3}),
         (
-            ['{locks: [{name: "a", t: 1}], render: [{to: "/x"}]}', '{locks: [{name: "a", t: 2}], render: [{to: "/y"}]}'],
-            {"locks": [{"name": "a", "t": 2}], "render": [{"to": "/x"}, {"to": "/y"}]},
+            ['{locks: [{name: "a", t: 1}], render: [{to: "x"}]}', '{locks: [{name: "a", t: 2}], render: [{to: "y"}]}'],
+            {"locks": [{"name": "a", "t": 2}], "render": [{"to": "x"}, {"to": "y"}]},
         ),
         # null removes
         (["{a: 1, b: 2}", "{a: null}"], {"b": 2}),
