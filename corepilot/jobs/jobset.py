@@ -11,13 +11,13 @@ from corepilot.jobs.audience import Audience
 from corepilot.jobs.compare import JobChange
 from corepilot.jobs.future import waiting_in_vain
 from corepilot.jobs.handover import handovers, old_plan, stopping_names
+from corepilot.jobs.holding import STARTUP, holding
 from corepilot.jobs.observer import Observer
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, Over, SiblingExited, Withdraw
-from corepilot.model.event import EXITS, GLOBAL, Event, exit_event
+from corepilot.model.event import EXITS, GLOBAL, Event
 from corepilot.model.trigger import keys
 
-STARTUP = Event("startup", GLOBAL)
 SHUTDOWN = Event("shutdown", GLOBAL)
 
 AT_ONCE = 16
@@ -316,19 +316,8 @@ class JobSet:
                 actor.handle(Happened(event))
 
     def _holding(self, actor: Actor) -> Iterator[Event]:
-        if self.maintenance:
-            yield Event("enterMaintenance", GLOBAL)
-        yield STARTUP
-        for other in self.actors:
-            if other is actor or other in self._arriving:
-                continue
-            state = other.state
-            if state.health in {"healthy", "unhealthy"}:
-                yield Event(state.health, other.name)
-            if state.ended:
-                if state.phase == "complete" and state.process.status is not None:
-                    yield exit_event(other.name, state.process.status)
-                yield Event("stopped", other.name)
+        others = [other for other in self.actors if other is not actor and other not in self._arriving]
+        yield from holding(others, maintenance=self.maintenance)
         yield from self._facts()
 
     # -------------------------------------------------------------------------------------------------------- ends
