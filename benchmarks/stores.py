@@ -207,6 +207,11 @@ class Holder:
         """End it."""
         self._process.communicate(timeout=60)
 
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._process.kill()
+        self._process.communicate()
+
     def _line(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
