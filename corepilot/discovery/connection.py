@@ -12,7 +12,9 @@ EARLY_S = 60.0
 """So long, a catalog that went away is expected back soon: a container that starts beside us, an agent's restart."""
 EARLY_MOST_S = 4.0
 HASTE_S = 5.0
-"""A report brings the next try forward, but no two tries are closer than this."""
+"""A report brings the next try forward, but it comes no sooner than so long after the last one was over."""
+HASTE_SPREAD_S = 8.0
+"""And up to so much later, by chance: supervisors that were started together report together, and must not try then."""
 
 
 class Connection:
@@ -35,8 +37,9 @@ class Connection:
         self._backoff = Backoff(most_s=EARLY_MOST_S, random=random)
         self._down_since: float | None = None
         self._patient = False
-        self._tried_at = 0.0
+        self._tried_at = self._over_at = 0.0
         self._try_at = 0.0
+        self._haste_s = 0.0
 
     @property
     def connected(self) -> bool:
@@ -49,7 +52,7 @@ class Connection:
 
     def begun(self, now: float) -> None:
         """A call is being made."""
-        self._tried_at = now
+        self._tried_at = self._over_at = now
         if self._down_since is not None:
             self._try_at = now + self._deadline_s
 
@@ -76,14 +79,17 @@ class Connection:
             self._down_since = now
         elif begun_at < self._tried_at:
             return
+        self._over_at = now
         if not self._patient and now - self._down_since > EARLY_S:
             self._patient = True
             self._backoff = Backoff(2 * EARLY_MOST_S, random=self._random)
-        self._try_at = now + self._backoff.next_s()
+        # A try that had no answer took exactly its deadline: as long as everybody else's that was begun then.
+        self._try_at = now + self._backoff.next_s() + self._random() * min(now - begun_at, self._deadline_s)
+        self._haste_s = self._random() * HASTE_SPREAD_S  # once for each pause: of many reports not the least counts
 
     def hasten(self, now: float) -> None:
         """There is something new to say: try sooner."""
-        self._try_at = min(self._try_at, max(now, self._tried_at + HASTE_S))
+        self._try_at = min(self._try_at, max(now, self._over_at + HASTE_S) + self._haste_s)
 
     def retry_now(self, now: float) -> None:
         """There is little time left: try now."""
