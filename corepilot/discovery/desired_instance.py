@@ -4,10 +4,26 @@ Pure: it makes no calls, knows no clock and no greenlet. The registrar asks `nex
 it went; wishes may come at any moment, also during a call. What counts is always the latest wish: there is no queue.
 """
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from corepilot.discovery.backoff import Backoff
 from corepilot.model.service import Registration, Status
+
+CALL_ROOM_S = 1.0
+"""What is left of a TTL for the call itself, at least, when a heartbeat is put off."""
+_GOLDEN = 0.6180339887498949
+
+
+def phases(first: float) -> Iterator[float]:
+    """Numbers in [0, 1) without end, each about as far from all before it as it can be: a golden section from the last.
+
+    Args:
+        first: What to begin with.
+    """
+    while True:
+        yield first
+        first = (first + _GOLDEN) % 1.0
 
 
 class CatalogCall(NamedTuple):
@@ -35,9 +51,14 @@ class DesiredInstance:
         registration: What to register.
         backoff: The pauses after failures.
         lapses: Whether a TTL without a report has to be told to the catalog, which does not see it by itself.
+        phase: By which part of the time between two reports those are put off that change nothing, so that a hundred
+            instances whose checks run together do not report together: in [0, 1). A report is never put off so far
+            that more than the TTL, less CALL_ROOM_S, would pass between two of them.
     """
 
-    def __init__(self, registration: Registration, backoff: Backoff, *, lapses: bool = True) -> None:
+    def __init__(
+        self, registration: Registration, backoff: Backoff, *, lapses: bool = True, phase: float = 0.0
+    ) -> None:
         self.registration = registration
         self.status: Status = "critical"
         self.last_error = ""
@@ -46,6 +67,8 @@ class DesiredInstance:
         self._wanted = False
         self._news = False
         self._reported_at = 0.0
+        self._phase = phase
+        self._put_off_to: float | None = None
         self._lapses = lapses
         self._lapsed = False
         self._stored: Registration | None = None
@@ -70,18 +93,26 @@ class DesiredInstance:
         """Whether the catalog holds what it should, as far as we know."""
         if not self._wanted:
             return self.done
-        return self._stored == self.registration and not self._news and not self._failing
+        has_news = self._news and self._put_off_to is None
+        return self._stored == self.registration and not has_news and not self._failing
 
     def advertise(self, registration: Registration, status: Status, output: str, now: float) -> None:
         """Want it in the catalog, with this content. It is a report as well."""
         self.registration = registration
         self._wanted = True
         self._courtesy = False
+        self._put_off_to = None
         self.report(status, output, now)
 
     def report(self, status: Status, output: str, now: float) -> None:
         """Want this status, from now on for the TTL. Always leads to a call: a report is a heartbeat."""
         if self._wanted:
+            if status != self.status or not self.in_sync:
+                self._put_off_to = None
+            elif not self._news:
+                gap_s = now - self._reported_at
+                room_s = self.registration.ttl_s - CALL_ROOM_S - gap_s
+                self._put_off_to = now + self._phase * min(gap_s, room_s) if room_s > 0 else None
             self.status = status
             self._output = output
             self._news = True
@@ -114,6 +145,8 @@ class DesiredInstance:
             return self._step("deregister", now) if self._perhaps_stored else None
         if self._stored != self.registration:
             return self._step("register", now)
+        if self._put_off_to is not None and now < self._put_off_to:
+            return None
         return self._step("report", now) if self._news else None
 
     def pause_s(self, now: float) -> float | None:
@@ -121,6 +154,8 @@ class DesiredInstance:
         moments = []
         if self._retry_at > now:
             moments.append(self._retry_at)
+        if self._wanted and self._put_off_to is not None and self._put_off_to > now:
+            moments.append(self._put_off_to)
         if self._wanted and self._lapses and not self._lapsed and self.status != "critical":
             moments.append(self._reported_at + self.registration.ttl_s)
         return max(0.0, min(moments) - now) if moments else None
@@ -128,6 +163,7 @@ class DesiredInstance:
     def begun(self, step: CatalogCall) -> None:
         """The call is being made: what is reported from now on needs another one."""
         self._news = False
+        self._put_off_to = None
         if step.kind != "report":
             self._stored = None  # until the answer is there, nobody knows
             self._perhaps_stored = True
@@ -179,6 +215,7 @@ class DesiredInstance:
             self.status = "critical"
             self._output = f"nothing was reported for {ttl_s} s"
             self._news = True
+            self._put_off_to = None
 
     def _step(self, kind: Literal["register", "report", "deregister"], now: float) -> CatalogCall:
         left = self.registration.ttl_s - max(0.0, now - self._reported_at)

@@ -21,10 +21,10 @@ import gevent
 from gevent.event import Event
 
 from corepilot.discovery.backend import Backend
-from corepilot.discovery.backoff import Backoff
+from corepilot.discovery.backoff import Backoff, chance
 from corepilot.discovery.calls import CallCancelled, clip, make_call
 from corepilot.discovery.connection import Connection
-from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance
+from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance, phases
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Registration, Status
 from corepilot.output.repeat import Repeat
@@ -87,6 +87,7 @@ class Registrar:
         self._connection = connection or Connection(call_s)
         self._connection.waiting.add(self._wake_all)
         self._free = BoundedSemaphore(_AT_ONCE)
+        self._phases = phases(chance())
         self._slots: dict[str, _Slot] = {}
         self._ended = Event()
         self._closed = False
@@ -115,6 +116,8 @@ class Registrar:
 
     def report(self, instance_id: str, status: Status, output: str = "") -> None:
         """Tell the result of a check, or a heartbeat. Each one is sent, also when nothing has changed.
+
+        What changes nothing may be sent later, within the TTL: the instances of a process do not report together.
 
         Args:
             instance_id: `Registration.id`. Ignored when it is not advertised (any more).
@@ -202,7 +205,8 @@ class Registrar:
                 slot.greenlet.kill(Leaving(), block=False)
 
     def _open(self, registration: Registration) -> _Slot:
-        slot = self._slots[registration.id] = _Slot(DesiredInstance(registration, Backoff(), lapses=not self._expires))
+        desired = DesiredInstance(registration, Backoff(), lapses=not self._expires, phase=next(self._phases))
+        slot = self._slots[registration.id] = _Slot(desired)
         slot.greenlet = gevent.spawn(self._work, slot)
         return slot
 

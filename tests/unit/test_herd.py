@@ -12,7 +12,10 @@ from collections.abc import Iterable
 
 import pytest
 
+from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.connection import Connection
+from corepilot.discovery.desired_instance import DesiredInstance, phases
+from corepilot.model.service import Registration
 
 SUPERVISORS = 1000
 DEADLINE_S = 5.0
@@ -72,3 +75,33 @@ def test_a_server_that_returns_is_not_run_over(outage_s: float, most: float, hea
         for _ in range(SUPERVISORS)
     ]
     assert busiest(moment - outage_s for moment in moments) <= most
+
+
+def heartbeats_at(phase: float, interval_s: int, ttl_s: int) -> list[float]:
+    """When an instance is reported on whose check passes every so many seconds, for an hour; never beyond its TTL."""
+    desired = DesiredInstance(Registration("web", "web", "10.0.0.1", 80, ttl_s=ttl_s), Backoff(), phase=phase)
+    desired.advertise(desired.registration, "passing", "", 0.0)
+    calls: list[float] = []
+    now, check = 0.0, float(interval_s)
+    while now < 3600:
+        step = desired.next_step(now)
+        if step is not None:
+            desired.begun(step)
+            desired.succeeded(step)
+            assert not calls or now - calls[-1] < ttl_s
+            calls.append(now)
+            continue
+        pause_s = desired.pause_s(now)
+        now = check if pause_s is None else min(check, now + pause_s)
+        if now == check:
+            desired.report("passing", "", now)
+            check += interval_s
+    return calls
+
+
+@pytest.mark.parametrize(("interval_s", "ttl_s"), [(10, 16), (10, 30), (5, 15), (30, 60)])
+@pytest.mark.parametrize("first", [0.0, 0.3, 0.999])
+def test_a_hundred_instances_of_one_process_do_not_report_together(interval_s: int, ttl_s: int, first: float) -> None:
+    every = [heartbeats_at(phase, interval_s, ttl_s) for phase, _ in zip(phases(first), range(100), strict=False)]
+    seconds = Counter(int(at) for calls in every for at in calls if at > 2 * interval_s)
+    assert max(seconds.values()) <= 2 * 100 / interval_s + 1
