@@ -154,7 +154,7 @@ def measure(name: str, count: int, seconds: float) -> None:
         allowed = "≤ 1" if count <= 100 else "≤ 20" if count <= 5000 else ""
         if name == "consul":
             loads = loads_ms(one)
-            allowed = f"≤ {2 * loads:.1f}: twice json.loads of an answer" if count > 100 else allowed
+            allowed = f"≤ {2 * loads:.1f}: twice json.loads of an answer"
         show("a change: processor time", changed(holder), "ms", allowed)
         show(f"a change: events (of {2 * CHANGES})", len(events) - before, "")
         gaps = Gaps()
