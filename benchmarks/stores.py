@@ -80,9 +80,10 @@ def put(name, port):
     if name != "bench-0":
         # On other nodes, so straight into the catalog: an agent compares all that it has with it at each registration.
         path = "/v1/catalog/register"
-        body = {"Node": "other", "Address": "192.0.2.2", "SkipNodeUpdate": True,
+        node = f"other-{port // 100}"  # a registration takes longer with each that its node has
+        body = {"Node": node, "Address": "192.0.2.2",
                 "Service": {"ID": name, "Service": "bench", "Address": "192.0.2.1", "Port": port},
-                "Check": {"Node": "other", "CheckID": name, "Name": name, "ServiceID": name, "Status": "passing"}}
+                "Check": {"Node": node, "CheckID": name, "Name": name, "ServiceID": name, "Status": "passing"}}
     connection.request("PUT", path, json.dumps(body))
     connection.getresponse().read()
 """,
