@@ -11,7 +11,8 @@ from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
+from corepilot.config.rules.naming import NamedPlugin
+from corepilot.config.rules.plugin_lookup import plugin_of
 from corepilot.config.schema.names import CATALOG_HINT, is_catalog_name
 from corepilot.model.plugin import PluginReference
 

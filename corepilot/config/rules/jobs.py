@@ -8,7 +8,8 @@ from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.catalog import NamedCatalogs
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
+from corepilot.config.rules.naming import NamedPlugin
+from corepilot.config.rules.plugin_lookup import plugin_of
 from corepilot.config.rules.watches import catalogs_of_job
 from corepilot.config.schema.fields import bad_duration
 from corepilot.config.schema.filling import made

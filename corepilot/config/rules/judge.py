@@ -8,9 +8,7 @@ from corepilot.config.rules.catalog import WAY_OUT, NamedCatalogs, catalogs_of
 from corepilot.config.rules.entries import entries_of
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import job_of
-from corepilot.config.rules.locks import judge_lock_users, locks_of
 from corepilot.config.rules.references import judge_references
-from corepilot.config.rules.renders import renders_of
 from corepilot.config.rules.telemetry import telemetry_of
 from corepilot.config.rules.version2 import judge_version
 from corepilot.config.rules.watches import watches_of
@@ -18,7 +16,7 @@ from corepilot.config.schema.filling import made
 from corepilot.config.schema.sections import load
 from corepilot.config.schema.settings import RootSection
 from corepilot.config.text.json5_document import Document
-from corepilot.model.configuration import Configuration, Control, Logging
+from corepilot.model.configuration import Configuration, Control, Lock, Logging, Render
 from corepilot.model.job import Job
 
 
@@ -49,9 +47,12 @@ def judge(
     stop_timeout_s = float(data.get("stop_timeout") or 5)
     jobs = _jobs(data.get("jobs", ()), plain.get("jobs"), catalogs, verdict, host, stop_timeout_s=stop_timeout_s)
     watches = watches_of(data.get("watches", ()), plain.get("watches"), catalogs, verdict)
-    locks = locks_of(data.get("locks", ()), plain.get("locks"), catalogs, verdict)
-    judge_lock_users(jobs, locks, verdict)
-    renders = renders_of(data.get("render", ()), plain.get("render"), watches, verdict, host)
+    locks = _locks(data.get("locks", ()), plain.get("locks"), jobs, catalogs, verdict)
+    renders: list[tuple[int, Render]] = []
+    if data.get("render"):
+        from corepilot.config.rules.renders import renders_of  # with what few configurations need
+
+        renders = renders_of(data["render"], plain.get("render"), watches, verdict, host)
     telemetry = None if data.get("telemetry") is None else telemetry_of(data["telemetry"], verdict, host)
     observers = entries_of("observer", data.get("observers", ()), ("observers",), verdict, host)
     judge_references(
@@ -89,6 +90,18 @@ def not_an_object(kind: str) -> Complaint:
 
 
 _ARTICLES = {"null": "null", "bool": "true or false", "number": "a number", "string": "a text", "array": "an array"}
+
+
+def _locks(
+    entries: Any, written: Any, jobs: list[tuple[int, Job]], catalogs: NamedCatalogs, verdict: Verdict
+) -> list[Lock]:
+    if not entries and not any(job.lock for _, job in jobs):
+        return []
+    from corepilot.config.rules.locks import judge_lock_users, locks_of  # as above
+
+    locks = locks_of(entries, written, catalogs, verdict)
+    judge_lock_users(jobs, locks, verdict)
+    return locks
 
 
 def _jobs(

@@ -1,13 +1,12 @@
 """Plugins that a configuration names: found in the installed metadata, light module imported, options validated."""
 
 import sys
-from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
+from corepilot.config.rules.naming import NamedPlugin
 from corepilot.config.schema.options import Judged, judge
 from corepilot.errors import PluginError
 from corepilot.model.plugin import Options, PluginReference
@@ -18,30 +17,6 @@ from corepilot.plugin.kinds import Kind
 from corepilot.plugin.light import import_light
 from corepilot.system.interruption import Interruption
 from corepilot.wording.nearest import nearest
-
-
-class NamedPlugin(NamedTuple):
-    """A plugin as the configuration names it.
-
-    Attributes:
-        name: The entry point's name.
-        options: What is given.
-        path: Where the name is given; None on the command line.
-        options_path: What holds the options; None on the command line.
-        inside: Whether each option has a place of its own below `options_path`.
-        texts: Whether all values are texts, as from a command line.
-        extra: An extra of corepilot's that brings the plugin, to be installed in its place.
-        spared: Options whose fault is only warned of; the plugin is left out then.
-    """
-
-    name: str
-    options: Mapping[str, Any]
-    path: Path | None
-    options_path: Path | None
-    inside: bool = False
-    texts: bool = False
-    extra: str = ""
-    spared: tuple[str, ...] = ()
 
 
 class _Reporter:

@@ -8,7 +8,8 @@ from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.entries import entries_of
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import Settings, address_of, notes_for
-from corepilot.config.rules.named_plugins import NamedPlugin, plugin_of
+from corepilot.config.rules.naming import NamedPlugin
+from corepilot.config.rules.plugin_lookup import plugin_of
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.telemetry import public_name
 from corepilot.model.configuration import Metric, Telemetry
