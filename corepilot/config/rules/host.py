@@ -45,9 +45,12 @@ class Host:
         """
         key = tuple(specs)
         if key not in self._chosen:
+            parsed = [parse_spec(spec) for spec in specs]
+            if parsed and parsed[0].kind == "static":  # nothing has to be asked, and nothing loaded that asks
+                return parsed[0].ip
             if self._addresses is None:
                 self._addresses = list(interface_addresses())
-            self._chosen[key] = choose([parse_spec(spec) for spec in specs], self._addresses)
+            self._chosen[key] = choose(parsed, self._addresses)
         return self._chosen[key]
 
     def program_fault(self, program: str) -> str:
