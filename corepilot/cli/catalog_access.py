@@ -5,7 +5,6 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from corepilot import _version
 from corepilot.cli.check import load
 from corepilot.cli.files import locate
 from corepilot.config.loading.exchange import LoadRequest
@@ -81,8 +80,7 @@ def open_catalogs(configuration: Configuration, environment: Mapping[str, str]) 
         ConfigError: the configuration names none.
         PluginError: one cannot be used.
     """
-    from corepilot.discovery.backend import BackendContext
-    from corepilot.discovery.making import made
+    from corepilot.discovery.opening import opened
     from corepilot.plugin.boundary import Boundary
     from corepilot.plugin.manager import Plugins
 
@@ -92,14 +90,7 @@ def open_catalogs(configuration: Configuration, environment: Mapping[str, str]) 
     found = []
     for name, plugin in configuration.catalogs:
         loaded = plugins.load(plugin)
-        boundary = Boundary(loaded, _say)
-        context = BackendContext(boundary.say, environment, _version.__version__)
-        backend = GuardedBackend(
-            lambda loaded=loaded, context=context: made(loaded.implementation, loaded.options, context),  # type: ignore[misc]  # mypy cannot infer defaults
-            boundary,
-            capabilities=loaded.capabilities,
-        )
-        found.append(OpenCatalog(name, backend))
+        found.append(OpenCatalog(name, opened(loaded, Boundary(loaded, _say), environment)))
     return found
 
 

@@ -226,11 +226,11 @@ class LockKeeper:
         self._tell("lost")
 
     def _release(self) -> None:
-        self._competing = False
         try:
             self.facet.release(self.lock.name)
         except (BackendError, PluginFaultError) as error:
             self._log("warning", f"cannot give the lock {self.lock.name} back: {error}; it is free after its TTL")
+        self._competing = False  # not where this was cut short by the end: then it is given back again
 
     def _failed(self, message: str) -> None:
         self.last_error = message

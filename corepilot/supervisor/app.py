@@ -253,8 +253,7 @@ class App:
         self.discovery.stop_watching()
         self.shutdown.end_orphans()
         self.reloader.end()
-        self.shutdown.leave_catalog()
-        self.locks.give_back()
+        self.shutdown.leave_catalogs(self.locks.give_back)
         self.shutdown.close_plugins(
             self.discovery.close, self.exposition.close, self.observers.close, self.checks.close
         )

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
 
-from corepilot import _version
 from corepilot.discovery.registrations import DRAIN_S, Registrations
 from corepilot.model.configuration import Configuration, Watch
 from corepilot.model.event import Event
@@ -160,18 +159,13 @@ class Discovery:
                 catalog.registrar.stop_waiting()
 
     def _make(self, name: str, plugin: PluginReference, plugins: "Plugins", oversight: "Oversight") -> "Catalog":
-        from corepilot.discovery.backend import BackendContext
-        from corepilot.discovery.guarded import GuardedBackend
-        from corepilot.discovery.making import made
+        from corepilot.discovery.opening import opened
         from corepilot.supervisor.catalog import Catalog
 
         loaded = plugins.load(plugin)
         boundary = oversight.boundary(loaded)
-        context = BackendContext(boundary.say, self._environment, _version.__version__)
         try:
-            backend = GuardedBackend(
-                lambda: made(loaded.implementation, loaded.options, context), boundary, self._asked, loaded.capabilities
-            )
+            backend = opened(loaded, boundary, self._environment, self._asked)
         except BaseException:
             oversight.release(boundary)
             raise

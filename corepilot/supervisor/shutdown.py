@@ -186,10 +186,16 @@ class Shutdown:
         if len(killed) > NAMED_MAX:
             self._log("warning", f"killed {len(killed) - NAMED_MAX} more processes that jobs left behind")
 
-    def leave_catalog(self) -> None:
-        """Wait for the catalog, a little."""
+    def leave_catalogs(self, give_back: Callable[[], None]) -> None:
+        """Wait for the catalogs, a little: what is registered and what is locked there leaves at the same time.
+
+        Args:
+            give_back: Gives the locks back, in no more time than the registrations have.
+        """
         begun_at = time.monotonic()
+        locks = gevent.spawn(give_back)
         self._discovery.leave()
+        locks.join()
         self._parts["leaving the catalog"] = time.monotonic() - begun_at
 
     def close_plugins(self, *closing: Callable[[], None]) -> None:

@@ -154,6 +154,22 @@ def test_a_lock_that_is_configured_no_more_is_given_back_when_the_job_has_ended(
         pair.close()
 
 
+def test_a_stop_waits_for_registrations_and_locks_together(etcd: EtcdServer, tmp_path: Path) -> None:
+    service = 'port: 80, interfaces: "static:127.0.0.1", health: {exec: "true", interval: 1, ttl: 30}, '
+    text = (TEXT % (etcd.endpoints[0], 30)).replace('{name: "app", ', '{name: "app", ' + service)
+    with Corepilot(text, tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: [one["in_sync"] for one in corepilot.status()["services"]] == [True])
+        eventually(lambda: lock_of(corepilot)["held"])
+        etcd.pause()
+        try:
+            assert corepilot.stop() == 0
+        finally:
+            etcd.resume()
+        corepilot.until("left without giving the lock primary back")
+        assert "did not end by the deadline" not in corepilot.output
+
+
 def test_a_lock_that_could_be_outlasted_is_refused(etcd: EtcdServer, tmp_path: Path) -> None:
     file = tmp_path / "short.json5"
     text = TEXT % (etcd.endpoints[0], 5)

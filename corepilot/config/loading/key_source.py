@@ -6,13 +6,13 @@ below it, each a document. This is the only location for which the loader import
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from corepilot.config.schema.names import KEY_HINT, key_fault
 from corepilot.config.schema.options import judge
 from corepilot.errors import BackendError, PluginError
 from corepilot.model.catalog import Entry
+from corepilot.model.plugin import PluginReference
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.installed import InstalledPlugin, find
 from corepilot.plugin.light import import_light
@@ -43,11 +43,11 @@ def read(plugin: InstalledPlugin, location: str, context: SourceContext) -> list
         PluginError: the backend cannot be used.
     """
     about = f"cannot read configuration {shown(location)!r}"
-    options, key = _parts(plugin, location, context.environment, about)
+    reference, key = _parts(plugin, location, context.environment, about)
     fault = key_fault(key) if key else "names no key"
     if fault:
         raise SourceError(f"{about}: {key!r} {fault}; {KEY_HINT}, behind the place and a slash")
-    entries = _entries(plugin, options, key, context, about)
+    entries = _entries(reference, key, context, about)
     if not entries:
         raise SourceError(f"{about}: there is no such key; put the configuration there, or correct the location")
     base = location.partition("?")[0]
@@ -60,7 +60,7 @@ def read(plugin: InstalledPlugin, location: str, context: SourceContext) -> list
 
 def _parts(
     plugin: InstalledPlugin, location: str, environment: Mapping[str, str], about: str
-) -> tuple[Mapping[str, Any], str]:
+) -> tuple[PluginReference, str]:
     rest = location.partition("://")[2]
     rest, _, query = rest.partition("#")[0].partition("?")
     place, _, key = rest.partition("/")
@@ -77,27 +77,21 @@ def _parts(
         raise SourceError(f"{about}: {'.'.join(map(str, path))}: {complaint.rule}; {complaint.hint}")
     if judged.options is None:
         raise SourceError(f"{about}: its options cannot be used; see corepilot plugins info {plugin.name}")
-    return {"options": judged.options, "light": light}, unquote(key)
+    reference = PluginReference(
+        plugin.name, plugin.module, plugin.attribute, plugin.distribution, plugin.version, judged.options
+    )
+    return reference, unquote(key)
 
 
-def _entries(
-    plugin: InstalledPlugin, options: Mapping[str, Any], key: str, context: SourceContext, about: str
-) -> Sequence[Entry]:
+def _entries(reference: PluginReference, key: str, context: SourceContext, about: str) -> Sequence[Entry]:
     import gevent
 
-    from corepilot import _version
-    from corepilot.discovery.backend import BackendContext
-    from corepilot.discovery.making import made
+    from corepilot.discovery.opening import opened
+    from corepilot.plugin.boundary import Boundary
     from corepilot.plugin.manager import Plugins
-    from corepilot.plugin.options import build
 
-    light = options["light"]
-    implementation = Plugins().implementation(light, _KIND.name, plugin.name, about)
-    backend = made(
-        implementation,
-        build(light.options, options["options"].plain()),
-        BackendContext(lambda _level, _message: None, context.environment, _version.__version__),
-    )
+    loaded = Plugins().load(reference)
+    backend = opened(loaded, Boundary(loaded, lambda _level, _message: None), context.environment)
     try:
         with gevent.Timeout(context.deadline_s) as late:
             keys = backend.keys
