@@ -68,5 +68,7 @@ def judge_lock_users(jobs: Sequence[tuple[int, Job]], locks: Sequence[Lock], ver
         if lock.ttl_s < needed_s:
             rule = f"the job's end may take {end_s:g} s, and the lock's ttl is {lock.ttl_s:g} s, which is less than "
             rule += f"three times that and a second, {needed_s:g} s"
-            hint = "give the lock a longer ttl, or the job a shorter stopTimeout"
+            hint = "give the lock a longer ttl, or lower stopTimeout: the one at the top"
+            if job.name in hooked:
+                hint += ", and the job's own, which its hook may take"
             verdict.complain(path, Complaint("lock-too-short", rule, hint))
