@@ -106,9 +106,11 @@ class FaultProxy:
         self._cut_after = count
 
     def heal(self) -> None:
-        """Let everything pass again, also what was held; listen again."""
+        """Let everything pass again, also what was held and what was to be cut; listen again."""
         with self._lock:
             self._holding, self._cut_after = False, None
+            for pair in self._pairs:
+                pair.left = None
             self.delay_s, self.bytes_per_s = 0.0, 0
             if self._listener is None:
                 self._listener = socket.create_server((self.host, self.port))

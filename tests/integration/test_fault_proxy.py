@@ -124,6 +124,16 @@ def test_an_answer_is_cut_in_the_middle(proxy: FaultProxy) -> None:
     eventually(lambda: not proxy._pairs, DEADLINE_S, "the connection is gone")
 
 
+def test_a_connection_that_outlives_its_cut_is_well_again(proxy: FaultProxy) -> None:
+    proxy.cut_after(4)
+    with connected(proxy) as client:
+        client.sendall(b"123")
+        assert client.recv(100) == b"123"
+        proxy.heal()
+        client.sendall(b"456789")
+        assert client.recv(100) == b"456789"
+
+
 def test_pieces_are_late(proxy: FaultProxy) -> None:
     proxy.delay_s = 0.1
     with connected(proxy) as client:
