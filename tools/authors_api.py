@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 PUBLIC: dict[str, tuple[str, ...]] = {
     "corepilot.plugin": ("hookimpl", "option", "OptionError"),
+    "corepilot.plugin.network": ("network_address", "NetworkAddress", "TlsGroup", "tls_option"),
     "corepilot.plugin.hookspec": (
         "API_VERSION", "corepilot_register_backend", "corepilot_register_sink", "corepilot_register_source",
         "corepilot_register_check", "corepilot_register_observer", "corepilot_register_command",
@@ -45,7 +46,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "corepilot.http.errors": (
         "HttpError", "HttpTimeoutError", "HttpConnectError", "HttpProtocolError", "HttpTooLargeError",
     ),
-    "corepilot.http.tls": ("TlsOptions",),
+    "corepilot.http.tls": ("TlsOptions", "TlsSettings"),
     "corepilot.system.light_imports": ("Later", "standing_in"),
     "corepilot.testing.backends": (
         "BackendSuite", "LookupSuite", "KeySuite", "LockSuite", "LossSuite", "OutageSuite", "HangSuite", "FaultSuite",

@@ -2,10 +2,37 @@
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from gevent.ssl import SSLContext
+
+
+class TlsSettings(Protocol):
+    """What people say of TLS: see `corepilot.plugin.network.TlsGroup`."""
+
+    @property
+    def cafile(self) -> str:
+        """Authorities to trust, in PEM."""
+
+    @property
+    def clientcert(self) -> str:
+        """Our certificate."""
+
+    @property
+    def clientkey(self) -> str:
+        """Its key."""
+
+    @property
+    def servername(self) -> str:
+        """The name in the server's certificate."""
+
+    @property
+    def verify(self) -> bool:
+        """Whether to check the server's certificate."""
+
+    def warning(self) -> str:
+        """What to write into the log; "" for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +54,24 @@ class TlsOptions:
     key_file: str = ""
     server_name: str = ""
     verify: bool = True
+
+    @classmethod
+    def of(cls, settings: TlsSettings, *, ca_path: str = "") -> "TlsOptions":
+        """From a plugin's options. Half of certificate and key is none: the two are used only together.
+
+        Args:
+            settings: A group of options: `corepilot.plugin.network.TlsGroup`.
+            ca_path: For a plugin that has an option for it.
+        """
+        both = bool(settings.clientcert and settings.clientkey)
+        return cls(
+            ca_file=settings.cafile,
+            ca_path=ca_path,
+            cert_file=settings.clientcert if both else "",
+            key_file=settings.clientkey if both else "",
+            server_name=settings.servername,
+            verify=settings.verify,
+        )
 
 
 class TlsContexts:

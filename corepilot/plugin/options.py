@@ -105,6 +105,18 @@ def option(
     return dataclasses.field(default=default, metadata={_KEY: info})
 
 
+def option_again(kind: Any, name: str, **changes: Any) -> Any:
+    """A field of another `Options` dataclass once more, with some arguments of `option` changed.
+
+    Args:
+        kind: The dataclass that has it.
+        name: The field. Its default must be a plain value.
+        changes: Arguments of `option`.
+    """
+    field = next(one for one in dataclasses.fields(kind) if one.name == name)
+    return dataclasses.field(default=field.default, metadata={_KEY: dataclasses.replace(info_of(field), **changes)})
+
+
 def info_of(field: "dataclasses.Field[Any]") -> OptionInfo:
     """The metadata of a field; empty for a field made without `option`."""
     metadata: Mapping[str, Any] = field.metadata

@@ -5,6 +5,7 @@ import inspect
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from corepilot_consul.plugin import CAPABILITIES
@@ -12,7 +13,9 @@ from corepilot_consul.plugin import CAPABILITIES
 from corepilot.checks.http_plugin import Options as HttpOptions
 from corepilot.errors import CorepilotError
 from corepilot.guard.supervising import STUCK_S
-from corepilot.plugin import hookspec, option
+from corepilot.http.client import Client
+from corepilot.http.tls import TlsOptions
+from corepilot.plugin import OptionError, hookspec, option
 from corepilot.plugin.beat import STALL_S, STOPPING_STALL_S
 from corepilot.plugin.conduct import OFF_AFTER, STALLS_MAX, PluginFaultError
 from corepilot.plugin.hookspec import API_VERSION, KINDS
@@ -101,6 +104,25 @@ def test_the_authors_page_shows_the_notebook_as_it_is() -> None:
     for file in files:
         kind = "toml" if file.suffix == ".toml" else "python"
         assert f"```{kind}\n{file.read_text()}```" in page, f"{file} has changed: copy it into docs/authors/backends.md"
+
+
+def test_the_authors_page_shows_a_light_module_that_reads_addresses() -> None:
+    page = (ROOT / "docs" / "authors" / "backends.md").read_text().partition("## A server's address, and TLS")[2]
+    source = page.partition("```python\n")[2].partition("```")[0]
+    light: dict[str, Any] = {"__name__": "corepilot_library"}
+    exec(compile(source, "backends.md", "exec"), light)  # what the page shows, and nobody else's text
+    assert {field.name: field.info.env for field in fields_of(light["Options"]) if field.info.env} == {
+        "address": "LIBRARY_ADDR",
+        "token": "LIBRARY_TOKEN",
+        "tls.cafile": "LIBRARY_CACERT",
+    }
+    assert light["Options"](address="https://library").origin == "https://library:8701"
+    assert light["Options"](address="unix:///run/library.sock").origin == "unix:///run/library.sock"
+    with pytest.raises(OptionError, match="use token") as caught:
+        light["Options"](address="http://me:s3cret@library")
+    assert caught.value.name == "address"
+    client = Client(light["Options"]().origin, tls=TlsOptions.of(light["Tls"](cafile="ca.pem")))
+    client.close()
 
 
 def test_the_notebooks_entry_point_is_where_the_page_says() -> None:

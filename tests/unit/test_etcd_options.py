@@ -44,7 +44,7 @@ def test_what_is_no_endpoint(endpoint: str) -> None:
 
 
 def test_a_password_in_an_endpoint_is_not_repeated() -> None:
-    with pytest.raises(OptionError, match="there are options for them") as caught:
+    with pytest.raises(OptionError, match="use user and password") as caught:
         Options(endpoints=("http://root:s3cret@a:1",))
     assert "s3cret" not in str(caught.value)
 

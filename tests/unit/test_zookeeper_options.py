@@ -27,9 +27,9 @@ def test_hosts_that_can_be_used(hosts: str) -> None:
 @pytest.mark.parametrize(
     ("hosts", "reason"),
     [
-        ("", "a host is missing"),
-        ("zk1,,zk2", "a host is missing"),
-        (":2181", "a host is missing"),
+        ("", "the host is missing"),
+        ("zk1,,zk2", "the host is missing"),
+        (":2181", "the host is missing"),
         ("zk:0", "a port is a number"),
         ("zk:65536", "a port is a number"),
         ("zk:port", "a port is a number"),
@@ -37,7 +37,7 @@ def test_hosts_that_can_be_used(hosts: str) -> None:
         ("[::1", "in brackets"),
         ("zk1, zk2", "no spaces"),
         ("zk\n", "no spaces"),
-        ("user:secret@zk", "do not belong into it"),
+        ("user:secret@zk", "no user name and no password; use auth"),
         ("zk/", "absolute"),
         ("zk//a", "absolute"),
         ("zk/a/../b", "absolute"),

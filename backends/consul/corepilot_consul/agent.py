@@ -2,33 +2,15 @@
 
 from typing import Protocol
 
+from corepilot.http.tls import TlsSettings
 
-class TlsSettings(Protocol):
+
+class AgentTls(TlsSettings, Protocol):
     """How to prove who the agent is, and who we are: see `corepilot_consul.plugin.Tls`."""
 
     @property
-    def cafile(self) -> str:
-        """Authorities to trust, in PEM."""
-
-    @property
     def capath(self) -> str:
-        """Directory of such files."""
-
-    @property
-    def clientcert(self) -> str:
-        """Our certificate."""
-
-    @property
-    def clientkey(self) -> str:
-        """Its key."""
-
-    @property
-    def servername(self) -> str:
-        """The name in the agent's certificate."""
-
-    @property
-    def verify(self) -> bool:
-        """Whether to check the agent's certificate."""
+        """Directory of files with authorities."""
 
 
 class Agent(Protocol):
@@ -51,7 +33,7 @@ class Agent(Protocol):
         """The longest answer that is read, in MiB."""
 
     @property
-    def tls(self) -> TlsSettings:
+    def tls(self) -> AgentTls:
         """For https."""
 
     def accepts_token(self, text: str) -> bool:

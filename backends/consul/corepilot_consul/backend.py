@@ -55,8 +55,8 @@ class ConsulBackend(Backend):
         self.locks = ConsulLocks(self._client, self._transport, self._streams)
         agent = self._client.agent
         self._ownership = Ownership(self.address, agent.service_definition, agent.checks)
-        if bool(options.tls.clientcert) != bool(options.tls.clientkey):
-            context.log("warning", "tls.clientcert and tls.clientkey are used only together: no certificate is sent")
+        if warning := options.tls.warning():
+            context.log("warning", warning)
 
     @property
     def address(self) -> str:

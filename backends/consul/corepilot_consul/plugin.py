@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corepilot.plugin import OptionError, hookimpl, option
+from corepilot.plugin.network import TlsGroup, network_address, tls_option
 
 API = "1.0"
 CAPABILITIES = frozenset({"datacenters", "expiry", "keys", "locks", "register", "services", "watch"})
@@ -15,51 +16,19 @@ _SSL = {"1": "https", "true": "https", "t": "https", "0": "http", "false": "http
 
 
 @dataclass(frozen=True)
-class Tls:
+class Tls(TlsGroup):
     """How to prove who the agent is, and who we are. The names are ContainerPilot's (its contract, section 3.4)."""
 
-    cafile: str = option(
-        help="authorities to trust instead of the system's, in PEM",
-        default="",
-        path="file",
-        env="CONSUL_CACERT",
-        env_wins=True,
-        example="/etc/ssl/consul-ca.pem",
-    )
+    cafile: str = tls_option("cafile", env="CONSUL_CACERT", env_wins=True, example="/etc/ssl/consul-ca.pem")
+    clientcert: str = tls_option("clientcert", env="CONSUL_CLIENT_CERT", env_wins=True)
+    clientkey: str = tls_option("clientkey", env="CONSUL_CLIENT_KEY", env_wins=True)
+    servername: str = tls_option("servername", env="CONSUL_TLS_SERVER_NAME", env_wins=True, example="server.dc1.consul")
+    verify: bool = tls_option("verify", env="CONSUL_HTTP_SSL_VERIFY", env_wins=True)
     capath: str = option(
-        help="directory of such files, as `openssl rehash` makes it",
+        help="directory of files like cafile, as `openssl rehash` makes it",
         default="",
         path="directory",
         env="CONSUL_CAPATH",
-        env_wins=True,
-    )
-    clientcert: str = option(
-        help="our certificate in PEM; used only together with clientkey",
-        default="",
-        path="file",
-        env="CONSUL_CLIENT_CERT",
-        env_wins=True,
-        together_with="clientkey",
-    )
-    clientkey: str = option(
-        help="the key of clientcert in PEM",
-        default="",
-        path="file",
-        env="CONSUL_CLIENT_KEY",
-        env_wins=True,
-        together_with="clientcert",
-    )
-    servername: str = option(
-        help="name that the agent's certificate must be made out to, if not the host of the address",
-        default="",
-        env="CONSUL_TLS_SERVER_NAME",
-        env_wins=True,
-        example="server.dc1.consul",
-    )
-    verify: bool = option(
-        help="check the agent's certificate; false accepts anybody's",
-        default=True,
-        env="CONSUL_HTTP_SSL_VERIFY",
         env_wins=True,
     )
 
@@ -120,42 +89,17 @@ class Options:
         Raises:
             OptionError: the address is malformed. Never for an instance, which has been through here once.
         """
-        prefix, found, rest = (self.address or DEFAULT_ADDRESS).partition("://")
-        if not found:
-            prefix, rest = self.scheme.lower() or "http", prefix
-        scheme = prefix.lower()
-        if not rest.isascii() or not rest.isprintable() or " " in rest:
-            raise OptionError("address", "an address has no spaces and only ASCII characters")
-        if scheme == "unix":
-            if not rest.startswith("/"):
-                raise OptionError("address", "a socket is given by its absolute path: unix:///run/consul.sock")
-            return f"unix://{rest}"
-        if scheme not in _DEFAULT_PORTS:
-            raise OptionError("address", "an address starts with http://, https://, unix:// or with the host")
-        return f"{scheme}://{_host_and_port(rest.removesuffix('/'), _DEFAULT_PORTS[scheme])}"
-
-
-def _host_and_port(text: str, default_port: int) -> str:
-    if "@" in text:
-        # The text may hold a password: it is not repeated.
-        raise OptionError("address", "user name and password do not belong into it; Consul knows tokens only")
-    if any(character in text for character in "/?#"):
-        raise OptionError("address", "an address is host:port, without a path")
-    if text.startswith("["):
-        host, bracket, tail = text[1:].partition("]")
-        bad = not bracket or (tail != "" and not tail.startswith(":"))
-        port = tail[1:]
-    else:
-        host, _, port = text.partition(":")
-        bad = ":" in port
-    if bad:
-        raise OptionError("address", "an IPv6 address stands in brackets: [::1]:8500")
-    if not host:
-        raise OptionError("address", f"the host is missing: {DEFAULT_ADDRESS} for example")
-    if port and not (port.isdecimal() and len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise OptionError("address", "a port is a number from 1 to 65535")
-    shown = f"[{host}]" if ":" in host else host
-    return f"{shown}:{int(port) if port else default_port}"
+        return str(
+            network_address(
+                "address",
+                self.address or DEFAULT_ADDRESS,
+                example=DEFAULT_ADDRESS,
+                schemes=_DEFAULT_PORTS,
+                scheme=self.scheme.lower() or "http",
+                unix="/run/consul.sock",
+                login="Consul takes a token",
+            )
+        )
 
 
 @hookimpl

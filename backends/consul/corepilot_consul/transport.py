@@ -54,7 +54,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
     def __init__(self, agent: Agent) -> None:
         super().__init__()
         self._agent = agent
-        self._client = Client(agent.origin, tls=_tls(agent), limits=_LIMITS)
+        self._client = Client(agent.origin, tls=TlsOptions.of(agent.tls, ca_path=agent.tls.capath), limits=_LIMITS)
         self._not_before = 0.0
         self._closed = False
 
@@ -249,19 +249,6 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         if not agent.accepts_token(token):
             raise BackendRefusedError(f"cannot use the token file {agent.token_file}: it holds more than a token")
         return token
-
-
-def _tls(agent: Agent) -> TlsOptions:
-    tls = agent.tls
-    both = tls.clientcert and tls.clientkey
-    return TlsOptions(
-        ca_file=tls.cafile,
-        ca_path=tls.capath,
-        cert_file=tls.clientcert if both else "",
-        key_file=tls.clientkey if both else "",
-        server_name=tls.servername,
-        verify=tls.verify,
-    )
 
 
 def _is_unknown_check(said: str) -> bool:

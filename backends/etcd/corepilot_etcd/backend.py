@@ -40,6 +40,8 @@ class EtcdBackend(Backend):
         self.keys = EtcdKeys(self._transport, options.prefix, self._pulse)
         self.locks = EtcdLocks(self._transport, options.prefix, self._pulse)
         self._foreign: set[str] = set()
+        if warning := options.tls.warning():
+            context.log("warning", warning)
 
     @property
     def address(self) -> str:

@@ -2,29 +2,7 @@
 
 from typing import Protocol
 
-
-class TlsSettings(Protocol):
-    """How to prove who the members are, and who we are: see `corepilot_etcd.plugin.Tls`."""
-
-    @property
-    def cafile(self) -> str:
-        """Authorities to trust, in PEM."""
-
-    @property
-    def clientcert(self) -> str:
-        """Our certificate."""
-
-    @property
-    def clientkey(self) -> str:
-        """Its key."""
-
-    @property
-    def servername(self) -> str:
-        """The name in the members' certificates."""
-
-    @property
-    def verify(self) -> bool:
-        """Whether to check the members' certificates."""
+from corepilot.http.tls import TlsSettings
 
 
 class Cluster(Protocol):

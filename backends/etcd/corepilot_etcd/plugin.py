@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corepilot.plugin import OptionError, hookimpl, option
+from corepilot.plugin.network import TlsGroup, network_address, tls_option
 
 API = "1.0"
 CAPABILITIES = frozenset({"expiry", "keys", "locks", "register", "services", "watch"})
@@ -14,30 +15,12 @@ _PREFIX_MAX = 200
 
 
 @dataclass(frozen=True)
-class Tls:
-    """How to prove who the servers are, and who we are."""
+class Tls(TlsGroup):
+    """How to prove who the servers are, and who we are. The variables are etcdctl's."""
 
-    cafile: str = option(
-        help="authorities to trust instead of the system's, in PEM",
-        default="",
-        path="file",
-        env="ETCDCTL_CACERT",
-        example="/etc/ssl/etcd-ca.pem",
-    )
-    clientcert: str = option(
-        help="our certificate in PEM; used only together with clientkey",
-        default="",
-        path="file",
-        env="ETCDCTL_CERT",
-        together_with="clientkey",
-    )
-    clientkey: str = option(
-        help="the key of clientcert in PEM", default="", path="file", env="ETCDCTL_KEY", together_with="clientcert"
-    )
-    servername: str = option(
-        help="name that the servers' certificates must be made out to, if not the host of the endpoint", default=""
-    )
-    verify: bool = option(help="check the servers' certificates; false accepts anybody's", default=True)
+    cafile: str = tls_option("cafile", env="ETCDCTL_CACERT", example="/etc/ssl/etcd-ca.pem")
+    clientcert: str = tls_option("clientcert", env="ETCDCTL_CERT")
+    clientkey: str = tls_option("clientkey", env="ETCDCTL_KEY")
 
 
 @dataclass(frozen=True)
@@ -89,32 +72,16 @@ class Options:
 
 
 def _origin(text: str) -> str:
-    scheme, found, rest = text.partition("://")
-    if not found:  # etcdctl takes these as well
-        scheme, rest = "http", text
-    scheme, rest = scheme.lower(), rest.removesuffix("/")
-    if "@" in rest:
-        # The text may hold a password: it is not repeated.
-        raise OptionError("endpoints", "user name and password do not belong into it; there are options for them")
-    if scheme not in _DEFAULT_PORTS:
-        raise OptionError("endpoints", "an endpoint starts with http:// or https://")
-    if not rest.isascii() or not rest.isprintable() or any(character in rest for character in " /?#"):
-        raise OptionError("endpoints", "an endpoint is http://host:port, without a path")
-    if rest.startswith("["):
-        host, bracket, tail = rest[1:].partition("]")
-        bad = not bracket or (tail != "" and not tail.startswith(":"))
-        port = tail[1:]
-    else:
-        host, _, port = rest.partition(":")
-        bad = ":" in port
-    if bad:
-        raise OptionError("endpoints", "an IPv6 address stands in brackets: http://[::1]:2379")
-    if not host:
-        raise OptionError("endpoints", f"the host is missing: {DEFAULT_ENDPOINT} for example")
-    if port and not (port.isdecimal() and len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise OptionError("endpoints", "a port is a number from 1 to 65535")
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}:{int(port) if port else _DEFAULT_PORTS[scheme]}"
+    return str(
+        network_address(
+            "endpoints",
+            text,
+            example=DEFAULT_ENDPOINT,
+            schemes=_DEFAULT_PORTS,
+            scheme="http",  # etcdctl takes endpoints without one as well
+            login="use user and password",
+        )
+    )
 
 
 @hookimpl

@@ -37,7 +37,7 @@ class Transport:
     """
 
     def __init__(self, options: Cluster) -> None:
-        tls = _tls(options)
+        tls = TlsOptions.of(options.tls)
         self._members = [Member(origin, tls) for origin in options.origins]
         self._current = 0
         self._timeout_s = options.timeout
@@ -197,15 +197,3 @@ def _headers(token: str) -> list[tuple[str, str]]:
     if token:
         fields.append(("Authorization", token))
     return fields
-
-
-def _tls(options: Cluster) -> TlsOptions:
-    tls = options.tls
-    both = tls.clientcert and tls.clientkey
-    return TlsOptions(
-        ca_file=tls.cafile,
-        cert_file=tls.clientcert if both else "",
-        key_file=tls.clientkey if both else "",
-        server_name=tls.servername,
-        verify=tls.verify,
-    )

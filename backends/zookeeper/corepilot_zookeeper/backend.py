@@ -33,6 +33,8 @@ class ZooKeeperBackend(Backend):
         self._registrations = Registrations(self._sessions, layout, context.log)
         self.keys = ZooKeeperKeys(self._sessions, layout.keys)
         self.locks = ZooKeeperLocks(self._sessions, layout, context.log)
+        if options.tls.enabled and (warning := options.tls.warning()):
+            context.log("warning", warning)
 
     @property
     def address(self) -> str:

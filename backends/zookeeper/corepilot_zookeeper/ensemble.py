@@ -2,37 +2,17 @@
 
 from typing import Any, Protocol
 
-from corepilot.http.tls import TlsOptions
+from corepilot.http.tls import TlsOptions, TlsSettings
 from corepilot_zookeeper.light_kazoo import make_acl
 from corepilot_zookeeper.session import Server
 
 
-class TlsSettings(Protocol):
+class EnsembleTls(TlsSettings, Protocol):
     """How to prove who the servers are, and who we are: see `corepilot_zookeeper.plugin.Tls`."""
 
     @property
     def enabled(self) -> bool:
         """Whether to use it."""
-
-    @property
-    def cafile(self) -> str:
-        """Authorities to trust, in PEM."""
-
-    @property
-    def clientcert(self) -> str:
-        """Our certificate."""
-
-    @property
-    def clientkey(self) -> str:
-        """Its key."""
-
-    @property
-    def servername(self) -> str:
-        """The name in the servers' certificates."""
-
-    @property
-    def verify(self) -> bool:
-        """Whether to check the servers' certificates."""
 
 
 class AuthSettings(Protocol):
@@ -67,7 +47,7 @@ class Ensemble(Protocol):
         """For add_auth."""
 
     @property
-    def tls(self) -> TlsSettings:
+    def tls(self) -> EnsembleTls:
         """For TLS."""
 
 
@@ -79,15 +59,7 @@ def server_of(options: Ensemble) -> Server:
         acl = [make_acl("world", "anyone", read=True), make_acl("auth", "", all=True)]
     return Server(
         options.hosts,
-        TlsOptions(
-            ca_file=tls.cafile,
-            cert_file=tls.clientcert,
-            key_file=tls.clientkey,
-            server_name=tls.servername,
-            verify=tls.verify,
-        )
-        if tls.enabled
-        else None,
+        TlsOptions.of(tls) if tls.enabled else None,
         (auth.scheme, auth.credential) if auth.credential else None,
         acl,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corepilot.plugin import OptionError, hookimpl, option
+from corepilot.plugin.network import TlsGroup, network_address, tls_option
 
 API = "1.0"
 CAPABILITIES = frozenset({"expiry", "keys", "locks", "register", "services", "watch"})
@@ -31,27 +32,11 @@ class Auth:
 
 
 @dataclass(frozen=True)
-class Tls:
+class Tls(TlsGroup):
     """How to prove who the servers are, and who we are."""
 
+    cafile: str = tls_option("cafile", example="/etc/ssl/zookeeper-ca.pem")
     enabled: bool = option(help="connect with TLS (to the servers' secureClientPort)", default=False)
-    cafile: str = option(
-        help="authorities to trust instead of the system's, in PEM",
-        default="",
-        path="file",
-        example="/etc/ssl/zookeeper-ca.pem",
-    )
-    clientcert: str = option(
-        help="our certificate in PEM; used only together with clientkey",
-        default="",
-        path="file",
-        together_with="clientkey",
-    )
-    clientkey: str = option(help="the key of clientcert in PEM", default="", path="file", together_with="clientcert")
-    servername: str = option(
-        help="name that the servers' certificates must be made out to, if not the host in hosts", default=""
-    )
-    verify: bool = option(help="check the servers' certificates; false accepts anybody's", default=True)
 
 
 @dataclass(frozen=True)
@@ -71,32 +56,11 @@ class Options:
     def __post_init__(self) -> None:
         servers, slash, chroot = self.hosts.partition("/")
         for server in servers.split(","):
-            _check_server(server)
+            network_address("hosts", server, example=f"127.0.0.1:{DEFAULT_PORT}", port=DEFAULT_PORT, login="use auth")
         if slash and not _is_path(f"/{chroot}"):
             raise OptionError("hosts", "the path at the end is absolute: names with one slash before each")
         if self.prefix != "/" and not _is_path(self.prefix):
             raise OptionError("prefix", "a prefix is an absolute path, such as /corepilot")
-
-
-def _check_server(text: str) -> None:
-    if "@" in text:
-        # The text may hold a password: it is not repeated.
-        raise OptionError("hosts", "user name and password do not belong into it; see auth")
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise OptionError("hosts", "servers are host:port, with commas between and no spaces")
-    if text.startswith("["):
-        host, bracket, tail = text[1:].partition("]")
-        bad = not bracket or (tail != "" and not tail.startswith(":"))
-        port = tail[1:]
-    else:
-        host, _, port = text.partition(":")
-        bad = ":" in port
-    if bad:
-        raise OptionError("hosts", f"an IPv6 address stands in brackets: [::1]:{DEFAULT_PORT}")
-    if not host or "?" in host or "#" in host:
-        raise OptionError("hosts", f"a host is missing: 127.0.0.1:{DEFAULT_PORT} for example")
-    if port and not (port.isdecimal() and len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise OptionError("hosts", "a port is a number from 1 to 65535")
 
 
 def _is_path(text: str) -> bool:
