@@ -106,3 +106,20 @@ def test_the_backend_brings_no_large_modules() -> None:
         "ssl",
         "urllib.parse",
     }
+
+
+def test_user_and_password_from_the_environment() -> None:
+    environment = {"ETCDCTL_USER": "web", "ETCDCTL_PASSWORD": "s3cret"}
+    found = judge(Options, {}, environment)
+    assert found.options is not None
+    assert (found.options.plain()["user"], found.options.secrets()) == ("web", ("s3cret",))
+    assert judged({"user": "app", "password": "other"}, environment).user == "app"
+
+
+def test_etcdctls_user_with_a_password_is_refused_and_not_shown() -> None:
+    found = judge(Options, {}, {"ETCDCTL_USER": "web:s3cret"})
+    assert found.options is None
+    ((path, complaint),) = found.complaints
+    assert path == ("user",)
+    assert "$ETCDCTL_PASSWORD" in complaint.rule
+    assert "s3cret" not in complaint.rule + (complaint.hint or "")

@@ -7,6 +7,7 @@ from corepilot_zookeeper.plugin import CAPABILITIES, Auth, Options, Tls
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corepilot.config.schema.options import judge
 from corepilot.errors import BackendRefusedError
 from corepilot.model.service import Instance, Registration
 from corepilot.plugin import OptionError
@@ -106,3 +107,13 @@ def test_an_instance_comes_back() -> None:
         data = record_of(registration, status, "out\x00put")
         found = instance_of("web", "web-1", data, critical=status == "critical")
         assert found == Instance("web-1", "web", "::1", 80, status, ("b", "Grüße"))
+
+
+def test_the_credential_from_the_environment_is_a_secret() -> None:
+    environment = {"ZOOKEEPER_CREDENTIAL": "user:password"}
+    found = judge(Options, {"auth": {"protect": True}}, environment)
+    assert found.options is not None, found.complaints
+    assert found.options.secrets() == ("user:password",)
+    given = judge(Options, {"auth": {"credential": "me:mine"}}, environment)
+    assert given.options is not None
+    assert given.options.secrets() == ("me:mine",)

@@ -36,8 +36,8 @@ class Options:
     prefix: str = option(
         help="where corepilot's keys are: instances, keys and locks, each below a name of its own", default="/corepilot"
     )
-    user: str = option(help="name of the user, where etcd asks for one", default="")
-    password: str = option(help="the user's password", default="", secret=True)
+    user: str = option(help="name of the user, where etcd asks for one", default="", env="ETCDCTL_USER")
+    password: str = option(help="the user's password", default="", secret=True, env="ETCDCTL_PASSWORD")
     timeout: float = option(
         help="how long one member may take to answer before the next one is asked",
         default=2.0,
@@ -48,6 +48,9 @@ class Options:
     tls: Tls = option(help="TLS, for https", default=Tls())  # noqa: RUF009  - frozen, and a default like any other
 
     def __post_init__(self) -> None:
+        if ":" in self.user:
+            # etcdctl takes both in one; the text holds a password then, and is not repeated.
+            raise OptionError("user", "a user is a name alone; its password is for password, or $ETCDCTL_PASSWORD")
         if self.password and not self.user:
             raise OptionError("user", "a password belongs to a user")
         prefix = self.prefix

@@ -18,7 +18,10 @@ class Auth:
 
     scheme: str = option(help="ZooKeeper's name for the kind of credential", default="digest", example="digest")
     credential: str = option(
-        help='what belongs to the scheme, such as "user:password"; none if empty', default="", secret=True
+        help='what belongs to the scheme, such as "user:password"; none if empty',
+        default="",
+        secret=True,
+        env="ZOOKEEPER_CREDENTIAL",
     )
     protect: bool = option(
         help="make nodes that everybody may read, and only this credential may change", default=False
