@@ -1,9 +1,10 @@
 """`corepilot catalog [SERVICE]`: what the catalogs hold, from any machine that can reach them."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from corepilot.cli.catalog_access import CatalogArguments, OpenCatalog, configuration_of, open_catalogs
-from corepilot.cli.clients import say, say_json
+from corepilot.cli.clients import complain, say, say_json
 from corepilot.errors import BackendError
 from corepilot.model.service import Instance, Query
 from corepilot.wording.tables import table
@@ -24,6 +25,8 @@ class Arguments(CatalogArguments, Protocol):
 def catalog(arguments: Arguments) -> int:
     """Print every service, or every instance of one with its status; 1 if a catalog cannot be asked.
 
+    Where there is nothing, a line on stderr says so; what reads stdout finds nothing to skip there.
+
     Raises:
         ConfigError, PluginError, BackendError: see `catalog_access`; nothing was printed.
     """
@@ -42,13 +45,24 @@ def catalog(arguments: Arguments) -> int:
             for name in found
             for one in name["instances"]
         ]
-        for line in table(("ADDRESS", "INSTANCE", "STATUS", "TAGS", "CATALOG"), instances):
-            say(line)
+        _say(
+            ("ADDRESS", "INSTANCE", "STATUS", "TAGS", "CATALOG"),
+            instances,
+            f"no instance of {arguments.positionals[0]}",
+            found,
+        )
     else:
         rows = [(service, one["catalog"]) for one in found for service in one["services"]]
-        for line in table(("SERVICE", "CATALOG"), rows):
-            say(line)
+        _say(("SERVICE", "CATALOG"), rows, "no service", found)
     return 0
+
+
+def _say(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], nothing: str, found: list[dict[str, Any]]) -> None:
+    for line in table(head, rows):
+        say(line)
+    if not rows:
+        names = " and ".join(one["catalog"] for one in found)
+        complain(f"{nothing} in {names}" if found else "no catalog of the configuration holds services")
 
 
 def _asked(catalog_: OpenCatalog, services: list[str]) -> dict[str, Any]:

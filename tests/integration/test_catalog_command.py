@@ -43,7 +43,24 @@ def test_every_service_and_the_instances_of_one(tmp_path: Path, where: str) -> N
     (found,) = json.loads(catalog("db", where, "-o", "json").stdout)
     assert (found["catalog"], found["instances"][0]["port"]) == ("embedded", 5432)
     backend.close()
-    assert catalog(where).stdout == ""
+
+
+def test_an_empty_catalog_is_said_on_stderr_only(tmp_path: Path, where: str) -> None:
+    empty = catalog(where)
+    assert (empty.returncode, empty.stdout, empty.stderr) == (0, "", "corepilot: no service in embedded\n")
+    unknown = catalog("web", where)
+    assert (unknown.returncode, unknown.stdout, unknown.stderr) == (
+        0,
+        "",
+        "corepilot: no instance of web in embedded\n",
+    )
+    for words, key in (((), "services"), (("web",), "instances")):
+        plain = catalog(*words, where, "-o", "json")
+        assert (json.loads(plain.stdout), plain.stderr) == ([{"catalog": "embedded", key: []}], "")
+    file = tmp_path / "app.json5"
+    text = '{discovery: {one: {backend: "embedded", path: "%s/a"}, two: {backend: "embedded", path: "%s/b"}}}'
+    file.write_text(text % (tmp_path, tmp_path))
+    assert catalog("-c", str(file)).stderr == "corepilot: no service in one and two\n"
 
 
 def test_a_configuration_names_the_catalogs(tmp_path: Path) -> None:
