@@ -42,10 +42,11 @@ _AT_ONCE = 16
 class _Slot:
     """One instance: its wish, its greenlet, its wake-up."""
 
-    __slots__ = ("desired", "greenlet", "step", "wake")
+    __slots__ = ("desired", "greenlet", "step", "told", "wake")
 
     def __init__(self, desired: DesiredInstance) -> None:
         self.desired = desired
+        self.told: Registration | None = None
         self.wake = Event()
         self.step: CatalogCall | None = None
         self.greenlet: gevent.Greenlet[[_Slot], None] | None = None
@@ -64,6 +65,7 @@ class Registrar:
         expires: Whether the catalog turns an instance critical by itself when its TTL is over.
         call_s: The most that one call may take, in seconds.
         connection: What is known of the catalog, where it is shared with watches.
+        tell: Takes the name of a service and a message when its instance has entered or left the catalog.
     """
 
     def __init__(
@@ -76,9 +78,11 @@ class Registrar:
         expires: bool = False,
         call_s: float = CALL_S,
         connection: Connection | None = None,
+        tell: Callable[[str, str], None] = lambda _service, _message: None,
     ) -> None:
         self._backend = backend
         self._log = log
+        self._tell = tell
         self._clock = clock
         self.report_failing = report_failing
         self._expires = expires
@@ -280,7 +284,22 @@ class Registrar:
             return
         if self._connection.up():
             self._repeats.recovered("line", f"the catalog {self._backend.address} answers again")
+        if error is None:
+            self._tell_change(slot, step)
         self._answered(desired, step, error, now)
+
+    def _tell_change(self, slot: _Slot, step: CatalogCall) -> None:
+        """Log it in ContainerPilot's words, once: that a catalog has lost an instance is told where it is noticed."""
+        registration = step.registration
+        if step.kind == "register" and slot.told != registration:
+            slot.told = registration
+            message = f"Service registered: {registration.service} as {registration.id}, {step.status}"
+        elif step.kind == "deregister" and slot.told is not None:
+            slot.told = None
+            message = f"Service deregistered: {registration.service} as {registration.id}"
+        else:
+            return
+        self._tell(registration.service, message)
 
     def _answered(self, desired: DesiredInstance, step: CatalogCall, error: Exception | None, now: float) -> None:
         subject = step.registration.id

@@ -32,6 +32,7 @@ from corepilot.jobs.state import (
     Unstarted,
     Withdraw,
 )
+from corepilot.jobs.state_lines import changes
 from corepilot.jobs.supervision import CheckCall, CheckResult, Supervision
 from corepilot.jobs.timing import JobTimers
 from corepilot.model.fact import RunEnded, RunStarted
@@ -83,6 +84,8 @@ class Runner(Actor):
         self.exits: dict[str, int] = {}
         self.trouble = ""
         self._needed_lock = False
+        self._told = self.state
+        self._unhealthy = ""
         self.killed: list[str] = []
 
     @property
@@ -97,7 +100,14 @@ class Runner(Actor):
         return [run.pid for run in self._runs.values()]
 
     def moved(self) -> None:
-        """Tell who keeps the lock that it needs."""
+        """Log what has changed, and tell who keeps the lock that it needs."""
+        if self.state is not self._told:
+            before, self._told = self._told, self.state
+            lines = changes(
+                self.plan, before, self.state, pid=self.pid, why=self._unhealthy, delay_s=self.restart_delay_s
+            )
+            for line in lines:
+                self._around.log("info", line, self._fields(MAIN, self.pid))
         needs = bool(self.plan.job.lock)
         if (needs or self._needed_lock) and self._around.locks is not None:
             self._needed_lock = needs
@@ -219,6 +229,8 @@ class Runner(Actor):
             self.trouble = stimulus.reason if stimulus.status else ""
         elif stimulus.role == MAIN:
             self.starts -= 1
+        elif isinstance(stimulus, Exited) and stimulus.status:
+            self._unhealthy = stimulus.reason
         self.handle(stimulus)
         self._poll_leaving()
 
@@ -228,8 +240,8 @@ class Runner(Actor):
             self._around.checked(str(self.key), self._around.clock() - self._checks_began.pop(role))
         if run.pipe is not None and run.pipe.open:
             self._hold(run.pipe)
-        if status and role == MAIN and not self.state.stopping:
-            self._around.log("error", f"{self._name(role)} exited with error: {describe_status(status)}")
+        if role == MAIN:
+            self._tell_exit(run, status)
         remains = run.remains
         if remains:
             self._start_polling()
@@ -237,6 +249,14 @@ class Runner(Actor):
             del self._runs[role]
         tail = run.pipe.tail if run.pipe is not None else ""
         self._settle(Exited(role, status, describe_status(status), tail, remains=remains))
+
+    def _tell_exit(self, run: Run, status: int) -> None:
+        """Log it; of a job with an interval only what is not as it was the last time."""
+        how, fields = describe_status(status), self._fields(MAIN, run.pid)
+        if status and not self.state.stopping:
+            self._around.log("error", f"{self.name} exited with error: {how}", fields)
+        elif not self.plan.periodic or status != self.last_status:
+            self._around.log("info", f"exited: {how}", fields)
 
     def _reason(self, ended: Exited) -> str:
         if self._last_pid == 0:

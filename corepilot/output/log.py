@@ -106,8 +106,8 @@ class Log:
         """Write one message of our own, if its level is at or above the configured one.
 
         It is one record, whatever it quotes: what is not printable is escaped, newlines too (`escaped`; JSON has its
-        own escapes). In the default format `fields` name its job or check in front of it, with a colon: a job's line
-        has none there.
+        own escapes). In the default format `fields` name its job or check in front of it, with a colon, unless the
+        message begins with the name: a job's line has no colon there.
         """
         self.lines(level, (message,), fields)
 
@@ -117,8 +117,8 @@ class Log:
             return
         if self._format is not _json:
             if fields and self._format is _default:
-                head, fields = f"{fields[0][1]}: ", ()
-                messages = [head + message for message in messages]
+                name, fields = f"{fields[0][1]}", ()
+                messages = [one if one.startswith(f"{name} ") else f"{name}: {one}" for one in messages]
             messages = map(escaped, messages)
         lines = [message.encode("utf-8", _INVALID) for message in messages]
         if lines:

@@ -23,6 +23,7 @@ class Catalog:
         plugin: Its backend's plugin, with options.
         backend: The client.
         log: Takes a level and a message; the catalog's name is in front already.
+        tell: Takes the name of a service and a message when an instance of it has entered or left.
         release: Gives the backend's boundary back.
 
     Attributes:
@@ -36,6 +37,8 @@ class Catalog:
         backend: "GuardedBackend",
         log: Callable[[str, str], None],
         release: Callable[[], None],
+        *,
+        tell: Callable[[str, str], None],
     ) -> None:
         from corepilot.discovery.connection import Connection
         from corepilot.discovery.registrar import CALL_S
@@ -43,7 +46,7 @@ class Catalog:
         self.name, self.plugin, self.backend, self.log = name, plugin, backend, log
         self.connection: Connection = Connection(CALL_S)
         self.registrar: Registrar | None = None
-        self._release = release
+        self._release, self._tell = release, tell
         self._users: set[object] = set()
         self._closing = False
 
@@ -62,6 +65,7 @@ class Catalog:
                 report_failing=report_failing,
                 expires=self.can("expiry"),
                 connection=self.connection,
+                tell=self._tell,
             )
 
     def view(self) -> CatalogView:

@@ -169,7 +169,8 @@ class Discovery:
         except BaseException:
             oversight.release(boundary)
             raise
-        return Catalog(name, plugin, backend, self._logger(name), lambda: oversight.release(boundary))
+        tell = lambda service, message: self._log("info", message, (("job", service),))  # noqa: E731
+        return Catalog(name, plugin, backend, self._logger(name), lambda: oversight.release(boundary), tell=tell)
 
     def _change_catalogs(self, configuration: Configuration, prepared: PreparedCatalogs) -> None:
         """Put the new ones in the place of the old ones.

@@ -107,10 +107,13 @@ def test_the_other_probes_of_the_debug_log(tmp_path: Path) -> None:
         assert "s3cr3t" not in corepilot.output
 
 
-def test_info_shows_one_line_at_the_start_and_one_at_the_end(tmp_path: Path) -> None:
+def test_info_shows_the_start_the_end_and_what_became_of_the_job(tmp_path: Path) -> None:
     with Corepilot(config('{name: "app", exec: "true"}'), tmp_path) as corepilot:
         assert corepilot.wait() == 0
-        first, last = corepilot.lines
+        *between, last = corepilot.lines
+        first = next(line for line in between if " runs " in line)
+        told = [line.partition(" app: ")[2].partition(" (")[0] for line in between if line != first]
+        assert told == ["started", "exited: exit status 0", "complete"]
         assert re.fullmatch(r"\S+ corepilot \S+ runs \S+: 1 job, .*", first)
         assert re.fullmatch(r"\S+ corepilot ends after \S+ s: every job has ended; no process had to be killed", last)
 

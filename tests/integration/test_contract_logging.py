@@ -82,7 +82,7 @@ def test_times_are_local(tmp_path: Path, form: str, start: str, zone: str, shown
     more = f'logging: {{format: "{form}"}},'
     with Corepilot(config('{name: "a", exec: "echo there"}', more), tmp_path, environment={"TZ": zone}) as corepilot:
         assert corepilot.wait() == 0
-        assert len(corepilot.lines) == 3
+        assert sum("there" in line for line in corepilot.lines) == 1
         assert all(re.match(pattern, line) for line in corepilot.lines), corepilot.output
 
 
@@ -101,12 +101,15 @@ def test_every_line_of_a_job_arrives_whole(tmp_path: Path) -> None:
         assert texts[-2:] == ["after", "last"]
 
 
+EMPTY = re.compile(r" empty \d+ $|level=info job=empty |\"msg\":\"\"")
+
+
 @pytest.mark.parametrize("form", ["default", "text", "json"])
 def test_no_line_is_lost_where_records_are_much_longer_than_lines(tmp_path: Path, form: str) -> None:
     jobs = f'{{name: "empty", exec: {shell("yes | head -n 300000 | tr -d y")}}}'
     with Corepilot(config(jobs, f'logging: {{format: "{form}"}},'), tmp_path) as corepilot:
         assert corepilot.wait() == 0
-        assert sum("empty" in line for line in corepilot.lines) == 300_000
+        assert sum(bool(EMPTY.search(line)) for line in corepilot.lines) == 300_000
 
 
 def test_raw_output_bypasses_the_log(tmp_path: Path) -> None:
@@ -170,7 +173,7 @@ def test_a_fifo_without_a_reader_stops_nothing(tmp_path: Path) -> None:
         reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             first = os.read(reader, 65536).decode().partition("\n")[0]
-            assert re.fullmatch(rf"{STAMP} (?:much \d+ y|corepilot .*)", first)
+            assert re.fullmatch(rf"{STAMP} (?:much \d+ y|much: started .*|corepilot .*)", first)
         finally:
             os.close(reader)
         assert corepilot.stop() == 0

@@ -18,12 +18,20 @@ DEADLINE_S = 30.0
 class World:
     def __init__(self) -> None:
         self.catalog = MemoryCatalog()
+        self.told: list[tuple[str, str]] = []
         self.backend = MemoryBackend(self.catalog, context())
         self.lines: list[tuple[str, str]] = []
         self.registrars: list[Registrar] = []
 
     def registrar(self, *, report_failing: bool = True, expires: bool = False, call_s: float = 5.0) -> Registrar:
-        one = Registrar(self.backend, log=self.log, report_failing=report_failing, expires=expires, call_s=call_s)
+        one = Registrar(
+            self.backend,
+            log=self.log,
+            report_failing=report_failing,
+            expires=expires,
+            call_s=call_s,
+            tell=lambda service, message: self.told.append((service, message)),
+        )
         self.registrars.append(one)
         return one
 
@@ -123,6 +131,24 @@ def test_a_catalog_that_lost_its_data_gets_them_back_with_the_next_report(world:
     registrar.report("web-a", "passing", "ok")
     until(lambda: world.statuses() == ["passing"] and registrar.status()[0]["in_sync"])
     assert world.lines == [("warning", "web-a is not in the catalog any more; registering it again")]
+
+
+def test_entering_and_leaving_the_catalog_is_told_once(world: World) -> None:
+    registrar = world.registrar()
+    registrar.advertise(WEB, "critical")
+    until(lambda: registrar.status()[0]["in_sync"])
+    entered = [("web", "Service registered: web as web-a, critical")]
+    assert world.told == entered
+    world.catalog.forget()
+    registrar.report("web-a", "passing", "ok")
+    until(lambda: world.statuses() == ["passing"] and registrar.status()[0]["in_sync"])
+    assert world.told == entered, "that it was lost has been told"
+    registrar.withdraw(WEB)
+    until(lambda: not registrar.status())
+    assert world.told == [*entered, ("web", "Service deregistered: web as web-a")]
+    registrar.withdraw(WEB)
+    until(lambda: not registrar.status())
+    assert len(world.told) == 2, "nobody knows whether it was there"
 
 
 def test_an_outage_is_survived_and_said_in_few_words(world: World) -> None:
