@@ -53,6 +53,8 @@ class LockKeeper:
         holder: Who holds it, as far as is known; None: nobody.
         last_error: Why it cannot be had or kept; "".
         asked: Whether the catalog has answered whether it can be had.
+        acquisitions: How often it was acquired.
+        losses: How often it was lost; giving it back is no loss.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class LockKeeper:
         self._stop_s = 0.0
         self._competing = False
         self.asked = False
+        self.acquisitions = self.losses = 0
         self._kept_at = 0.0
         self._try_at = 0.0
         self._wake = Flag()
@@ -177,6 +180,7 @@ class LockKeeper:
             self._release()
             return self.lock.ttl_s / 3
         self.grant = grant
+        self.acquisitions += 1
         self._tell("acquired")
         return 0.0
 
@@ -220,6 +224,7 @@ class LockKeeper:
 
     def _lose(self, why: str) -> None:
         self.grant = None
+        self.losses += 1
         self.last_error = why
         self._try_at = self._clock() + MARGIN_S
         self._log("warning", f"the lock {self.lock.name} is lost: {why}; what runs under it is ended")

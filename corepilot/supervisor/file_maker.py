@@ -53,6 +53,8 @@ class FileMaker:
         healthy: Whether the file was as its template makes it, when it was made last.
         waits_for: The watch that it waits for, of which nothing is known; "" if none.
         last_error: Why the file is not as it should be; "" if it is.
+        writes: How often its content was another one, and it was written.
+        failures: How often it could not be made.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class FileMaker:
         self.source = f"render.{render.name}"
         self.healthy = False
         self.waits_for = self.last_error = ""
+        self.writes = self.failures = 0
         self._watched, self._environment = watched, environment
         self._publish, self._log, self._reaper, self._turns = publish, log, reaper, turns
         self._repeats = Repeat(log)
@@ -184,6 +187,7 @@ class FileMaker:
         self._backoff.reset()
         self._repeats.recovered("file", f"{self.render.to} is made again")
         if answer.result == "written":
+            self.writes += 1
             self._log("debug", f"{self.source}: {self.render.to} has changed")
             self._publish(Event("changed", self.source))
         if not self.healthy:
@@ -192,6 +196,7 @@ class FileMaker:
         return 0.0
 
     def _failed(self, why: str) -> float:
+        self.failures += 1
         self.last_error = f"cannot make {self.render.to}: {why}"
         self._repeats.failed("file", f"{self.source}: {self.last_error} (what was there stays)")
         if self.healthy:

@@ -7,7 +7,7 @@ and the process groups, and kills them then.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import gevent
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from corepilot.discovery.lock_keeper import LockKeeper
     from corepilot.jobs.supervision import LockUser
     from corepilot.supervisor.catalog import Catalog
+
+
+class LockCounts(NamedTuple):
+    """What is measured of a lock: whether it is held, and how often it was acquired and lost."""
+
+    held: bool
+    acquisitions: int
+    losses: int
 
 
 class Announcing(Protocol):
@@ -44,6 +52,7 @@ class JobLocks:
         self._catalogs: dict[str, Catalog] = {}
         self._slots: dict[str, int] = {}
         self._users: dict[str, dict[LockUser, bool]] = {}
+        self._before: dict[str, LockCounts] = {}  # of earlier keepers of the same locks
 
     def commit(self, locks: "tuple[Lock, ...]", catalogs: "Mapping[str, Catalog]") -> None:
         """Go on with the locks of another configuration. One that goes, or whose catalog has another client, is lost.
@@ -51,15 +60,20 @@ class JobLocks:
         It is given back when what runs under it has ended, and its client closed not before that.
         """
         wanted = {lock.name: lock for lock in locks}
+        counts = {name: count for name, count in self.counts().items() if name in wanted}
         for name, keeper in tuple(self._keepers.items()):
             lock = wanted.get(name)
             facet = catalogs[lock.catalog].backend.locks if lock is not None and lock.catalog in catalogs else None
             if keeper.lock != lock or keeper.facet is not facet:
                 del self._keepers[name]
                 self._retired[keeper] = self._catalogs.pop(name)
-                if keeper.grant is not None:
+                lost = keeper.grant is not None
+                if name in counts:
+                    self._before[name] = counts[name]._replace(losses=counts[name].losses + lost)
+                if lost:
                     self._publish(Event("lost", f"lock.{name}"))
                 self._refresh(name)
+        self._before = {name: count for name, count in self._before.items() if name in wanted}
         for name, lock in wanted.items():
             catalog = catalogs.get(lock.catalog)
             if name not in self._keepers and catalog is not None and catalog.backend.locks is not None:
@@ -96,6 +110,15 @@ class JobLocks:
         for name, keeper in self._keepers.items():
             if keeper.grant is not None:
                 yield Event("acquired", f"lock.{name}")
+
+    def counts(self) -> dict[str, LockCounts]:
+        """What is measured of each lock, over all who have kept it."""
+        found = {}
+        for name, keeper in self._keepers.items():
+            before = self._before.get(name, LockCounts(held=False, acquisitions=0, losses=0))
+            acquisitions, losses = before.acquisitions + keeper.acquisitions, before.losses + keeper.losses
+            found[name] = LockCounts(keeper.grant is not None, acquisitions, losses)
+        return found
 
     def status(self) -> list[dict[str, object]]:
         """See `LockKeeper.status`."""

@@ -9,7 +9,9 @@ from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.runner import Runner
 from corepilot.output.log import Log
 from corepilot.supervisor.exposition import Exposition
+from corepilot.supervisor.locks import JobLocks
 from corepilot.supervisor.observers import Observers
+from corepilot.supervisor.renders import Renders
 from corepilot.telemetry import builtin
 from corepilot.telemetry.metrics import Labels, Metrics
 
@@ -22,10 +24,12 @@ class Measurable(Protocol):
 
     exposition: Exposition
     jobs: JobSet
+    locks: JobLocks
     log: Log
     metrics: Metrics
     observers: Observers
     oversight: "Oversight"
+    renders: Renders
 
 
 class Measured:
@@ -44,6 +48,9 @@ class Measured:
         self._delay = builtin.JOB_RESTART_DELAY.family(metrics)
         self._checks = builtin.CHECK_DURATION.family(metrics)
         self._requests = builtin.CATALOG_REQUESTS.family(metrics)
+        self._held, self._losses = builtin.LOCK_HELD.family(metrics), builtin.LOCK_LOSSES.family(metrics)
+        self._acquisitions = builtin.LOCK_ACQUISITIONS.family(metrics)
+        self._writes, self._failures = builtin.RENDER_WRITES.family(metrics), builtin.RENDER_FAILURES.family(metrics)
         self._turns = builtin.HUB_LAG.family(metrics)
         self._faults, self._off = builtin.PLUGIN_FAULTS.family(metrics), builtin.PLUGIN_OFF.family(metrics)
         self._sink_dropped = builtin.SINK_DROPPED.family(metrics)
@@ -67,6 +74,12 @@ class Measured:
         parts = self._parts
         self._build.replace({(__version__, ".".join(map(str, sys.version_info[:3]))): 1})
         self._refresh_jobs([actor for actor in parts.jobs.all_actors if isinstance(actor, Runner)])
+        locks, renders = parts.locks.counts(), parts.renders.counts()
+        self._held.replace({(name,): int(one.held) for name, one in locks.items()})
+        self._acquisitions.replace({(name,): one.acquisitions for name, one in locks.items()})
+        self._losses.replace({(name,): one.losses for name, one in locks.items()})
+        self._writes.replace({(name,): writes for name, (writes, _) in renders.items()})
+        self._failures.replace({(name,): failures for name, (_, failures) in renders.items()})
         self._faults.replace(parts.oversight.faults())
         self._off.replace(parts.oversight.off())
         self._sink_dropped.replace(_sums((one.reference.name, one.lost) for one in parts.exposition.outlets))

@@ -54,10 +54,13 @@ class Renders:
         """
         known = [] if anew else self._makers
         kept = [next((one for one in known if one.render == render), None) for render in renders]
+        before = {maker.render.name: maker for maker in self._makers}
         for maker in self._makers:
             if maker not in kept:
                 maker.close()
-        self._makers = [maker or self._maker(render) for maker, render in zip(kept, renders, strict=True)]
+        self._makers = [
+            maker or self._maker(render, before.get(render.name)) for maker, render in zip(kept, renders, strict=True)
+        ]
         for maker in self._makers:
             maker.make()
 
@@ -87,6 +90,10 @@ class Renders:
                 yield Event("changed", maker.source)
                 yield Event("healthy", maker.source)
 
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """How often each file was written, and could not be made."""
+        return {maker.render.name: (maker.writes, maker.failures) for maker in self._makers}
+
     def status(self) -> list[dict[str, object]]:
         """See `FileMaker.status`."""
         return [maker.status() for maker in self._makers]
@@ -101,12 +108,12 @@ class Renders:
         watchers = {one.watch.name: one for one in self._watchers()}
         return [(watch, watchers.get(watch.name)) for watch in self._watches()]
 
-    def _maker(self, render: Render) -> "FileMaker":
+    def _maker(self, render: Render, before: "FileMaker | None") -> "FileMaker":
         from corepilot.supervisor.file_maker import FileMaker
         from corepilot.system.semaphore import BoundedSemaphore
 
         self._turns = self._turns or BoundedSemaphore(AT_ONCE)
-        return FileMaker(
+        maker = FileMaker(
             render,
             self._watched,
             self._environment,
@@ -115,3 +122,6 @@ class Renders:
             reaper=self._reaper,
             turns=self._turns,
         )
+        if before is not None:
+            maker.writes, maker.failures = before.writes, before.failures
+        return maker

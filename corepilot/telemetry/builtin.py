@@ -71,6 +71,17 @@ WATCH_LAG = BuiltIn(
     "how old what is known of a watched service may be: 0 while the catalog pushes changes",
     ("service",),
 )
+LOCK_HELD = BuiltIn("corepilot_lock_held", "gauge", "1 while the lock is held, else 0", ("lock",))
+LOCK_ACQUISITIONS = BuiltIn("corepilot_lock_acquisitions", "counter", "times the lock was acquired", ("lock",))
+LOCK_LOSSES = BuiltIn(
+    "corepilot_lock_losses", "counter", "times the lock was lost while it was needed; giving it back is none", ("lock",)
+)
+RENDER_WRITES = BuiltIn(
+    "corepilot_render_writes", "counter", "times the file was written, because its content had changed", ("render",)
+)
+RENDER_FAILURES = BuiltIn(
+    "corepilot_render_failures", "counter", "tries to make the file that failed; what was there stays", ("render",)
+)
 CATALOG_REQUESTS = BuiltIn(
     "corepilot_catalog_requests",
     "counter",

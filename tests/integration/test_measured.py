@@ -112,6 +112,42 @@ def test_the_catalog(tmp_path: Path, endpoint: Endpoint, consul: ConsulServer) -
         assert endpoint.samples()['corepilot_watch_instances{service="app"}'] == 1, "what is known stays"
 
 
+def test_locks_and_files_keep_their_counts_over_reloads(tmp_path: Path, endpoint: Endpoint) -> None:
+    (tmp_path / "made").mkdir()
+
+    def text(ttl_s: int, word: str) -> str:
+        return config(
+            endpoint.port,
+            '{name: "app", exec: "sleep 1000", lock: "primary", stopTimeout: "1s"}, {name: "main", exec: "sleep 1000"}',
+            f"""discovery: {{backend: "embedded", path: "%(dir)s/catalog"}},
+            locks: [{{name: "primary", ttl: "{ttl_s}s"}}, {{name: "unused", ttl: "30s"}}], stopTimeout: 1,
+            render: [{{name: "words", template: "{word}", to: "%(dir)s/made/words"}}],""",
+        )
+
+    with Corepilot(text(30, "one"), tmp_path) as corepilot:
+        until = up(corepilot, endpoint)
+        assert until('corepilot_lock_held{lock="primary"}') == 1
+        until('corepilot_render_writes_total{render="words"}')
+        found = endpoint.samples()
+        assert found['corepilot_lock_acquisitions_total{lock="primary"}'] == 1
+        assert found['corepilot_lock_held{lock="unused"}'] == 0
+        assert found['corepilot_render_failures_total{render="words"}'] == 0
+        (tmp_path / "made" / "words").unlink()
+        (tmp_path / "made").rmdir()
+        corepilot.configure(text(60, "two"))
+        assert corepilot.client("reload").returncode == 0
+        until('corepilot_render_failures_total{render="words"}')
+        assert until('corepilot_lock_acquisitions_total{lock="primary"}', 2) == 2, (
+            "it was given back, and is ours again"
+        )
+        assert endpoint.samples()['corepilot_lock_losses_total{lock="primary"}'] == 1
+        (tmp_path / "made").mkdir()
+        assert until('corepilot_render_writes_total{render="words"}', 2) == 2
+        corepilot.configure(config(endpoint.port, '{name: "main", exec: "sleep 1000"}'))
+        assert corepilot.client("reload").returncode == 0
+        assert not [name for name in endpoint.samples() if name.startswith(("corepilot_lock_", "corepilot_render_"))]
+
+
 def test_every_built_in_family_is_there_and_follows_prometheus_rules(tmp_path: Path, endpoint: Endpoint) -> None:
     with Corepilot(config(endpoint.port, JOBS), tmp_path) as corepilot:
         up(corepilot, endpoint)('corepilot_check_duration_seconds_count{job="app"}', 1)

@@ -81,6 +81,7 @@ def test_events_come_once_for_each_change(world: World) -> None:
         world.answer(result, "why" if result in {"template", "file"} else "", ("a",))
         world.make()
     assert world.events == ["healthy", "changed", "unhealthy", "healthy", "changed"]
+    assert (world.maker.writes, world.maker.failures) == (2, 2)
 
 
 def test_it_decides_by_what_the_template_has_looked_at(world: World) -> None:

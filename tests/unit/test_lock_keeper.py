@@ -75,6 +75,7 @@ def test_it_goes_from_one_to_the_other_with_a_higher_token(world: World) -> None
     assert second is not None
     assert second.token > first.token
     assert (told[0], told[-1]) == ("acquired", "lost")
+    assert (one.acquisitions, one.losses) == (1, 0), "it was given back, not lost"
     assert other.status()["holder"] == "other"
 
 
@@ -105,6 +106,7 @@ def test_the_loss_is_told_before_the_promise_ends(world: World) -> None:
     assert keeper.until - time.monotonic() > 0.3
     assert keeper.grant is None
     assert any("is lost" in line for line in world.lines)
+    assert (keeper.acquisitions, keeper.losses) == (1, 1)
 
 
 def test_what_ran_under_it_has_to_be_gone_before_it_is_asked_for_again(world: World) -> None:
