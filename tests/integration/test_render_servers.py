@@ -1,0 +1,137 @@
+"""Files made from services and keys of real servers, where somebody else's client writes the keys."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from corepilot_consul.backend import ConsulBackend
+from corepilot_consul.plugin import Options as ConsulOptions
+from corepilot_etcd.backend import EtcdBackend
+from corepilot_etcd.plugin import Options as EtcdOptions
+from corepilot_zookeeper.backend import ZooKeeperBackend
+from corepilot_zookeeper.plugin import Options as ZooKeeperOptions
+from etcd_client import becomes
+from eventually import eventually
+from running import Corepilot
+from servers.consul import ConsulServer
+from servers.etcd import EtcdServer
+from servers.zookeeper import ZooKeeperServer
+from zookeeper_client import witness
+
+from corepilot.discovery.backend import Backend
+from corepilot.model.service import Registration
+from corepilot.testing.backends import context
+
+TEMPLATE = (
+    '{{ keyOrDefault "limit" "none" }}:{{ range tree "settings" }} {{ .Key }}={{ .Value }}{{ end }}:'
+    '{{ range service "app" }} {{ .HostPort }}{{ end }}\n'
+)
+
+
+class Store(NamedTuple):
+    """A real server.
+
+    Attributes:
+        discovery: How a configuration names it.
+        client: A client of ours, for registrations.
+        put: Makes a key with a client that is not ours.
+        delete: Deletes one.
+    """
+
+    discovery: str
+    client: Callable[[], Backend]
+    put: Callable[[str, str], object]
+    delete: Callable[[str], object]
+
+
+def in_consul(server: ConsulServer) -> Store:
+    return Store(
+        f'{{ backend: "consul", address: "{server.address}" }}',
+        lambda: ConsulBackend(ConsulOptions(address=server.address), context()),
+        lambda key, value: server.put(f"/v1/kv/{key}", value.encode()),
+        lambda key: server.request("DELETE", f"/v1/kv/{key}"),
+    )
+
+
+def in_etcd(server: EtcdServer) -> Store:
+    return Store(
+        f'{{ backend: "etcd", endpoints: {json.dumps(server.endpoints)} }}',
+        lambda: EtcdBackend(EtcdOptions(endpoints=server.endpoints), context()),
+        lambda key, value: server.ctl("put", f"/corepilot/keys/{key}", value),
+        lambda key: server.ctl("del", f"/corepilot/keys/{key}"),
+    )
+
+
+def in_zookeeper(server: ZooKeeperServer) -> Store:
+    def path(key: str) -> str:
+        return f"/render/keys/{key}"
+
+    return Store(
+        f'{{ backend: "zookeeper", hosts: "{server.hosts}", prefix: "/render" }}',
+        lambda: ZooKeeperBackend(ZooKeeperOptions(hosts=server.hosts, prefix="/render"), context()),
+        # In one step: a node that is made first and written then is a key without a value in between.
+        lambda key, value: witness(
+            server.hosts, f"client.create({path(key)!r}, {value!r}.encode(), makepath=True) and None"
+        ),
+        lambda key: witness(server.hosts, f"client.delete({path(key)!r})"),
+    )
+
+
+STORES: dict[str, Callable[..., Store]] = {"consul": in_consul, "etcd": in_etcd, "zookeeper": in_zookeeper}
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest) -> Store:
+    return STORES[request.param](request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def writer(store: Store) -> Iterator[Backend]:
+    backend = store.client()
+    yield backend
+    backend.close()
+
+
+def registration(port: int) -> Registration:
+    return Registration(f"app-{port}", "app", "192.0.2.1", port, ttl_s=600)
+
+
+def test_services_and_keys_of_a_server_make_a_file(tmp_path: Path, store: Store, writer: Backend) -> None:
+    (tmp_path / "template").write_text(TEMPLATE)
+    made, runs = tmp_path / "made", tmp_path / "runs"
+    text = (
+        '{ control: { socket: "%(dir)s/control.socket" }, '
+        f"discovery: {store.discovery}, "
+        'watches: [{ name: "app" }, { name: "limit", key: "app/limit" }, '
+        '{ name: "settings", prefix: "app/settings" }], '
+        'render: [{ name: "made", templateFile: "%(dir)s/template", to: "%(dir)s/made" }], '
+        'jobs: [{ name: "main", exec: "sleep 1000" }, '
+        '{ name: "reaction", exec: ["sh", "-c", "cat made >> runs"], '
+        'when: { source: "render.made", each: "changed" } }] }'
+    )
+    written = ["none::\n"]
+
+    def follows(line: str) -> None:
+        """The file becomes this, and the job has seen each state of it once, in order."""
+        written.append(line)
+        becomes(lambda: (made.read_text(), runs.read_text()) == (line, "".join(written)))
+
+    with Corepilot(text, tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: runs.read_text() == written[0])  # it is known that there is nothing
+        store.put("app/limit", "12")
+        follows("12::\n")
+        writer.register(registration(80), "passing", "")
+        follows("12:: 192.0.2.1:80\n")
+        store.put("app/settings/color", "blue")
+        follows("12: color=blue: 192.0.2.1:80\n")
+        writer.report("app-80", "critical", "", 600)
+        follows("12: color=blue:\n")
+        store.delete("app/limit")
+        follows("none: color=blue:\n")
+        (row,) = corepilot.status()["render"]
+        assert (row["healthy"], row["last_error"], row["watches"]) == (True, "", ["app", "limit", "settings"])
+        assert corepilot.stop() == 0
+    assert made.read_text() == "none: color=blue:\n", "a stop leaves the file"
