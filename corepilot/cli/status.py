@@ -100,6 +100,8 @@ def _catalog(catalog: dict[str, Any]) -> str:
     where = f"{name}{catalog['backend']} at {catalog['address']}"
     if catalog["off"]:
         where += f" (switched off: {catalog['off']})"
+    if stuck := catalog.get("stuck"):
+        where += f" ({stuck} {'calls' if stuck > 1 else 'call'} stuck in native threads)"
     if catalog["mode"] == "poll":
         where += " (polling: there are no notifications of changes here)"
     return where

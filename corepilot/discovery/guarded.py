@@ -16,9 +16,10 @@ from corepilot.discovery.guarded_facets import GuardedKeys, GuardedLocks
 from corepilot.discovery.guarded_snapshots import Snapshots, snapshot_of
 from corepilot.discovery.keys import Keys
 from corepilot.discovery.locks import Locks
+from corepilot.discovery.making import stuck_in
 from corepilot.errors import BackendError
 from corepilot.model.service import Query, Registration, Snapshot, Status
-from corepilot.plugin.boundary import MAKING_S, Boundary, PluginFaultError, WrongAnswerError
+from corepilot.plugin.boundary import MAKING_S, MODE, Boundary, PluginFaultError, WrongAnswerError
 from corepilot.plugin.foreign import plain, shown
 
 CLOSE_S = 1.0
@@ -70,11 +71,16 @@ class GuardedBackend(Backend):
     def mode(self) -> str:
         """How a backend that has two ways, as the embedded one, learns of changes; "" for others. For people."""
         try:
-            found: str = self.boundary.call("mode", lambda: getattr(self._backend, "mode", ""), take=_mode)
+            found: str = self.boundary.call(MODE, lambda: getattr(self._backend, "mode", ""), take=_mode)
         except PluginFaultError as error:
             self.boundary.report(error)
             return ""
         return found
+
+    @property
+    def stuck(self) -> int:
+        """How many native threads of a blocking backend were given up and have not returned; also when it is off."""
+        return stuck_in(self._backend)
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """See Backend."""

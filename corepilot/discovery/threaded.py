@@ -100,9 +100,14 @@ class ThreadedBackend(Backend):
         return self._backend.address
 
     @property
+    def stuck(self) -> int:
+        """How many threads were given up and have not returned."""
+        return self._threads.stuck.count
+
+    @property
     def mode(self) -> str:
         """How it is reached, for people; with the number of threads that were given up and have not returned."""
-        own, stuck = str(getattr(self._backend, "mode", "")), self._threads.stuck.count
+        own, stuck = str(getattr(self._backend, "mode", "")), self.stuck
         return ", ".join(filter(None, (own, "native threads", f"{stuck} stuck" if stuck else "")))
 
     def register(self, registration: Registration, status: Status, output: str) -> None:

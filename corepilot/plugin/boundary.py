@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 CLOSE = "close"
 """The call that is made all the same: what a plugin holds is to be released."""
 
+MODE = "mode"
+"""What is asked for the status only: that it succeeds, however often people look, says nothing of the other calls."""
+
 APART_MAX = 8
 """Calls of one plugin that were given up and have not returned."""
 
@@ -120,7 +123,8 @@ class Boundary(Conduct):
             raise self._fault(what, f"raised {self._cause(error)}", class_name(type(error))) from None
         finally:
             self._back(what)
-        self._row = 0
+        if what != MODE:
+            self._row = 0
         return answer
 
     def apart(

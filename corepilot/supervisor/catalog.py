@@ -117,7 +117,8 @@ class Catalog:
 
         Returns:
             `name`, `backend`, `address`, `mode` (of a backend with two ways to learn of changes), `connected` (whether
-            its last answer is newer than the last failure), `faults` of the plugin, `off` (why it is switched off).
+            its last answer is newer than the last failure), `faults` of the plugin, `off` (why it is switched off),
+            `stuck` (calls of a blocking client that have not returned, each in a native thread that nothing can end).
         """
         return {
             "name": self.name,
@@ -127,6 +128,7 @@ class Catalog:
             "connected": self.connection.connected,
             "faults": self.backend.boundary.faults,
             "off": self.backend.boundary.off,
+            "stuck": self.backend.stuck,
         }
 
     def _let_go(self) -> None:

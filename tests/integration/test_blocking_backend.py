@@ -95,6 +95,8 @@ def test_it_works_like_any_other(start: Start) -> None:
         corepilot.until("blocking: registered app-")
         corepilot.until("it is there")
         ticks_on(corepilot)
+        assert [(one["mode"], one["stuck"]) for one in corepilot.status()["catalogs"]] == [("native threads", 0)]
+        assert "stuck" not in corepilot.client("status").stdout
         assert corepilot.stop() == 0
         said = corepilot.output
     assert "blocking: deregistered app-" in said
@@ -110,6 +112,9 @@ def test_what_never_returns_is_named_and_switched_off_and_a_stop_is_in_time(star
         corepilot.until("ThreadsStuckError")
         corepilot.until("backend 'blocking' (corepilot-blocking 1.2) is switched off")
         ticks_on(corepilot)
+        (catalog,) = corepilot.status()["catalogs"]
+        assert (catalog["stuck"], catalog["off"] != "") == (1, True)
+        assert "(1 call stuck in native threads)" in corepilot.client("status").stdout
         assert corepilot.stop() == 0
         said = corepilot.output
     assert "no process had to be killed" in said

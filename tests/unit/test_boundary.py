@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from corepilot.errors import BackendUnavailableError
-from corepilot.plugin.boundary import APART_MAX, Boundary, PluginFaultError, WrongAnswerError
+from corepilot.plugin.boundary import APART_MAX, MODE, Boundary, PluginFaultError, WrongAnswerError
 from corepilot.plugin.conduct import LINE_MAX, OFF_AFTER
 from corepilot.plugin.manager import Loaded
 from corepilot.system.leaving import Leaving
@@ -171,6 +171,14 @@ def test_what_fails_again_and_again_is_switched_off_and_a_success_in_between_cou
     with pytest.raises(PluginFaultError, match="is switched off"):
         made.boundary.call("observe", called.append, 1)
     assert called == []
+
+
+def test_whoever_looks_at_the_status_keeps_nothing_switched_on(made: Made) -> None:
+    for _ in range(OFF_AFTER):
+        assert made.boundary.call(MODE, str) == ""
+        with pytest.raises(PluginFaultError):
+            made.boundary.call("report", lambda: 1 // 0)
+    assert made.boundary.off
 
 
 def test_the_log_says_a_fault_that_goes_on_once_and_another_one_too(made: Made) -> None:
