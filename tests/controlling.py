@@ -137,6 +137,9 @@ class Supervisor:
             raise self.failure
         self.calls.append(("maintenance", enable))
 
+    def stacks(self) -> str:
+        return "one stack"
+
     def shutdown(self) -> None:
         self.calls.append("shutdown")
 

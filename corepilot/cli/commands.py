@@ -1,9 +1,10 @@
 """The commands that ask a running corepilot for one thing, and get it at once."""
 
+import sys
 from collections.abc import Iterable, Sequence
 
 from corepilot.cli.arguments import UsageError, suggest
-from corepilot.cli.clients import ask, client_of, quoted, say, say_json
+from corepilot.cli.clients import ask, client_of, decoded, quoted, say, say_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,18 @@ def ping(arguments: "Any") -> int:
     """`corepilot ping`: prints `ok`."""
     ask(client_of(arguments), "GET", "/v1/ping")
     say("ok")
+    return 0
+
+
+def debug(arguments: "Any") -> int:
+    """`corepilot debug stacks`."""
+    what = arguments.positionals[0]
+    if what != "stacks":
+        raise UsageError(f"cannot show {what!r}: it is stacks{suggest(what, ('stacks',))}")
+    code, answer = client_of(arguments).request("GET", "/v1/debug/stacks")
+    if code >= 400:
+        decoded(code, answer)
+    sys.stdout.write(answer.decode("utf-8", "replace"))
     return 0
 
 

@@ -92,7 +92,7 @@ def _carry_out(values: Values) -> int:
 
                 return RunArguments((location,), discovery, given, _refuse, paths_only=True)
 
-            return supervise(prepare)
+            return supervise(prepare, "containerpilot")
         if values.switches["template"]:
             return _render(_required(location), values.texts["out"], given)
         return _ask(values, location, given)

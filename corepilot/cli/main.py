@@ -93,7 +93,9 @@ def _wrap(words: Sequence[str], given: Mapping[str, str]) -> int:
         _complain("cannot wrap nothing: corepilot -- COMMAND ARGS…")
         return 2
     from corepilot import guard
+    from corepilot.system.naming import name_process
 
+    name_process("corepilot")
     return guard.wrap(words, environment=given)
 
 
@@ -185,13 +187,17 @@ def _run(words: list[str], given: Mapping[str, str]) -> int:
     return supervise(prepare)
 
 
-def supervise(prepare: "Callable[[], RunArguments]") -> int:
+def supervise(prepare: "Callable[[], RunArguments]", name: str = "corepilot") -> int:
     """Be the guard of a supervisor, from here to its end; returns its exit status.
 
     Args:
         prepare: Says what to run. Called in the supervisor; a CorepilotError ends it with one line on stderr.
+        name: What guard, supervisor and loader are called for `pgrep` and `pkill`.
     """
     from corepilot import guard
+    from corepilot.system.naming import name_process
+
+    name_process(name)
 
     def supervisor(channel: guard.Channel) -> int:
         from corepilot.supervisor import boot

@@ -104,6 +104,10 @@ COMMANDS = {
             "shutdown", "stop everything, as SIGTERM does", "", 0, 0, CLIENT,
             "corepilot.cli.commands:shutdown",
         ),
+        Command(
+            "debug", "show what a running corepilot is doing: its stacks", "stacks", 1, 1, CLIENT,
+            "corepilot.cli.commands:debug",
+        ),
         Command("ping", "say whether corepilot answers", "", 0, 0, CLIENT, "corepilot.cli.commands:ping"),
         Command(
             "instances", "show the instances of a watched service", "SERVICE", 1, 1, (*CLIENT, OUTPUT),

@@ -96,6 +96,8 @@ ROUTES = (
           {200: "Lines", 202: "Accepted"}, parameters=("mode", *_WAITING)),
     Route("POST", "/v1/plan", "plan", v1.plan, "What a reload would do, and why; changes nothing.",
           {200: "Plan"}, body="Location", changes=False),
+    Route("GET", "/v1/debug/stacks", "debug", v1.stacks, "What every greenlet and thread of the supervisor is doing.",
+          {200: "Text"}, changes=False),
     Route("GET", "/v1/requests/ID", "requests", operations.request, "What became of something that was asked for.",
           {200: "Request", 404: "Error"}, changes=False),
     Route("POST", "/v1/shutdown", "shutdown", v1.shutdown, "Stop everything, as SIGTERM does.", {200: "Stopping"}),

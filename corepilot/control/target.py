@@ -190,6 +190,10 @@ class ControlTarget(Protocol):
         """Enter or leave maintenance. Idempotent."""
         ...
 
+    def stacks(self) -> str:
+        """What every greenlet and thread is doing, for whoever looks for a fault."""
+        ...
+
     def shutdown(self) -> None:
         """Begin a graceful stop of everything, as SIGTERM does. Returns at once."""
         ...

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from corepilot._version import __version__
-from corepilot.control.api import Api, RoutedRequest, as_json, failed
+from corepilot.control.api import Api, RoutedRequest, as_json, failed, plain
 from corepilot.control.payload import PayloadError, parse_object
 from corepilot.control.values import put_environ, put_metric
 from corepilot.http.message import Response
@@ -75,6 +75,11 @@ def plan(api: Api, asked: RoutedRequest) -> Response:
         return failed(422, "cannot plan: the location is not null, an absolute path, a URL, or several of these")
     outcome = api.target.plan(tuple(locations))
     return as_json(200, {"changes": outcome.changes}) if outcome.ok else failed(422, outcome.text)
+
+
+def stacks(api: Api, _: RoutedRequest) -> Response:
+    """What every greenlet and thread is doing."""
+    return plain(200, api.target.stacks())
 
 
 def _is_location(value: object) -> bool:

@@ -15,16 +15,20 @@ import mmap
 import os
 import time
 
+from corepilot.system.kernel import signal
+
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterable
 else:  # the C module under the standard library's: 1 MB less in the guard, and socket objects all the same
     import _socket as socket
 
 DEFAULT_STOP_BUDGET_S = 5.0  # ContainerPilot contract, section 3.3: the default of the global stopTimeout
 _FOREVER = float("inf")
 _PAGE_BYTES = 512
-_TURN_BYTES = 8  # a double behind the text: since when one turn of the event loop lasts
+_NUMBERS_BYTES = 16  # doubles behind the text: since when one turn of the event loop lasts; stops that were passed on
+_TURN, _PASSED_ON = 0, 1
 _MESSAGE_BYTES = 1024
 GROUPS_MAX = 100
 """Process groups of one lock that the guard is told of."""
@@ -39,7 +43,7 @@ class Channel:
     def __init__(self, line: socket.socket, page: mmap.mmap) -> None:
         self._line = line
         self._page = page
-        self._turn = memoryview(page)[_PAGE_BYTES:].cast("d")
+        self._numbers = memoryview(page)[_PAGE_BYTES:].cast("d")
         self._guard = os.getpid()
 
     def fileno(self) -> int:
@@ -119,7 +123,20 @@ class Channel:
 
     def turning(self, since: float) -> None:
         """Note since when the event loop works on one turn, on the monotonic clock; 0 while it sleeps. Under 1 µs."""
-        self._turn[0] = since
+        self._numbers[_TURN] = since
+
+    @property
+    def is_init(self) -> bool:
+        """Whether the guard is PID 1, the init of a container."""
+        return self._guard == 1
+
+    def stops_passed_on(self) -> int:
+        """Return how many requests to stop the guard has passed on as signals. Under 1 µs, for a signal handler."""
+        return int(self._numbers[_PASSED_ON])
+
+    def stop_signals(self, numbers: Iterable[int]) -> None:
+        """Say which signals ask for a stop beside those that always do. The last call counts."""
+        self._send(f"STOPSIGNALS {' '.join(map(str, numbers))}")
 
     def wake_guard_with(self, descriptor: int) -> None:
         """Have the guard look up whenever this descriptor of ours becomes readable.
@@ -164,6 +181,7 @@ class Announcements:
         heard: the first HEARD, on the monotonic clock; None without one.
         stop: the last STOPPING as (deadline on the monotonic clock, exit status); None without one.
         leaving: the status of LEAVING; None without one.
+        stop_signals: those of the last STOPSIGNALS.
         locked: of each lock, the end of its promise on the monotonic clock, and its process groups.
     """
 
@@ -173,10 +191,11 @@ class Announcements:
         self.heard: float | None = None
         self.stop: tuple[float, int] | None = None
         self.leaving: int | None = None
+        self.stop_signals: frozenset[int] = frozenset()
         self.locked: dict[int, tuple[float, list[int]]] = {}
         self._line = line
         self._page = page
-        self._turn = memoryview(page)[_PAGE_BYTES:].cast("d")
+        self._numbers = memoryview(page)[_PAGE_BYTES:].cast("d")
         fcntl.fcntl(line, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(line, fcntl.F_SETFL, fcntl.fcntl(line, fcntl.F_GETFL) | os.O_ASYNC)
 
@@ -198,7 +217,11 @@ class Announcements:
 
     def turning_since(self) -> float:
         """Return since when the supervisor's event loop is on one turn, on the monotonic clock; 0 while it sleeps."""
-        return float(self._turn[0])
+        return float(self._numbers[_TURN])
+
+    def pass_on_stop(self) -> None:
+        """Count a request to stop that is going to be passed on."""
+        self._numbers[_PASSED_ON] += 1
 
     def close(self) -> None:
         """Close the line, in the forked child. Idempotent."""
@@ -220,6 +243,8 @@ class Announcements:
                     numbers = [number for group in groups if (number := int(group)) > 1]  # to kill(2) less is "all"
                     if numbers:
                         self.locked[int(slot)] = _seconds(float(until), "promise"), numbers
+                case [b"STOPSIGNALS", *numbers]:
+                    self.stop_signals = frozenset(map(int, numbers)) & signal.valid_signals()
                 case [b"LEAVING", status]:
                     self.leaving = int(status) & 0xFF
                 case _:
@@ -235,7 +260,7 @@ def open_channel() -> tuple[Announcements, Channel]:
         OSError: out of descriptors or memory.
     """
     guards, supervisors = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    page = mmap.mmap(-1, _PAGE_BYTES + _TURN_BYTES)
+    page = mmap.mmap(-1, _PAGE_BYTES + _NUMBERS_BYTES)
     return Announcements(guards, page), Channel(supervisors, page)
 
 

@@ -15,7 +15,7 @@ import time
 from corepilot.guard.channel import open_channel
 from corepilot.guard.messages import describe, speaker
 from corepilot.guard.stopclock import StopClock
-from corepilot.guard.tree import LEFTOVER_GRACE_S, Report, end_tree, reap, send, wait_for
+from corepilot.guard.tree import LEFTOVER_GRACE_S, Report, end_tree, reap, send, take, wait_for
 from corepilot.system import kernel
 from corepilot.system.children import children, is_stopped
 from corepilot.system.kernel import signal
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 CRASHED = 70  # EX_SOFTWARE of sysexits.h
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
-_TAKEN = (*FORWARDED, signal.SIGCHLD, signal.SIGIO)
+_STOPPING = frozenset((signal.SIGTERM, signal.SIGINT))
+_WOKEN_BY = frozenset((signal.SIGCHLD, signal.SIGIO))
+_SENT_BY_THE_KERNEL = 0x80  # sigaction(2), SI_KERNEL
 _BURIAL_S = 2.0
 STUCK_S = 60.0  # our decision: a turn of the event loop that lasts so long does not end any more
 _STUCK_LOOKS = 60  # a quarter of a second apart: who looks so often was not paused, and neither was the supervisor
@@ -54,8 +55,9 @@ def supervise(
     `main` installs its handlers and calls `corepilot.system.kernel.unblock_signals()`; a SIGTERM from before then
     arrives in that call. It ends through os._exit: no atexit functions, no waiting for threads.
 
-    The guard forwards SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 and SIGQUIT. It kills a supervisor that does not
-    announce its stop (`Channel.stopping`) within 1 s of a SIGTERM or SIGINT, or within the time that it asked for when
+    The guard forwards SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 and SIGQUIT, as PID 1 those of `init_stops` too, and
+    what the supervisor has named (`Channel.stop_signals`). It kills a supervisor that does not
+    announce its stop (`Channel.stopping`) within 1 s of one that asks for it, or within the time that it asked for when
     it heard of it (`Channel.heard`), is still there 0.5 s after the announced deadline, or has not turned its event
     loop for 60 s (`Channel.turning`; by SIGABRT first, so that its stack is printed). One that dies by a signal, or
     exits though `main` has not returned and no stop with that status was announced, has crashed. What is left then gets
@@ -178,6 +180,7 @@ class _Guard:
         self._turn = 0.0
         self._looks = 0
         self._broken: dict[int, float] = {}
+        self._always_stop = _STOPPING | (kernel.init_stops() if os.getpid() == 1 else frozenset())
 
     def run(self) -> int:
         while True:
@@ -190,9 +193,13 @@ class _Guard:
                 return self._overrule(verdict)
             if self._stuck(time.monotonic()):
                 return self._abort()
-            number = wait_for(_TAKEN, self._due())
-            if number in FORWARDED:
-                self._forward(number)
+            stopping = self._always_stop | self._heard.stop_signals
+            forwarded = stopping.union(FORWARDED)
+            number, code = take(forwarded | _WOKEN_BY, self._due())
+            if number == signal.SIGWINCH and code == _SENT_BY_THE_KERNEL:
+                continue  # our terminal has another size; `docker stop` is a kill(2)
+            if number in forwarded:
+                self._forward(number, stops=number in stopping)
 
     def _due(self) -> float:
         """When to look up at the latest: at a deadline of a stop, the end of what a lock promises, or the next look."""
@@ -229,9 +236,11 @@ class _Guard:
         if self._heard.stop is not None:
             self._clock.announced(self._heard.stop[0])
 
-    def _forward(self, number: int) -> None:
+    def _forward(self, number: int, *, stops: bool) -> None:
+        if stops:
+            self._heard.pass_on_stop()  # before the signal, which the supervisor looks at this for
         send(self._pid, number)
-        if number in _STOPPING:
+        if stops:
             now = time.monotonic()
             if not self._asked_with:
                 self._asked_with, self._asked_at = number, now

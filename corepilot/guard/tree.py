@@ -68,9 +68,14 @@ def wait_for(signals: Iterable[int], deadline: float | None) -> int:
     Returns:
         The signal's number; 0 at the deadline, or after an hour.
     """
+    return take(signals, deadline)[0]
+
+
+def take(signals: Iterable[int], deadline: float | None) -> tuple[int, int]:
+    """Do as `wait_for` does; the second value says why the signal was sent (sigaction(2), si_code)."""
     timeout = 3600.0 if deadline is None else min(max(deadline - time.monotonic(), 0.0), 3600.0)
     taken = signal.sigtimedwait(signals, timeout)
-    return taken.si_signo if taken else 0
+    return (taken.si_signo, taken.si_code) if taken else (0, 0)
 
 
 def reap(options: int = 0) -> Iterator[tuple[int, int]]:

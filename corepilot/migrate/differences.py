@@ -186,6 +186,17 @@ DIFFERENCES = (
         "it changes nothing, and the client gets the errors",
     ),
     Difference(
+        "init-signals", ("4.9",),
+        "as PID 1, SIGQUIT prints the stacks and ends at once, and SIGWINCH and SIGRTMIN+3 do nothing",
+        "as PID 1, SIGQUIT, SIGWINCH and SIGRTMIN+3 are a stop, because images name them as their STOPSIGNAL; "
+        "corepilot debug stacks prints the stacks",
+    ),
+    Difference(
+        "process-name", ("4.10",),
+        "its processes are called containerpilot, and pkill and killall find them by that name",
+        "they are called corepilot, or containerpilot if that is the command they were started with",
+    ),
+    Difference(
         "reload-prepared", ("4.11",),
         "a reload stops everything first, and ends ContainerPilot when the new log file, port or socket cannot be had",
         "log file, port, socket and plugins are acquired first; if one cannot be had, the reload is refused",

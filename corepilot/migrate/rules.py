@@ -18,6 +18,7 @@ from corepilot.model.job import HOOK_TIMEOUT_S, UNLIMITED
 Rule = Callable[[Facts], Iterable[Path]]
 
 _CLIENT = re.compile(r"(?:^|[\s/;&|(])containerpilot\s.*?--?(?:reload|maintenance|putenv|putmetric|ping)\b", re.DOTALL)
+_NAMED = re.compile(r"\b(?:pkill|killall|pgrep|pidof|skill)\b[^;&|\n]*\bcontainerpilot\b")
 _FIELD = re.compile(r"(?<![\w)$])\.([A-Za-z_]\w*)")
 Job = dict[str, Any]
 """The valid part of a job, or of its health."""
@@ -38,6 +39,10 @@ def _commands(facts: Facts) -> Iterator[tuple[Path, str]]:
 
 def _clients(facts: Facts) -> Iterable[Path]:
     return [path for path, text in _commands(facts) if _CLIENT.search(text)]
+
+
+def _by_name(facts: Facts) -> Iterable[Path]:
+    return [path for path, text in _commands(facts) if _NAMED.search(text)]
 
 
 def _ends_by_itself(facts: Facts) -> Iterable[Path]:
@@ -289,6 +294,7 @@ RULES: dict[str, Rule] = {
     "hook-deadline": _hooked,
     "stop-deadline": _stop_timeout,
     "stop-without-jobs": _jobless,
+    "process-name": _by_name,
     "job-lines-level": _quiet,
     "watch-memory": _twins,
     "watch-push": _watched,

@@ -138,6 +138,7 @@ class Configuration(Value):
         render: In the order of the file.
         logging: See `Logging`.
         stop_timeout_s: The default of `StopPolicy.timeout_s`; also what processes get that their jobs left behind.
+        stop_signals: Numbers of signals that ask for a stop, beside those that always do.
         control: See `Control`.
         exit_status: "job": the status of the first job that failed for good; "zero": always 0, as ContainerPilot.
         report_failing: Whether a failing check is reported as critical at once, or (ContainerPilot's way) only when its
@@ -158,6 +159,7 @@ class Configuration(Value):
     render: tuple[Render, ...] = ()
     logging: Logging = Logging()
     stop_timeout_s: float = 5.0
+    stop_signals: tuple[int, ...] = ()
     control: Control = Control()
     exit_status: Literal["job", "zero"] = "job"
     report_failing: bool = True

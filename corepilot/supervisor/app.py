@@ -175,7 +175,8 @@ class App:
             discovery=self.discovery,
             reaper=self.reaper,
         )
-        self._incoming = Incoming(self.log, self._channel, self.shutdown, self.bus.publish)
+        self._incoming = Incoming(self.log, self._channel, self.shutdown, self.bus.publish, self._signals)
+        self._stop_with(self.configuration.stop_signals)
         self._signals.deliver_to(self._loop, self._incoming.signalled)
 
     def _start_jobs(self) -> None:
@@ -232,8 +233,14 @@ class App:
 
             self.log("debug", f"loaded config: {shown(self.configuration, self.environment.current())}")
 
+    def _stop_with(self, numbers: tuple[int, ...]) -> None:
+        """Let further signals ask for a stop."""
+        self._signals.stop_with(numbers)
+        self._channel.stop_signals(numbers)
+
     def ready(self) -> None:
-        """Everything is up: tell the guard the stop's budget."""
+        """Everything is up: tell the guard how long a stop may take, and what asks for one."""
+        self._stop_with(self.configuration.stop_signals)
         self._channel.ready(stop_budget_s(self.configuration, DRAIN_S))
 
     def _ended(self, wait_s: float) -> bool:

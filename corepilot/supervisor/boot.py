@@ -50,7 +50,11 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     gc.disable()  # until the first jobs run: what is imported stays
     preloaded = preload.fork()
     faulthandler.enable()
-    signals = Signals(lambda frame: channel.heard(PLUGIN_BUSY_S if _in_plugin(frame) else BUSY_S))
+    signals = Signals(
+        lambda frame: channel.heard(PLUGIN_BUSY_S if _in_plugin(frame) else BUSY_S),
+        channel.stops_passed_on,
+        init=channel.is_init,
+    )
     with suppress(OSError):  # the guard then sees a hung supervisor when it looks for other reasons
         channel.wake_guard_with(signals.fileno())
     channel.listening()

@@ -79,7 +79,7 @@ def compare(old: Configuration, new: Configuration, *, restart_all: bool = False
     )
     whole = [
         (name, str(getattr(old, name)), str(getattr(new, name)))
-        for name in ("stop_timeout_s", "exit_status", "report_failing")
+        for name in ("stop_timeout_s", "stop_signals", "exit_status", "report_failing")
         if getattr(old, name) != getattr(new, name)
     ]
     if whole:

@@ -7,7 +7,7 @@ from corepilot.guard import Channel
 from corepilot.model.event import Event
 from corepilot.output.log import Log
 from corepilot.supervisor.shutdown import Shutdown
-from corepilot.supervisor.signals import STOPPING
+from corepilot.supervisor.signals import Signals
 
 
 class Incoming:
@@ -18,15 +18,21 @@ class Incoming:
         channel: The line to the guard.
         shutdown: The stop.
         publish: Puts an event on the bus.
+        signals: Know which of them ask for a stop.
     """
 
-    def __init__(self, log: Log, channel: Channel, shutdown: Shutdown, publish: Callable[[Event], None]) -> None:
+    def __init__(
+        self, log: Log, channel: Channel, shutdown: Shutdown, publish: Callable[[Event], None], signals: Signals
+    ) -> None:
         self._log, self._channel, self._shutdown, self._publish = log, channel, shutdown, publish
+        self._signals = signals
 
     def signalled(self, number: int) -> None:
         """A signal has arrived."""
-        name = signal.Signals(number).name
-        if number in STOPPING:
+        from corepilot.control.signals import signal_name  # a start needs no names
+
+        name = f"SIG{signal_name(number)}"
+        if self._signals.stops(number):
             self.look_at_guard()  # the kernel sends SIGTERM when the guard has died: that is no second request
             if not self._shutdown.reasons.guard_lost:
                 self._shutdown.stop(name)
@@ -34,8 +40,8 @@ class Incoming:
             self._publish(Event("signal", name))
         elif number == signal.SIGUSR1:
             self._log.reopen()
-        else:
-            self._print_stacks(name)
+        elif number == signal.SIGQUIT:
+            self._log.lines("error", [f"stacks of all greenlets, because of {name}:", *stacks()])
             self._shutdown.quit(name)
 
     def look_at_guard(self) -> None:
@@ -43,11 +49,13 @@ class Incoming:
         if self._channel.guard_lost():
             self._shutdown.guard_lost()
 
-    def _print_stacks(self, name: str) -> None:
-        from io import StringIO
 
-        from gevent.util import print_run_info
+def stacks() -> list[str]:
+    """What every greenlet and thread is doing, in lines."""
+    from io import StringIO
 
-        stacks = StringIO()
-        print_run_info(file=stacks)
-        self._log.lines("error", [f"stacks of all greenlets, because of {name}:", *stacks.getvalue().splitlines()])
+    from gevent.util import print_run_info
+
+    text = StringIO()
+    print_run_info(file=text)
+    return text.getvalue().splitlines()

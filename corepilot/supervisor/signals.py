@@ -12,12 +12,15 @@ loop turns. SIGCHLD stays the loop's (`Reaper`): Python has no handler for it, s
 import os
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
+from corepilot.system.kernel import init_stops
+
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
-"""What the guard forwards (ContainerPilot contract, section 4.9). SIGQUIT prints all stacks, and ends."""
+"""What the guard forwards (ContainerPilot contract, section 4.9). SIGQUIT prints all stacks, and ends; as PID 1 it is a
+stop."""
 
 STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -34,21 +37,42 @@ class Signals:
     Args:
         heard: Called in the signal handler for each request to stop, at any moment, with the frame that it interrupts:
             it must not block, take a lock, switch greenlets or raise.
+        passed_on: How many requests to stop the guard has passed on, this one included if it is one of them.
+        init: Whether the guard is PID 1, for which more signals ask for a stop.
     """
 
-    def __init__(self, heard: Callable[[FrameType | None], None]) -> None:
+    def __init__(
+        self,
+        heard: Callable[[FrameType | None], None],
+        passed_on: Callable[[], int] = lambda: 0,
+        *,
+        init: bool = False,
+    ) -> None:
         self.stop_asked = False
         """Whether a stop has been asked for, delivered or not."""
         self.hurry: Callable[[], None] = lambda: None
         """Called after `heard`, under the same rules: whatever holds the event loop up has less time now."""
-        self._heard = heard
+        self._heard, self._passed_on = heard, passed_on
+        self._always = STOPPING | (init_stops() if init else frozenset())
+        self._stopping = self._always
+        self._asked = self._direct = self._indirect = 0
         self._pending: deque[int] = deque()
         self._fd, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        for number in HANDLED:
+        for number in self._always.union(HANDLED):
             signal.signal(number, self._note)
         # The C half of Python's handlers writes there, which wakes the guard too; `_note` does, because a library such
         # as asyncio may take this away.
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+
+    def stops(self, number: int) -> bool:
+        """Whether a signal asks for a stop."""
+        return number in self._stopping
+
+    def stop_with(self, numbers: Iterable[int]) -> None:
+        """Let these ask for a stop too, in the place of what they meant. The last call counts."""
+        self._stopping = self._always.union(numbers)
+        for number in self._stopping:
+            signal.signal(number, self._note)  # and of none is the handler taken away: it has no meaning then
 
     def fileno(self) -> int:
         """The descriptor that becomes readable with each signal."""
@@ -83,13 +107,29 @@ class Signals:
             loop.run_callback(deliver, self._pending.popleft())  # one that fails keeps none of the others back
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if number in STOPPING:
+        if number in self._stopping:
             self.stop_asked = True
             self._heard(frame)
             self.hurry()
+            if not self._is_another():
+                return
         if self._pending.count(number) < _EACH_MAX:
             self._pending.append(number)
         try:
             os.write(self._write_end, b"\0")
         except OSError:
             return  # full: a wake-up is under way already
+
+    def _is_another(self) -> bool:
+        """Whether a request to stop is one more, and not the same in two ways.
+
+        `pkill corepilot` reaches the guard, which passes it on, and us: that is one request, and a second one would
+        mean to wait for nothing any more.
+        """
+        passed_on = self._passed_on()
+        if passed_on > self._indirect:
+            self._indirect = passed_on
+        else:
+            self._direct += 1
+        asked, self._asked = self._asked, max(self._direct, self._indirect)
+        return self._asked > asked

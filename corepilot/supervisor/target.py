@@ -23,6 +23,7 @@ from corepilot.supervisor.difference import Change
 from corepilot.supervisor.discovery import Discovery
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition
+from corepilot.supervisor.incoming import stacks
 from corepilot.supervisor.locks import JobLocks
 from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.operations import Operation, Operations
@@ -189,6 +190,10 @@ class SupervisorTarget:
     def maintenance(self, *, enable: bool) -> None:
         """Enter or leave maintenance (contract, section 4.5)."""
         self._app.bus.publish(MAINTENANCE[enable])
+
+    def stacks(self) -> str:
+        """What every greenlet and thread is doing."""
+        return "\n".join(stacks())
 
     def shutdown(self) -> None:
         """Begin to stop, as SIGTERM does. A hook may ask for it as well: a second request changes nothing."""

@@ -38,6 +38,7 @@ FAULTS = frozenset(
 _UNCATCHABLE = frozenset({signal.SIGKILL, signal.SIGSTOP})
 # The interpreter ignores these two at its start, so that they come as OSError.
 _IGNORED_BY_PYTHON = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+_FIRST_REAL_TIME = 34  # of those that the C library leaves to programs (signal(7))
 _OLD_NAMES = frozenset({"SIGCLD", "SIGIOT", "SIGPOLL", "SIGRTMIN", "SIGRTMAX"})
 
 
@@ -140,6 +141,15 @@ def reset_dispositions(*, to_run_python: bool) -> None:
     for number in signal.valid_signals() - _UNCATCHABLE:
         ignored = to_run_python and number in _IGNORED_BY_PYTHON
         signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
+
+
+def init_stops() -> frozenset[int]:
+    """Signals that ask an init of a container to stop, beside SIGTERM and SIGINT: what images name as STOPSIGNAL.
+
+    SIGQUIT (nginx, php-fpm), SIGWINCH (httpd), SIGRTMIN+3 (systemd). The C library may begin to count at 35, and a
+    runtime counts from 34.
+    """
+    return frozenset((signal.SIGQUIT, signal.SIGWINCH, _FIRST_REAL_TIME + 3, signal.SIGRTMIN + 3))
 
 
 def signal_name(number: int) -> str:

@@ -24,5 +24,9 @@ def python_command(program: str, *arguments: str) -> list[str]:
 
 
 def own_python(module: str) -> list[str]:
-    """Return the command line that calls the function `main` of a module of ours in a Python like this one."""
-    return python_command(f"from {module} import main; main()")
+    """Return the command line that calls the function `main` of a module of ours in a Python like this one.
+
+    It is called as the process is that starts it.
+    """
+    begin = "from corepilot.system.naming import name_as_parent; name_as_parent()"
+    return python_command(f"{begin}; from {module} import main; main()")

@@ -64,6 +64,28 @@ assert got == [HUP, TERM, HUP, INT, TERM], got
 """)
 
 
+def test_a_stop_that_the_guard_passes_on_and_that_comes_directly_too_is_one() -> None:
+    begin = BEGIN.replace("(lambda _frame: heard.append(None))", "(lambda _frame: heard.append(None), lambda: passed)")
+    run(f"""passed = 0
+{begin}{LOOP}
+def rest():
+    gevent.sleep(0.01)
+    found, got[:] = list(got), []
+    return found
+send(TERM)      # pkill: first to us,
+passed = 1
+send(TERM)      # then by way of the guard
+assert rest() == [TERM] and len(heard) == 2
+passed = 2
+send(INT)       # another one: by the guard
+send(INT)       # and directly
+assert rest() == [INT]
+send(TERM)      # a third one
+assert rest() == [TERM]
+assert signals.stop_asked
+""")
+
+
 def test_a_delivery_that_fails_keeps_nothing_back() -> None:
     run(f"""{BEGIN}
 import gevent

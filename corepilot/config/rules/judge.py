@@ -64,6 +64,11 @@ def judge(
         telemetry=telemetry is not None and bool(telemetry.listen),
     )
     _judge_whole(data, catalogs, jobs, verdict)
+    stop_signals: tuple[int, ...] = ()
+    if data.get("stop_signals"):
+        from corepilot.config.rules.signals import stop_signals_of  # as above
+
+        stop_signals = stop_signals_of(data["stop_signals"], jobs, verdict)
     logging = _logging(data.get("logging") or {}, verdict, host)
     if verdict.refused:
         return None
@@ -76,6 +81,7 @@ def judge(
         render=tuple([render for _, render in renders]),
         logging=logging,
         stop_timeout_s=stop_timeout_s,
+        stop_signals=stop_signals,
         control=made(Control, data.get("control") or {}),
         catalogs=catalogs.usable,
         telemetry=telemetry,

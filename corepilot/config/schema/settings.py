@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from corepilot.config.diagnostics.complaints import Complaint
-from corepilot.config.schema.fields import Choice, Flag, Raw, Text, Whole
+from corepilot.config.schema.fields import Choice, Flag, Raw, Text, Texts, Whole
 from corepilot.config.schema.jobs import JobSection
 from corepilot.config.schema.renders import RenderSection
 from corepilot.config.schema.sections import Array, Object, Section
@@ -90,6 +90,14 @@ class RootSection(Section):
         default=5,
         allowed="0: 5; negative: no wait",
         derives=("stop_timeout_s", "jobs.stop.timeout_s"),
+    )
+    stop_signals = Texts(
+        "signals that ask for a stop beside SIGTERM and SIGINT (as PID 1 beside SIGQUIT, SIGWINCH and SIGRTMIN+3 too), "
+        "in the place of what else they mean",
+        key="stopSignals",
+        default=(),
+        example='["SIGUSR1"]',
+        derives=("stop_signals",),
     )
     control = Object("the control socket", ControlSection)
     exit_status = Choice(
