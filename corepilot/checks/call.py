@@ -1,7 +1,5 @@
 """One call of a check, in a greenlet of its own: it gives a result, is given up at its timeout, or is cancelled."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

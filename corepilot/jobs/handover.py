@@ -1,7 +1,5 @@
 """What becomes of each running job when the configuration changes: the decisions of a reload, and no more. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 

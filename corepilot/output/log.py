@@ -21,11 +21,15 @@ _PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/@^+
 _INVALID = "backslashreplace"
 
 
+Format = Callable[[str, Sequence[bytes], Fields, int], bytes]
+"""Makes a block of records: level, lines, fields, time in nanoseconds."""
+
+
 class PreparedLog(NamedTuple):
     """A level, a format and an output that are ready for use; see `Log.prepare`."""
 
     level: int
-    format: "Format"
+    format: Format
     output: Prepared
 
 
@@ -138,10 +142,6 @@ class Log:
     def _dropped(self, size: int) -> bytes:
         message = f"{size} bytes of output were dropped: whatever reads it did not keep up"
         return self._format("warning", [message.encode()], (), time.time_ns())
-
-
-Format = Callable[[str, Sequence[bytes], Fields, int], bytes]
-"""Makes a block of records: level, lines, fields, time in nanoseconds."""
 
 
 # A block of records at a time: what they have in common is made once, and text that needs no look stays bytes.

@@ -30,9 +30,10 @@ later is compared with it.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from corepilot.plugin.options import OptionError, option
+if TYPE_CHECKING:
+    from corepilot.plugin.options import OptionError, option
 
 MARK = "corepilot_impl"
 """The attribute that `hookimpl` sets."""
@@ -50,3 +51,12 @@ def hookimpl(function: _Hook) -> _Hook:
     """
     setattr(function, MARK, True)
     return function
+
+
+def __getattr__(name: str) -> Any:
+    """Import what options need when a plugin asks for it: this package is imported without plugins as well."""
+    if name not in {"OptionError", "option"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from corepilot.plugin import options
+
+    return getattr(options, name)

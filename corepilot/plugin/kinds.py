@@ -4,8 +4,6 @@ Everything that differs from kind to kind is data here: the scan of the installe
 `corepilot plugins` and the reference page read the same row. Standard library only: it is on the way to the first job.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 

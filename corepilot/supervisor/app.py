@@ -195,6 +195,7 @@ class App:
     def _start_rest(self) -> None:
         """Import and start what the first jobs did not need. A plugin's failure is logged."""
         light_imports.import_socket()
+        light_imports.import_h11()
         from corepilot.supervisor.reloader import Reloader
         from corepilot.supervisor.target import SupervisorTarget
 

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
 from gevent.event import AsyncResult
@@ -11,6 +11,11 @@ from gevent.os import nb_read, nb_write
 from corepilot.system.process import Reaper, SpawnError, signal_group, spawn_with_pipes
 from corepilot.system.programs import DEFAULT_PATH
 from corepilot.system.python import own_python
+
+if TYPE_CHECKING:
+    Ended = AsyncResult[int]
+else:
+    Ended = AsyncResult  # which has no parameters when it runs
 
 
 class ConversationError(Exception):
@@ -29,7 +34,7 @@ class Answer(NamedTuple):
 
     data: bytes
     status: int | None
-    ended: "AsyncResult[int]"
+    ended: Ended
 
 
 def converse(module: str, question: bytes, reaper: Reaper, *, deadline_s: float, most: int) -> Answer:

@@ -30,7 +30,7 @@ class PreparedCatalogs(NamedTuple):
         catalogs: Name, and the new catalog; None for one that stays as it is. In the order of the configuration.
     """
 
-    catalogs: "tuple[tuple[str, Catalog | None], ...]"
+    catalogs: tuple[tuple[str, "Catalog | None"], ...]
 
 
 class Discovery:

@@ -1,18 +1,27 @@
 """Imports of the boot path, without the modules that only their unused features need.
 
 gevent describes itself with zope.interface: 0.65 MB in every supervisor. Its interfaces then are plain empty classes;
-nobody asks them anything, they serve documentation and type registries. It unindents the documentation of its settings
-with `textwrap`, and `socket` wants `selectors` for sendfile: a tenth of a megabyte together. `dataclasses` imports
-`inspect` for the docstrings of classes that have none, such as one of h11: 6 ms before the first job, and 1 MB. These
-then do not list their fields. pluggy looks at hooks with `inspect`, the same megabyte in every supervisor with a
+nobody asks them anything, they serve documentation and type registries. It prints what has failed with `traceback`,
+which costs a quarter of a megabyte and is imported when something has failed. It unindents the documentation of its
+settings with `textwrap`, reaches two functions of a C module through `heapq`, and `socket` wants `selectors` for
+sendfile: a tenth of a megabyte together. `dataclasses` copies with `copy` for `asdict`, and imports `inspect` for the
+docstrings of classes that have none, such as one of h11: 6 ms before the first job, and 1 MB. These then do not list
+their fields. pluggy looks at hooks with `inspect`, the same megabyte in every supervisor with a
 catalog: for the functions of a module, which hooks are, a few lines do.
+
+h11, pluggy and py-consul write some types as texts where `typing` compiles them at once. The first text that a process
+compiles so sets up what Python's `ast` module is made of: a fifth of a megabyte, and py-consul has some hundreds. They
+get a `typing` in which a text stays one: a typed dictionary is a dictionary, a type variable has no bound. Modules of
+ours that the supervisor imports have no such texts; `tests/integration/test_light_imports.py` says so.
 
 Nothing is patched: the stand-ins take part only while somebody is imported who would import the real modules, and
 afterwards the names are free for whoever wants those. What is loaded already is left as it is.
 """
 
+import _heapq
 import importlib
 import sys
+import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -96,6 +105,51 @@ class _TextwrapOfGevent(Later):
         return text
 
 
+class _HeapqOfGevent(Later):
+    heappop, heappush = staticmethod(_heapq.heappop), staticmethod(_heapq.heappush)
+
+
+class _TracebackOfGevent(Later):
+    def print_exception(self, kind: Any, value: Any, trace: Any, **how: Any) -> None:
+        """As the real one, or as Python itself does where nothing can be imported, for want of descriptors say."""
+        try:
+            printing = self.__getattr__("print_exception")
+        except (OSError, ImportError, MemoryError):
+            sys.__excepthook__(kind, value, trace)
+            return
+        printing(kind, value, trace, **how)
+
+    def print_exc(self, **how: Any) -> None:
+        self.print_exception(*sys.exc_info(), **how)
+
+
+class _TypedDict(dict[str, Any]):
+    """Stands for typing.TypedDict as a base: its subclasses do not know their keys."""
+
+    def __init_subclass__(cls, *, total: bool = True) -> None:
+        """Take what is said about the keys."""
+
+
+class _TypingOfTexts(ModuleType):
+    TypedDict = _TypedDict
+
+    def TypeVar(self, name: str, *kinds: Any, bound: Any = None, **how: Any) -> Any:  # noqa: N802  - its name
+        return typing.TypeVar(name, *kinds, bound=None if isinstance(bound, str) else bound, **how)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(typing, name)
+
+
+@contextmanager
+def texts_for_types() -> Iterator[None]:
+    """Have `typing` compile no types that are written as texts while something is imported."""
+    sys.modules["typing"] = _TypingOfTexts("typing")
+    try:
+        yield
+    finally:
+        sys.modules["typing"] = typing
+
+
 @contextmanager
 def standing_in(*stand_ins: ModuleType) -> Iterator[None]:
     """Have modules stood for while something is imported. A module that is loaded already stands for itself.
@@ -114,14 +168,20 @@ def standing_in(*stand_ins: ModuleType) -> Iterator[None]:
 
 def import_dataclasses() -> None:
     """Import `dataclasses`; a no-op if it is loaded."""
-    with standing_in(_InspectOfDataclasses("inspect")):
+    with standing_in(_InspectOfDataclasses("inspect"), Later("copy")):
         importlib.import_module("dataclasses")
 
 
 def import_pluggy() -> None:
     """Import `pluggy`; a no-op if it is loaded."""
-    with standing_in(_InspectOfPluggy("inspect")):
+    with standing_in(_InspectOfPluggy("inspect")), texts_for_types():
         importlib.import_module("pluggy")
+
+
+def import_h11() -> None:
+    """Import `h11`; a no-op if it is loaded."""
+    with texts_for_types():
+        importlib.import_module("h11")
 
 
 def import_socket() -> None:
@@ -142,7 +202,7 @@ def import_gevent() -> None:
     interface.__dict__.update(Interface=_Interface, Attribute=_Attribute, classImplements=_class_implements)
     sys.modules.update(zip(_NAMES, (package, interface), strict=True))
     try:
-        with standing_in(_TextwrapOfGevent("textwrap")):
+        with standing_in(_TextwrapOfGevent("textwrap"), _TracebackOfGevent("traceback"), _HeapqOfGevent("heapq")):
             importlib.import_module("gevent.libev.corecext")
             importlib.import_module("gevent.event")
     except (ImportError, AttributeError, TypeError):

@@ -40,7 +40,7 @@ def test_gevent_shows_what_has_failed_without_pprint() -> None:
     program = """
 import io, sys
 import gevent
-assert not {"textwrap", "pprint", "zope"} & {*sys.modules}
+assert not {"textwrap", "pprint", "zope", "traceback", "heapq"} & {*sys.modules}
 hub = gevent.get_hub()
 hub.exception_stream = io.StringIO()
 gevent.spawn(int, "five").join()
@@ -51,6 +51,24 @@ assert "pprint" not in sys.modules
 import textwrap
 assert textwrap.dedent("  a") == "a"
 gevent.config.print_help()
+"""
+    run(LIGHT + program)
+
+
+def test_what_fails_where_nothing_can_be_imported_is_shown_by_python_itself() -> None:
+    program = """
+import sys
+import gevent
+class Refusing:
+    def find_spec(self, name, *_):
+        if name == "traceback":
+            raise OSError(24, "Too many open files")
+sys.meta_path.insert(0, Refusing())
+shown = []
+sys.__excepthook__ = lambda *what: shown.append(what)
+gevent.spawn(int, "five").join()
+assert "traceback" not in sys.modules
+assert [kind for kind, _value, _trace in shown] == [ValueError], shown
 """
     run(LIGHT + program)
 
@@ -217,3 +235,52 @@ else:
 @pytest.mark.parametrize("before", ["import pluggy", "import inspect"])
 def test_a_pluggy_or_inspect_that_is_loaded_is_left_alone(before: str) -> None:
     run(f"{before}\n{PLUGGY}\nassert type(pluggy._manager.inspect).__name__ == 'module'")
+
+
+SUPERVISOR = """
+import sys
+from corepilot.system import light_imports
+compiled = []
+def heard(event, arguments):
+    if event == "compile" and sys._getframe().f_back and "typing" in sys._getframe().f_back.f_code.co_filename:
+        compiled.append(arguments[0])
+sys.addaudithook(heard)
+light_imports.import_dataclasses()
+light_imports.import_gevent()
+import corepilot.supervisor.app
+light_imports.import_socket()
+light_imports.import_h11()
+import corepilot.supervisor.reloader, corepilot.supervisor.target, corepilot.control.server
+light_imports.import_pluggy()
+import corepilot.plugin.manager, corepilot.discovery.opening, corepilot.supervisor.catalog
+import corepilot.discovery.registrar, corepilot.discovery.lock_keeper
+"""
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "corepilot.discovery.embedded.backend",
+        "corepilot_consul.backend",
+        "corepilot_etcd.backend",
+        "corepilot_zookeeper.backend",
+    ],
+)
+def test_the_supervisor_compiles_no_types(backend: str) -> None:
+    light = {"traceback", "inspect", "copy", "selectors", "textwrap", "ast"}
+    run(f"{SUPERVISOR}\nassert not {light} & {{*sys.modules}}\nimport {backend}\nassert not compiled, compiled")
+
+
+def test_h11_has_its_real_typing_back_afterwards() -> None:
+    program = """
+from corepilot.system.light_imports import import_h11
+import_h11()
+import sys, typing, h11
+assert type(sys.modules["typing"]).__name__ == "module" and sys.modules["typing"] is typing
+connection = h11.Connection(h11.CLIENT)
+assert connection.send(h11.Request(method="GET", target="/", headers=[("host", "a")])).startswith(b"GET / ")
+class Keys(typing.TypedDict, total=False):
+    a: int
+assert Keys.__total__ is False
+"""
+    run(program)

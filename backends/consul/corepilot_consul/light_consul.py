@@ -5,7 +5,7 @@ for its own version. The two bring 140 modules: 14 MB and 90 ms in every supervi
 be used under gevent. So both names get an empty placeholder for the time of this one import; py-consul then calls its
 version "unknown", which is what it does without metadata, and `consul.Consul`, the class on `requests`, is unusable.
 Two more modules are imported when they are used: `logging`, to which py-consul would write about deprecated arguments,
-and `ipaddress`, with which `urllib.parse` looks at brackets in URLs; 0.7 MB.
+and `ipaddress`, with which `urllib.parse` looks at brackets in URLs; 0.7 MB. Its typed dictionaries are plain ones.
 Nothing is patched: a module that is already loaded is left as it is and used, and afterwards the placeholders are gone,
 so that whoever imports the real ones later gets them.
 """
@@ -15,7 +15,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from corepilot.system.light_imports import Later, standing_in
+from corepilot.system.light_imports import Later, standing_in, texts_for_types
 
 
 class _LaterLogger:
@@ -53,10 +53,10 @@ def import_consul() -> None:
         ImportError: py-consul is not installed.
     """
     try:
-        with standing_in(*_stand_ins()):
+        with standing_in(*_stand_ins()), texts_for_types():
             importlib.import_module("urllib.parse")
             importlib.import_module("consul.base")
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError, TypeError):
         # A release that needs more of them than this one does: then it is imported as everybody else does it.
         for name in [name for name in sys.modules if name.partition(".")[0] == "consul"]:
             del sys.modules[name]
