@@ -28,7 +28,7 @@ def job(
     *,
     exec: tuple[str, ...] | None = EXEC,  # noqa: A002  - as in configurations
     restarts: int = 0,
-    health: Check | None = None,
+    health: Check | tuple[Check, ...] | None = None,
     hook_timeout_s: float | None = None,
     stop_timeout_s: float = 5.0,
     stop_after: tuple[str, ...] = (),
@@ -38,7 +38,7 @@ def job(
         name,
         Command(exec) if exec is not None else None,
         restarts=RestartPolicy(restarts),
-        checks=(health,) if health is not None else (),
+        checks=(health,) if isinstance(health, Check) else health or (),
         stop=StopPolicy(stop_timeout_s, hook_timeout_s, stop_after),
         **settings,
     )

@@ -88,7 +88,7 @@ class Simulated(Actor):
         self.reset()
 
     def behaviour(self, role: int) -> Behaviour:
-        name = self.name if role == MAIN else f"check.{self.name}"
+        name = self.name if role == MAIN else self.plan.job.check_source(role)
         return self.world.behaviours.setdefault(name, Behaviour())
 
     def perform(self, action: Action) -> None:
@@ -128,7 +128,7 @@ class Simulated(Actor):
     def _start(self, role: int) -> None:
         assert role not in self.running, f"two processes for {role} of {self.name}: {list(self.history)}"
         assert role not in self.groups, f"the group of {role} of {self.name} is not empty: {list(self.history)}"
-        name = self.name if role == MAIN else f"check.{self.name}"
+        name = self.name if role == MAIN else self.plan.job.check_source(role)
         self.world.log.append((self.world.now, f"start {name}"))
         lasts, status = self.behaviour(role).next()
         self.running[role] = self.world.token()

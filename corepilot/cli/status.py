@@ -18,6 +18,7 @@ def status(arguments: Any) -> int:
             say_json(jobs)
         else:
             _say_jobs(jobs)
+            _say_checks(jobs)
         return 0
     found = ask(client, "GET", "/v1/status")
     if arguments.output == "json":
@@ -82,6 +83,20 @@ def _say_jobs(jobs: list[dict[str, Any]]) -> None:
         for job in jobs
     ]
     _say_table(("JOB", "STATE", "HEALTH", "PID", "STARTS", "LAST", "UP"), rows)
+
+
+def _say_checks(jobs: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            f"check.{job['name']}.{one['name']}" if one["name"] else f"check.{job['name']}",
+            one["status"],
+            "-" if one["duration_s"] is None else f"{one['duration_s'] * 1000:.1f}ms",
+            one["output"].partition("\n")[0] or "-",
+        )
+        for job in jobs
+        for one in job["checks"]
+    ]
+    _say_table(("CHECK", "STATUS", "TOOK", "SAID"), rows)
 
 
 def _say_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

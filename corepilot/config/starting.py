@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from corepilot.model.event import EXITS, GLOBAL
-from corepilot.model.job import Job
+from corepilot.model.job import Job, check_sources
 from corepilot.model.trigger import AllOf, AnyOf, Never, OnEvent, Trigger, keys
 
 OF_ALL = frozenset(("startup", "enterMaintenance", "exitMaintenance"))
@@ -149,8 +149,9 @@ class _Waits:
             return None if code in OF_A_WATCH else ()
         if source in self._locks:
             return None if code in OF_A_LOCK else ()
-        checked = self._named.get(source.removeprefix("check."), ()) if source.startswith("check.") else ()
-        return tuple([one for one in checked if _has_command(jobs[one])]) if code in EXITS else ()
+        if code not in EXITS or not source.startswith("check."):
+            return ()
+        return tuple([index for index, job in enumerate(jobs) if job.checks and source in check_sources(job)])
 
     def _of_jobs(self, code: str, named: Sequence[int]) -> tuple[int, ...] | None:
         jobs = self._jobs

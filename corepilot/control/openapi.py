@@ -110,6 +110,19 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "starts": _NUMBER,
             "last_status": {"type": ["integer", "null"]},
             "up_s": {"type": ["number", "null"]},
+            "checks": _list(_ref("Check")),
+        }
+    ),
+    "Check": _object(
+        {
+            "name": _TEXT,
+            "status": {"type": "string", "enum": ["unknown", "passing", "failing"]},
+            "failures": _NUMBER,
+            "output": _TEXT,
+            "duration_s": {"type": ["number", "null"]},
+            "history": _list(
+                _object({"at": {"type": "number"}, "passed": _TRUTH, "duration_s": {"type": "number"}, "output": _TEXT})
+            ),
         }
     ),
     "Jobs": _list(_ref("Job")),

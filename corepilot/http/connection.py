@@ -1,25 +1,22 @@
 """A client's connection: how it is made, and one exchange after the other on it."""
 
-import errno
-import os
 import select
 import socket as native
 from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import NamedTuple
 
-import gevent
 import h11
 from gevent import socket
 
+from corepilot.http.connecting import connect_first, connect_unix
 from corepilot.http.message import Headers
 from corepilot.http.origin import Origin
-from corepilot.http.resolve import Address, resolve
+from corepilot.http.resolve import resolve
 from corepilot.http.tls import TlsContexts
 from corepilot.http.wire import Wire, decoded
 
 _READ_BYTES = 64 * 1024
-_BACKLOG_FULL_WAIT_S = 0.02
 
 
 def connect(origin: Origin, tls: TlsContexts | None, until: float) -> socket.socket:
@@ -40,9 +37,9 @@ def connect(origin: Origin, tls: TlsContexts | None, until: float) -> socket.soc
         OSError: No address answers, the name does not resolve, or TLS failed.
     """
     if origin.scheme == "unix":
-        return _connect_unix(origin.host)
+        return connect_unix(origin.host)
     addresses = resolve(origin.host, origin.port)
-    sock = _connect_first(addresses, until)
+    sock = connect_first(addresses, until)
     try:
         sock.setsockopt(native.IPPROTO_TCP, native.TCP_NODELAY, 1)
         if tls is not None:
@@ -53,44 +50,6 @@ def connect(origin: Origin, tls: TlsContexts | None, until: float) -> socket.soc
     except BaseException:
         sock.close()
         raise
-    return sock
-
-
-def _connect_first(addresses: list[Address], until: float) -> socket.socket:
-    failure: OSError = ConnectionError("the name has no address")
-    for index, address in enumerate(addresses):
-        left = len(addresses) - index
-        sock = socket.socket(address.family, native.SOCK_STREAM)
-        try:
-            # The last one needs no limit of its own: the caller's deadline is the limit.
-            sock.settimeout((until - monotonic()) / left if left > 1 else None)
-            sock.connect(address.name)
-            sock.settimeout(None)
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise failure
-
-
-def _connect_unix(path: str) -> socket.socket:
-    sock = socket.socket(native.AF_UNIX, native.SOCK_STREAM)
-    try:
-        # A unix socket whose backlog is full answers EAGAIN at once and cannot be waited for (connect(2)).
-        sock.settimeout(0.0)
-        while (status := sock.connect_ex(path)) == errno.EAGAIN:
-            gevent.sleep(_BACKLOG_FULL_WAIT_S)
-        sock.settimeout(None)
-    except BaseException:
-        sock.close()
-        raise
-    if status:
-        sock.close()
-        raise OSError(status, os.strerror(status))
     return sock
 
 

@@ -61,9 +61,18 @@ def unstarted(plan: Plan, index: int, state: CheckState) -> tuple[CheckState, tu
     return state.changed(stage="none", unstarted=count % SHORTAGES), actions, count >= SHORTAGES
 
 
-def exited(plan: Plan, index: int, state: CheckState, exit_: Exited) -> Result:
-    """Its command has ended, or could not be started."""
-    name = f"check.{plan.job.name}"
+def exited(plan: Plan, index: int, state: CheckState, exit_: Exited, *, now: float, started_at: float) -> Result:
+    """Its command has ended, or could not be started.
+
+    Args:
+        plan: The job's.
+        index: Which check.
+        state: The state so far.
+        exit_: How it ended.
+        now: When.
+        started_at: When the present run of the job began.
+    """
+    name = plan.job.check_source(index)
     actions: list[Action] = [Publish(exit_event(name, exit_.status))]
     if plan.job.checks[index].timeout_s is not None:
         actions.append(ClearTimer(Timer("check-timeout", index)))
@@ -72,7 +81,25 @@ def exited(plan: Plan, index: int, state: CheckState, exit_: Exited) -> Result:
     if exit_.remains:
         actions.append(SetTimer(Timer("check-group", index), max(plan.job.stop.timeout_s, 0.0)))
     stage = "emptying" if exit_.remains else "none"
-    return state.changed(stage=stage, passed=exit_.status == 0, unstarted=0), tuple(actions)
+    counted = _counted(plan.job.checks[index], state, exit_, now, started_at)
+    return counted.changed(stage=stage, unstarted=0, result_at=now), tuple(actions)
+
+
+def _counted(check: Check, state: CheckState, exit_: Exited, now: float, started_at: float) -> CheckState:
+    """What the results say now. A job may still be starting: until a check has passed, its failures do not count."""
+    if exit_.status == 0:
+        passes = min(state.passes + 1, check.successes)
+        return state.changed(passes=passes, failures=0, passed=True if passes >= check.successes else state.passed)
+    state = state.changed(passes=0, output=exit_.output or exit_.reason)
+    if state.passed is None and now - started_at < check.start_period_s:
+        return state
+    failures = min(state.failures + 1, check.failures)
+    return state.changed(failures=failures, passed=False if failures >= check.failures else state.passed)
+
+
+def forgotten(state: CheckState) -> CheckState:
+    """The job starts anew: what its results said is over."""
+    return state.changed(passed=None, passes=0, failures=0)
 
 
 def emptied(index: int, state: CheckState) -> Result:
@@ -95,6 +122,18 @@ def overdue(plan: Plan, index: int) -> tuple[Action, ...]:
     """What it left in its group has not ended."""
     why = f"left by the check and still running {plan.job.stop.timeout_s:g} s after its stop signal"
     return (Kill(index, force=True, why=why),)
+
+
+def fresh(checks: Sequence[Check], states: Sequence[CheckState], now: float) -> bool:
+    """Whether each check has given a result within its TTL: one that hangs is not covered by the others."""
+    known = zip(checks, states, strict=False)
+    return all(now - state.result_at <= check.ttl_s for check, state in known if check.asks)
+
+
+def failing(checks: Sequence[Check], states: Sequence[CheckState]) -> str:
+    """What the checks said that make the job unhealthy, each with its name where it has one."""
+    found = [(one.name, state.output) for one, state in zip(checks, states, strict=False) if state.passed is False]
+    return "\n".join([f"{name}: {output}" if name else output for name, output in found])
 
 
 def together(checks: Sequence[Check], states: Sequence[CheckState]) -> Health:

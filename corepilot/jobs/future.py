@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from corepilot.jobs.actor import Actor
 from corepilot.model.event import EXITS, GLOBAL
+from corepilot.model.job import check_sources
 from corepilot.model.trigger import AllOf, AnyOf, Never, OnEvent, OnInterval, OnSignal, Trigger
 
 
@@ -62,7 +63,7 @@ def _may_come(trigger: Trigger, hopeful: Mapping[str, Sequence[Actor]], watched:
             if source.startswith(("watch.", "render.")) and source not in hopeful:
                 return watched is None or source in watched
             if code in EXITS and source.startswith("check.") and source not in hopeful:
-                return any(_checks(one) for one in hopeful.get(source.removeprefix("check."), ()))
+                return any(source in check_sources(one.plan.job) for named in hopeful.values() for one in named)
             return any(_may_publish(one, code) for one in hopeful.get(source, ()))
 
 

@@ -20,13 +20,12 @@ of a run that begins, until the job has its lock; one that loses it stops, and i
 
 from __future__ import annotations
 
-from corepilot.jobs import check, orders, process, registration, starting, stopping, trigger
+from corepilot.jobs import check, checking, orders, process, registration, starting, stopping, trigger
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import (
     MAIN,
     Action,
     Began,
-    CheckState,
     Due,
     Emptied,
     Exited,
@@ -56,7 +55,9 @@ def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
             return _happened(plan, state, event, now)
         case Exited():
             return (
-                _exited(plan, state, stimulus, now) if stimulus.role == MAIN else _checked(plan, state, stimulus, now)
+                _exited(plan, state, stimulus, now)
+                if stimulus.role == MAIN
+                else checking.ended(plan, state, stimulus, now)
             )
         case Due(timer):
             return _due(plan, state, timer, now)
@@ -165,12 +166,7 @@ def _emptied(plan: Plan, state: State, role: int, now: float) -> Step:
     if role >= len(state.checks):
         return state, ()
     if role != MAIN:
-        state, actions = _with_check(state, role, check.emptied(role, state.checks[role]))
-        if state.stop.stage == "terminating":
-            state, more = stopping.ended(plan, state)
-        else:
-            state, more = _owed(plan, state, role, now) if role < len(plan.job.checks) else (state, ())
-        return state, (*actions, *more)
+        return checking.emptied(plan, state, role, now)
     process_, actions = process.emptied(state.process)
     state = state.changed(process=process_)
     if state.stop.stage == "terminating":
@@ -221,18 +217,7 @@ def _unstarted(plan: Plan, state: State, role: int, now: float) -> Step:
         if state.stopping:
             return stopping.ended(plan, state.changed(process=process_.changed(stage="none")))
         return state.changed(process=process_), actions
-    if role >= len(plan.job.checks):
-        return _without_check(plan, state, role, CheckState())
-    check_, actions, failed = check.unstarted(plan, role, state.checks[role])
-    state, _ = _with_check(state, role, (check_, ()))
-    if failed and not state.stopping:
-        reason = "it could not be started for want of descriptors, processes or memory"
-        state, more = _checked(plan, state, Exited(role, 126, reason), now)
-        return state, (*actions, *more)
-    if state.stop.stage == "terminating":
-        state, more = stopping.ended(plan, state)
-        return state, (*actions, *more)
-    return state, actions
+    return checking.unstarted(plan, state, role, now)
 
 
 def _sibling_exited(plan: Plan, state: State, now: float) -> Step:
@@ -243,60 +228,6 @@ def _sibling_exited(plan: Plan, state: State, now: float) -> Step:
         used = state.process.changed(restarts=state.process.restarts + 1)
         return starting.run(plan, state.changed(process=used), now, state.trigger.cause)
     return (state, ()) if state.trigger.starts_left else stopping.stop(plan, state, "complete")
-
-
-# ------------------------------------------------------------------------------------------------------------- checks
-def _checked(plan: Plan, state: State, exited: Exited, now: float) -> Step:
-    index = exited.role
-    if index >= len(plan.job.checks):
-        return _without_check(plan, state, index, CheckState(stage="emptying" if exited.remains else "none"))
-    state, actions = _with_check(state, index, check.exited(plan, index, state.checks[index], exited))
-    if state.stop.stage == "terminating":
-        state, more = stopping.ended(plan, state)
-        return state, (*actions, *more)
-    if state.stopping or state.health in {"maintenance", "idle"}:
-        return state, actions
-    health = check.together(plan.job.checks, state.checks)
-    state = state.changed(health=health)
-    if health == "healthy":
-        advertised, more = registration.passed(plan.job.service, state.advertised)
-        actions += (Publish(Event("healthy", plan.job.name)), *more)
-    elif health == "unhealthy":
-        output = (exited.output or exited.reason) if exited.status else ""
-        advertised, more = registration.failed(plan.job.service, state.advertised, output)
-        actions += (Publish(Event("unhealthy", plan.job.name)), *more)
-    else:
-        advertised = state.advertised
-    state, more = _owed(plan, state.changed(advertised=advertised), index, now)
-    return state, (*actions, *more)
-
-
-def _without_check(plan: Plan, state: State, index: int, left: CheckState) -> Step:
-    """The process of a check has ended that a reload has taken away, and killed."""
-    if index >= len(state.checks):
-        return state, ()
-    state, _ = _with_check(state, index, (left, ()))
-    return stopping.ended(plan, state) if state.stop.stage == "terminating" else (state, ())
-
-
-def _owed(plan: Plan, state: State, index: int, now: float) -> Step:
-    if not check.owed(plan.job.checks[index], state.checks[index], now):
-        return state, ()
-    return _tick_check(plan, state, index, now)
-
-
-def _tick_check(plan: Plan, state: State, index: int, now: float) -> Step:
-    if state.health in {"idle", "maintenance"}:
-        return state, ()
-    if not plan.job.checks[index].asks:
-        advertised, actions = registration.passed(plan.job.service, state.advertised)
-        return state.changed(advertised=advertised), actions
-    return _with_check(state, index, check.tick(plan, index, state.checks[index], now))
-
-
-def _with_check(state: State, index: int, result: check.Result) -> Step:
-    checks = (*state.checks[:index], result[0], *state.checks[index + 1 :])
-    return state.changed(checks=checks), result[1]
 
 
 # ------------------------------------------------------------------------------------------------------------- timers
@@ -321,7 +252,7 @@ def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
     if name == "hook":
         return stopping.overdue(plan, state)
     if name == "check":
-        return _tick_check(plan, state, index, now)
+        return checking.tick(plan, state, index, now)
     if name == "restart" and state.process.stage == "backoff":
         return starting.start(plan, state, now)
     if name == "when" and not state.process.runs:
@@ -351,6 +282,6 @@ def _maintain(plan: Plan, state: State, *, entering: bool) -> Step:
         return state, ()
     # ContainerPilot starts to check jobs that have not started yet, and never registers again (section 4.5, FIX).
     advertised, actions = registration.begin(service)
-    checks = tuple([one.changed(passed=None) for one in state.checks])
+    checks = tuple([check.forgotten(one) for one in state.checks])
     health = "unknown" if state.process.runs else "idle"
     return state.changed(health=health, advertised=advertised, checks=checks), actions

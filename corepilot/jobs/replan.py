@@ -23,7 +23,7 @@ def replan(old: Plan, new: Plan, state: State, now: float) -> Step:
         advertised, actions = registration.replan(old.job.service, new.job.service, state.advertised)
         state = state.changed(advertised=advertised)
     if old.job.checks != new.job.checks:
-        state, more = _replan_checks(old, new, state)
+        state, more = _replan_checks(old, new, state, now)
         actions += more
     if old.job.timeout_s != new.job.timeout_s and process.alive(new, state.process):
         actions += (ClearTimer(process.TIMEOUT),)
@@ -38,7 +38,13 @@ def replan(old: Plan, new: Plan, state: State, now: float) -> Step:
     return state, actions
 
 
-def _replan_checks(old: Plan, new: Plan, state: State) -> Step:
+def _replan_checks(old: Plan, new: Plan, state: State, now: float) -> Step:
+    """Checks that stay keep what they have said. One that is new is believed to pass where the job is healthy.
+
+    Else the service would be silent in the catalog until its first result.
+    """
+    said = dict(zip(old.job.checks, state.checks, strict=False))
+    new_one = CheckState(passed=True, result_at=now) if state.health == "healthy" else CheckState()
     before, after = old.job.checks, new.job.checks
     actions: list[Action] = []
     checks: list[CheckState] = []
@@ -49,7 +55,9 @@ def _replan_checks(old: Plan, new: Plan, state: State) -> Step:
             continue
         if was.stage != "none":
             actions.append(Kill(index, force=True))
-        checks.append(CheckState(stage=was.stage))  # until its process is gone
+        begun = said.get(after[index], new_one) if index < len(after) else new_one
+        stage = "outdated" if was.stage == "running" else was.stage  # until its process is gone
+        checks.append(begun.changed(stage=stage, missed_at=None, unstarted=0))
         if index >= len(after):
             actions.append(ClearTimer(Timer("check", index)))
         elif not state.stopping:

@@ -10,6 +10,7 @@ from typing import Any
 from corepilot.jobs import given
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.plan import Plan
+from corepilot.jobs.results import CheckResults
 from corepilot.jobs.run import Run
 from corepilot.jobs.state import (
     MAIN,
@@ -33,6 +34,7 @@ from corepilot.jobs.state import (
     Withdraw,
 )
 from corepilot.jobs.state_lines import changes
+from corepilot.jobs.strays import Strays
 from corepilot.jobs.supervision import CheckCall, CheckResult, Supervision
 from corepilot.jobs.timing import JobTimers
 from corepilot.model.fact import RunEnded, RunStarted
@@ -76,11 +78,11 @@ class Runner(Actor):
         self._held: list[OutputPipe] = []
         self._poll: Any = None
         self._sweep: Sweep | None = None
-        self._named_strays: set[int] = set()
+        self._strays = Strays(around.orphans, self.mark)
         self.last_status: int | None = None
         self.started_at: float | None = None
         self._last_pid = 0
-        self._checks_began: dict[int, float] = {}
+        self.results = CheckResults(around.clock)
         self.exits: dict[str, int] = {}
         self.trouble = ""
         self._needed_lock = False
@@ -183,7 +185,7 @@ class Runner(Actor):
         if command is None:  # the machine starts what there is: a plugin's check
             plugin_checks = self._around.plugin_checks
             assert plugin_checks is not None  # noqa: S101  - there is one where checks are plugins
-            self._checks_began[role] = self._around.clock()
+            self.results.begin(role)
             self._asked[role] = plugin_checks.ask(job, job.checks[role], partial(self._answered, role))
             return
         try:
@@ -212,7 +214,7 @@ class Runner(Actor):
         run.read(self._fields(role, run.pid))
         self._runs[role] = run
         if role != MAIN:
-            self._checks_began[role] = self._around.clock()
+            self.results.begin(role)
         else:
             self.started_at = self._around.clock()
             self._last_pid = run.pid
@@ -229,15 +231,21 @@ class Runner(Actor):
             self.trouble = stimulus.reason if stimulus.status else ""
         elif stimulus.role == MAIN:
             self.starts -= 1
-        elif isinstance(stimulus, Exited) and stimulus.status:
-            self._unhealthy = stimulus.reason
+        elif isinstance(stimulus, Exited):
+            self._tell_result(stimulus)
         self.handle(stimulus)
         self._poll_leaving()
 
+    def _tell_result(self, ended: Exited) -> None:
+        """A check has given a result."""
+        if ended.status:
+            self._unhealthy = self.results.named(self.plan.job, ended.role, ended.reason)
+        lasted_s = self.results.end(self.plan.job, ended.role, ended.output or ended.reason, passed=not ended.status)
+        if lasted_s is not None:
+            self._around.checked(str(self.key), lasted_s)
+
     def _exited(self, role: int, run: Run, status: int) -> None:
         self._trace(role, "end")
-        if role in self._checks_began:
-            self._around.checked(str(self.key), self._around.clock() - self._checks_began.pop(role))
         if run.pipe is not None and run.pipe.open:
             self._hold(run.pipe)
         if role == MAIN:
@@ -277,7 +285,6 @@ class Runner(Actor):
         """A plugin's check has answered."""
         del self._asked[role]
         self._trace(role, "end")
-        self._around.checked(str(self.key), self._around.clock() - self._checks_began.pop(role))
         if not answer.passed:
             self._around.log("debug", f"not healthy: {answer.text}", self._fields(role, None))
         self._settle(Exited(role, 0 if answer.passed else 1, "" if answer.passed else answer.text, answer.text))
@@ -292,7 +299,6 @@ class Runner(Actor):
     def _kill(self, role: int, *, force: bool, why: str) -> None:
         if role in self._asked:
             self._asked.pop(role).cancel()
-            self._checks_began.pop(role, None)
             if why:
                 self._around.log("warning", f"giving the check up: {why}", self._fields(role, None))
             self._around.loop.run_callback(self._settle, Exited(role, 128 + signal.SIGKILL, why, why))
@@ -324,27 +330,9 @@ class Runner(Actor):
         if run is not None:
             strays = {pid for pid in descendants(run.pid) if group_of(pid) != run.pid} if run.alive else set()
             self._kill(MAIN, force=sweep.force, why=sweep.why)
-        self._end_strays(strays)
+        self._strays.end(strays, force=sweep.force)
         if first:
             self._around.loop.run_callback(self._poll_leaving)
-
-    def _strays(self) -> set[int]:
-        groups = {run.pid for run in self._runs.values()}
-        found = self._around.orphans.of(self.mark)
-        return {pid for pid in found if group_of(pid) not in groups}
-
-    def _end_strays(self, strays: set[int]) -> None:
-        sweep = self._sweep
-        if sweep is None:
-            return
-        if sweep.force:
-            for pid in strays:
-                _send(pid, signal.SIGKILL)
-            return
-        for pid in strays - self._named_strays:
-            self._named_strays.add(pid)
-            _send(pid, signal.SIGTERM)
-            _send(pid, signal.SIGCONT)
 
     def _poll_leaving(self) -> None:
         """What the kernel does not tell: groups that have become empty, strays that have ended."""
@@ -353,11 +341,11 @@ class Runner(Actor):
                 del self._runs[role]
                 self.handle(Emptied(role))
         if self._sweep is not None and MAIN not in self._runs:
-            strays = self._strays()
-            self._end_strays(strays)
+            strays = self._strays.beside(run.pid for run in self._runs.values())
+            self._strays.end(strays, force=self._sweep.force)
             if not strays:
                 self._sweep = None
-                self._named_strays.clear()
+                self._strays.forget()
                 self.handle(Swept())
         if self._sweep is not None or any(not run.alive for run in self._runs.values()):
             self._start_polling()
@@ -377,7 +365,7 @@ class Runner(Actor):
 
     # ---------------------------------------------------------------------------------------------------- the log
     def _name(self, role: int) -> str:
-        return self.name if role == MAIN else f"check.{self.name}"
+        return self.name if role == MAIN else self.plan.job.check_source(role)
 
     def _fields(self, role: int, pid: int | None) -> Fields:
         command = ("job" if role == MAIN else "check", self._name(role))
@@ -401,10 +389,3 @@ def _named(names: list[str]) -> str:
         return ""
     more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
     return f"'s processes {', '.join(names[:NAMED_MAX])}{more}"
-
-
-def _send(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except OSError:
-        return  # it has ended, or is not ours to signal

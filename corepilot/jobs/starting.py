@@ -38,6 +38,6 @@ def start(plan: Plan, state: State, now: float) -> Step:
         return state.changed(process=standby), (ClearTimer(process.RESTART), *trigger.started(plan))
     process_, actions = process.run(plan, state.process, now)
     health = "maintenance" if state.health == "maintenance" else "unknown"
-    checks = tuple([one.changed(passed=None) for one in state.checks])
+    checks = tuple([check.forgotten(one) for one in state.checks])
     state = state.changed(process=process_, health=health, checks=checks)
     return state, (*trigger.started(plan), *actions)

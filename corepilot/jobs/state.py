@@ -83,15 +83,24 @@ class CheckState(Value):
 
     Attributes:
         stage: "running": its command runs. "emptying": it has ended, and others of its process group have not.
+            "outdated": a command runs that a reload has killed, and whose result does not count.
         missed_at: When a tick came that found it busy; None if none has since it began.
-        passed: Its last result; None before the first one.
+        passed: What its results say, by as many in a row as it takes; None as long as they say nothing.
         unstarted: How often in a row it could not be started for want of something that others hold.
+        passes: Passing results in a row, as far as they are counted.
+        failures: Failing results in a row, the same.
+        result_at: When its last result came.
+        output: What it said with its last failing result.
     """
 
-    stage: Literal["none", "running", "emptying"] = "none"
+    stage: Literal["none", "running", "emptying", "outdated"] = "none"
     missed_at: float | None = None
     passed: bool | None = None
     unstarted: int = 0
+    passes: int = 0
+    failures: int = 0
+    result_at: float = 0.0
+    output: str = ""
 
 
 class StopState(Value):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from corepilot.config.diagnostics.source_map import Path
-from corepilot.config.schema.sections import Array, Object, Section
+from corepilot.config.schema.sections import Array, Object, Objects, Section
 from corepilot.config.schema.settings import RootSection
 from corepilot.migrate.facts import Facts
 
@@ -62,7 +62,9 @@ def _inside(written: Any, section: Section, known: _Keys, path: Path) -> Iterato
         inner = known[folded[key.lower()]]
         if inner is None:
             continue
-        if isinstance(field, Object):
+        if isinstance(field, Objects) and isinstance(value, list):
+            yield (*path, key)
+        elif isinstance(field, Object):
             yield from _inside(value, field.section, inner, (*path, key))
         elif isinstance(field, Array) and isinstance(field.element, Object) and isinstance(value, list):
             for index, one in enumerate(value):

@@ -32,9 +32,15 @@ def _commands(facts: Facts) -> Iterator[tuple[Path, str]]:
     for index, job in facts.jobs:
         if job.get("exec"):
             yield ("jobs", index, "exec"), " ".join(job["exec"])
-        check = (job.get("health") or {}).get("exec")
+        check = _health(job).get("exec")
         if check:
             yield ("jobs", index, "health", "exec"), " ".join(check)
+
+
+def _health(job: Job) -> Job:
+    """The settings of its check. Several checks are no file of ContainerPilot's."""
+    health = job.get("health")
+    return health if isinstance(health, dict) else {}
 
 
 def _clients(facts: Facts) -> Iterable[Path]:
@@ -121,7 +127,7 @@ def _slow_runs(facts: Facts) -> Iterable[Path]:
         interval, timeout = facts.when(job, "interval"), job.get("timeout")
         if interval is not None and timeout is not None and timeout > interval:
             found.append(("jobs", index, "timeout"))
-        health = job.get("health") or {}
+        health = _health(job)
         limit = health.get("timeout")
         if health.get("exec") and limit is not None and not 0 < limit <= health.get("interval", limit):
             found.append(("jobs", index, "health", "timeout"))
@@ -141,11 +147,7 @@ def _restarted(facts: Facts) -> Iterable[Path]:
 def _checked(facts: Facts) -> Iterable[Path]:
     if facts.data.get("report_failing") is False or not facts.catalog:
         return []
-    return [
-        ("jobs", index, "health")
-        for index, job in facts.jobs
-        if job.get("port") and (job.get("health") or {}).get("exec")
-    ]
+    return [("jobs", index, "health") for index, job in facts.jobs if job.get("port") and _health(job).get("exec")]
 
 
 def _maintained(facts: Facts) -> Iterable[Path]:

@@ -69,6 +69,11 @@ class Check(Value):
         timeout_s: Seconds until the command is killed, or the plugin's answer is given up; None for no limit.
         plugin: What answers in the place of a command. Without either the job is taken for healthy as long as it is
             started.
+        name: Tells the checks of a job apart; "" for the only one.
+        failures: So many failing results in a row make the job unhealthy, at least 1.
+        successes: So many passing results in a row make it healthy, at least 1.
+        start_period_s: Seconds from the start of a run in which a failing result does not count, as long as none has
+            passed.
     """
 
     interval_s: int
@@ -76,6 +81,10 @@ class Check(Value):
     command: Command | None = None
     timeout_s: float | None = None
     plugin: PluginReference | None = None
+    name: str = ""
+    failures: int = 1
+    successes: int = 1
+    start_period_s: float = 0.0
 
     @property
     def asks(self) -> bool:
@@ -142,10 +151,21 @@ class Job(Value):
     stdin: Literal["null", "event"] = "null"
     path: str = ""
 
+    def check_source(self, index: int) -> str:
+        """The source of the events of one of its checks, and its name in the log: `check.<job>[.<check>]`."""
+        # A check that a reload has taken away may have left a process.
+        name = self.checks[index].name if index < len(self.checks) else ""
+        return f"check.{self.name}.{name}" if name else f"check.{self.name}"
+
     @property
     def hook(self) -> Hook | None:
         """Which stop it runs at, if any."""
         return hook_of(self.when)
+
+
+def check_sources(job: Job) -> frozenset[str]:
+    """The sources of the events of its checks, as far as they ask anything."""
+    return frozenset([job.check_source(index) for index, check in enumerate(job.checks) if check.asks])
 
 
 def stop_s(job: Job, *, hooked: bool) -> float:

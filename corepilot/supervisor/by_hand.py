@@ -315,4 +315,5 @@ def _job(runner: Runner) -> dict[str, object]:
         "starts": runner.starts,
         "last_status": runner.last_status,
         "up_s": round(time.monotonic() - runner.started_at, 3) if runner.started_at and runner.pid else None,
+        "checks": runner.results.status(job, state.checks),
     }

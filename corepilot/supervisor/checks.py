@@ -83,13 +83,14 @@ class Checks:
         from corepilot.checks.call import CheckCall as Call
         from corepilot.checks.call import FailedCall
 
-        cause = f"{job.checks.index(check)} of {job.name}"
+        index = job.checks.index(check)
+        cause, source = f"{index} of {job.name}", job.check_source(index)
 
         def told(answer: CheckResult) -> None:
             if answer.passed:
-                self._repeats.recovered(cause, f"check.{job.name}: healthy again")
+                self._repeats.recovered(cause, f"{source}: healthy again")
             else:
-                self._repeats.failed(cause, f"check.{job.name}: not healthy: {answer.text}")
+                self._repeats.failed(cause, f"{source}: not healthy: {answer.text}")
             answered(answer)
 
         try:

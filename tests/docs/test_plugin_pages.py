@@ -11,6 +11,7 @@ import pytest
 from corepilot_consul.plugin import CAPABILITIES
 
 from corepilot.checks.http_plugin import Options as HttpOptions
+from corepilot.checks.tcp_plugin import Options as TcpOptions
 from corepilot.errors import CorepilotError
 from corepilot.guard.supervising import STUCK_S
 from corepilot.http.client import Client
@@ -143,6 +144,11 @@ def test_every_error_with_its_code() -> None:
 def test_every_option_of_the_check_http() -> None:
     named = {name for row in rows("## The check `http`") for name in re.findall(r"`([\w.]+)`", row[0])}
     assert named == {field.name for field in fields_of(HttpOptions)}
+
+
+def test_every_option_of_the_check_tcp() -> None:
+    named = {row[0].strip("`") for row in rows("## The check `tcp`")}
+    assert named == {field.name for field in fields_of(TcpOptions)}
 
 
 def test_the_figures_of_the_boundary() -> None:

@@ -1,9 +1,12 @@
 """Checks that are plugins, in a real corepilot: the built-in `http`, and those of others."""
 
+import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eventually import eventually
@@ -170,6 +173,8 @@ def test_a_check_of_others(asker: Callable[[str], Corepilot], word: str, health:
         ('http: {urll: "/"}', 'did you mean "url"?'),
         ('http: "/", exec: "true"', "exec is given as well, and a check asks one thing"),
         ("http: 3", "3 is no URL"),
+        ('tcp: "db"', "must be host:port"),
+        ("tcp: true", "true is no address"),
         ("options: {}", "there is no check that takes them"),
         ('check: "httpp"', 'did you mean "http"?'),
     ],
@@ -181,3 +186,57 @@ def test_what_cannot_be_asked_is_refused_with_its_place(tmp_path: Path, health: 
     assert answer.returncode == 1, answer.stdout
     assert told in answer.stdout + answer.stderr
     assert "jobs[0].health" in answer.stdout + answer.stderr
+
+
+def checks_of(corepilot: Corepilot) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in corepilot.job("app")["checks"]}
+
+
+@pytest.mark.slow
+def test_several_checks_and_what_each_has_said(server: Answering, tmp_path: Path) -> None:
+    checks = (
+        f'{{name: "port", tcp: {server.server_port}, interval: 1, ttl: 5}},'
+        f'{{name: "page", http: "http://127.0.0.1:{server.server_port}/", interval: 1, ttl: 5, failures: 2}},'
+        '{name: "command", exec: ["sh", "-c", "echo fine"], interval: 1, ttl: 5}'
+    )
+    text = (
+        '{control: {socket: "%(dir)s/control.socket"}, discovery: false, jobs: ['
+        f'{{name: "app", exec: "sleep 1000", health: [{checks}]}}]}}'
+    )
+    with Corepilot(text, tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: health_of(corepilot) == "healthy")
+        found = checks_of(corepilot)
+        assert list(found) == ["port", "page", "command"]
+        assert [one["output"] for one in found.values()] == [
+            f"connected to 127.0.0.1:{server.server_port}", "200 all is well", "fine",
+        ]  # fmt: skip
+        server.status = 500
+        eventually(lambda: health_of(corepilot) == "unhealthy")
+        page = checks_of(corepilot)["page"]
+        assert (page["status"], page["failures"], page["output"]) == ("failing", 2, "the answer is 500 all is well")
+        assert [one["passed"] for one in page["history"]][-2:] == [False, False]
+        assert all(0 < one["duration_s"] < 1 for one in page["history"])
+        table = corepilot.client("status", "app").stdout
+        assert re.search(r"check\.app\.page +failing +\S+ +the answer is 500", table), table
+        server.status = 200
+        eventually(lambda: health_of(corepilot) == "healthy")
+        assert corepilot.stop() == 0
+
+
+@pytest.mark.slow
+def test_a_port_that_opens_late_is_forgiven_in_the_start_period(tmp_path: Path) -> None:
+    server = Answering()
+    try:
+        health = f'tcp: {server.server_port}, startPeriod: "1h"'
+        server.end()
+        with Corepilot(config(health), tmp_path) as corepilot:
+            corepilot.until_ready()
+            eventually(lambda: "Connection refused" in checks_of(corepilot)[""]["output"])
+            assert health_of(corepilot) == "unknown"
+            with socket.create_server(("127.0.0.1", server.server_port)):
+                eventually(lambda: health_of(corepilot) == "healthy")
+            eventually(lambda: health_of(corepilot) == "unhealthy")
+            assert corepilot.stop() == 0
+    finally:
+        server.server_close()

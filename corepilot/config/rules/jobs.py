@@ -1,30 +1,24 @@
 """From the validated settings of a job to what is run (ContainerPilot contract, sections 3.6, 4.2 and 8)."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
-from corepilot.config.diagnostics.complaints import Complaint, shown
+from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.catalog import NamedCatalogs
+from corepilot.config.rules.health import Settings, checks_of, command_of, judge_command, positive
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.naming import NamedPlugin
-from corepilot.config.rules.plugin_lookup import plugin_of
 from corepilot.config.rules.watches import catalogs_of_job
 from corepilot.config.schema.fields import bad_duration
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.jobs import JobSection
-from corepilot.config.text import commands
 from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.config.text.units import DurationError, parse_duration
 from corepilot.model.event import SIGNALS
-from corepilot.model.job import UNLIMITED, Check, Command, Job, RestartPolicy, StopPolicy
-from corepilot.model.plugin import PluginReference
+from corepilot.model.job import UNLIMITED, Check, Job, RestartPolicy, StopPolicy
 from corepilot.model.service import Extras, Registration, Service
 from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
-
-Settings = Mapping[str, Any]
-"""What is valid of a section, by attribute."""
 
 _MEANT = {
     "exectimeout": "write timeout",
@@ -56,18 +50,14 @@ def job_of(
         catalogs: Where the job's port can be advertised.
         stop_timeout_s: What it gets from its stop signal to SIGKILL.
     """
-    health = data.get("health") or {}
     written = {key.lower(): value for key, value in raw.items()} if isinstance(raw, dict) else {}
     for key in raw if isinstance(raw, dict) else ():
         if key.lower() in JobSection.ignored:
             hint = _MEANT.get(key.lower(), "leave it out")
             verdict.warn((*path, key), "key-ignored", "the key has no effect, as in ContainerPilot", hint, key=True)
-    _judge_command(data.get("exec"), written.get("exec"), (*path, "exec"), verdict, host)
-    check = written.get("health")
-    if isinstance(check, dict):
-        command = {key.lower(): value for key, value in check.items()}.get("exec")
-        _judge_command(health.get("exec"), command, (*path, "health", "exec"), verdict, host)
-    service = _service(data, path, verdict, host, catalogs) if data.get("port") else None
+    judge_command(data.get("exec"), written.get("exec"), (*path, "exec"), verdict, host)
+    checks = checks_of(data.get("health"), written.get("health"), (*path, "health"), verdict, host)
+    service = _service(data, path, verdict, host, catalogs, checks=checks) if data.get("port") else None
     if not data.get("name"):
         return None
     when = _when(data.get("when"))
@@ -84,12 +74,12 @@ def job_of(
     return made(
         Job,
         data,
-        command=_command(data),
+        command=command_of(data),
         when=when,
         restarts=RestartPolicy(restarts),
         timeout_s=data.get("timeout", every_s),
-        stop=StopPolicy(stop_timeout_s, _positive(data.get("stop_timeout")), data.get("stop_after", ())),
-        checks=_checks(health, (*path, "health"), verdict, host),
+        stop=StopPolicy(stop_timeout_s, positive(data.get("stop_timeout")), data.get("stop_after", ())),
+        checks=checks,
         service=service,
         path=path_text(path),
     )
@@ -137,16 +127,12 @@ def notes_for(service: str) -> str:
 _AT_START = When()
 
 
-def _command(data: Settings) -> Command | None:
-    return made(Command, data.get("logging") or {}, argv=data["exec"]) if data.get("exec") else None
-
-
 def _when(data: Settings | None) -> When:
     if data is None:
         return _AT_START
     if data.get("interval") is not None:
         return When(OnInterval(data["interval"]))
-    source, timeout_s = data.get("source", ""), _positive(data.get("timeout"))
+    source, timeout_s = data.get("source", ""), positive(data.get("timeout"))
     if source in SIGNALS:
         return When(OnSignal(source), each=True, timeout_s=timeout_s)
     for kind in ("once", "each"):
@@ -155,41 +141,9 @@ def _when(data: Settings | None) -> When:
     return When(Never(), timeout_s=timeout_s)
 
 
-def _checks(health: Settings, path: Path, verdict: Verdict, host: Host) -> tuple[Check, ...]:
-    plugin = _check_plugin(health, path, verdict, host)
-    if "interval" not in health or "ttl" not in health:
-        return ()
-    timeout_s = _positive(health.get("timeout", float(health["interval"])))
-    return (made(Check, health, command=_command(health), timeout_s=timeout_s, plugin=plugin),)
-
-
-def _check_plugin(health: Settings, path: Path, verdict: Verdict, host: Host) -> PluginReference | None:
-    """The plugin that a check asks: by its name, or `http` by a key of its own."""
-    given = [key for key in ("exec", "http", "check") if health.get(key)]
-    if len(given) > 1:
-        rule = f"{given[0]} is given as well, and a check asks one thing"
-        verdict.complain((*path, given[1]), Complaint("two-checks", rule, "leave one of them out", key=True))
-        return None
-    options = health.get("options")
-    if options is not None and (not isinstance(options, dict) or "check" not in given):
-        rule = "they are an object, and belong to check" if "check" in given else "there is no check that takes them"
-        verdict.complain((*path, "options"), Complaint("check-options", rule, "name a plugin: check", key=True))
-        return None
-    if "check" in given:
-        named = NamedPlugin(health["check"], options or {}, (*path, "check"), (*path, "options"), inside=True)
-        return plugin_of("check", named, verdict, host)
-    if "http" not in given:
-        return None
-    http, where = health["http"], (*path, "http")
-    if isinstance(http, str):
-        return plugin_of("check", NamedPlugin("http", {"url": http}, where, where), verdict, host)
-    if isinstance(http, dict):
-        return plugin_of("check", NamedPlugin("http", http, where, where, inside=True), verdict, host)
-    verdict.complain(where, Complaint("wrong-type", f"{shown(http)} is no URL", 'write "http://…", or { url: "…" }'))
-    return None
-
-
-def _service(data: Settings, path: Path, verdict: Verdict, host: Host, catalogs: NamedCatalogs) -> Service:
+def _service(
+    data: Settings, path: Path, verdict: Verdict, host: Host, catalogs: NamedCatalogs, *, checks: Sequence[Check]
+) -> Service:
     name, port = data.get("name", ""), data["port"]
     if not 0 < port < 65536:
         verdict.warn((*path, "port"), "port-range", f"{port} is not between 1 and 65535", "nothing can connect to it")
@@ -204,7 +158,7 @@ def _service(data: Settings, path: Path, verdict: Verdict, host: Host, catalogs:
         address,
         port,
         data.get("tags", ()),
-        (data.get("health") or {}).get("ttl", _TTL_WITHOUT_HEALTH_S),
+        min((check.ttl_s for check in checks), default=_TTL_WITHOUT_HEALTH_S),
         notes_for(name),
         extras,
         data.get("catalogs", ()),
@@ -227,21 +181,3 @@ def _consul_extras(data: Settings, path: Path, verdict: Verdict) -> Extras:
         "consul.weights": (weights.get("passing", 1), weights.get("warning", 1)) if weights else None,
     }
     return tuple([(name, value) for name, value in extras.items() if value])
-
-
-def _judge_command(command: tuple[str, ...] | None, written: Any, path: Path, verdict: Verdict, host: Host) -> None:
-    if not command:
-        return
-    if isinstance(written, str):
-        for oddity in commands.oddities(written):
-            hint = 'write an array, such as ["/bin/sh", "-c", "…"], to say where arguments begin and end'
-            verdict.warn(path, "exec-literal", oddity, hint)
-    fault = host.program_fault(command[0])
-    if fault:
-        hint = "it has to be there when the job starts"
-        verdict.warn(path, "exec-missing", f"cannot execute {shown(command[0])} here: {fault}", hint, machine=True)
-
-
-def _positive(seconds: float | None) -> float | None:
-    """Seconds, or None for no limit: that is what zero and less mean."""
-    return seconds if seconds is not None and seconds > 0 else None

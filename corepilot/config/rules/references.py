@@ -10,7 +10,7 @@ from corepilot.config.graph import stop_order
 from corepilot.config.starting import OF_A_LOCK, OF_A_WATCH, OF_ALL, Blockage, never_starting
 from corepilot.model.configuration import Render
 from corepilot.model.event import EXITS, GLOBAL, SIGNALS
-from corepilot.model.job import Job
+from corepilot.model.job import Job, check_sources
 from corepilot.model.trigger import Never, OnEvent
 
 _OF_A_JOB = frozenset(("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired"))
@@ -58,7 +58,7 @@ def judge_references(
     watches = [*watches, *[f"render.{render.name}" for _, render in renders]]  # they publish the same
     known.update(dict.fromkeys(watches, OF_A_WATCH))
     known.update(dict.fromkeys(locks, OF_A_LOCK))
-    known.update({f"check.{job.name}": EXITS for _, job in jobs if any(check.asks for check in job.checks)})
+    known.update({source: EXITS for _, job in jobs for source in check_sources(job)})
     known.update(dict.fromkeys(sorted(names), _OF_A_JOB))
     # Of a job that is refused not everything is known, such as whether it has a command.
     blocked = {} if verdict.refused else never_starting(every, watches, locks)
@@ -153,7 +153,7 @@ def _judge_blockage(blockage: Blockage, jobs: Sequence[Job], path: Path, verdict
     first, *others = [jobs[index] for index in blockage.chain]
     where = (*path, _kind(first))
     if not others:
-        if source.removeprefix("check.") == first.name:
+        if source == first.name or source in check_sources(first):
             rule, hint = f"it waits for its own {code}, so it never starts", "name another job as the source"
         else:
             reason, hint = _UNPUBLISHED.get(code, _NOBODY)

@@ -6,8 +6,9 @@ from corepilot._version import __version__
 from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.entries import entries_of
+from corepilot.config.rules.health import Settings
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.jobs import Settings, address_of, notes_for
+from corepilot.config.rules.jobs import address_of, notes_for
 from corepilot.config.rules.naming import NamedPlugin
 from corepilot.config.rules.plugin_lookup import plugin_of
 from corepilot.config.schema.filling import made

@@ -15,8 +15,30 @@ class OutputSection(Section):
 class HealthSection(Section):
     """`jobs[].health`."""
 
-    meant: ClassVar = {"poll": "write interval", "heartbeat": "write interval", "frequency": "write interval"}
+    meant: ClassVar = {
+        "poll": "write interval",
+        "heartbeat": "write interval",
+        "frequency": "write interval",
+        "period": "write interval",
+        "retries": "write failures",
+        "threshold": "write failures",
+        "failure_threshold": "write failures",
+        "failurethreshold": "write failures",
+        "success_threshold": "write successes",
+        "successthreshold": "write successes",
+        "initial_delay_seconds": "write startPeriod",
+        "initialdelayseconds": "write startPeriod",
+        "start_period": "write startPeriod",
+        "test": "write exec",
+    }
 
+    name = Text(
+        "tells several checks of a job apart: the source of its events is `check.<job>.<name>`, without a name "
+        "`check.<job>`",
+        default="",
+        allowed="required where there are several; letters, digits, - and _",
+        example="http",
+    )
     exec = Command(
         "command that exits with 0 when the job is healthy; without it the service is kept passing",
         fills="command.argv",
@@ -28,6 +50,13 @@ class HealthSection(Section):
         example='"http://127.0.0.1:8080/health"',
         derives=("plugin",),
     )
+    tcp = Raw(
+        "connection that is accepted when the job is healthy: `host:port`, a port of the job's own address, or the "
+        "options of the check `tcp`",
+        kind="number, text or object",
+        example='"127.0.0.1:6379"',
+        derives=("plugin",),
+    )
     check = Text("plugin that finds it out", default_text="none", example="redis", derives=("plugin",))
     options = Raw("options of `check`", kind="object", default_text="none", derives=("plugin",))
     interval = Whole("time between two checks", unit="s", required=True, minimum=1)
@@ -37,5 +66,15 @@ class HealthSection(Section):
         default_text="the interval",
         allowed="0 or less: no limit",
         example="2s",
+    )
+    failures = Whole("so many failing results in a row make the job unhealthy", minimum=1, default=1, example="3")
+    successes = Whole("so many passing results in a row make the job healthy", minimum=1, default=1)
+    start_period = Duration(
+        "time from the start of a run in which failing results do not count, as long as none has passed",
+        key="startPeriod",
+        minimum=0,
+        default=0.0,
+        default_text="0",
+        example="30s",
     )
     logging = Object("output of the command", OutputSection, fills="command")

@@ -12,7 +12,7 @@ from corepilot.config.schema.consul_extras import ConsulExtrasSection
 from corepilot.config.schema.fields import Choice, Command, Duration, Setting, Several, Text, Texts, Whole
 from corepilot.config.schema.health import HealthSection, OutputSection
 from corepilot.config.schema.names import NAME_HINT, is_service_name
-from corepilot.config.schema.sections import Object, Section
+from corepilot.config.schema.sections import Object, Objects, Section
 from corepilot.config.text.addresses import DEFAULT_SPECS
 from corepilot.model.event import CODES
 from corepilot.model.job import UNLIMITED
@@ -156,7 +156,11 @@ class JobSection(Section):
         example='["consul"]',
         fills="service.registration.catalogs",
     )
-    health = Object("how the job's health is found out; required with a port", HealthSection, fills="checks")
+    health = Objects(
+        "how the job's health is found out: a check, or several, all of which have to pass; required with a port",
+        HealthSection,
+        fills="checks",
+    )
     timeout = Duration(
         "time that a run may take until it is killed",
         minimum=0.001,
@@ -223,7 +227,7 @@ class JobSection(Section):
             return
         errors: dict[str, Any] = {}
         folded = self.fold(original) if isinstance(original, dict) else {}
-        if "health" not in folded and data.get("name") != "containerpilot":
+        if folded.get("health", []) == [] and data.get("name") != "containerpilot":
             hint = "add health: { interval: 10, ttl: 30 }, or leave the port out"
             complaint = Complaint("health-missing", "a job with a port needs health", hint, key=True)
             errors["port"] = [complaint]

@@ -1,7 +1,7 @@
 """Objects and arrays of settings: keys in any case, the nearest key for an unknown one, null is like no key."""
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import Any, ClassVar, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, missing, pre_load, validates_schema
@@ -137,6 +137,17 @@ class Object(Setting):
         return self.section.load(value)
 
 
+class Objects(Object):
+    """Objects of one kind: one, or an array of them. Nulls in the array stay in the result, to keep the indexes."""
+
+    kind = "object, or array of objects"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if not isinstance(value, list):
+            return super()._deserialize(value, attr, data, **kwargs)
+        return elements_of(value, partial(super()._deserialize, attr=attr, data=data))
+
+
 class Array(Setting):
     """An array of elements of one kind. Nulls are skipped: they stay in the result as None, to keep the indexes.
 
@@ -168,18 +179,27 @@ class Array(Setting):
         if not isinstance(value, list):
             hint = "put it in brackets: [ ]" if isinstance(value, dict) else "write an array: [ ]"
             raise ValidationError([Complaint("wrong-type", f"{shown(value)} is not an array", hint)])
-        result: list[Any] = []
-        errors: dict[int, Any] = {}
-        for index, one in enumerate(value):
-            try:
-                result.append(None if one is None else self.element.deserialize(one))
-            except ValidationError as error:
-                errors[index] = error.messages
-                valid = error.valid_data
-                result.append(valid if isinstance(valid, dict) else None)
-        if errors:
-            raise ValidationError(errors, valid_data=result)
-        return result
+        return elements_of(value, self.element.deserialize)
+
+
+def elements_of(elements: list[Any], deserialize: Callable[[Any], Any]) -> list[Any]:
+    """What becomes of the elements of an array; nulls stay.
+
+    Raises:
+        ValidationError: some are wrong, each with its index.
+    """
+    result: list[Any] = []
+    errors: dict[int, Any] = {}
+    for index, one in enumerate(elements):
+        try:
+            result.append(None if one is None else deserialize(one))
+        except ValidationError as error:
+            errors[index] = error.messages
+            valid = error.valid_data
+            result.append(valid if isinstance(valid, dict) else None)
+    if errors:
+        raise ValidationError(errors, valid_data=result)
+    return result
 
 
 def load(section: Section, data: Any) -> tuple[dict[str, Any], Any]:

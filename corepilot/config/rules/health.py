@@ -1,0 +1,149 @@
+"""From the validated settings of `jobs[].health` to checks (ContainerPilot contract, sections 3.6 and 4.4)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from corepilot.config.diagnostics.complaints import Complaint, shown
+from corepilot.config.diagnostics.source_map import Path
+from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.rules.host import Host
+from corepilot.config.rules.naming import NamedPlugin
+from corepilot.config.rules.plugin_lookup import plugin_of
+from corepilot.config.schema.filling import made
+from corepilot.config.schema.names import is_catalog_name
+from corepilot.config.text import commands
+from corepilot.model.job import Check, Command
+from corepilot.model.plugin import PluginReference
+
+Settings = Mapping[str, Any]
+"""What is valid of a section, by attribute."""
+
+ASKING = ("exec", "http", "tcp", "check")
+"""The keys that say what a check asks; it has one of them."""
+
+_BUILT_IN = {"http": ("url", "URL"), "tcp": ("address", "address")}
+"""The checks that have a key of their own: the option that the short form gives, and what it is."""
+
+
+def checks_of(given: Any, written: Any, path: Path, verdict: Verdict, host: Host) -> tuple[Check, ...]:
+    """The checks of a job that can be used.
+
+    Args:
+        given: What is valid of `health`: the settings of one check, or of several.
+        written: The same as it was written.
+        path: Where `health` is.
+        verdict: Takes what is wrong.
+        host: The machine.
+    """
+    several = isinstance(given, list)
+    names: set[str] = set()
+    found = []
+    for settings, raw, where in _elements(given, written, path, verdict):
+        check = _check(settings, raw, where, verdict, host)
+        if several:
+            _judge_one_of_several(settings, names, where, verdict, alone=len(given) == 1)
+        elif settings.get("name"):
+            _judge_name(settings["name"], where, verdict)
+        if check is not None:
+            found.append(check)
+    return tuple(found)
+
+
+def command_of(data: Settings) -> Command | None:
+    """The command of a job or of a check, if there is one."""
+    return made(Command, data.get("logging") or {}, argv=data["exec"]) if data.get("exec") else None
+
+
+def judge_command(command: tuple[str, ...] | None, written: Any, path: Path, verdict: Verdict, host: Host) -> None:
+    """Warn of a command that is not what its words say, or that cannot be executed here."""
+    if not command:
+        return
+    if isinstance(written, str):
+        for oddity in commands.oddities(written):
+            hint = 'write an array, such as ["/bin/sh", "-c", "…"], to say where arguments begin and end'
+            verdict.warn(path, "exec-literal", oddity, hint)
+    fault = host.program_fault(command[0])
+    if fault:
+        hint = "it has to be there when the job starts"
+        verdict.warn(path, "exec-missing", f"cannot execute {shown(command[0])} here: {fault}", hint, machine=True)
+
+
+def positive(seconds: float | None) -> float | None:
+    """Seconds, or None for no limit: that is what zero and less mean."""
+    return seconds if seconds is not None and seconds > 0 else None
+
+
+def _elements(given: Any, written: Any, path: Path, verdict: Verdict) -> Iterator[tuple[Settings, Any, Path]]:
+    if isinstance(given, dict):
+        yield given, written, path
+    elif isinstance(given, list):
+        for index, one in enumerate(given):
+            if one is None:
+                if written[index] is None:
+                    verdict.warn((*path, index), "null-element", "null is skipped", "leave it out")
+                continue
+            yield one, written[index], (*path, index)
+
+
+def _check(health: Settings, written: Any, path: Path, verdict: Verdict, host: Host) -> Check | None:
+    command = {key.lower(): value for key, value in written.items()}.get("exec") if isinstance(written, dict) else None
+    judge_command(health.get("exec"), command, (*path, "exec"), verdict, host)
+    plugin = _plugin(health, path, verdict, host)
+    if "interval" not in health or "ttl" not in health:
+        return None
+    timeout_s = positive(health.get("timeout", float(health["interval"])))
+    return made(Check, health, command=command_of(health), timeout_s=timeout_s, plugin=plugin)
+
+
+def _judge_one_of_several(health: Settings, names: set[str], path: Path, verdict: Verdict, *, alone: bool) -> None:
+    name = health.get("name", "")
+    if name in names:
+        rule = f"{shown(name)} is the name of another check of this job"
+        verdict.complain((*path, "name"), Complaint("bad-name", rule, "give each a name of its own"))
+    elif name:
+        _judge_name(name, path, verdict)
+    elif not alone:
+        rule = "one of several checks has no name"
+        verdict.complain(path, Complaint("bad-name", rule, "add name: it tells their events apart"))
+    names.add(name or "?")
+    if not any(health.get(key) for key in ASKING) and not any(verdict.refuses((*path, key)) for key in ASKING):
+        rule = "one of several checks asks nothing"
+        verdict.complain(path, Complaint("missing-key", rule, f"add one of {', '.join(ASKING)}"))
+
+
+def _judge_name(name: str, path: Path, verdict: Verdict) -> None:
+    if not is_catalog_name(name):
+        rule = f"{shown(name)} cannot be the name of a check"
+        verdict.complain((*path, "name"), Complaint("bad-name", rule, "write letters, digits, - and _"))
+
+
+def _plugin(health: Settings, path: Path, verdict: Verdict, host: Host) -> PluginReference | None:
+    """The plugin that a check asks: by its name, or a built-in one by a key of its own."""
+    given = [key for key in ASKING if health.get(key)]
+    if len(given) > 1:
+        rule = f"{given[0]} is given as well, and a check asks one thing"
+        verdict.complain((*path, given[1]), Complaint("two-checks", rule, "leave one of them out", key=True))
+        return None
+    options = health.get("options")
+    if options is not None and (not isinstance(options, dict) or "check" not in given):
+        rule = "they are an object, and belong to check" if "check" in given else "there is no check that takes them"
+        verdict.complain((*path, "options"), Complaint("check-options", rule, "name a plugin: check", key=True))
+        return None
+    if "check" in given:
+        named = NamedPlugin(health["check"], options or {}, (*path, "check"), (*path, "options"), inside=True)
+        return plugin_of("check", named, verdict, host)
+    for name in _BUILT_IN:
+        if name in given:
+            return _built_in(name, health[name], (*path, name), verdict, host)
+    return None
+
+
+def _built_in(name: str, value: Any, where: Path, verdict: Verdict, host: Host) -> PluginReference | None:
+    option, what = _BUILT_IN[name]
+    if isinstance(value, str) or (name == "tcp" and isinstance(value, int) and not isinstance(value, bool)):
+        return plugin_of("check", NamedPlugin(name, {option: str(value)}, where, where), verdict, host)
+    if isinstance(value, dict):
+        return plugin_of("check", NamedPlugin(name, value, where, where, inside=True), verdict, host)
+    example = '"http://…", or { url: "…" }' if name == "http" else '"host:port", a port, or { address: "…" }'
+    verdict.complain(where, Complaint("wrong-type", f"{shown(value)} is no {what}", f"write {example}"))
+    return None

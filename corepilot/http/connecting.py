@@ -1,0 +1,65 @@
+"""How a stream socket is connected, to the first of several addresses that answers or to a path."""
+
+import errno
+import os
+import socket as native
+from time import monotonic
+
+import gevent
+from gevent import socket
+
+from corepilot.http.resolve import Address
+
+_BACKLOG_FULL_WAIT_S = 0.02
+
+
+def connect_first(addresses: list[Address], until: float) -> socket.socket:
+    """Connect to the first address that answers.
+
+    Args:
+        addresses: In the order in which they are tried. Each gets an equal share of the time that is left.
+        until: When the caller's deadline ends, on the monotonic clock. The caller enforces it.
+
+    Raises:
+        OSError: None answers. Nothing is left open, whatever is raised.
+    """
+    failure: OSError = ConnectionError("the name has no address")
+    for index, address in enumerate(addresses):
+        left = len(addresses) - index
+        sock = socket.socket(address.family, native.SOCK_STREAM)
+        try:
+            # The last one needs no limit of its own: the caller's deadline is the limit.
+            sock.settimeout((until - monotonic()) / left if left > 1 else None)
+            sock.connect(address.name)
+            sock.settimeout(None)
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure
+
+
+def connect_unix(path: str) -> socket.socket:
+    """Connect to a unix socket. The caller has the deadline.
+
+    Raises:
+        OSError: Nobody accepts. Nothing is left open, whatever is raised.
+    """
+    sock = socket.socket(native.AF_UNIX, native.SOCK_STREAM)
+    try:
+        # A unix socket whose backlog is full answers EAGAIN at once and cannot be waited for (connect(2)).
+        sock.settimeout(0.0)
+        while (status := sock.connect_ex(path)) == errno.EAGAIN:
+            gevent.sleep(_BACKLOG_FULL_WAIT_S)
+        sock.settimeout(None)
+    except BaseException:
+        sock.close()
+        raise
+    if status:
+        sock.close()
+        raise OSError(status, os.strerror(status))
+    return sock

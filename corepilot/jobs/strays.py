@@ -1,0 +1,49 @@
+"""What a job has started that has left its process group, as far as it can be found: it is ended with the job."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+
+from corepilot.system.groups import Orphans, group_of
+
+
+class Strays:
+    """The strays of one job.
+
+    Args:
+        orphans: Processes that have lost their parents.
+        mark: The value of the variable that tells whose processes they are.
+    """
+
+    def __init__(self, orphans: Orphans, mark: str) -> None:
+        self._orphans, self._mark = orphans, mark
+        self._told: set[int] = set()
+
+    def beside(self, groups: Iterable[int]) -> set[int]:
+        """Those outside of these process groups."""
+        known = set(groups)
+        return {pid for pid in self._orphans.of(self._mark) if group_of(pid) not in known}
+
+    def end(self, pids: set[int], *, force: bool) -> None:
+        """Kill them, or tell each to end, once."""
+        if force:
+            for pid in pids:
+                _send(pid, signal.SIGKILL)
+            return
+        for pid in pids - self._told:
+            self._told.add(pid)
+            _send(pid, signal.SIGTERM)
+            _send(pid, signal.SIGCONT)
+
+    def forget(self) -> None:
+        """Nothing is left of them."""
+        self._told.clear()
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except OSError:
+        return  # it has ended, or is not ours to signal
