@@ -3,6 +3,8 @@
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
@@ -45,62 +47,68 @@ def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail("the test leaves behind: " + "; ".join(leaks), pytrace=False)
 
 
-@pytest.fixture(scope="session")
-def consul_server() -> Iterator[ConsulServer]:
-    """One Consul agent for the whole run of this process, started when the first test asks for it."""
-    with ConsulServer() as server:
+S = TypeVar("S", ConsulServer, EtcdServer, ZooKeeperServer)
+
+
+@contextmanager
+def _for_all(server: S) -> Iterator[S]:
+    """A server for the whole run of this process, which no test has to end."""
+    with server:
         _SERVERS.append(server)
         yield server
         _SERVERS.remove(server)
+
+
+@contextmanager
+def _for_one(server: S) -> Iterator[S]:
+    """The same for one test, which may pause, kill or restart it: it runs before, and is empty afterwards."""
+    server.start()
+    yield server
+    if server.pid:
+        server.resume()
+        server.reset()
+
+
+@pytest.fixture(scope="session")
+def consul_server() -> Iterator[ConsulServer]:
+    """One Consul agent, started when the first test asks for it."""
+    with _for_all(ConsulServer()) as server:
+        yield server
 
 
 @pytest.fixture
 def consul(consul_server: ConsulServer) -> Iterator[ConsulServer]:
     """A running Consul agent with an empty catalog; the test may pause, kill or restart it."""
-    if not consul_server.pid:
-        consul_server.start()
-    yield consul_server
-    if consul_server.pid:
-        consul_server.resume()
-        consul_server.reset()
+    with _for_one(consul_server) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def etcd_server() -> Iterator[EtcdServer]:
-    """One etcd of one member for the whole run of this process, started when the first test asks for it."""
-    with EtcdServer() as server:
-        _SERVERS.append(server)
+    """One etcd of one member, started when the first test asks for it."""
+    with _for_all(EtcdServer()) as server:
         yield server
-        _SERVERS.remove(server)
 
 
 @pytest.fixture
 def etcd(etcd_server: EtcdServer) -> Iterator[EtcdServer]:
     """A running etcd with an empty store; the test may pause, kill or wipe it."""
-    etcd_server.start()
-    yield etcd_server
-    etcd_server.resume()
-    if etcd_server.pid:
-        etcd_server.reset()
+    with _for_one(etcd_server) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def zookeeper_server() -> Iterator[ZooKeeperServer]:
-    """One ZooKeeper for the whole run of this process, started when the first test asks for it."""
-    with ZooKeeperServer() as server:
-        _SERVERS.append(server)
+    """One ZooKeeper, started when the first test asks for it."""
+    with _for_all(ZooKeeperServer()) as server:
         yield server
-        _SERVERS.remove(server)
 
 
 @pytest.fixture
 def zookeeper(zookeeper_server: ZooKeeperServer) -> Iterator[ZooKeeperServer]:
     """A running ZooKeeper; the test may pause, kill or wipe it, and uses names of its own."""
-    if not zookeeper_server.pid:
-        zookeeper_server.start()
-    yield zookeeper_server
-    if zookeeper_server.pid:
-        zookeeper_server.resume()
+    with _for_one(zookeeper_server) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -111,3 +119,10 @@ def zookeeper_ensemble() -> Iterator[Ensemble]:
         yield ensemble
         for server in ensemble.servers:
             _SERVERS.remove(server)
+
+
+@pytest.fixture
+def ensemble(zookeeper_ensemble: Ensemble) -> Ensemble:
+    """All three serve, whatever the test before has done."""
+    zookeeper_ensemble.start()
+    return zookeeper_ensemble

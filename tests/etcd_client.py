@@ -1,92 +1,14 @@
-"""Clients of a test's etcd, and followers of its streams."""
+"""Clients of a test's etcd."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
-
-import gevent
+import following
 from corepilot_etcd.backend import EtcdBackend
 from corepilot_etcd.plugin import Options
 from servers.etcd import EtcdServer
 
-from corepilot.discovery.backend import BackendContext
 
-DEADLINE_S = 20.0
-
-T = TypeVar("T")
-
-
-class Clients:
-    """Makes clients of one server, and closes them.
-
-    Attributes:
-        said: What the clients have logged: level and message.
-    """
+class Clients(following.Clients[EtcdBackend]):
+    """Makes clients of one server, and closes them."""
 
     def __init__(self, server: EtcdServer) -> None:
+        super().__init__(EtcdBackend, Options, endpoints=server.endpoints)
         self.server = server
-        self.said: list[tuple[str, str]] = []
-        self._made: list[EtcdBackend] = []
-        self._followers: list[Follower[Any]] = []
-
-    def new(self, **options: Any) -> EtcdBackend:
-        """A new client, which is closed when the test ends."""
-        options = {"endpoints": self.server.endpoints, **options}
-        context = BackendContext(log=lambda level, message: self.said.append((level, message)))
-        client = EtcdBackend(Options(**options), context)
-        self._made.append(client)
-        return client
-
-    def follow(self, stream: Iterator[T]) -> "Follower[T]":
-        """Follow a stream until the test ends."""
-        follower = Follower(stream)
-        self._followers.append(follower)
-        return follower
-
-    def close(self) -> None:
-        """Close everything."""
-        for follower in self._followers:
-            follower.greenlet.kill(timeout=DEADLINE_S)
-        for client in self._made:
-            client.close()
-
-
-class Follower(Generic[T]):
-    """A greenlet that follows a stream.
-
-    Attributes:
-        told: What it has yielded.
-        error: What has ended it; None while it runs.
-    """
-
-    def __init__(self, stream: Iterator[T]) -> None:
-        self.told: list[T] = []
-        self.error: BaseException | None = None
-        self.greenlet = gevent.spawn(self._run, stream)
-
-    def until(self, holds: Callable[[T], bool], deadline_s: float = DEADLINE_S) -> T:
-        """Wait until the last of what was told is so, and return it."""
-        with gevent.Timeout(deadline_s, AssertionError(f"not so within {deadline_s} s")):
-            while not (self.told and holds(self.told[-1])):
-                assert self.error is None, self.error
-                gevent.sleep(0.005)
-        return self.told[-1]
-
-    def ended(self, deadline_s: float = DEADLINE_S) -> BaseException:
-        """Wait until the stream is over, and return what ended it."""
-        self.greenlet.join(timeout=deadline_s)
-        assert self.error is not None, f"it has not ended within {deadline_s} s"
-        return self.error
-
-    def _run(self, stream: Iterator[T]) -> None:
-        try:
-            self.told.extend(stream)  # one by one, as they come
-            self.error = StopIteration()
-        except Exception as error:  # noqa: BLE001  - the test looks at it
-            self.error = error
-
-
-def becomes(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
-    """Wait, while the hub turns, until it is so."""
-    with gevent.Timeout(deadline_s, AssertionError(f"not so within {deadline_s} s")):
-        while not condition():
-            gevent.sleep(0.005)

@@ -3,18 +3,11 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
+import following
 from corepilot_zookeeper.backend import ZooKeeperBackend
 from corepilot_zookeeper.plugin import Options
-from etcd_client import DEADLINE_S, Follower, becomes
-
-from corepilot.discovery.backend import BackendContext
-
-__all__ = ["Clients", "Follower", "becomes", "witness"]
-
-T = TypeVar("T")
 
 _WITNESS = """
 import json, sys
@@ -30,39 +23,12 @@ print(json.dumps(told))
 """
 
 
-class Clients:
-    """Makes clients of one ensemble, and closes them.
-
-    Attributes:
-        said: What the clients have logged: level and message.
-    """
+class Clients(following.Clients[ZooKeeperBackend]):
+    """Makes clients of one ensemble, and closes them."""
 
     def __init__(self, hosts: str, prefix: str) -> None:
+        super().__init__(ZooKeeperBackend, Options, hosts=hosts, prefix=prefix)
         self.hosts, self.prefix = hosts, prefix
-        self.said: list[tuple[str, str]] = []
-        self._made: list[ZooKeeperBackend] = []
-        self._followers: list[Follower[Any]] = []
-
-    def new(self, **options: Any) -> ZooKeeperBackend:
-        """A new client, which is closed when the test ends."""
-        options = {"hosts": self.hosts, "prefix": self.prefix, **options}
-        context = BackendContext(log=lambda level, message: self.said.append((level, message)))
-        client = ZooKeeperBackend(Options(**options), context)
-        self._made.append(client)
-        return client
-
-    def follow(self, stream: Iterator[T]) -> "Follower[T]":
-        """Follow a stream until the test ends."""
-        follower = Follower(stream)
-        self._followers.append(follower)
-        return follower
-
-    def close(self) -> None:
-        """Close everything."""
-        for follower in self._followers:
-            follower.greenlet.kill(timeout=DEADLINE_S)
-        for client in self._made:
-            client.close()
 
 
 def witness(hosts: str, code: str) -> Any:

@@ -10,7 +10,8 @@ from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.locks import ConsulLocks
 from corepilot_consul.plugin import Options
 from http_script import eventually_switching
-from servers.consul import ConsulServer, consul_binary
+from servers.consul import ConsulServer
+from servers.consul_build import consul_binary
 
 from corepilot.discovery.keys import Keys
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, LockLostError

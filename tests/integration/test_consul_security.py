@@ -10,7 +10,9 @@ import pytest
 from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.plugin import Options, Tls
 from http_script import eventually_switching
-from servers.consul import ConsulServer, consul_binary, free_port
+from servers.consul import ConsulServer
+from servers.consul_build import consul_binary
+from servers.process import free_port
 
 from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.connection import Connection

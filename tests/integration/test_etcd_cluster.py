@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
-from etcd_client import DEADLINE_S, Clients, becomes
+from etcd_client import Clients
+from following import DEADLINE_S, becomes
 from servers.etcd import EtcdServer
 
 from corepilot.errors import BackendError

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from etcd_client import Clients, becomes
+from etcd_client import Clients
+from following import becomes
 from servers.etcd import EtcdServer
 
 from corepilot.discovery.locks import Locks

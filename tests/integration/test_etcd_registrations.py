@@ -7,7 +7,8 @@ from typing import Any
 import gevent
 import pytest
 from corepilot_etcd.member import Member
-from etcd_client import Clients, becomes
+from etcd_client import Clients
+from following import becomes
 from servers.etcd import EtcdServer
 
 from corepilot.errors import BackendError, BackendRefusedError, BackendTimeoutError, UnknownInstanceError

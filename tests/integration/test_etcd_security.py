@@ -10,7 +10,8 @@ import gevent
 import pytest
 from corepilot_etcd.member import Member
 from corepilot_etcd.plugin import Tls
-from etcd_client import Clients, becomes
+from etcd_client import Clients
+from following import becomes
 from papers import authority, certificate
 from servers.etcd import EtcdServer
 

@@ -8,7 +8,8 @@ from contextlib import closing
 import pytest
 from corepilot_etcd import pulse
 from corepilot_etcd.mirror import Mirror
-from etcd_client import Clients, Follower, becomes
+from etcd_client import Clients
+from following import Follower, becomes
 from servers.etcd import EtcdServer
 
 from corepilot.errors import BackendError, BackendUnavailableError

@@ -31,15 +31,6 @@ def prefix() -> str:
     return f"/t{os.urandom(4).hex()}"
 
 
-@pytest.fixture
-def ensemble(zookeeper_ensemble: Ensemble) -> Ensemble:
-    for server in zookeeper_ensemble.servers:
-        if not server.pid:
-            server.spawn()
-    eventually(lambda: all(server.mode() for server in zookeeper_ensemble.servers), message="all three serve")
-    return zookeeper_ensemble
-
-
 def text(hosts: str, prefix: str, *, address: str = "192.0.2.7", ttl: int = 10) -> str:
     """A job with a service, a job that beats, and a watch on the service whose events are noted."""
     jobs = f"""{{name: "app", instance: "{HOST}", exec: "sleep 1000", port: 8000, interfaces: "static:{address}",

@@ -9,8 +9,9 @@ import pytest
 from eventually import eventually
 from running import Corepilot
 from scraping import Endpoint
-from servers.consul import ConsulServer, free_port
+from servers.consul import ConsulServer
 from servers.go_build import PROMLINT
+from servers.process import free_port
 
 from corepilot.telemetry.builtin import BUILT_IN
 
@@ -106,7 +107,7 @@ def test_the_catalog(tmp_path: Path, endpoint: Endpoint, consul: ConsulServer) -
         until('corepilot_catalog_requests_total{operation="watch",result="ok"}')
         assert until('corepilot_watch_instances{service="app"}') == 1
         assert until('corepilot_watch_lag_seconds{service="app"}', 0) == 0
-        consul.stop()
+        consul.kill()
         until('corepilot_catalog_requests_total{operation="watch",result="unavailable"}')
         until('corepilot_watch_lag_seconds{service="app"}', 0.001)
         assert endpoint.samples()['corepilot_watch_instances{service="app"}'] == 1, "what is known stays"

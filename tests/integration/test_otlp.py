@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from running import Corepilot
 from servers.collector import Collector
-from servers.consul import free_port
+from servers.process import free_port
 from sinking import context_with
 
 from corepilot.http.listening import listen_tcp

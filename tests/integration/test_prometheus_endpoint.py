@@ -11,7 +11,8 @@ import pytest
 from eventually import eventually
 from running import Corepilot
 from scraping import Endpoint
-from servers.consul import ConsulServer, free_port
+from servers.consul import ConsulServer
+from servers.process import free_port
 
 METRICS = """
     {namespace: "ns", subsystem: "sub", name: "counted", help: "counts", type: "counter"},

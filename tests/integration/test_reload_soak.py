@@ -14,7 +14,8 @@ import pytest
 from eventually import eventually
 from recording import HEAD
 from running import Corepilot, descriptors
-from servers.consul import ConsulServer, free_port
+from servers.consul import ConsulServer
+from servers.process import free_port
 
 RELOADS = 40
 SETTLED = 10

@@ -14,7 +14,7 @@ from eventually import eventually
 from running import Corepilot
 from scraping import Endpoint
 from servers.collector import Collector
-from servers.consul import free_port
+from servers.process import free_port
 
 JOB = '{name: "app", exec: "sleep 1000"}'
 

@@ -8,8 +8,9 @@ import gevent
 import pytest
 from corepilot_zookeeper.backend import ZooKeeperBackend
 from eventually import eventually
+from following import becomes
 from servers.zookeeper import Ensemble, ZooKeeperServer
-from zookeeper_client import Clients, becomes
+from zookeeper_client import Clients
 
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 from corepilot.model.service import Query, Registration
@@ -17,17 +18,6 @@ from corepilot.testing.backends import instance_of
 
 WEB = Registration("web-host1", "web", "192.0.2.7", 8080, ttl_s=60)
 ALL = Query("web")
-
-
-@pytest.fixture
-def ensemble(zookeeper_ensemble: Ensemble) -> Ensemble:
-    """All three serve, whatever the test before has done."""
-    ensemble = zookeeper_ensemble
-    for server in ensemble.servers:
-        if not server.pid:
-            server.spawn()
-    eventually(lambda: all(server.mode() for server in ensemble.servers), message="all three serve")
-    return ensemble
 
 
 @pytest.fixture

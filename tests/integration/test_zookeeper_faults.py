@@ -12,8 +12,9 @@ import gevent
 import pytest
 from corepilot_zookeeper.backend import ZooKeeperBackend
 from corepilot_zookeeper.plugin import CAPABILITIES, Options
+from following import becomes
 from servers.zookeeper import ZooKeeperServer
-from zookeeper_client import Clients, becomes, witness
+from zookeeper_client import Clients, witness
 
 from corepilot.discovery.backend import Backend
 from corepilot.errors import BackendError, BackendRefusedError, BackendTimeoutError, BackendUnavailableError

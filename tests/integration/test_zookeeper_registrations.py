@@ -8,8 +8,9 @@ from typing import Any
 import gevent
 import pytest
 from corepilot_zookeeper.backend import ZooKeeperBackend
+from following import becomes
 from servers.zookeeper import TICK_MS, ZooKeeperServer
-from zookeeper_client import Clients, becomes, witness
+from zookeeper_client import Clients, witness
 
 from corepilot.errors import BackendRefusedError, UnknownInstanceError
 from corepilot.model.service import Query, Registration

@@ -8,9 +8,10 @@ import gevent
 import pytest
 from corepilot_zookeeper.backend import ZooKeeperBackend
 from corepilot_zookeeper.plugin import Auth, Tls
+from following import becomes
 from papers import authority, certificate, openssl
 from servers.zookeeper import ZooKeeperServer
-from zookeeper_client import Clients, becomes, witness
+from zookeeper_client import Clients, witness
 
 from corepilot.errors import BackendError, BackendRefusedError, BackendTimeoutError, BackendUnavailableError
 from corepilot.model.service import Query, Registration

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from eventually import eventually
-from servers.consul import free_port
+from servers.process import free_port
 
 pytestmark = pytest.mark.timeout(600)  # pip downloads, and compiles what it installs
 

@@ -1,19 +1,15 @@
 """A real OpenTelemetry Collector for the tests, which writes down what it receives."""
 
 import json
-import signal
 import socket
-import subprocess
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from eventually import eventually
-from servers.consul import free_port
 from servers.go_build import COLLECTOR
+from servers.process import Opened, Process, becomes_ready, free_port
 
 
-class Collector:
+class Collector(Process, Opened):
     """One collector with an OTLP receiver over HTTP on 127.0.0.1.
 
     Args:
@@ -21,6 +17,7 @@ class Collector:
     """
 
     def __init__(self, directory: Path) -> None:
+        super().__init__("the collector")
         self.port = free_port()
         self.received = directory / "received.jsonl"
         self._log = directory / "collector.log"
@@ -35,29 +32,20 @@ class Collector:
         }
         self._config = directory / "collector.yaml"
         self._config.write_text(json.dumps(settings))  # JSON is YAML
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Self:
-        command = [str(COLLECTOR.binary()), "--config", str(self._config)]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        try:
-            eventually(self._listens, 30, "the collector")
-        except BaseException:
-            self._end()
-            raise
-        return self
+    def start(self) -> None:
+        """See `Opened`."""
+        self.launch([str(COLLECTOR.binary()), "--config", str(self._config)], self._log)
+        if not becomes_ready(lambda: self.runs, self._listens):
+            raise RuntimeError(f"cannot start the collector:\n{self._log.read_text()}")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end()
+    def close(self) -> None:
+        """End it as a person would, so that it writes down what it has."""
+        self.terminate()
 
     def requests(self, kind: str) -> list[dict[str, Any]]:
         """What it has received so far: `resourceMetrics` or `resourceSpans`."""
@@ -68,16 +56,5 @@ class Collector:
         return [one for request in found for one in request.get(kind, ())]
 
     def _listens(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self._log.read_text()
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def _end(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(10)

@@ -2,46 +2,18 @@
 
 import http.client
 import json
-import os
-import secrets
-import signal
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from eventually import eventually
 from servers.consul_build import consul_binary
-
-__all__ = ["ConsulServer", "consul_binary", "free_port"]
-
-READY_DEADLINE_S = 30
-STOP_DEADLINE_S = 10
-START_TRIES = 5
+from servers.process import Server, free_port
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that is free now; somebody else may still take it first.
-
-    It is below those that the kernel gives away, to the tests of another worker too, and to every connection.
-    """
-    while True:
-        port = 10_000 + secrets.randbelow(20_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
-class ConsulServer:
+class ConsulServer(Server):
     """One Consul agent in development mode on 127.0.0.1: one server, everything in memory.
 
-    Every port is its own, so that several run side by side. Use it as a context manager, or call `start()`
-    and `stop()`. A restart is a restart with the data lost: development mode keeps nothing.
+    A restart is a restart with the data lost: development mode keeps nothing.
 
     Args:
         config: more of the agent's configuration, as in a JSON configuration file (ACLs, TLS, …).
@@ -49,140 +21,48 @@ class ConsulServer:
     """
 
     def __init__(self, config: Mapping[str, Any] | None = None, token: str = "") -> None:
-        self.port = 0
-        self.output = ""
+        super().__init__("Consul")
         self._config = dict(config or {})
         self._token = token
-        self._process: subprocess.Popen[bytes] | None = None
         self._ports: list[int] = []
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def address(self) -> str:
         """`127.0.0.1:PORT` of the HTTP interface."""
         return f"127.0.0.1:{self.port}"
 
-    @property
-    def pid(self) -> int:
-        """The agent's process, 0 while it is stopped."""
-        return self._process.pid if self._process else 0
+    def choose_ports(self) -> None:
+        """Its own, and those for servers, for the LAN and for the WAN."""
+        self._ports = [free_port() for _ in range(4)]
+        self.port = self._ports[0]
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def start(self) -> None:
-        """Start it and wait until it has a leader and answers; on the ports of before after a `stop()`.
-
-        Raises:
-            RuntimeError: it does not come up.
-        """
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="consul-server-")
-            (Path(self._folder.name) / "config.json").write_text(json.dumps(self._config))
-        fixed = bool(self._ports)
-        for _ in range(START_TRIES):
-            if not fixed:
-                self._ports = [free_port() for _ in range(4)]
-                self.port = self._ports[0]
-            self._spawn(Path(self._folder.name))
-            if self._wait_ready():
-                return
-            self.stop()
-        log = (Path(self._folder.name) / "log").read_text(errors="replace")
-        raise RuntimeError(f"cannot start consul on {self.address}:\n{log[-4000:]}")
-
-    def _spawn(self, folder: Path) -> None:
-        http_port, server, lan, wan = self._ports
+    def spawn(self) -> None:
+        """Start it, and do not wait."""
+        folder, (http_port, server, lan, wan) = self.folder, self._ports
+        (folder / "config.json").write_text(json.dumps(self._config))
         command = [
-            *("setpriv", "--pdeathsig", "KILL"),  # it ends with the test run, even when that is killed
             *(str(consul_binary()), "agent", "-bind=127.0.0.1", "-client=127.0.0.1", *self._role(folder)),
             *("-log-level=warn", f"-http-port={http_port}", f"-server-port={server}"),
             *(f"-serf-lan-port={lan}", f"-serf-wan-port={wan}"),
             *("-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1", f"-config-file={folder / 'config.json'}"),
         ]
-        with (folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                cwd="/",
-            )
+        self.launch(command, folder / "log")
 
     def _role(self, _folder: Path) -> list[str]:
         """What the agent is: a server for itself."""
         return ["-dev", "-node=test"]
 
-    def _wait_ready(self) -> bool:
-        deadline = time.monotonic() + READY_DEADLINE_S
-        while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
-                return False
-            if self._leads():
-                return True
-            time.sleep(0.02)  # the pause between two questions; the deadline bounds the wait
-        return False
-
-    def _leads(self) -> bool:
+    def serves(self) -> bool:
         """Whether there is a leader and the agent itself is in the catalog: from then on writes stick."""
         try:
             return bool(self.get("/v1/status/leader")) and bool(self.get("/v1/catalog/nodes"))
         except (OSError, http.client.HTTPException, ValueError):
             return False
 
-    def stop(self) -> None:
-        """End it, whatever state it is in, and wait for that. Nothing to do when it is stopped."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        try:
-            process.wait(STOP_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_DEADLINE_S)
-
-    def kill(self) -> None:
-        """End it at once, as a crash would: `kill -9`."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait(STOP_DEADLINE_S)
-
     def restart(self) -> None:
-        """Stop it and start it again on the same ports, with all its data lost."""
+        """Start it again on the same ports, with all its data lost."""
         self.kill()
         self.start()
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay open and are not answered. Returns when it stands still."""
-        os.kill(self.pid, signal.SIGSTOP)
-        stat = Path(f"/proc/{self.pid}/stat")
-        eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", message="the agent stands still")
-
-    def resume(self) -> None:
-        """SIGCONT: it goes on where it was stopped."""
-        os.kill(self.pid, signal.SIGCONT)
-
-    def close(self) -> None:
-        """Stop it and remove its folder; afterwards it starts on other ports."""
-        self.stop()
-        self._ports = []
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """One request to the HTTP interface, as a witness that shares no code with ours.

@@ -3,11 +3,10 @@
 import http.client
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from eventually import eventually
 from servers.consul import ConsulServer
+from servers.process import Opened
 
 SIZE = 3
 QUICK = {"performance": {"raft_multiplier": 1}, "connect": {"enabled": False}, "leave_on_terminate": False}
@@ -34,34 +33,26 @@ class Member(ConsulServer):
             "-retry-interval=1s",
         ]
 
-    def _leads(self) -> bool:
+    def serves(self) -> bool:
+        """Whether it answers, be it without a leader."""
         try:
             return bool(self.get("/v1/agent/self"))
         except (OSError, http.client.HTTPException, ValueError):
             return False
 
 
-class ConsulCluster:
+class ConsulCluster(Opened):
     """Three servers on 127.0.0.1, each with an agent's HTTP interface. A context manager."""
 
     def __init__(self) -> None:
         self.members: list[Member] = []
         self.members += [Member(f"server-{number}", self) for number in range(SIZE)]
 
-    def __enter__(self) -> Self:
-        try:
-            for member in self.members:
-                member.start()
-            self.until_led()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def start(self) -> None:
+        """See `Opened`."""
+        for member in self.members:
+            member.start()
+        self.until_led()
 
     def leader(self) -> Member | None:
         """Who leads, as those say that run; None while they do not agree."""
