@@ -232,15 +232,20 @@ def chosen(name: str) -> Sequence[str]:
 
 
 @contextmanager
-def store(name: str) -> Iterator[Store]:
-    """One catalog, empty, for the time of a block."""
+def store(name: str, members: int = 1) -> Iterator[Store]:
+    """One catalog, empty, for the time of a block.
+
+    Args:
+        name: The backend's.
+        members: How many servers a cluster of etcd has.
+    """
     with ExitStack() as stack:
         if name == "embedded":
             path = tempfile.mkdtemp(prefix="catalog", dir="/dev/shm")
             stack.callback(shutil.rmtree, path, ignore_errors=True)
             yield Store(name, {"path": f"{path}/catalog"}, f"{path}/catalog", None)
         elif name == "etcd":
-            etcd = stack.enter_context(EtcdServer())
+            etcd = stack.enter_context(EtcdServer(members))
             yield Store(name, {"endpoints": list(etcd.endpoints)}, etcd.endpoints[0].partition("//")[2], etcd)
         elif name == "zookeeper":
             zookeeper = stack.enter_context(ZooKeeperServer())
