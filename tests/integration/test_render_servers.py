@@ -12,8 +12,8 @@ from corepilot_etcd.backend import EtcdBackend
 from corepilot_etcd.plugin import Options as EtcdOptions
 from corepilot_zookeeper.backend import ZooKeeperBackend
 from corepilot_zookeeper.plugin import Options as ZooKeeperOptions
-from etcd_client import becomes
 from eventually import eventually
+from following import becomes
 from running import Corepilot
 from servers.consul import ConsulServer
 from servers.etcd import EtcdServer
