@@ -68,23 +68,26 @@ class Connection:
                 wake()
         return was_down
 
-    def down(self, begun_at: float, now: float) -> None:
-        """A call got no answer.
+    def down(self, begun_at: float, now: float, *, answered: bool = False) -> None:
+        """A call got no answer, or a stream broke.
 
         Args:
             begun_at: When it was made: several that were on their way together count once.
             now: When it was given up.
+            answered: Whether it was a stream that had answered: nobody waited for it, and those that break
+                with it are no more tries.
         """
         if self._down_since is None:
             self._down_since = now
-        elif begun_at < self._tried_at:
+        elif answered or begun_at < self._tried_at:
             return
         self._over_at = now
         if not self._patient and now - self._down_since > EARLY_S:
             self._patient = True
             self._backoff = Backoff(2 * EARLY_MOST_S, random=self._random)
         # A try that had no answer took exactly its deadline: as long as everybody else's that was begun then.
-        self._try_at = now + self._backoff.next_s() + self._random() * min(now - begun_at, self._deadline_s)
+        waited_s = 0.0 if answered else min(now - begun_at, self._deadline_s)
+        self._try_at = now + self._backoff.next_s() + self._random() * waited_s
         self._haste_s = self._random() * HASTE_SPREAD_S  # once for each pause: of many reports not the least counts
 
     def hasten(self, now: float) -> None:

@@ -73,6 +73,7 @@ class Follower:
         self._wake = Event()
         self._lost_at: float | None = None
         self._begun_at = 0.0
+        self._answered = False
         self._closed = False
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
@@ -100,7 +101,7 @@ class Follower:
         self._lost_at = time.monotonic()
         while True:
             self._wait_for_connection()
-            self._begun_at = time.monotonic()
+            self._begun_at, self._answered = time.monotonic(), False
             self._connection.begun(self._begun_at)
             error = self._follow()
             if error is None:
@@ -113,7 +114,7 @@ class Follower:
             if now - self._begun_at > STEADY_S:
                 self._backoff.reset()
             if isinstance(error, BackendUnavailableError | BackendTimeoutError):
-                self._connection.down(self._begun_at, now)
+                self._connection.down(self._begun_at, now, answered=self._answered)
             else:
                 gevent.sleep(self._backoff.next_s())
 
@@ -154,6 +155,7 @@ class Follower:
     def _take(self, answer: Any) -> None:
         if self._closed:
             return  # the greenlet is to be killed, at the hub's next turn
+        self._answered = True
         if not self.connected:
             self.connected = True
             self._lost_at = None

@@ -41,6 +41,18 @@ def test_calls_that_were_under_way_together_count_once() -> None:
     assert one.wait_s(5) <= 1
 
 
+def test_a_stream_that_breaks_is_opened_again_soon_however_long_it_had_lived() -> None:
+    one = Connection(5.0, random=lambda: 0.999)
+    one.begun(0)
+    one.up()
+    for _ in range(3):  # those that break with it are no more tries
+        one.down(0, 100, answered=True)
+    assert one.wait_s(100) <= 0.5
+    one.begun(100.5)
+    one.down(100.5, 105.5)  # but what had no answer took its whole deadline, as long as everybody else's
+    assert one.wait_s(105.5) > 5
+
+
 def tries_within(one: Connection, seconds: float) -> list[float]:
     now, tries = 0.0, []
     while now < seconds:

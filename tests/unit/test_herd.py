@@ -32,9 +32,9 @@ def back_at(draws: random.Random, outage_s: float, interval_s: float, phase_s: f
         try_s: How long a try takes that gets no answer.
     """
     connection = Connection(DEADLINE_S, draws.random)
-    connection.begun(-1.0)
+    connection.begun(-60.0)
     connection.up()
-    connection.down(-1.0, 0.0)  # the watch's stream breaks
+    connection.down(-60.0, 0.0, answered=True)  # the watch's stream breaks
     now, beat = 0.0, phase_s
     while True:
         at = now + connection.wait_s(now)

@@ -293,6 +293,25 @@ def test_a_watch_that_breaks_is_opened_again(world: World) -> None:
     assert world.events == [CHANGED, HEALTHY] * 5
 
 
+def test_of_a_stream_that_breaks_it_is_told_whether_it_had_answered(world: World) -> None:
+    """What had answered is opened again after the first pause; a try without an answer is followed by a longer one."""
+    told: list[bool] = []
+
+    class Noted(Connection):
+        def down(self, begun_at: float, now: float, *, answered: bool = False) -> None:
+            told.append(answered)
+            super().down(begun_at, now, answered=answered)
+
+    watch = Watch("web", 1, at_start=True)
+    watcher = Watcher(watch, [CatalogView("memory", world.backend, Noted(1.0), world.log)], world.events.append)
+    world.watchers.append(watcher)
+    watcher.start()
+    world.caught_up(watcher)
+    world.catalog.down = True
+    until(lambda: len(told) > 1)
+    assert told[:2] == [True, False]
+
+
 # --------------------------------------------------------------------------------------------- several catalogs, keys
 def test_several_catalogs_are_one_list(world: World) -> None:
     other = MemoryCatalog()
