@@ -17,6 +17,7 @@ from marshmallow import missing
 from corepilot.config.schema import fields
 from corepilot.config.schema.filling import SECTIONS, target
 from corepilot.config.schema.jobs import Restarts
+from corepilot.config.schema.process_fields import Mask
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.model import trigger
 from corepilot.model.configuration import Configuration
@@ -25,12 +26,10 @@ from corepilot.model.plugin import PluginReference
 from corepilot.model.value import Value, defaults_of, names_of
 
 UNSET: Mapping[str, str] = {
-    "Command.settings": "what a process is started with, beside its command, is not configured yet",
     "Configuration.location": "no setting",
     "Configuration.origins": "no setting",
     "Configuration.warnings": "no setting",
     "Job.path": "no setting",
-    "ProcessSettings.environment": "as Command.settings",
     "Registration.notes": "ContainerPilot's words",
     "Registration.service": "the job's name",
     "Registration.ttl_s": "the ttl of the job's health",
@@ -50,6 +49,7 @@ _TYPES: Mapping[type[fields.Setting], tuple[object, ...]] = {
     fields.Texts: (_STRINGS,),
     fields.Several: (_STRINGS,),
     fields.Command: (_STRINGS,),
+    Mask: (int,),
     Restarts: (int,),
 }
 """What a field may be that has the value of such a setting; None beside it counts for nothing."""

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Mapping
 
 from corepilot.model.event import Event
+from corepilot.model.job import Variables
 
 EVENT = "COREPILOT_EVENT"
 """Begins the names of the variables that tell of the event that has started a run."""
@@ -51,6 +52,20 @@ class ChildEnvironment:
         else:
             self._pids[name] = str(pid)
         self._made = None
+
+
+def with_changes(environment: Mapping[str, str], changes: Variables, own: Mapping[str, str]) -> dict[str, str]:
+    """The environment of one run.
+
+    Args:
+        environment: What every command is started with.
+        changes: The command's own.
+        own: Of this run: nothing replaces them.
+    """
+    if not changes:
+        return {**environment, **own}
+    changed = {**environment, **dict(changes)}
+    return {**{name: value for name, value in changed.items() if value is not None}, **own}
 
 
 def variables_of(event: Event | None, passing: int | None = None) -> dict[str, str]:

@@ -105,7 +105,7 @@ def emptied(process: ProcessState) -> Result:
 
 def overdue(plan: Plan) -> tuple[Action, ...]:
     """The stop timeout has passed since the group was told to end."""
-    why = f"still running {plan.job.stop.timeout_s:g} s after its stop signal; raise stopTimeout to give it longer"
+    why = f"still running {plan.job.stop.timeout_s:g} s after its stop signal; raise stopTimeout, or its killTimeout"
     return (Kill(MAIN, force=True, why=why),)
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from corepilot.jobs.environment import ChildEnvironment
-from corepilot.model.job import Command
+from corepilot.jobs.environment import ChildEnvironment, with_changes
+from corepilot.model.job import Command, StopPolicy
 from corepilot.output.log import Log
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
 from corepilot.system.groups import MARK
 from corepilot.system.limits import SHORTAGES
 from corepilot.system.memory_file import memory_file
-from corepilot.system.process import NOT_EXECUTABLE, Reaper, SpawnError, signal_group, spawn
+from corepilot.system.process import NOT_EXECUTABLE, Reaper, SpawnError, signal_group, signal_process, spawn
+
+if TYPE_CHECKING:  # few jobs need it
+    from corepilot.system.launching import LaunchReport
 
 CHECK_LOG_BYTES = 64 * 1024
 """How much of one check's output is logged."""
@@ -47,6 +50,10 @@ class Run:
         check: Whether it is a check: its output is bounded, and its end kept.
         more: Variables of this run.
         stdin: What it finds on its standard input; None for /dev/null.
+        stop: Says how it is told to end: what a reload changes holds for a run that goes on.
+
+    Attributes:
+        failure: Why the program was never executed, though the process was there; "" if it was.
 
     Raises:
         SpawnError: it could not be started; nothing is left.
@@ -63,10 +70,15 @@ class Run:
         check: bool,
         more: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
+        stop: Callable[[], StopPolicy] = StopPolicy,
     ) -> None:
         self._spawner = spawner
         self._exited = exited
         self._name = name
+        self._program = command.argv[0]
+        self._stop = stop
+        self._report: LaunchReport | None = None
+        self.failure = ""
         self.alive = True
         self.terminated = False
         self.forced = False
@@ -75,13 +87,7 @@ class Run:
             if not command.raw:
                 limit = CHECK_LOG_BYTES if check else None
                 self.pipe = OutputPipe(spawner.loop, spawner.log, log_limit_bytes=limit, keep=check)
-            environment = {
-                **spawner.environment.current(),
-                **dict(command.settings.environment),
-                **(more or {}),
-                MARK: mark,
-            }
-            self.pid = self._spawn(command, environment, stdin)
+            self.pid = self._spawn(command, {**(more or {}), MARK: mark}, stdin)
         except SpawnError:
             self.close()
             raise
@@ -91,16 +97,28 @@ class Run:
             raise SpawnError(why, NOT_EXECUTABLE, shortage=error.errno in SHORTAGES) from error
         spawner.environment.running(name, self.pid)
 
-    def _spawn(self, command: Command, environment: Mapping[str, str], stdin: bytes | None) -> int:
-        output = self.pipe.write_end if self.pipe else None
-        reaper = self._spawner.reaper
+    def _spawn(self, command: Command, own: Mapping[str, str], stdin: bytes | None) -> int:
         if stdin is None:
-            return spawn(command.argv, environment, reaper, self._ended, output=output)
+            return self._spawn_reading(command, own, None)
         descriptor = memory_file(stdin)
         try:
-            return spawn(command.argv, environment, reaper, self._ended, output=output, stdin=descriptor)
+            return self._spawn_reading(command, own, descriptor)
         finally:
             os.close(descriptor)
+
+    def _spawn_reading(self, command: Command, own: Mapping[str, str], stdin: int | None) -> int:
+        spawner, settings = self._spawner, command.settings
+        output = self.pipe.write_end if self.pipe else None
+        environment = spawner.environment.current()
+        if settings.only_variables:
+            variables = with_changes(environment, settings.environment, own)
+            return spawn(command.argv, variables, spawner.reaper, self._ended, output=output, stdin=stdin)
+        from corepilot.jobs.settings import request_of
+        from corepilot.system.launching import launch
+
+        request = request_of(command.argv, environment, settings, own, own_output=not command.raw)
+        pid, self._report = launch(request, spawner.reaper, self._ended, spawner.loop, output=output, stdin=stdin)
+        return pid
 
     def read(self, fields: Fields) -> None:
         """Begin to read its output, which belongs to what `fields` name."""
@@ -114,10 +132,15 @@ class Run:
 
     def end(self) -> None:
         """Tell the group to end, once: to many programs a second SIGTERM means not to clean up."""
-        if not self.terminated:
-            self.terminated = True
-            signal_group(self.pid, signal.SIGTERM)
-            signal_group(self.pid, signal.SIGCONT)  # a stopped process sees the signal only when it goes on
+        if self.terminated:
+            return
+        self.terminated = True
+        policy = self._stop()
+        for number in (policy.signal, signal.SIGCONT):  # a stopped process sees the signal only when it goes on
+            if policy.mode == "process" and self.alive:
+                signal_process(self.pid, number)
+            else:
+                signal_group(self.pid, number)
 
     def kill(self) -> None:
         """Kill the group, and what is forked in it meanwhile."""
@@ -128,11 +151,17 @@ class Run:
         """Read no more. Idempotent."""
         if self.pipe is not None:
             self.pipe.close()
+        if self._report is not None:
+            self._report.close()
 
     def _ended(self, status: int) -> None:
         self.alive = False
         self._spawner.environment.running(self._name, None)
+        if self._report is not None:
+            failed, reason = self._report.finish()
+            self.failure = f"cannot start {self._program!r}: {reason}" if failed else ""
         if self.remains:  # what the command left in its group goes with it (contract, section 4.2)
+            self.terminated = self.terminated and self._stop().mode == "group"  # if not, it was not told yet
             self.end()
         if self.pipe is not None:
             self.pipe.finish()

@@ -34,10 +34,11 @@ from corepilot.jobs.state import (
     Withdraw,
 )
 from corepilot.jobs.state_lines import changes
-from corepilot.jobs.strays import Strays
+from corepilot.jobs.strays import Strays, named
 from corepilot.jobs.supervision import CheckCall, CheckResult, Supervision
 from corepilot.jobs.timing import JobTimers
 from corepilot.model.fact import RunEnded, RunStarted
+from corepilot.model.job import StopPolicy
 from corepilot.observers.facts import stamp
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
@@ -49,9 +50,6 @@ POLL_S = 0.01
 
 HELD_MAX = 8
 """How many ended runs of a job may have left processes behind whose output is still read."""
-
-NAMED_MAX = 5
-"""How many processes of a group are named when they are killed."""
 
 _TIMERS: dict[TimerName, str] = {"check": "heartbeat", "interval": "run-every", "when": "wait-timeout"}
 """What ContainerPilot calls a job's timers in its debug log; the others are ours."""
@@ -198,6 +196,7 @@ class Runner(Actor):
                 check=role != MAIN,
                 more=given.variables(self.plan, self.state, role, self._around),
                 stdin=given.stdin(self.plan, self.state, role, self._around),
+                stop=(lambda: self.plan.job.stop) if role == MAIN else StopPolicy,
             )
         except SpawnError as error:
             if role == MAIN:
@@ -248,7 +247,9 @@ class Runner(Actor):
         self._trace(role, "end")
         if run.pipe is not None and run.pipe.open:
             self._hold(run.pipe)
-        if role == MAIN:
+        if run.failure:
+            self._around.log("error", f"{run.failure} (exit status {status})", self._fields(role, None))
+        elif role == MAIN:
             self._tell_exit(run, status)
         remains = run.remains
         if remains:
@@ -256,7 +257,9 @@ class Runner(Actor):
         else:
             del self._runs[role]
         tail = run.pipe.tail if run.pipe is not None else ""
-        self._settle(Exited(role, status, describe_status(status), tail, remains=remains))
+        if run.failure and role == MAIN:
+            self._last_pid = 0  # as for a program that could not be spawned
+        self._settle(Exited(role, status, run.failure or describe_status(status), tail, remains=remains))
 
     def _tell_exit(self, run: Run, status: int) -> None:
         """Log it; of a job with an interval only what is not as it was the last time."""
@@ -316,7 +319,7 @@ class Runner(Actor):
         if not why:
             return
         what = f"{'killing' if force else 'ending'} the {'job' if role == MAIN else 'check'}"
-        left = "" if run.alive else _named([name for _, name in members(run.pid)])
+        left = "" if run.alive else named([name for _, name in members(run.pid)])
         self._around.log("warning", f"{what}{left}: {why}", self._fields(role, run.pid))
         if force and (self.state.stopping or not run.alive) and self._name(role) not in self.killed:
             self.killed.append(self._name(role))
@@ -328,7 +331,8 @@ class Runner(Actor):
         first, self._sweep = self._sweep is None, sweep
         strays: set[int] = set()
         if run is not None:
-            strays = {pid for pid in descendants(run.pid) if group_of(pid) != run.pid} if run.alive else set()
+            told_now = run.alive and self.plan.job.stop.mode == "group"
+            strays = {pid for pid in descendants(run.pid) if group_of(pid) != run.pid} if told_now else set()
             self._kill(MAIN, force=sweep.force, why=sweep.why)
         self._strays.end(strays, force=sweep.force)
         if first:
@@ -382,10 +386,3 @@ class Runner(Actor):
             if name != QUIET_TIMER:
                 self._around.log("debug", f"timer: {{TimerExpired {name}}}")
         self.handle(Due(timer))
-
-
-def _named(names: list[str]) -> str:
-    if not names:
-        return ""
-    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
-    return f"'s processes {', '.join(names[:NAMED_MAX])}{more}"

@@ -122,7 +122,7 @@ def ended(plan: Plan, state: State) -> Step:
 
 def late(plan: Plan, state: State) -> Step:
     """The stop deadline has passed."""
-    why = f"still running {plan.job.stop.timeout_s:g} s after its stop signal; raise stopTimeout to give it longer"
+    why = f"still running {plan.job.stop.timeout_s:g} s after its stop signal; raise stopTimeout, or its killTimeout"
     return state, _kill_all(plan, state, why)
 
 

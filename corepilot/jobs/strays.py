@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from corepilot.system.groups import Orphans, group_of
+
+NAMED_MAX = 5
+"""How many processes of a group are named when they are killed."""
 
 
 class Strays:
@@ -40,6 +43,14 @@ class Strays:
     def forget(self) -> None:
         """Nothing is left of them."""
         self._told.clear()
+
+
+def named(names: Sequence[str]) -> str:
+    """The processes of a job, in a message about the job."""
+    if not names:
+        return ""
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return f"'s processes {', '.join(names[:NAMED_MAX])}{more}"
 
 
 def _send(pid: int, number: int) -> None:

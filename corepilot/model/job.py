@@ -35,14 +35,46 @@ class JobKey(Value):
         return f"{self.name}@{place}" if place else self.name
 
 
+Variables = tuple[tuple[str, str | None], ...]
+"""Variables in order; None removes one."""
+
+
 class ProcessSettings(Value):
-    """What a process is started with beside its arguments.
+    """What a process is started with beside its arguments. Relative paths begin at corepilot's working directory.
 
     Attributes:
-        environment: Variables on top of the jobs' environment.
+        environment: Variables on top of the jobs' environment, and of the files'.
+        environment_files: Files of variables, read at each start; one that begins with "-" may be missing.
+        defaults: Variables that those of the files replace; empty without files.
+        cwd: The working directory; "" for corepilot's own.
+        user: A name or a number; "" for corepilot's own.
+        group: A name or a number; "" for the user's first.
+        groups: Names or numbers of further groups.
+        umask: The file mode creation mask; None for corepilot's own.
+        limits: Name of the resource, soft and hard limit; -1 for no limit.
+        nice: The nice value, -20 to 19; None for corepilot's own.
+        oom_score_adj: -1000 to 1000; None for a little more than corepilot's own.
     """
 
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: Variables = ()
+    environment_files: tuple[str, ...] = ()
+    defaults: Variables = ()
+    cwd: str = ""
+    user: str = ""
+    group: str = ""
+    groups: tuple[str, ...] = ()
+    umask: int | None = None
+    limits: tuple[tuple[str, int, int], ...] = ()
+    nice: int | None = None
+    oom_score_adj: int | None = None
+
+    @property
+    def only_variables(self) -> bool:
+        """Whether there is nothing but variables that are known by now: posix_spawn needs no help then."""
+        return self[1:] == _NO_SETTINGS
+
+
+_NO_SETTINGS = tuple(ProcessSettings())[1:]
 
 
 class Command(Value):
@@ -109,11 +141,15 @@ class StopPolicy(Value):
         timeout_s: Seconds from the stop signal to SIGKILL; 0 or less: at once.
         hook_timeout_s: Seconds that a `stopping` hook of this job may take; None for HOOK_TIMEOUT_S.
         after: Names of jobs that have to be `stopped` before it is.
+        signal: The number of the stop signal.
+        mode: Who gets it: the "group" of processes, or the main "process" only, and the others when that has ended.
     """
 
     timeout_s: float = 5.0
     hook_timeout_s: float | None = None
     after: tuple[str, ...] = ()
+    signal: int = 15
+    mode: Literal["group", "process"] = "group"
 
 
 class Job(Value):

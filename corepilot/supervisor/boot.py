@@ -71,6 +71,7 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     light_imports.import_gevent()
     from corepilot.config.loading import loader
     from corepilot.supervisor import app
+    from corepilot.supervisor.desired import stop_timeout_s
     from corepilot.system.limits import JOB_LIMITS
 
     JOB_LIMITS.raise_own()
@@ -89,5 +90,5 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     if result.config is None:
         arguments.refuse(result.problems)
         return REFUSED
-    channel.ready(max(result.config.stop_timeout_s, 0.0))
+    channel.ready(stop_timeout_s(result.config))
     return app.App(result.config, arguments, channel, signals).run()

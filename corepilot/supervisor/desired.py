@@ -31,6 +31,11 @@ def sources_of(configuration: Configuration) -> set[str]:
     return watches | {f"render.{render.name}" for render in configuration.render}
 
 
+def stop_timeout_s(configuration: Configuration) -> float:
+    """The longest time that any process has from its stop signal to SIGKILL."""
+    return max([configuration.stop_timeout_s, 0.0, *[job.stop.timeout_s for job in configuration.jobs]])
+
+
 def stop_budget_s(configuration: Configuration, drain_s: float) -> float:
     """How long a stop may take: hooks and the stop deadline, with room for leaving the catalog.
 
@@ -41,4 +46,4 @@ def stop_budget_s(configuration: Configuration, drain_s: float) -> float:
     from corepilot.model.job import HOOK_TIMEOUT_S
 
     hooked = any(job.hook is not None for job in configuration.jobs)
-    return max(configuration.stop_timeout_s, 0.0) + (HOOK_TIMEOUT_S if hooked else 0.0) + drain_s
+    return stop_timeout_s(configuration) + (HOOK_TIMEOUT_S if hooked else 0.0) + drain_s

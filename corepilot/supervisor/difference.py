@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from corepilot.jobs.compare import CONSEQUENCES, JobChange, compare_jobs, differences
 from corepilot.model.configuration import Configuration, Render, Watch
-from corepilot.model.job import Command, JobKey
+from corepilot.model.job import Command, JobKey, ProcessSettings
 from corepilot.model.plugin import Options, PluginReference
-from corepilot.model.value import Value
+from corepilot.model.value import Value, names_of
 from corepilot.supervisor.desired import TELEMETRY_JOB, jobs_of
 
 _TELEMETRY = JobKey(TELEMETRY_JOB)
@@ -138,13 +138,29 @@ def shown(value: object) -> str:
     return masked(_shown(value), ())
 
 
+def _settings(settings: ProcessSettings) -> list[str]:
+    """Those that are set, in words; variables as assignments, which shows what is secret in them."""
+    import json
+
+    if settings == ProcessSettings():
+        return []
+    parts = []
+    for name, value, default in zip(names_of(ProcessSettings), settings, ProcessSettings(), strict=True):
+        if name in {"environment", "defaults"}:
+            parts += [f"{one}={json.dumps(text, ensure_ascii=False)}" for one, text in value]
+        elif value != default:
+            parts.append(f"{name} {_shown(value)}")
+    return parts
+
+
 def _shown(value: object) -> str:
     if isinstance(value, PluginReference):
         return f"{value.name} {value.version}"
     if isinstance(value, Options):
         return "options " + ", ".join(name for name, _ in value.items)
-    if isinstance(value, Command) and not value.raw:
-        return _shown(value.argv)
+    if isinstance(value, Command):
+        parts = [_shown(value.argv), *(["raw"] if value.raw else []), *_settings(value.settings)]
+        return ", ".join(parts)
     if isinstance(value, Value):
         names: tuple[str, ...] = type(value).__match_args__
         parts = [f"{name} {_shown(one)}" for name, one in zip(names, value, strict=True) if name not in value.ignored]

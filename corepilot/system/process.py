@@ -6,10 +6,11 @@ nor come before its start. `os.posix_spawn` keeps a spawn at a tenth of a millis
 """
 
 import errno
+import fcntl
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from corepilot.system.limits import JOB_LIMITS, SHORTAGES
 from corepilot.system.programs import NOT_EXECUTABLE as NOT_EXECUTABLE  # noqa: PLC0414  - for whoever spawns
@@ -17,6 +18,9 @@ from corepilot.system.programs import NOT_FOUND, ProgramError, find_program
 
 _ALL_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
+
+_STANDARD = 3
+"""How many descriptors every process has: stdin, stdout, stderr."""
 
 LOST = 255
 """The exit status of a process whose own nobody can tell us any more."""
@@ -115,6 +119,7 @@ def spawn(
     output: int | None = None,
     stdin: int | None = None,
     own: bool = False,
+    inherited: Sequence[int] = (),
 ) -> int:
     """Start a program in a process group of its own, with default signals and /dev/null as stdin.
 
@@ -129,6 +134,7 @@ def spawn(
         output: The descriptor that becomes its stdout and stderr; None to share ours.
         stdin: The descriptor that becomes its stdin; None for /dev/null.
         own: Whether it is a process of corepilot's own, with our limits, and our stderr.
+        inherited: The descriptors that become its 3, 4, and so on.
 
     Returns:
         Its pid, which is also its process group.
@@ -139,9 +145,9 @@ def spawn(
     try:
         program = find_program(argv[0], environment.get("PATH"))
         if own:
-            pid = _spawn(program, argv, environment, output, stdin, own=True)
+            pid = _spawn(program, argv, environment, _Files(output, stdin, inherited), own=True)
         else:
-            pid = _spawn_job(program, argv, environment, output, stdin)
+            pid = _spawn_job(program, argv, environment, _Files(output, stdin, inherited))
     except ProgramError as error:
         raise SpawnError(f"cannot start {argv[0]!r}: {error}", error.status) from None
     except OSError as error:
@@ -152,15 +158,18 @@ def spawn(
     return pid
 
 
+class _Files(NamedTuple):
+    """The descriptors that a child gets; see `spawn`."""
+
+    output: int | None
+    stdin: int | None
+    inherited: Sequence[int]
+
+
 def _spawn(
-    program: str,
-    argv: Sequence[str],
-    environment: Mapping[str, str],
-    output: int | None,
-    stdin: int | None,
-    *,
-    own: bool = False,
+    program: str, argv: Sequence[str], environment: Mapping[str, str], files: _Files, *, own: bool = False
 ) -> int:
+    output, stdin, inherited = files
     actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
     if stdin is not None:
         actions = [(os.POSIX_SPAWN_DUP2, stdin, 0)]
@@ -168,28 +177,35 @@ def _spawn(
         actions.append((os.POSIX_SPAWN_DUP2, output, 1))
         if not own:
             actions.append((os.POSIX_SPAWN_DUP2, output, 2))
-    return os.posix_spawn(
-        program,
-        list(argv),
-        environment,
-        file_actions=actions,
-        setpgroup=0,
-        setsigmask=(),
-        setsigdef=_ALL_SIGNALS,
-    )
-
-
-def _spawn_job(
-    program: str, argv: Sequence[str], environment: Mapping[str, str], output: int | None, stdin: int | None
-) -> int:
+    copies: list[int] = []
     try:
-        with JOB_LIMITS.of_a_job(output) as reachable:
-            return _spawn(program, argv, environment, reachable, stdin)
+        for place, one in enumerate(inherited, _STANDARD):
+            # From above all places, so that none is closed by another one that goes there.
+            copies.append(fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _STANDARD + len(inherited)))
+            actions.append((os.POSIX_SPAWN_DUP2, copies[-1], place))
+        return os.posix_spawn(
+            program,
+            list(argv),
+            environment,
+            file_actions=actions,
+            setpgroup=0,
+            setsigmask=(),
+            setsigdef=_ALL_SIGNALS,
+        )
+    finally:
+        for one in copies:
+            os.close(one)
+
+
+def _spawn_job(program: str, argv: Sequence[str], environment: Mapping[str, str], files: _Files) -> int:
+    try:
+        with JOB_LIMITS.of_a_job(files.output) as reachable:
+            return _spawn(program, argv, environment, files._replace(output=reachable))
     except OSError as error:
-        if error.errno not in {errno.EMFILE, errno.EBADF} or not JOB_LIMITS.lowers_descriptors:
+        if error.errno not in {errno.EMFILE, errno.EBADF, errno.EINVAL} or not JOB_LIMITS.lowers_descriptors:
             raise
     # The limit was in the way: musl's posix_spawn opens a pipe, and a job's stdin may be above the limit.
-    pid = _spawn(program, argv, environment, output, stdin)
+    pid = _spawn(program, argv, environment, files)
     JOB_LIMITS.give(pid)
     return pid
 
@@ -228,6 +244,15 @@ def spawn_with_pipes(
     os.set_blocking(read_end, False)
     os.set_blocking(write_end, False)
     return pid, write_end, read_end
+
+
+def signal_process(pid: int, number: int) -> bool:
+    """Send a signal to one process; whether there was anybody to receive it."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):  # as below
+        return False
+    return True
 
 
 def signal_group(pid: int, number: int) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from corepilot.config.diagnostics.excerpts import masked, secret_values
 from corepilot.model.configuration import Configuration
+from corepilot.model.job import ProcessSettings
 from corepilot.model.plugin import Options, Secret
 from corepilot.model.trigger import Trigger
 from corepilot.model.value import Value, names_of
@@ -35,6 +36,10 @@ def _plain(value: Any) -> Any:
         return sorted([name for name, _ in value.items])
     if isinstance(value, Secret):
         return str(value)
+    if isinstance(value, ProcessSettings):  # as objects, in which a secret is known by its name
+        objects = value.changed(environment=(), defaults=())
+        plain = {name: _plain(one) for name, one in zip(names_of(ProcessSettings), objects, strict=True)}
+        return {**plain, "environment": dict(value.environment), "defaults": dict(value.defaults)}
     if isinstance(value, Value):
         fields = {name: _plain(one) for name, one in zip(names_of(type(value)), value, strict=True)}
         return {"kind": type(value).__name__, **fields} if isinstance(value, Trigger) else fields

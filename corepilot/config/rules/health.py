@@ -6,13 +6,13 @@ from typing import Any
 from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.rules.commands import Start, command_of, judge_command
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.naming import NamedPlugin
 from corepilot.config.rules.plugin_lookup import plugin_of
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.names import is_catalog_name
-from corepilot.config.text import commands
-from corepilot.model.job import Check, Command
+from corepilot.model.job import Check
 from corepilot.model.plugin import PluginReference
 
 Settings = Mapping[str, Any]
@@ -25,7 +25,7 @@ _BUILT_IN = {"http": ("url", "URL"), "tcp": ("address", "address")}
 """The checks that have a key of their own: the option that the short form gives, and what it is."""
 
 
-def checks_of(given: Any, written: Any, path: Path, verdict: Verdict, host: Host) -> tuple[Check, ...]:
+def checks_of(given: Any, written: Any, path: Path, verdict: Verdict, host: Host, *, start: Start) -> tuple[Check, ...]:
     """The checks of a job that can be used.
 
     Args:
@@ -34,12 +34,13 @@ def checks_of(given: Any, written: Any, path: Path, verdict: Verdict, host: Host
         path: Where `health` is.
         verdict: Takes what is wrong.
         host: The machine.
+        start: How their commands are started: as the job's own.
     """
     several = isinstance(given, list)
     names: set[str] = set()
     found = []
     for settings, raw, where in _elements(given, written, path, verdict):
-        check = _check(settings, raw, where, verdict, host)
+        check = _check(settings, raw, where, verdict, host, start=start)
         if several:
             _judge_one_of_several(settings, names, where, verdict, alone=len(given) == 1)
         elif settings.get("name"):
@@ -47,25 +48,6 @@ def checks_of(given: Any, written: Any, path: Path, verdict: Verdict, host: Host
         if check is not None:
             found.append(check)
     return tuple(found)
-
-
-def command_of(data: Settings) -> Command | None:
-    """The command of a job or of a check, if there is one."""
-    return made(Command, data.get("logging") or {}, argv=data["exec"]) if data.get("exec") else None
-
-
-def judge_command(command: tuple[str, ...] | None, written: Any, path: Path, verdict: Verdict, host: Host) -> None:
-    """Warn of a command that is not what its words say, or that cannot be executed here."""
-    if not command:
-        return
-    if isinstance(written, str):
-        for oddity in commands.oddities(written):
-            hint = 'write an array, such as ["/bin/sh", "-c", "…"], to say where arguments begin and end'
-            verdict.warn(path, "exec-literal", oddity, hint)
-    fault = host.program_fault(command[0])
-    if fault:
-        hint = "it has to be there when the job starts"
-        verdict.warn(path, "exec-missing", f"cannot execute {shown(command[0])} here: {fault}", hint, machine=True)
 
 
 def positive(seconds: float | None) -> float | None:
@@ -85,14 +67,15 @@ def _elements(given: Any, written: Any, path: Path, verdict: Verdict) -> Iterato
             yield one, written[index], (*path, index)
 
 
-def _check(health: Settings, written: Any, path: Path, verdict: Verdict, host: Host) -> Check | None:
-    command = {key.lower(): value for key, value in written.items()}.get("exec") if isinstance(written, dict) else None
-    judge_command(health.get("exec"), command, (*path, "exec"), verdict, host)
+def _check(health: Settings, written: Any, path: Path, verdict: Verdict, host: Host, *, start: Start) -> Check | None:
+    text = {key.lower(): value for key, value in written.items()}.get("exec") if isinstance(written, dict) else None
+    command = command_of(health, text, start)
+    judge_command(command, text, (*path, "exec"), verdict, host)
     plugin = _plugin(health, path, verdict, host)
     if "interval" not in health or "ttl" not in health:
         return None
     timeout_s = positive(health.get("timeout", float(health["interval"])))
-    return made(Check, health, command=command_of(health), timeout_s=timeout_s, plugin=plugin)
+    return made(Check, health, command=command, timeout_s=timeout_s, plugin=plugin)
 
 
 def _judge_one_of_several(health: Settings, names: set[str], path: Path, verdict: Verdict, *, alone: bool) -> None:

@@ -30,7 +30,7 @@ class Host:
         self.secrets: list[str] = []
         self._addresses: list[InterfaceAddress] | None = None
         self._chosen: dict[tuple[str, ...], str] = {}
-        self._program_faults: dict[str, str] = {}
+        self._program_faults: dict[tuple[str, str | None], str] = {}
 
     @property
     def instance(self) -> str:
@@ -53,16 +53,17 @@ class Host:
             self._chosen[key] = choose(parsed, self._addresses)
         return self._chosen[key]
 
-    def program_fault(self, program: str) -> str:
-        """Why a program cannot be executed, or ""."""
-        fault = self._program_faults.get(program)
+    def program_fault(self, program: str, path: str | None = None) -> str:
+        """Why a program cannot be executed, or "". `path`: the job's own PATH, if it has one."""
+        key = (program, path)
+        fault = self._program_faults.get(key)
         if fault is None:
             try:
-                find_program(program, self.environment.get("PATH"))
+                find_program(program, self.environment.get("PATH") if path is None else path)
                 fault = ""
             except ProgramError as error:
                 fault = str(error)
-            self._program_faults[program] = fault
+            self._program_faults[key] = fault
         return fault
 
     def file_fault(self, path: str, kind: str) -> str:

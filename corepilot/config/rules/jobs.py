@@ -7,8 +7,10 @@ from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.catalog import NamedCatalogs
-from corepilot.config.rules.health import Settings, checks_of, command_of, judge_command, positive
+from corepilot.config.rules.commands import Start, command_of, judge_command
+from corepilot.config.rules.health import Settings, checks_of, positive
 from corepilot.config.rules.host import Host
+from corepilot.config.rules.process_settings import judge_shell, settings_of, stop_policy
 from corepilot.config.rules.watches import catalogs_of_job
 from corepilot.config.schema.fields import bad_duration
 from corepilot.config.schema.filling import made
@@ -16,7 +18,7 @@ from corepilot.config.schema.jobs import JobSection
 from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.config.text.units import DurationError, parse_duration
 from corepilot.model.event import SIGNALS
-from corepilot.model.job import UNLIMITED, Check, Job, RestartPolicy, StopPolicy
+from corepilot.model.job import UNLIMITED, Check, Job, RestartPolicy, Variables
 from corepilot.model.service import Extras, Registration, Service
 from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
 
@@ -38,6 +40,7 @@ def job_of(
     *,
     catalogs: NamedCatalogs,
     stop_timeout_s: float,
+    variables: Variables = (),
 ) -> Job | None:
     """A job, or None if it cannot be used. Warns of what is odd about it.
 
@@ -48,15 +51,19 @@ def job_of(
         verdict: Takes what is wrong.
         host: The machine.
         catalogs: Where the job's port can be advertised.
-        stop_timeout_s: What it gets from its stop signal to SIGKILL.
+        stop_timeout_s: What it gets from its stop signal to SIGKILL, unless it says otherwise.
+        variables: Those of the top level.
     """
     written = {key.lower(): value for key, value in raw.items()} if isinstance(raw, dict) else {}
     for key in raw if isinstance(raw, dict) else ():
         if key.lower() in JobSection.ignored:
             hint = _MEANT.get(key.lower(), "leave it out")
             verdict.warn((*path, key), "key-ignored", "the key has no effect, as in ContainerPilot", hint, key=True)
-    judge_command(data.get("exec"), written.get("exec"), (*path, "exec"), verdict, host)
-    checks = checks_of(data.get("health"), written.get("health"), (*path, "health"), verdict, host)
+    start = Start(settings_of(data, variables, path, verdict, host), bool(data.get("shell")))
+    judge_shell(data, written.get("exec"), path, verdict)
+    command = command_of(data, written.get("exec"), start)
+    judge_command(command, written.get("exec"), (*path, "exec"), verdict, host)
+    checks = checks_of(data.get("health"), written.get("health"), (*path, "health"), verdict, host, start=start)
     service = _service(data, path, verdict, host, catalogs, checks=checks) if data.get("port") else None
     if not data.get("name"):
         return None
@@ -74,11 +81,11 @@ def job_of(
     return made(
         Job,
         data,
-        command=command_of(data),
+        command=command,
         when=when,
         restarts=RestartPolicy(restarts),
         timeout_s=data.get("timeout", every_s),
-        stop=StopPolicy(stop_timeout_s, positive(data.get("stop_timeout")), data.get("stop_after", ())),
+        stop=stop_policy(data, stop_timeout_s, positive(data.get("stop_timeout"))),
         checks=checks,
         service=service,
         path=path_text(path),

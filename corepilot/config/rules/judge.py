@@ -8,6 +8,7 @@ from corepilot.config.rules.catalog import WAY_OUT, NamedCatalogs, catalogs_of
 from corepilot.config.rules.entries import entries_of
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import job_of
+from corepilot.config.rules.process_settings import judge_stop_timeouts
 from corepilot.config.rules.references import judge_references
 from corepilot.config.rules.telemetry import telemetry_of
 from corepilot.config.rules.version2 import judge_version
@@ -45,7 +46,7 @@ def judge(
     verdict.take((), messages)
     catalogs = catalogs_of(data, discovery, verdict, host)
     stop_timeout_s = float(data.get("stop_timeout") or 5)
-    jobs = _jobs(data.get("jobs", ()), plain.get("jobs"), catalogs, verdict, host, stop_timeout_s=stop_timeout_s)
+    jobs = _jobs(data, plain.get("jobs"), catalogs, verdict, host, stop_timeout_s=stop_timeout_s)
     watches = watches_of(data.get("watches", ()), plain.get("watches"), catalogs, verdict)
     locks = _locks(data.get("locks", ()), plain.get("locks"), jobs, catalogs, verdict)
     renders: list[tuple[int, Render]] = []
@@ -63,6 +64,7 @@ def judge(
         verdict,
         telemetry=telemetry is not None and bool(telemetry.listen),
     )
+    judge_stop_timeouts(jobs, verdict)
     _judge_whole(data, catalogs, jobs, verdict)
     stop_signals: tuple[int, ...] = ()
     if data.get("stop_signals"):
@@ -111,17 +113,21 @@ def _locks(
 
 
 def _jobs(
-    entries: Any, written: Any, catalogs: NamedCatalogs, verdict: Verdict, host: Host, *, stop_timeout_s: float
+    data: dict[str, Any], written: Any, catalogs: NamedCatalogs, verdict: Verdict, host: Host, *, stop_timeout_s: float
 ) -> list[tuple[int, Job]]:
     jobs: list[tuple[int, Job]] = []
     ids: dict[str, int] = {}
-    for index, entry in enumerate(entries):
+    variables = data.get("env", ())
+    for index, entry in enumerate(data.get("jobs", ())):
         raw = written[index]
         if raw is None:
             verdict.warn(("jobs", index), "null-element", "null is skipped", "leave it out")
         if entry is None:
             continue
-        job = job_of(entry, raw, ("jobs", index), verdict, host, catalogs=catalogs, stop_timeout_s=stop_timeout_s)
+        path = ("jobs", index)
+        job = job_of(
+            entry, raw, path, verdict, host, catalogs=catalogs, stop_timeout_s=stop_timeout_s, variables=variables
+        )
         if job is None:
             continue
         jobs.append((index, job))

@@ -12,6 +12,7 @@ from corepilot.config.schema.consul_extras import ConsulExtrasSection
 from corepilot.config.schema.fields import Choice, Command, Duration, Setting, Several, Text, Texts, Whole
 from corepilot.config.schema.health import HealthSection, OutputSection
 from corepilot.config.schema.names import NAME_HINT, is_service_name
+from corepilot.config.schema.process_settings import ProcessSection
 from corepilot.config.schema.sections import Object, Objects, Section
 from corepilot.config.text.addresses import DEFAULT_SPECS
 from corepilot.model.event import CODES
@@ -92,13 +93,14 @@ class WhenSection(Section):
         return {"timeout": "it has no effect beside interval: leave it out"} if data.get("interval") else {}
 
 
-class JobSection(Section):
+class JobSection(ProcessSection):
     """One of `jobs`.
 
     ContainerPilot takes the names of variables of its own for keys, to no effect. Files use some: `restartLimit`.
     """
 
     meant: ClassVar = {
+        **ProcessSection.meant,
         "poll": "write interval in health",
         "heartbeat": "write interval in health",
         "frequency": "write interval in when",
@@ -168,7 +170,7 @@ class JobSection(Section):
         example="5m",
     )
     stop_timeout = Duration(
-        "time that a `stopping` hook of this job may take",
+        "time that a `stopping` hook of this job may take; for the time until SIGKILL see `killTimeout`",
         key="stopTimeout",
         default_text="30s",
         fills="stop.hook_timeout_s",

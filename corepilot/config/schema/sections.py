@@ -37,8 +37,10 @@ class Section(Schema):
         return frozenset([field.data_key or name for name, field in self.fields.items()])
 
     def keys(self) -> dict[str, Setting]:
-        """The fields by key."""
-        return {field.data_key or name: cast(Setting, field) for name, field in self.fields.items()}
+        """The fields by key: those of its own class, then those that it shares with others."""
+        inherited = {name for base in type(self).__mro__[1:] for name in getattr(base, "_declared_fields", ())}
+        in_order = sorted(self.fields.items(), key=lambda field: field[0] in inherited)
+        return {field.data_key or name: cast(Setting, field) for name, field in in_order}
 
     @pre_load
     def fold(self, data: Any, **_: Any) -> Any:

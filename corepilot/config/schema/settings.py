@@ -12,6 +12,7 @@ from marshmallow import ValidationError, validates_schema
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.schema.fields import Choice, Flag, Raw, Text, Texts, Whole
 from corepilot.config.schema.jobs import JobSection
+from corepilot.config.schema.process_fields import Variables
 from corepilot.config.schema.renders import RenderSection
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.telemetry import TelemetrySection
@@ -81,6 +82,12 @@ class RootSection(Section):
         default_text="none",
         example='{ backend: "embedded", path: "/srv/catalog" }',
         derives=("catalogs",),
+    )
+    env = Variables(
+        "variables of the environment of all jobs; `null` removes one",
+        default_text="none",
+        example='{ TZ: "UTC", CONSUL_HTTP_TOKEN: null }',
+        derives=("jobs.command.settings.environment", "jobs.command.settings.defaults"),
     )
     logging = Object("the log", LoggingSection)
     stop_timeout = Whole(

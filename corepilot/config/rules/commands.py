@@ -1,0 +1,58 @@
+"""From the validated settings of a command to what is run (ContainerPilot contract, sections 3.6 and 4.2)."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from corepilot.config.diagnostics.complaints import shown
+from corepilot.config.diagnostics.source_map import Path
+from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.rules.host import Host
+from corepilot.config.rules.process_settings import in_directory
+from corepilot.config.schema.filling import made
+from corepilot.config.text import commands
+from corepilot.model.job import Command, ProcessSettings
+
+SHELL = ("/bin/sh", "-c")
+
+
+class Start(NamedTuple):
+    """How the commands of a job are started: its own, and those of its checks.
+
+    Attributes:
+        settings: What their processes are started with.
+        shell: Whether a command that is one text is a script.
+    """
+
+    settings: ProcessSettings = ProcessSettings()
+    shell: bool = False
+
+
+def command_of(data: Mapping[str, Any], written: Any, start: Start) -> Command | None:
+    """The command of a job or of a check, if there is one.
+
+    Args:
+        data: What is valid of its settings.
+        written: Its `exec` as it was written.
+        start: See there.
+    """
+    if not data.get("exec"):
+        return None
+    argv = (*SHELL, written) if start.shell and isinstance(written, str) else data["exec"]
+    return made(Command, data.get("logging") or {}, argv=argv, settings=start.settings)
+
+
+def judge_command(command: Command | None, written: Any, path: Path, verdict: Verdict, host: Host) -> None:
+    """Warn of a command that is not what its words say, or that cannot be executed here."""
+    if command is None:
+        return
+    if isinstance(written, str) and command.argv != (*SHELL, written):
+        for oddity in commands.oddities(written):
+            hint = 'write shell: true, or an array that says where arguments begin and end: ["/bin/sh", "-c", "…"]'
+            verdict.warn(path, "exec-literal", oddity, hint)
+    settings, name = command.settings, command.argv[0]
+    if settings.environment_files and "/" not in name:
+        return  # there may be another PATH in them
+    fault = host.program_fault(in_directory(name, settings.cwd), dict(settings.environment).get("PATH"))
+    if fault:
+        hint = "it has to be there when the job starts"
+        verdict.warn(path, "exec-missing", f"cannot execute {shown(name)} here: {fault}", hint, machine=True)

@@ -1,0 +1,145 @@
+"""From the validated process settings of a job to what its processes are started with, and how they are stopped."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from corepilot.config.diagnostics.complaints import Complaint, shown
+from corepilot.config.diagnostics.source_map import Path
+from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.rules import users
+from corepilot.config.rules.host import Host
+from corepilot.model.job import Job, ProcessSettings, StopPolicy, Variables
+
+_NONE = ProcessSettings()
+_KEYS = frozenset(
+    ("env", "env_file", "cwd", "user", "group", "groups", "umask", "limits", "nice", "oom_score_adj")
+)  # fmt: skip
+_OWN_LIMITS = frozenset(("nofile", "nproc", "core", "memlock", "stack"))
+"""Limits that are here what they are for jobs: the others bound the process that judges."""
+
+
+def settings_of(
+    data: Mapping[str, Any], variables: Variables, path: Path, verdict: Verdict, host: Host
+) -> ProcessSettings:
+    """What the processes of a job are started with. Complains of what cannot be done here.
+
+    Args:
+        data: What is valid of the job's settings.
+        variables: Those of the top level.
+        path: Where the job is.
+        verdict: Takes what is wrong.
+        host: The machine.
+    """
+    if not variables and not data.keys() & _KEYS:
+        return _NONE
+    own, files = data.get("env", ()), data.get("env_file", ())
+    user, colon, group = data.get("user", "").partition(":")
+    if colon and data.get("group"):
+        rule = "user names a group as well"
+        verdict.complain((*path, "group"), Complaint("wrong-value", rule, "leave one of them out"))
+    group = group or data.get("group", "")
+    limits = tuple(
+        [("as" if name == "address_space" else name, *one) for name, one in (data.get("limits") or {}).items()]
+    )
+    _judge_identity(user, group, data.get("groups", ()), path, verdict)
+    _judge_limits(limits, (*path, "limits"), verdict)
+    _judge_files(data.get("cwd", ""), files, path, verdict, host)
+    return ProcessSettings(
+        environment=tuple({**dict(() if files else variables), **dict(own)}.items()),
+        environment_files=files,
+        defaults=variables if files else (),
+        cwd=data.get("cwd", ""),
+        user=user,
+        group=group,
+        groups=data.get("groups", ()),
+        umask=data.get("umask"),
+        limits=limits,
+        nice=data.get("nice"),
+        oom_score_adj=data.get("oom_score_adj"),
+    )
+
+
+def stop_policy(data: Mapping[str, Any], stop_timeout_s: float, hook_timeout_s: float | None) -> StopPolicy:
+    """How a job is stopped.
+
+    Args:
+        data: What is valid of the job's settings.
+        stop_timeout_s: The top level's.
+        hook_timeout_s: What its `stopping` hook may take, or None.
+    """
+    return StopPolicy(
+        data.get("kill_timeout", stop_timeout_s),
+        hook_timeout_s,
+        data.get("stop_after", ()),
+        data.get("stop_signal", StopPolicy().signal),
+        data.get("stop_mode", StopPolicy().mode),
+    )
+
+
+def judge_shell(data: Mapping[str, Any], written: Any, path: Path, verdict: Verdict) -> None:
+    """Refuse a `shell` that has nothing to run, or an array of arguments."""
+    if data.get("shell") and not isinstance(written, str):
+        rule = "exec is not one text" if written is not None else "there is no exec"
+        hint = 'write exec as one text, such as "cd /srv && exec ./app", or leave shell out'
+        verdict.complain((*path, "shell"), Complaint("bad-exec", rule, hint))
+
+
+def judge_stop_timeouts(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
+    """Warn of each `stopTimeout` that bounds nothing: it is often taken for the time until SIGKILL."""
+    hooked = {job.hook.source for _, job in jobs if job.hook is not None and job.hook.code == "stopping"}
+    for index, job in jobs:
+        if job.stop.hook_timeout_s is not None and job.hook is None and job.name not in hooked:
+            rule = "it bounds a stopping hook of this job, and there is none"
+            hint = "leave it out; the time between the stop signal and SIGKILL is killTimeout"
+            verdict.warn(("jobs", index, "stopTimeout"), "stop-timeout", rule, hint, key=True)
+
+
+def in_directory(program: str, cwd: str) -> str:
+    """The path of a program as it is looked for from a job's directory."""
+    return os.path.join(cwd, program) if cwd and "/" in program else program
+
+
+def _judge_identity(user: str, group: str, groups: tuple[str, ...], path: Path, verdict: Verdict) -> None:
+    named = [("user", "user", user), ("group", "group" if group else "user", group)]
+    named += [("group", "groups", one) for one in groups]
+    missing = [(kind, key, name) for kind, key, name in named if name and users.unknown(kind, name)]
+    for kind, key, name in missing:
+        hint = "it has to be there when the job starts; or write a number"
+        where = (*path, key) if verdict.source_map.has((*path, key)) else (*path, "user")
+        verdict.warn(where, "unknown-user", f"there is no {kind} {shown(name)} here", hint, machine=True)
+    if not (user or group or groups) or missing or not verdict.judge_machine:
+        return
+    if not users.may_become(user, group, groups):
+        key = "user" if user else "group" if group else "groups"
+        rule = f"corepilot runs as user {os.geteuid()} here, and may not become another"
+        hint = "start corepilot as root, or leave it out"
+        verdict.depends((*path, key), Complaint("no-right", rule, hint))
+
+
+def _judge_limits(limits: tuple[tuple[str, int, int], ...], path: Path, verdict: Verdict) -> None:
+    if not limits or not verdict.judge_machine:
+        return
+    import resource
+
+    for name, _, hard in limits:
+        if name not in _OWN_LIMITS:
+            continue
+        most = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
+        above = most != resource.RLIM_INFINITY and (hard == resource.RLIM_INFINITY or hard > most)
+        if above and not users.has(users.SYS_RESOURCE):
+            rule = f"the hard limit is {most} here, and corepilot may not raise it"
+            hint = f"write {most} or less, or raise the limit of the container: docker run --ulimit"
+            verdict.depends((*path, name), Complaint("limit-too-high", rule, hint))
+
+
+def _judge_files(cwd: str, files: tuple[str, ...], path: Path, verdict: Verdict, host: Host) -> None:
+    hint = "it has to be there when the job starts"
+    if cwd:
+        fault = "" if os.path.isdir(cwd) else "there is no such directory here"
+        if fault:
+            verdict.warn((*path, "cwd"), "file-missing", fault, hint, machine=True)
+    for file in files:
+        fault = "" if file.startswith("-") else host.file_fault(file, "file")
+        if fault:
+            verdict.warn((*path, "envFile"), "file-missing", f"cannot read {shown(file)}: {fault}", hint, machine=True)

@@ -1,0 +1,145 @@
+"""The settings of `jobs` that say what its processes are started with, and how they are stopped.
+
+`rules.process_settings` judges what needs a machine.
+"""
+
+from typing import Any, ClassVar
+
+from corepilot.config.schema.fields import Choice, Duration, Flag, Several, Text, Whole
+from corepilot.config.schema.process_fields import Mask, Names, SignalName, Variables
+from corepilot.config.schema.sections import Object, Section
+
+
+class Limits(Object):
+    """The object of `jobs[].limits`, whose settings are made for the first file that has some."""
+
+    def __init__(self, help: str, **settings: Any) -> None:  # noqa: A002  - as in Setting
+        super().__init__(help, Section, **settings)
+
+    @property
+    def section(self) -> Section:
+        """The settings."""
+        from corepilot.config.schema.limits import LimitsSection
+
+        if type(self._section) is not LimitsSection:
+            self._section = LimitsSection()
+        return self._section
+
+
+class ProcessSection(Section):
+    """What processes are started with, and how they are stopped."""
+
+    meant: ClassVar = {
+        "environment": "write env",
+        "environmentfile": "write envFile",
+        "env_file": "write envFile",
+        "directory": "write cwd",
+        "workingdir": "write cwd",
+        "working_dir": "write cwd",
+        "workingdirectory": "write cwd",
+        "uid": "write user",
+        "gid": "write group",
+        "stop_signal": "write stopSignal",
+        "killsignal": "write stopSignal",
+        "kill_timeout": "write killTimeout",
+        "stopwaitsecs": "write killTimeout",
+        "graceful_timeout": "write killTimeout",
+        "timeoutstopsec": "write killTimeout",
+    }
+
+    env = Variables(
+        "variables of the job's environment; `null` removes one",
+        default_text="none",
+        allowed="also an array of `NAME=value`",
+        example='{ PORT: "8080", DEBUG: null }',
+        derives=("command.settings.environment",),
+    )
+    env_file = Several(
+        "files of variables, read at each start, the later ones first; `env` wins over them; one that begins with `-` "
+        "may be missing",
+        key="envFile",
+        default_text="none",
+        example='["/etc/app.env", "-/run/app.env"]',
+        fills="command.settings.environment_files",
+    )
+    cwd = Text(
+        "working directory; a program with a slash in its name is looked for from there",
+        default_text="corepilot's own",
+        allowed="a relative path begins at corepilot's own",
+        example="/srv/app",
+        fills="command.settings.cwd",
+    )
+    user = Text(
+        "user that it runs as; HOME, USER, LOGNAME and SHELL are that user's",
+        default_text="corepilot's own",
+        allowed="a name or a number; also `user:group`",
+        example="www-data",
+        derives=("command.settings.user",),
+    )
+    group = Text(
+        "group that it runs as",
+        default_text="the user's first group; of a number without a name, the group of that number",
+        allowed="a name or a number",
+        example="www-data",
+        derives=("command.settings.group",),
+    )
+    groups = Names(
+        "further groups, beside those that the group file gives the user",
+        default_text="none",
+        example='["adm", 1000]',
+        fills="command.settings.groups",
+    )
+    umask = Mask(
+        "file mode creation mask",
+        default_text="corepilot's own",
+        example='"027"',
+        fills="command.settings.umask",
+    )
+    limits = Limits(
+        "resource limits (setrlimit(2))",
+        default_text="as corepilot's",
+        derives=("command.settings.limits",),
+    )
+    nice = Whole(
+        "nice value: the higher, the less processor time",
+        minimum=-20,
+        maximum=19,
+        default_text="as corepilot's",
+        example="10",
+        fills="command.settings.nice",
+    )
+    oom_score_adj = Whole(
+        "how likely it is to be killed when memory runs out (proc_pid_oom_score_adj(5))",
+        key="oomScoreAdj",
+        minimum=-1000,
+        maximum=1000,
+        default_text="100 more than corepilot's",
+        fills="command.settings.oom_score_adj",
+    )
+    shell = Flag(
+        "`exec` is one text that `/bin/sh -c` runs; so is that of a check",
+        default=False,
+        derives=("command.argv",),
+    )
+    stop_signal = SignalName(
+        "signal that tells it to stop",
+        key="stopSignal",
+        default_text="`TERM`",
+        example="QUIT",
+        derives=("stop.signal",),
+    )
+    stop_mode = Choice(
+        "who gets the stop signal: the whole process group, or the main process, and the others when that has ended",
+        {"group": "group", "process": "process"},
+        key="stopMode",
+        default_text="`group`",
+        derives=("stop.mode",),
+    )
+    kill_timeout = Duration(
+        "time between its stop signal and SIGKILL",
+        key="killTimeout",
+        minimum=0,
+        default_text="the top level's `stopTimeout`",
+        example="30s",
+        derives=("stop.timeout_s",),
+    )

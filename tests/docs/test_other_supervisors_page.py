@@ -1,0 +1,92 @@
+"""Each row of docs/reference/settings-of-other-supervisors.md, run: the settings that it names do what it says."""
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from recording import config
+from running import Corepilot
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings-of-other-supervisors.md"
+WAIT = "while :; do sleep 0.05; done"
+
+
+class Tried(NamedTuple):
+    """A job, and what tells that a row is right.
+
+    Attributes:
+        settings: Of the job.
+        script: What it runs, in a shell.
+        told: What the log says then.
+        top: Settings of the top level.
+        stop: Whether it is stopped as soon as it has written "up".
+        whole: The job has an `exec` of its own.
+    """
+
+    settings: str
+    script: str
+    told: str
+    top: str = ""
+    stop: bool = False
+    whole: bool = False
+
+
+ROWS = {
+    "variables of a process": Tried('env: {A: "x"}', "echo A=$A", "A=x"),
+    "variables of all": Tried("", "echo A=$A", "A=x", 'env: {A: "x"},'),
+    "file of variables": Tried('envFile: "%(dir)s/variables"', "echo A=$A", "A=x"),
+    "unset a variable": Tried("env: {GIVEN: null}", "echo GIVEN=${GIVEN-none}", "GIVEN=none"),
+    "working directory": Tried('cwd: "/usr"', "pwd", "/usr"),
+    "user": Tried('user: "nobody"', "id -un", "nobody"),
+    "group": Tried('user: "nobody:adm"', "id -gn", "adm"),
+    "more groups": Tried('user: "nobody", groups: ["adm"]', "id -Gn", "nogroup adm"),
+    "umask": Tried('umask: "027"', "umask", "0027"),
+    "resource limits": Tried("limits: {nofile: 99}", "ulimit -n", "99"),
+    "nice value": Tried("nice: 7", "nice", "7"),
+    "out-of-memory score": Tried("oomScoreAdj: 500", "cat /proc/self/oom_score_adj", "500"),
+    "a shell runs it": Tried('exec: "echo a b | tr a-z A-Z", shell: true', "", "A B", whole=True),
+    "stop signal": Tried('stopSignal: "INT"', f"trap 'echo INT; exit' INT; echo up; {WAIT}", "INT", stop=True),
+    "signal the main process only": Tried(
+        'stopMode: "process"',
+        f"(trap 'echo child' TERM; echo up; {WAIT}) & trap 'kill -9 $!; echo main; exit' TERM; wait",
+        "main",
+        stop=True,
+    ),
+    "time until SIGKILL": Tried(
+        'killTimeout: "100ms"', f"trap '' TERM; echo up; {WAIT}", "0.1 s after its stop signal", stop=True
+    ),
+    "SIGKILL for the group": Tried(
+        'killTimeout: "100ms"', f"trap '' TERM; (echo up; {WAIT}) & wait", "0.1 s after its stop signal", stop=True
+    ),
+}  # fmt: skip
+
+
+def rows() -> dict[str, str]:
+    """What each row is about, and its last cell."""
+    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[1:]]
+    return {first: last for first, *_, last in cells}
+
+
+def test_each_row_of_the_table_is_run() -> None:
+    assert list(rows()) == list(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_a_row_names_does_what_it_says(row: str, tmp_path: Path) -> None:
+    settings, script, told, top, stop, whole = ROWS[row]
+    named = re.findall(r"`([a-zA-Z]+)", rows()[row])
+    assert not named or any(name in settings + top for name in named), rows()[row]
+    (tmp_path / "variables").write_text("A=x\n")
+    exec_ = "" if whole else f'exec: ["sh", "-c", {json.dumps(script)}], '
+    text = config(f'{{name: "a", {exec_}{settings}}}', top)
+    with Corepilot(text, tmp_path, environment={"GIVEN": "x"}) as corepilot:
+        if stop:
+            corepilot.until("up")
+            assert corepilot.stop() == 0
+        else:
+            assert corepilot.wait() == 0
+        assert re.search(rf" {re.escape(told)}($|;)", corepilot.output, re.MULTILINE), corepilot.output
+        assert "child" not in corepilot.output

@@ -1,0 +1,225 @@
+"""The settings of processes: what is taken, what is refused, and what becomes of it."""
+
+import os
+from pathlib import Path
+
+import pytest
+from judging import accepted, codes, errors, job, judged, warnings
+
+from corepilot.config.rules import users
+from corepilot.model.job import Command, Job, ProcessSettings, StopPolicy
+from corepilot.supervisor.desired import stop_budget_s, stop_timeout_s
+
+
+def settings(text: str, directory: Path) -> ProcessSettings:
+    command = job(f'name: "a", exec: "true", {text}', directory).command
+    assert command is not None
+    return command.settings
+
+
+def refused(text: str, directory: Path) -> list[tuple[str, str]]:
+    found = codes(judged(f'{{ discovery: false, jobs: [ {{ name: "a", exec: "true", {text} }} ] }}', directory))
+    return [(code, path.removeprefix("jobs[0].")) for code, path in found]
+
+
+def test_a_job_without_settings_has_none(tmp_path: Path) -> None:
+    made = job('name: "a", exec: "true", health: {exec: "true", interval: 1, ttl: 5}', tmp_path)
+    assert made.command == Command(("true",))
+    assert made.checks[0].command == Command(("true",))
+    assert made.stop == StopPolicy(5.0, None, (), 15, "group")
+    assert ProcessSettings().only_variables
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('{A: "x", B: 8080, C: 1.5, F: ""}', {"A": "x", "B": "8080", "C": "1.5", "F": ""}),
+        ("{D: true, E: null}", {"D": "true", "E": None}),
+        ('["A=x=y", "B=", "A=z"]', {"A": "z", "B": ""}),
+        ("{}", {}),
+    ],
+)  # fmt: skip
+def test_variables(tmp_path: Path, written: str, expected: dict[str, str | None]) -> None:
+    made = settings(f"env: {written}", tmp_path)
+    assert dict(made.environment) == expected
+    assert made.only_variables
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "path"),
+    [
+        ('"A=b"', "wrong-type", "env"),
+        ('{"": "x"}', "bad-variable", "env"),
+        ('{"A=B": "x"}', "bad-variable", "env"),
+        ('{A: "\\u0000"}', "bad-variable", "env.A"),
+        ("{A: [1]}", "wrong-type", "env.A"),
+        ('["A"]', "bad-variable", "env[0]"),
+        ("[5]", "bad-variable", "env[0]"),
+    ],
+)
+def test_what_is_no_variable_is_refused(tmp_path: Path, written: str, code: str, path: str) -> None:
+    ((found, where),) = refused(f"env: {written}", tmp_path)
+    assert found == code
+    assert where.startswith(path)
+
+
+def test_a_job_wins_over_the_top_level_and_files_stand_between_them(tmp_path: Path) -> None:
+    text = """{ discovery: false, env: {A: "top", B: "top"}, jobs: [
+        { name: "a", exec: "true", env: {B: "job"} },
+        { name: "b", exec: "true", env: {B: "job"}, envFile: "-/f" } ] }"""
+    one, other = accepted(text, tmp_path).jobs
+    assert one.command is not None
+    assert dict(one.command.settings.environment) == {"A": "top", "B": "job"}
+    assert one.command.settings.only_variables
+    assert other.command is not None
+    assert other.command.settings == ProcessSettings((("B", "job"),), ("-/f",), (("A", "top"), ("B", "top")))
+
+
+@pytest.mark.parametrize(("written", "mask"), [('"022"', 0o22), ('"0o027"', 0o27), ("77", 0o77), ("0", 0), ('"0"', 0)])
+def test_a_umask_is_octal(tmp_path: Path, written: str, mask: int) -> None:
+    assert settings(f"umask: {written}", tmp_path).umask == mask
+
+
+@pytest.mark.parametrize("written", ['"088"', '"1777"', '""', "true", "[]", "-1", "1.5"])
+def test_a_umask_that_is_none_is_refused(tmp_path: Path, written: str) -> None:
+    assert refused(f"umask: {written}", tmp_path) == [("wrong-value", "umask")]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("nofile: 1024", ("nofile", 1024, 1024)),
+        ('nofile: "100:200"', ("nofile", 100, 200)),
+        ("nofile: {soft: 5, hard: 6}", ("nofile", 5, 6)),
+        ('core: "unlimited"', ("core", -1, -1)),
+        ('memlock: "-1"', ("memlock", -1, -1)),
+        ("core: -1", ("core", -1, -1)),
+        ('as: "512M"', ("as", 512 * 1024**2, 512 * 1024**2)),
+        ('fsize: "1g"', ("fsize", 1024**3, 1024**3)),
+        ('stack: "8192k:unlimited"', ("stack", 8 * 1024**2, -1)),
+    ],
+)
+def test_limits(tmp_path: Path, written: str, expected: tuple[str, int, int]) -> None:
+    assert settings(f"limits: {{{written}}}", tmp_path).limits == (expected,)
+
+
+@pytest.mark.parametrize(
+    "written", ['"many"', '"5:"', '"8M"', "-2", "true", "[]", '"10:5"', '"unlimited:5"', "{soft: 5}"]
+)
+def test_a_limit_that_is_none_is_refused(tmp_path: Path, written: str) -> None:
+    assert refused(f"limits: {{nofile: {written}}}", tmp_path) == [("wrong-value", "limits.nofile")]
+
+
+def test_a_limit_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    assert refused("limits: {nofiles: 5}", tmp_path) == [("unknown-key", "limits.nofiles")]
+
+
+@pytest.mark.parametrize(("written", "number"), [('"QUIT"', 3), ('"SIGUSR1"', 10), ('"rtmin+3"', 37), ("15", 15)])
+def test_a_stop_signal(tmp_path: Path, written: str, number: int) -> None:
+    made = job(f'name: "a", exec: "true", stopSignal: {written}, stopMode: "process", killTimeout: "1m"', tmp_path)
+    assert made.stop == StopPolicy(60.0, None, (), number, "process")
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "path"),
+    [
+        ('stopSignal: "TREM"', "wrong-value", "stopSignal"),
+        ("stopSignal: 65", "wrong-value", "stopSignal"),
+        ('stopMode: "all"', "wrong-value", "stopMode"),
+        ('killTimeout: "-1s"', "wrong-value", "killTimeout"),
+        ('killTimeout: "soon"', "bad-duration", "killTimeout"),
+        ("nice: 20", "wrong-value", "nice"),
+        ("oomScoreAdj: 1001", "wrong-value", "oomScoreAdj"),
+        ('user: "a:b", group: "c"', "wrong-value", "group"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path: Path, written: str, code: str, path: str) -> None:
+    assert refused(written, tmp_path) == [(code, path)]
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("environment", "write env"),
+        ("directory", "write cwd"),
+        ("working_dir", "write cwd"),
+        ("stopwaitsecs", "write killTimeout"),
+        ("kill_timeout", "write killTimeout"),
+    ],
+)
+def test_what_other_supervisors_call_it_has_a_hint(tmp_path: Path, key: str, hint: str) -> None:
+    result = judged(f'{{ discovery: false, jobs: [ {{ name: "a", exec: "true", {key}: "x" }} ] }}', tmp_path)
+    assert [problem.hint for problem in errors(result)] == [hint]
+
+
+def test_checks_inherit_the_settings(tmp_path: Path) -> None:
+    text = 'env: {A: "b"}, cwd: "/", user: "0", shell: true, health: {exec: "a && b", interval: 1, ttl: 5}'
+    made = job(f'name: "a", exec: "c | d", {text}', tmp_path)
+    (check,) = made.checks
+    assert made.command is not None
+    assert check.command == Command(("/bin/sh", "-c", "a && b"), settings=made.command.settings)
+    assert made.command.argv == ("/bin/sh", "-c", "c | d")
+
+
+@pytest.mark.parametrize("more", ['exec: ["a", "b"], ', ""])
+def test_a_shell_needs_a_text(tmp_path: Path, more: str) -> None:
+    text = f'{{ discovery: false, jobs: [ {{ name: "a", {more} shell: true }} ] }}'
+    assert codes(judged(text, tmp_path)) == [("bad-exec", "jobs[0].shell")]
+
+
+def test_a_shell_command_has_no_oddities(tmp_path: Path) -> None:
+    text = """{ discovery: false, jobs: [ { name: "a", exec: "echo 'a b' | cat  >&2", shell: true } ] }"""
+    assert warnings(judged(text, tmp_path)) == []
+
+
+def test_what_is_not_there_yet_is_a_warning(tmp_path: Path) -> None:
+    text = """{ discovery: false, jobs: [ { name: "a", exec: "./app", cwd: "/no/dir", user: "no-such-user",
+        groups: ["no-such-group"], envFile: ["/no/file", "-/no/other"] } ] }"""
+    result = judged(text, tmp_path, judge_machine=True)
+    assert errors(result) == []
+    assert warnings(result) == [
+        ("exec-missing", "jobs[0].exec"),
+        ("file-missing", "jobs[0].cwd"),
+        ("unknown-user", "jobs[0].user"),
+        ("unknown-user", "jobs[0].groups"),
+        ("file-missing", "jobs[0].envFile"),
+    ]
+
+
+def test_a_program_is_looked_for_from_the_directory_of_the_job_and_on_its_path(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tool").write_text("#!/bin/sh\n")
+    (tmp_path / "bin" / "tool").chmod(0o755)
+    text = f"""{{ discovery: false, jobs: [ {{ name: "a", exec: "bin/tool", cwd: "{tmp_path}" }},
+        {{ name: "b", exec: "tool", env: {{ PATH: "{tmp_path}/bin" }} }} ] }}"""
+    assert warnings(judged(text, tmp_path)) == []
+
+
+def test_another_user_is_refused_where_corepilot_may_not_become_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '{ discovery: false, jobs: [ { name: "a", exec: "true", user: "4711" } ] }'
+    monkeypatch.setattr(users, "has", lambda _capability: False)
+    (error,) = errors(judged(text, tmp_path, judge_machine=True))
+    assert (error.code, error.path, error.machine) == ("no-right", "jobs[0].user", True)
+    assert errors(judged(text, tmp_path)) == []  # `check` runs elsewhere
+    own = text.replace("4711", str(os.geteuid()))
+    assert errors(judged(own, tmp_path, judge_machine=True)) == []
+
+
+def test_a_stop_timeout_that_bounds_nothing_has_a_hint(tmp_path: Path) -> None:
+    app = '{ name: "app", exec: "true", stopTimeout: "20s" }'
+    hook = '{ name: "hook", exec: "true", stopTimeout: "3s", when: { source: "app", once: "stopping" } }'
+    result = judged(f"{{ discovery: false, jobs: [ {app} ] }}", tmp_path)
+    assert warnings(result) == [("stop-timeout", "jobs[0].stopTimeout")]
+    assert "killTimeout" in result.problems[0].hint
+    assert warnings(judged(f"{{ discovery: false, jobs: [ {app}, {hook} ] }}", tmp_path)) == []
+
+
+def test_the_budget_of_a_stop_covers_the_longest_kill_timeout(tmp_path: Path) -> None:
+    text = '{ discovery: false, jobs: [ { name: "a", killTimeout: "90s" }, { name: "b", killTimeout: 1 } ] }'
+    configuration = accepted(text, tmp_path)
+    assert stop_timeout_s(configuration) == 90.0
+    assert stop_budget_s(configuration, 2.0) == 92.0
+    assert [one.stop.timeout_s for one in configuration.jobs] == [90.0, 1.0]
+    assert stop_timeout_s(configuration.changed(jobs=(Job("c"),))) == 5.0
