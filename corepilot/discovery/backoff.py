@@ -21,18 +21,21 @@ class Backoff:
         first_s: The first pause, in seconds, before it is shortened.
         most_s: No pause is longer.
         random: Gives a number in [0, 1).
+
+    Attributes:
+        most_s: The same; may be changed.
     """
 
     def __init__(self, first_s: float = FIRST_S, most_s: float = MOST_S, random: Callable[[], float] = chance) -> None:
         self._first_s = first_s
-        self._most_s = most_s
+        self.most_s = most_s
         self._random = random
         self._whole_s = first_s
 
     def next_s(self) -> float:
         """The next pause, in seconds."""
         whole = self._whole_s
-        self._whole_s = min(2 * whole, self._most_s)
+        self._whole_s = min(2 * whole, self.most_s)
         return whole * (1.0 - self._random() / 2)
 
     def reset(self) -> None:

@@ -6,11 +6,21 @@ wakes them. Pure.
 
 from collections.abc import Callable
 
-from corepilot.discovery.backoff import Backoff, chance
+from corepilot.discovery.backoff import MOST_S, Backoff, chance
 
 EARLY_S = 60.0
 """So long, a catalog that went away is expected back soon: a container that starts beside us, an agent's restart."""
 EARLY_MOST_S = 4.0
+GROWTH = 1 / 8
+"""After that, by so many seconds for each second of the outage the longest pause grows, up to `MOST_S`.
+
+Gradually: where some still paused for 4 s and others for 15, the first came back all at once.
+"""
+MIXING = 1.5
+"""A try that gets no answer takes exactly its deadline, as long as everybody else's that was begun then. So a random
+part of that time is added to the pause that follows, and after the first try of so many times that time: from then on
+those who lost the catalog together are out of step for good.
+"""
 HASTE_S = 5.0
 """A report brings the next try forward, but it comes no sooner than so long after the last one was over."""
 HASTE_SPREAD_S = 8.0
@@ -36,7 +46,7 @@ class Connection:
         self._random = random
         self._backoff = Backoff(most_s=EARLY_MOST_S, random=random)
         self._down_since: float | None = None
-        self._patient = False
+        self._failures = 0
         self._tried_at = self._over_at = 0.0
         self._try_at = 0.0
         self._haste_s = 0.0
@@ -61,7 +71,7 @@ class Connection:
         was_down = self._down_since is not None
         self.answered = True
         self._down_since = None
-        self._patient = False
+        self._failures = 0
         self._backoff = Backoff(most_s=EARLY_MOST_S, random=self._random)
         if was_down:
             for wake in tuple(self.waiting):
@@ -82,12 +92,12 @@ class Connection:
         elif answered or begun_at < self._tried_at:
             return
         self._over_at = now
-        if not self._patient and now - self._down_since > EARLY_S:
-            self._patient = True
-            self._backoff = Backoff(2 * EARLY_MOST_S, random=self._random)
-        # A try that had no answer took exactly its deadline: as long as everybody else's that was begun then.
+        self._failures += 1
+        late_s = max(0.0, now - self._down_since - EARLY_S)
+        self._backoff.most_s = min(EARLY_MOST_S + late_s * GROWTH, MOST_S)
         waited_s = 0.0 if answered else min(now - begun_at, self._deadline_s)
-        self._try_at = now + self._backoff.next_s() + self._random() * waited_s
+        spread_s = waited_s * (MIXING if self._failures == 2 else 1.0)
+        self._try_at = now + self._backoff.next_s() + self._random() * spread_s
         self._haste_s = self._random() * HASTE_SPREAD_S  # once for each pause: of many reports not the least counts
 
     def hasten(self, now: float) -> None:

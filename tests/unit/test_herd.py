@@ -4,6 +4,11 @@ Nothing here waits or knows a socket: `Connection` decides when a supervisor tri
 has to say follows at once, the same number of requests for each: so who comes when is what counts. What is asked is C11
 of docs/reference/faults.md: no second has more than twice the mean. An outage that is over before the third try finds
 the pauses still alike, and is not asked about: then all are back within four seconds.
+
+What the simulation has shown: pauses between half and all of a bound mix well, and in the long run the busiest second
+has 1.1 to 1.8 times the mean. Two things kept them in step. Tries that hang all take the deadline, so short pauses
+after them mix little; and where pauses become longer at one moment, those who still have a short one come first, all at
+once.
 """
 
 import random
@@ -21,7 +26,9 @@ SUPERVISORS = 1000
 DEADLINE_S = 5.0
 
 
-def back_at(draws: random.Random, outage_s: float, interval_s: float, phase_s: float, try_s: float) -> float:
+def back_at(
+    draws: random.Random, outage_s: float, *, interval_s: float, phase_s: float, try_s: float, stream: bool
+) -> float:
     """When one supervisor gets its first answer.
 
     Args:
@@ -30,11 +37,16 @@ def back_at(draws: random.Random, outage_s: float, interval_s: float, phase_s: f
         interval_s: Between its heartbeats; each of them is a reason to try.
         phase_s: When the first one is.
         try_s: How long a try takes that gets no answer.
+        stream: Whether it is a stream that breaks at 0; else a call gets no answer then.
     """
     connection = Connection(DEADLINE_S, draws.random)
     connection.begun(-60.0)
     connection.up()
-    connection.down(-60.0, 0.0, answered=True)  # the watch's stream breaks
+    if stream:
+        connection.down(-60.0, 0.0, answered=True)
+    else:
+        connection.begun(-try_s)
+        connection.down(-try_s, 0.0)
     now, beat = 0.0, phase_s
     while True:
         at = now + connection.wait_s(now)
@@ -61,20 +73,34 @@ def busiest(moments: Iterable[float]) -> float:
     return most / (come / max(1.0, ordered[come]))
 
 
-@pytest.mark.parametrize(
-    ("outage_s", "most"),
-    # After ten seconds a server that does not even refuse has had two tries; after a minute pauses become longer.
-    [(5, 2.0), (10, 2.5), (20, 2.0), (45, 2.0), (70, 2.5), (90, 2.0), (600, 2.0)],
-)
+# The first tries matter until about ten seconds, and pauses grow from one minute to two and a half.
+@pytest.mark.parametrize("outage_s", [5, 8, 10, 11, 14, 17, 20, 45, 60, 70, 80, 90, 115, 150, 250, 600])
 @pytest.mark.parametrize("heartbeats", ["in step", "at any time"])
 @pytest.mark.parametrize("try_s", [0.0, DEADLINE_S], ids=["refused", "silent"])
-def test_a_server_that_returns_is_not_run_over(outage_s: float, most: float, heartbeats: str, try_s: float) -> None:
+@pytest.mark.parametrize("lost", ["stream", "call"])
+def test_a_server_that_returns_is_not_run_over(outage_s: float, heartbeats: str, try_s: float, lost: str) -> None:
     draws = random.Random(9)
     moments = [
-        back_at(draws, outage_s, 10.0, 7.0 if heartbeats == "in step" else 10.0 * draws.random(), try_s)
+        back_at(
+            draws,
+            outage_s,
+            interval_s=10.0,
+            phase_s=7.0 if heartbeats == "in step" else 10.0 * draws.random(),
+            try_s=try_s,
+            stream=lost == "stream",
+        )
         for _ in range(SUPERVISORS)
     ]
-    assert busiest(moment - outage_s for moment in moments) <= most
+    assert busiest(moment - outage_s for moment in moments) <= 2.0
+
+
+@pytest.mark.parametrize("try_s", [0.0, DEADLINE_S], ids=["refused", "silent"])
+@pytest.mark.parametrize(("outage_s", "most_s"), [(20, 4), (55, 4), (100, 9), (600, 15)])
+def test_one_supervisor_is_back_a_pause_and_a_try_later(outage_s: float, most_s: float, try_s: float) -> None:
+    draws = random.Random(9)
+    for _ in range(SUPERVISORS):
+        back_s = back_at(draws, outage_s, interval_s=1e9, phase_s=1e9, try_s=try_s, stream=True)
+        assert back_s - outage_s <= most_s + 2 * try_s
 
 
 def heartbeats_at(phase: float, interval_s: int, ttl_s: int) -> list[float]:
