@@ -28,11 +28,32 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from corepilot.discovery.keys import Keys
-from corepilot.discovery.locks import Locks
 from corepilot.model.service import Query, Registration, Snapshot, Status
+
+if TYPE_CHECKING:
+    from corepilot.discovery.keys import Keys
+    from corepilot.discovery.locks import Locks
+
+
+_Facet = TypeVar("_Facet")
+
+
+def facet(make: Callable[[Any], _Facet]) -> _Facet:
+    """Turn a method into a facet that it makes when it is first wanted.
+
+        @facet
+        def keys(self) -> "NotebookKeys":
+            from corepilot_notebook.keys import NotebookKeys
+
+            return NotebookKeys(self._notebook)
+
+    Most configurations use neither keys nor locks, and then their modules take no memory. The method must not do I/O.
+    Where it raises, a configuration that uses the facet is refused.
+    """
+    return cast("_Facet", cached_property(make))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +89,14 @@ class Backend(ABC):
             with its thread, so the client needs shorter timeouts of its own, of a few seconds. While eight of those
             threads have not returned, calls are refused as the plugin's fault, and soon it is switched off. `gevent`
             must not be used in such methods; `BackendContext.log` may be.
-        keys: The facet, or None: as declared.
-        locks: The facet, or None: as declared.
+        keys: The facet, or None: as declared. Set by the constructor, or made by a method under `facet`.
+        locks: As `keys`.
     """
 
     blocking: ClassVar[bool] = False
 
-    keys: Keys | None = None
-    locks: Locks | None = None
+    keys: "Keys | None" = None
+    locks: "Locks | None" = None
 
     def __init__(self, options: Any, context: BackendContext) -> None:
         """Must not do I/O and must not fail: a catalog that is down at boot is an ordinary day.
@@ -164,7 +185,7 @@ class Backend(ABC):
     def missing(cls, capabilities: frozenset[str]) -> str:
         """What the class has not of what its plugin declares, "" if nothing: asked when it is loaded.
 
-        Facets are looked at when there is an instance, because its constructor makes them.
+        Facets are looked at when there is an instance, because its constructor makes them, or when they are used.
         """
         needed: dict[str, tuple[str, ...]] = {"register": ("register", "report", "deregister")}
         if {"services", "watch"} <= capabilities:

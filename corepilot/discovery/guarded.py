@@ -5,22 +5,23 @@ answers nonsense is named with what was expected, and neither the registrar nor 
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 
-from corepilot.discovery.backend import Backend
+from corepilot.discovery.backend import Backend, facet
 from corepilot.discovery.backoff import chance
 from corepilot.discovery.guarded_calls import asking, result_of, within
-from corepilot.discovery.guarded_facets import GuardedKeys, GuardedLocks
 from corepilot.discovery.guarded_snapshots import Snapshots, snapshot_of
-from corepilot.discovery.keys import Keys
-from corepilot.discovery.locks import Locks
 from corepilot.discovery.making import stuck_in
 from corepilot.errors import BackendError
 from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot.plugin.boundary import MAKING_S, MODE, Boundary, PluginFaultError, WrongAnswerError
 from corepilot.plugin.foreign import plain, shown
+
+if TYPE_CHECKING:
+    from corepilot.discovery.keys import Keys
+    from corepilot.discovery.locks import Locks
 
 CLOSE_S = 1.0
 POLL_JITTER = 0.2
@@ -32,6 +33,9 @@ _ALLOWED: tuple[type[BaseException], ...] = (BackendError, gevent.Timeout)  # wh
 
 class GuardedBackend(Backend):
     """A backend that raises only what the contract allows, and `PluginFaultError`.
+
+    A facet that the backend's class makes by a property is made, and looked at, when somebody wants it; any other one
+    at once.
 
     Args:
         make: Makes the plugin's instance.
@@ -55,12 +59,35 @@ class GuardedBackend(Backend):
         self.boundary, self._asked, self.capabilities = boundary, asked, capabilities
         self._backend: Backend = self._made("__init__", make)
         self._address = boundary.masked(self._made("address", lambda: self._backend.address, _address))
-        if "keys" in capabilities:
-            found = self._made("keys", lambda: self._backend.keys, _is_a(Keys))
-            self.keys = GuardedKeys(found, boundary, asked, self._address, pushes="watch" in capabilities)
-        if "locks" in capabilities:
-            found = self._made("locks", lambda: self._backend.locks, _is_a(Locks))
-            self.locks = GuardedLocks(found, boundary, asked, self._address)
+        for name in ("keys", "locks"):
+            if not _is_property(type(self._backend), name):
+                getattr(self, name)
+
+    @facet
+    def keys(self) -> "Keys | None":
+        """The facet, if it is declared.
+
+        Raises:
+            PluginFaultError: it cannot be made, or is none.
+        """
+        if "keys" not in self.capabilities:
+            return None
+        from corepilot.discovery.guarded_facets import GuardedKeys
+        from corepilot.discovery.keys import Keys
+
+        found = self._made("keys", lambda: self._backend.keys, _is_a(Keys))
+        return GuardedKeys(found, self.boundary, self._asked, self._address, pushes="watch" in self.capabilities)
+
+    @facet
+    def locks(self) -> "Locks | None":
+        """As `keys`."""
+        if "locks" not in self.capabilities:
+            return None
+        from corepilot.discovery.guarded_facets import GuardedLocks
+        from corepilot.discovery.locks import Locks
+
+        found = self._made("locks", lambda: self._backend.locks, _is_a(Locks))
+        return GuardedLocks(found, self.boundary, self._asked, self._address)
 
     @property
     def address(self) -> str:
@@ -150,6 +177,12 @@ class GuardedBackend(Backend):
 
     def _ask(self, operation: str, function: Callable[..., Any], *arguments: Any) -> None:
         asking(self.boundary, self._asked, operation, function, *arguments)
+
+
+def _is_property(kind: type, name: str) -> bool:
+    """Whether an attribute is made when it is asked for. Nothing of the class is called."""
+    found = next((vars(one)[name] for one in kind.__mro__ if name in vars(one)), None)
+    return hasattr(type(found), "__get__")
 
 
 def _names(found: Any) -> tuple[str, ...]:

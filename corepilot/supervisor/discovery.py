@@ -69,7 +69,7 @@ class Discovery:
     def prepare(
         self, configuration: Configuration, plugins: "Plugins | None", oversight: "Oversight"
     ) -> PreparedCatalogs:
-        """Do what can fail: import the backends that are new or have other options, and make them.
+        """Do what can fail: import and make the backends that are new or have other options, and what is used of them.
 
         Raises:
             CorepilotError: a plugin cannot be used; nothing has changed.
@@ -77,11 +77,15 @@ class Discovery:
         found: list[tuple[str, Catalog | None]] = []
         try:
             for name, plugin in configuration.catalogs:
-                known = self.catalogs.get(name)
-                if known is not None and known.plugin == plugin:
+                catalog = self.catalogs.get(name)
+                if catalog is not None and catalog.plugin == plugin:
                     found.append((name, None))
                 elif plugins is not None:
-                    found.append((name, self._make(name, plugin, plugins, oversight)))
+                    catalog = self._make(name, plugin, plugins, oversight)
+                    found.append((name, catalog))
+                if catalog is not None:
+                    for facet in _facets_used(configuration, name):
+                        getattr(catalog.backend, facet)
         except BaseException:
             self.discard(PreparedCatalogs(tuple(found)))
             raise
@@ -222,6 +226,14 @@ class Discovery:
 
     def _logger(self, name: str) -> Callable[[str, str], None]:
         return lambda level, message: self._log(level, f"{name}: {message}")
+
+
+def _facets_used(configuration: Configuration, catalog: str) -> Iterator[str]:
+    """Those of a catalog that a configuration uses beside its services."""
+    if any(watch.kind != "service" and watch.catalog == catalog for watch in configuration.watches):
+        yield "keys"
+    if any(lock.catalog == catalog for lock in configuration.locks):
+        yield "locks"
 
 
 def _same_place(one: "Catalog", other: "Catalog") -> bool:

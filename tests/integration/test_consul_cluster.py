@@ -82,14 +82,13 @@ def test_a_lost_leader_changes_nothing(cluster: ConsulCluster, opened: Callable[
         assert outlasting(lambda: keys.get("app/limits")) == before
         outlasting(lambda: keys.put("app/limits", b"8"))
         assert outlasting(lambda: locks.acquire("primary", "host-1", 10, 0.0)) == grant
-        assert other.locks is not None
-        assert outlasting(lambda: other.locks.acquire("primary", "host-2", 10, 0.0)) is None  # type: ignore[union-attr]
+        assert outlasting(lambda: other.locks.acquire("primary", "host-2", 10, 0.0)) is None
         registrar.report(WEB.id, "passing", "still")
         eventually_switching(lambda: registrar.connected and registrar.status()[0]["in_sync"])
         assert events == ["changed", "healthy"]
 
         outlasting(lambda: locks.release("primary"))
-        following = outlasting(lambda: other.locks.acquire("primary", "host-2", 10, 0.0))  # type: ignore[union-attr]
+        following = outlasting(lambda: other.locks.acquire("primary", "host-2", 10, 0.0))
         assert following.token > grant.token
         client.deregister(WEB.id)
         eventually_switching(lambda: events == ["changed", "healthy", "changed", "unhealthy"])

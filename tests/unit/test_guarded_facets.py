@@ -7,6 +7,8 @@ import gevent
 import pytest
 
 from corepilot.discovery import guarded_calls, guarded_facets
+from corepilot.discovery.backend import Backend, BackendContext, facet
+from corepilot.discovery.guarded import GuardedBackend
 from corepilot.discovery.guarded_facets import GuardedKeys, GuardedLocks
 from corepilot.discovery.keys import Keys
 from corepilot.discovery.locks import Locks
@@ -90,3 +92,64 @@ def test_keys_that_are_not_pushed_are_polled(monkeypatch: pytest.MonkeyPatch) ->
     stream = found.watch("a")
     assert [next(stream), next(stream)] == [(Entry("a", b"1", "1"),)] * 2
     assert asked == [("get", "ok")] * 2
+
+
+class Noting(Backend):
+    """A backend whose keys are made by its constructor, and whose locks when they are wanted."""
+
+    made: int
+    found: Any
+
+    def __init__(self, options: Any, context: BackendContext) -> None:
+        super().__init__(options, context)
+        self.keys, self.found = options
+        self.made = 0
+
+    @property
+    def address(self) -> str:
+        return "here"
+
+    @facet
+    def locks(self) -> Locks:
+        self.made += 1
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found  # type: ignore[no-any-return]  # what a plugin returns
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def guarded(keys: Any, locks: Any, *capabilities: str) -> tuple[GuardedBackend, Noting]:
+    backend = Noting((keys, locks), BackendContext(lambda _level, _message: None))
+    return GuardedBackend(lambda: backend, boundary(), capabilities=frozenset(capabilities)), backend
+
+
+def test_a_facet_is_made_when_it_is_wanted_and_once() -> None:
+    backend, inner = guarded(None, answering(Locks, 5.0), "services", "locks")
+    assert inner.made == 0
+    assert backend.keys is None
+    assert backend.locks is backend.locks is not None
+    assert backend.locks.keep("primary") == 5.0
+    backend.close()
+    assert inner.made == 1
+
+
+def test_one_that_is_not_declared_is_not_asked_for() -> None:
+    backend, inner = guarded(None, answering(Locks, 5.0), "services")
+    assert backend.locks is None
+    assert inner.made == 0
+
+
+@pytest.mark.parametrize(
+    ("locks", "says"), [(None, "locks is declared, and is None"), (KeyError("none"), "locks.*KeyError")]
+)
+def test_one_that_cannot_be_made_is_the_plugins_fault(locks: Any, says: str) -> None:
+    backend, _inner = guarded(None, locks, "services", "locks")
+    with pytest.raises(PluginFaultError, match=rf"corepilot-note 1\.2.*{says}"):
+        _ = backend.locks
+
+
+def test_one_of_the_constructor_is_looked_at_at_once() -> None:
+    with pytest.raises(PluginFaultError, match="keys is declared, and is None"):
+        guarded(None, None, "keys")

@@ -7,20 +7,22 @@ agent survives us, which is why it has a TTL check that turns critical when nobo
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from corepilot.discovery.backend import Backend, BackendContext
+from corepilot.discovery.backend import Backend, BackendContext, facet
 from corepilot.errors import UnknownInstanceError
 from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot_consul.agent import Agent
-from corepilot_consul.keys import ConsulKeys
 from corepilot_consul.light_consul import CB, Consul
-from corepilot_consul.locks import ConsulLocks
 from corepilot_consul.ownership import Ownership
 from corepilot_consul.reading import ServiceReader, misses
 from corepilot_consul.transport import Transport
 from corepilot_consul.watch import Answer, Streams, answer_of
+
+if TYPE_CHECKING:
+    from corepilot_consul.keys import ConsulKeys
+    from corepilot_consul.locks import ConsulLocks
 
 _REGISTER = "/v1/agent/service/register"
 _READERS = 64
@@ -51,12 +53,24 @@ class ConsulBackend(Backend):
         self._client = _Client(self._transport)
         self._readers: dict[Query, ServiceReader] = {}
         self._streams = Streams()
-        self.keys = ConsulKeys(self._client, self._transport, self._streams)
-        self.locks = ConsulLocks(self._client, self._transport, self._streams)
         agent = self._client.agent
         self._ownership = Ownership(self.address, agent.service_definition, agent.checks)
         if warning := options.tls.warning():
             context.log("warning", warning)
+
+    @facet
+    def keys(self) -> "ConsulKeys":
+        """The facet."""
+        from corepilot_consul.keys import ConsulKeys
+
+        return ConsulKeys(self._client, self._transport, self._streams)
+
+    @facet
+    def locks(self) -> "ConsulLocks":
+        """The facet."""
+        from corepilot_consul.locks import ConsulLocks
+
+        return ConsulLocks(self._client, self._transport, self._streams)
 
     @property
     def address(self) -> str:

@@ -5,16 +5,15 @@ The API is etcd's v3 as its own gateway speaks it, JSON over HTTP (etcd.io/docs/
 
 from collections.abc import Generator
 from contextlib import closing
+from typing import TYPE_CHECKING
 
-from corepilot.discovery.backend import Backend, BackendContext
+from corepilot.discovery.backend import Backend, BackendContext, facet
 from corepilot.errors import BackendRefusedError
 from corepilot.model.service import Instance, Query, Registration, Snapshot, Status
 from corepilot_etcd.cluster import Cluster
 from corepilot_etcd.encoding import Found
 from corepilot_etcd.keeper import Keeper
-from corepilot_etcd.keys import EtcdKeys
 from corepilot_etcd.leases import Leases
-from corepilot_etcd.locks import EtcdLocks
 from corepilot_etcd.mirror import Mirror
 from corepilot_etcd.names import service_names
 from corepilot_etcd.pulse import Pulse
@@ -22,13 +21,15 @@ from corepilot_etcd.record import instance_of, services_below
 from corepilot_etcd.registrations import Registrations
 from corepilot_etcd.transport import Transport
 
+if TYPE_CHECKING:
+    from corepilot_etcd.keys import EtcdKeys
+    from corepilot_etcd.locks import EtcdLocks
+
 
 class EtcdBackend(Backend):
     """One client of one cluster. See `corepilot.discovery.backend.Backend` for what the methods promise."""
 
     options: Cluster
-    keys: EtcdKeys
-    locks: EtcdLocks
 
     def __init__(self, options: Cluster, context: BackendContext) -> None:
         super().__init__(options, context)
@@ -37,11 +38,23 @@ class EtcdBackend(Backend):
         self._registrations = Registrations(self._transport, leases, options.prefix)
         self._keeper = Keeper(leases, self._registrations.lapse, self._registrations.settle, context.log)
         self._pulse = Pulse(self._transport, f"{options.prefix}/")
-        self.keys = EtcdKeys(self._transport, options.prefix, self._pulse)
-        self.locks = EtcdLocks(self._transport, options.prefix, self._pulse)
         self._foreign: set[str] = set()
         if warning := options.tls.warning():
             context.log("warning", warning)
+
+    @facet
+    def keys(self) -> "EtcdKeys":
+        """The facet."""
+        from corepilot_etcd.keys import EtcdKeys
+
+        return EtcdKeys(self._transport, self.options.prefix, self._pulse)
+
+    @facet
+    def locks(self) -> "EtcdLocks":
+        """The facet."""
+        from corepilot_etcd.locks import EtcdLocks
+
+        return EtcdLocks(self._transport, self.options.prefix, self._pulse)
 
     @property
     def address(self) -> str:

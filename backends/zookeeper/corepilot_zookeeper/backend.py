@@ -5,24 +5,25 @@ sessions, ephemeral nodes, watches and their order, multi. `corepilot_zookeeper.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from corepilot.discovery.backend import Backend, BackendContext
+from corepilot.discovery.backend import Backend, BackendContext, facet
 from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot_zookeeper import services
 from corepilot_zookeeper.ensemble import Ensemble, server_of
-from corepilot_zookeeper.keys import ZooKeeperKeys
 from corepilot_zookeeper.layout import Layout
-from corepilot_zookeeper.locks import ZooKeeperLocks
 from corepilot_zookeeper.registrations import Registrations
 from corepilot_zookeeper.sessions import Sessions
+
+if TYPE_CHECKING:
+    from corepilot_zookeeper.keys import ZooKeeperKeys
+    from corepilot_zookeeper.locks import ZooKeeperLocks
 
 
 class ZooKeeperBackend(Backend):
     """One client of one ensemble. See `corepilot.discovery.backend.Backend` for what the methods promise."""
 
     options: Ensemble
-    keys: ZooKeeperKeys
-    locks: ZooKeeperLocks
 
     def __init__(self, options: Ensemble, context: BackendContext) -> None:
         super().__init__(options, context)
@@ -31,10 +32,22 @@ class ZooKeeperBackend(Backend):
         self._layout = layout
         self._sessions = Sessions(self._server, context.log)
         self._registrations = Registrations(self._sessions, layout, context.log)
-        self.keys = ZooKeeperKeys(self._sessions, layout.keys)
-        self.locks = ZooKeeperLocks(self._sessions, layout, context.log)
         if options.tls.enabled and (warning := options.tls.warning()):
             context.log("warning", warning)
+
+    @facet
+    def keys(self) -> "ZooKeeperKeys":
+        """The facet."""
+        from corepilot_zookeeper.keys import ZooKeeperKeys
+
+        return ZooKeeperKeys(self._sessions, self._layout.keys)
+
+    @facet
+    def locks(self) -> "ZooKeeperLocks":
+        """The facet."""
+        from corepilot_zookeeper.locks import ZooKeeperLocks
+
+        return ZooKeeperLocks(self._sessions, self._layout, self.context.log)
 
     @property
     def address(self) -> str:
@@ -64,5 +77,6 @@ class ZooKeeperBackend(Backend):
     def close(self) -> None:
         """End the watches and the connection. What is registered goes when the session's timeout is over."""
         self._registrations.close()
-        self.locks.close()
+        if "locks" in vars(self):
+            self.locks.close()
         self._sessions.close()

@@ -22,22 +22,24 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 
-from corepilot.discovery.backend import Backend, BackendContext
+from corepilot.discovery.backend import Backend, BackendContext, facet
 from corepilot.discovery.embedded.client import ATTEMPTS, Client
 from corepilot.discovery.embedded.held import HeldInstance
 from corepilot.discovery.embedded.inspection import service_in
-from corepilot.discovery.embedded.key_store import EmbeddedKeys
-from corepilot.discovery.embedded.lock_store import EmbeddedLocks
 from corepilot.discovery.embedded.pace import Pace
 from corepilot.discovery.embedded.record import LONGEST_S, Record
 from corepilot.discovery.embedded.tidy import sweep
 from corepilot.discovery.embedded.view import View
 from corepilot.errors import BackendRefusedError, UnknownInstanceError
 from corepilot.model.service import Query, Registration, Snapshot, Status
+
+if TYPE_CHECKING:
+    from corepilot.discovery.embedded.key_store import EmbeddedKeys
+    from corepilot.discovery.embedded.lock_store import EmbeddedLocks
 
 _SWEEP_EVERY_S = 60.0
 """How often a registration looks for what the dead have left, where no watch does."""
@@ -53,12 +55,24 @@ class EmbeddedBackend(Backend):
         super().__init__(options, context)
         self._client = Client(options, context)
         self._directories, self._clock = self._client.directories, self._client.clock
-        self.keys: EmbeddedKeys = EmbeddedKeys(self._client)
-        self.locks: EmbeddedLocks = EmbeddedLocks(self._client)
         self._held: dict[str, HeldInstance] = {}
         self._swept_at: dict[str, float] = {}
         self._to_sweep: dict[str, float] = {}
         self._sweeper: gevent.Greenlet[[], None] | None = None
+
+    @facet
+    def keys(self) -> "EmbeddedKeys":
+        """The facet."""
+        from corepilot.discovery.embedded.key_store import EmbeddedKeys
+
+        return EmbeddedKeys(self._client)
+
+    @facet
+    def locks(self) -> "EmbeddedLocks":
+        """The facet."""
+        from corepilot.discovery.embedded.lock_store import EmbeddedLocks
+
+        return EmbeddedLocks(self._client)
 
     @property
     def address(self) -> str:
@@ -176,7 +190,8 @@ class EmbeddedBackend(Backend):
     def close(self) -> None:
         """See `Backend.close`. What is still held counts as dead to everybody from now on."""
         self._client.close()
-        self.locks.close()
+        if "locks" in vars(self):
+            self.locks.close()
         if self._sweeper is not None:
             self._sweeper.kill(block=False)
         while self._held:
