@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import gevent
 import gevent.event
@@ -46,6 +47,22 @@ class FakeOperation:
         finished = self.ended.is_set()
         result = self.said[-1]["result"] if finished else ""
         return {"id": self.id, "kind": self.kind, "finished": finished, "result": result, "changes": self.said[:-1]}
+
+
+class FakeEntries:
+    """What was lost, one entry, and then the end."""
+
+    def __init__(self, entry: Line) -> None:
+        self._left: Iterator[Line] = iter([{"lost": 1}, {"time": "2026-03-01T12:00:00Z", **entry}])
+
+    def __iter__(self) -> "FakeEntries":
+        return self
+
+    def __next__(self) -> Line:
+        return next(self._left)
+
+    def close(self) -> None:
+        self._left = iter(())
 
 
 def change(
@@ -136,6 +153,15 @@ class Supervisor:
         if self.failure:
             raise self.failure
         self.calls.append(("maintenance", enable))
+
+    def logs(self, jobs: Sequence[str], *, since_s: float, last: int | None, follow: bool) -> Any:
+        self._named(jobs)
+        self.calls.append(("logs", *jobs, since_s, last, follow))
+        return FakeEntries({"job": "web", "pid": 3, "lines": ["up", ""]})
+
+    def events(self, *, since_s: float, last: int | None, follow: bool) -> Any:
+        self.calls.append(("events", since_s, last, follow))
+        return FakeEntries({"code": "healthy", "source": "web", "detail": "", "status": None, "origin": [["web", 1]]})
 
     def stacks(self) -> str:
         return "one stack"

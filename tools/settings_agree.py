@@ -19,6 +19,7 @@ from corepilot.config.schema.filling import SECTIONS, target
 from corepilot.config.schema.jobs import Restarts
 from corepilot.config.schema.process_fields import Mask
 from corepilot.config.schema.sections import Array, Object, Section
+from corepilot.config.schema.sizes import Size
 from corepilot.model import trigger
 from corepilot.model.configuration import Configuration
 from corepilot.model.origin import Origins
@@ -45,6 +46,7 @@ _TYPES: Mapping[type[fields.Setting], tuple[object, ...]] = {
     fields.Flag: (bool,),
     fields.Whole: (int, float),
     fields.Number: (float,),
+    Size: (int,),
     fields.Duration: (float,),
     fields.Texts: (_STRINGS,),
     fields.Several: (_STRINGS,),

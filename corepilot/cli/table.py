@@ -34,6 +34,10 @@ FOR = Option(
 NONBLOCK = Option(("-n", "--nonblock"), "nonblock", "", "do not wait for the lock")
 LOCK_TIMEOUT = Option(("-w", "--timeout"), "timeout", "DURATION", "wait for the lock at most this long, such as 30s")
 CLIENT = (CONFIG, SOCKET)
+FOLLOW = Option(("-f", "--follow"), "follow", "", "go on with what comes, until corepilot ends")
+LAST = Option(("-n", "--lines"), "last", "NUMBER", "show the last so many only")
+SINCE = Option(("--since",), "since", "TIME", "show what is newer only: 10m, or 2026-03-01T12:00:00Z")
+TAIL = (*CLIENT, OUTPUT, FOLLOW, LAST, SINCE)
 WAITING = (*CLIENT, OUTPUT, NO_WAIT, TIMEOUT)
 
 MOST_JOBS = 256
@@ -70,6 +74,13 @@ COMMANDS = {
         Command(
             "status", "show jobs, services and watches, or some jobs", "[JOB…]", 0, MOST_JOBS, (*CLIENT, OUTPUT),
             "corepilot.cli.status:status",
+        ),
+        Command(
+            "logs", "show the last lines of jobs, and follow them", "[JOB…]", 0, MOST_JOBS, TAIL,
+            "corepilot.cli.tails:logs",
+        ),
+        Command(
+            "events", "show the last events, and follow them", "", 0, 0, TAIL, "corepilot.cli.tails:events",
         ),
         Command(
             "catalog", "show the services in the catalogs, or one with its instances", "[SERVICE]", 0, 1,
@@ -137,11 +148,13 @@ COMMANDS = {
 TOGETHER = {
     "start": ("start, stop, restart", "control single jobs"),
     "signal": ("signal, wait", "send jobs a signal; wait until they are in a state"),
+    "status": ("status, logs, events", "show jobs, services, watches; last lines; last events"),
+    "ping": ("ping, debug", "say whether corepilot answers; show its stacks"),
     "env": ("env, metric", "set variables for new commands; record values of metrics"),
 }
 """Commands that share a line of the overview: what it says, by the first of them."""
 
-_ELSEWHERE = ("run", "stop", "restart", "wait", "metric")
+_ELSEWHERE = ("run", "stop", "restart", "wait", "metric", "logs", "events", "debug")
 
 
 def overview(plugins: Iterable[tuple[str, str]] = ()) -> str:

@@ -49,6 +49,18 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "What is restarted: jobs that changed; every job; everything, begun anew.",
         "schema": {"type": "string", "enum": list(MODES), "default": "changed"},
     },
+    "n": {
+        "description": "The last so many only; all that are kept without it.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "since_s": {
+        "description": "Only what happened at this Unix time or later.",
+        "schema": {"type": "number", "minimum": 0},
+    },
+    "follow": {
+        "description": "1: go on with what happens from now on.",
+        "schema": {"type": "string", "enum": ["0", "1"], "default": "0"},
+    },
     "NAME": {"description": "A name, or a pattern with * ? [ ].", "schema": {"type": "string"}},
     "ID": {"description": "The id of a request.", "schema": {"type": "integer"}},
 }
@@ -151,6 +163,16 @@ SCHEMAS: dict[str, dict[str, Any]] = {
               "anyOf": [_ref("Change"), _ref("End")]},
     "LinesOrSignalled": {"description": "As `Lines`; for the action signal one document, as `Signalled`.",
                          "anyOf": [_ref("Change"), _ref("End"), _ref("Signalled")]},
+    "Logs": {"description": "One object a line (NDJSON): lines that one run wrote; how many were lost because this "
+                            "client is too slow; or, first, which jobs write past the log.",
+             "anyOf": [_object({"time": _TEXT, "lines": _list(_TEXT)}, job=_TEXT, check=_TEXT, pid=_PID, stream=_TEXT),
+                       _object({"lost": _NUMBER}), _object({"raw": _list(_TEXT)})]},
+    "Events": {"description": "One object a line (NDJSON): an event, or how many were lost because this client is "
+                              "too slow.",
+               "anyOf": [_object({"time": _TEXT, "code": _TEXT, "source": _TEXT, "detail": _TEXT,
+                                  "status": {"type": ["integer", "null"]},
+                                  "origin": {**_list({"type": "array"}), "description": "Jobs and runs."}}),
+                         _object({"lost": _NUMBER})]},
     "Request": _object(
         {"id": _NUMBER, "kind": _TEXT, "finished": _TRUTH, "result": _TEXT, "changes": _list(_ref("Change"))}
     ),
@@ -173,7 +195,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Of bodies, by the names that the table of routes uses."""
 
-_STREAMED = ("Lines", "LinesOrSignalled")
+_STREAMED = ("Lines", "LinesOrSignalled", "Logs", "Events")
 _PLAIN = ("Text", "Nothing")
 
 

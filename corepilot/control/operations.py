@@ -55,7 +55,7 @@ class JobCommand(Value):
 
 def jobs(api: Api, asked: RoutedRequest) -> Response:
     """The status of all jobs, or of those that are named."""
-    return as_json(200, api.target.jobs(_checked_patterns(asked.parameters.get("job", []))))
+    return as_json(200, api.target.jobs(checked_patterns(asked.parameters.get("job", []))))
 
 
 def job(api: Api, asked: RoutedRequest) -> Response:
@@ -72,7 +72,7 @@ def on_jobs(api: Api, asked: RoutedRequest) -> Answer:
     named = values.pop("jobs", None)
     if not isinstance(named, list) or not named or not all(isinstance(name, str) for name in named):
         raise PayloadError(f"cannot {action}: `jobs` is a list of at least one name or pattern")
-    return _carry_out(api, asked, str(action), _checked_patterns(named), values)
+    return _carry_out(api, asked, str(action), checked_patterns(named), values)
 
 
 def start(api: Api, asked: RoutedRequest) -> Answer:
@@ -157,7 +157,12 @@ def _parse_command(action: str, patterns: tuple[str, ...], values: dict[str, obj
     return JobCommand(action, patterns, number, group, condition)
 
 
-def _checked_patterns(patterns: list[str]) -> tuple[str, ...]:
+def checked_patterns(patterns: list[str]) -> tuple[str, ...]:
+    """The patterns, if they are not too many.
+
+    Raises:
+        PayloadError: they are.
+    """
     if len(patterns) > MOST_PATTERNS:
         raise PayloadError(
             f"cannot use {len(patterns)} names at once: {MOST_PATTERNS} are the limit; a pattern such as 'web-*' is one"

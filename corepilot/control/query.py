@@ -54,7 +54,7 @@ def parse_waiting(parameters: Mapping[str, list[str]]) -> Waiting:
         PayloadError: One of them has no valid value, or there is a timeout and no wait.
     """
     wait = one_of(parameters, "wait", ("0", "1"), "0") == "1"
-    text = _single(parameters, "timeout_s", "")
+    text = single(parameters, "timeout_s", "")
     if not text:
         return Waiting(wait, None)
     try:
@@ -74,13 +74,18 @@ def one_of(parameters: Mapping[str, list[str]], name: str, choices: Sequence[str
     Raises:
         PayloadError: It has another one, or several.
     """
-    value = _single(parameters, name, default)
+    value = single(parameters, name, default)
     if value not in choices:
         raise PayloadError(f"cannot use {name}={_shown(value)}: it is one of {', '.join(choices)}")
     return value
 
 
-def _single(parameters: Mapping[str, list[str]], name: str, default: str) -> str:
+def single(parameters: Mapping[str, list[str]], name: str, default: str) -> str:
+    """The value of a parameter that is given once at most.
+
+    Raises:
+        PayloadError: It is given several times.
+    """
     values = parameters.get(name, [default])
     if len(values) > 1:
         raise PayloadError(f"cannot use parameter {name!r} {len(values)} times: once is enough")

@@ -6,7 +6,7 @@ request is ever used to look up a name in our code.
 
 from __future__ import annotations
 
-from corepilot.control import operations, v1, v3
+from corepilot.control import operations, tails, v1, v3
 from corepilot.model.value import Value
 
 TYPE_CHECKING = False
@@ -50,6 +50,7 @@ class Route(Value):
 
 
 _V3 = {200: "Nothing"}
+_TAIL = ("n", "since_s", "follow")
 _BEGUN = {200: "Lines", 202: "Accepted", 404: "Error"}
 
 ROUTES = (
@@ -96,6 +97,10 @@ ROUTES = (
           {200: "Lines", 202: "Accepted"}, parameters=("mode", *_WAITING)),
     Route("POST", "/v1/plan", "plan", v1.plan, "What a reload would do, and why; changes nothing.",
           {200: "Plan"}, body="Location", changes=False),
+    Route("GET", "/v1/logs", "logs", tails.logs, "The last lines of all jobs or of some, and those that follow.",
+          {200: "Logs", 404: "Error"}, parameters=("job", *_TAIL), changes=False),
+    Route("GET", "/v1/events", "events", tails.events, "The last events, and those that follow.",
+          {200: "Events"}, parameters=_TAIL, changes=False),
     Route("GET", "/v1/debug/stacks", "debug", v1.stacks, "What every greenlet and thread of the supervisor is doing.",
           {200: "Text"}, changes=False),
     Route("GET", "/v1/requests/ID", "requests", operations.request, "What became of something that was asked for.",

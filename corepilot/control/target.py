@@ -39,6 +39,17 @@ class Operation(Protocol):
         ...
 
 
+class Entries(Iterator[dict[str, object]], Protocol):
+    """What has happened, one JSON object each, the oldest first; it switches greenlets until there is one.
+
+    To be closed, read or not.
+    """
+
+    def close(self) -> None:
+        """No more is wanted. Idempotent."""
+        ...
+
+
 class ReloadOutcome(NamedTuple):
     """How a new configuration was judged.
 
@@ -188,6 +199,33 @@ class ControlTarget(Protocol):
 
     def maintenance(self, *, enable: bool) -> None:
         """Enter or leave maintenance. Idempotent."""
+        ...
+
+    def logs(self, jobs: Sequence[str], *, since_s: float, last: int | None, follow: bool) -> Entries:
+        """Return the last lines of jobs and their checks, and those that follow.
+
+        Args:
+            jobs: Patterns; none for all jobs.
+            since_s: Only what was read at this Unix time or later.
+            last: The last so many lines only; None for all that are kept.
+            follow: Go on with the lines that come.
+
+        Returns:
+            Objects with `time`, `job` or `check`, `pid`, `stream` where it is known, and `lines`, a list. `{"lost": N}`
+            where N lines came too fast for this client. First `{"raw": [NAME…]}` if jobs write past the log.
+
+        Raises:
+            UnknownJobError: One pattern matches nothing.
+            ControlError: Too many clients follow already.
+        """
+        ...
+
+    def events(self, *, since_s: float, last: int | None, follow: bool) -> Entries:
+        """Return the last events, and those that follow: `time`, `code`, `source`, `detail`, `status`, `origin`.
+
+        Raises:
+            ControlError: Too many clients follow already.
+        """
         ...
 
     def stacks(self) -> str:

@@ -185,10 +185,10 @@ class Exchange:
         head = wire.parser.send(_head(response.status, list(response.headers.items()), close=True)) or b""
         _within(self._limits.write_s, lambda: wire.send(head))
         if self._method != b"HEAD" and response.status not in _BODILESS:
-            self._send_chunks(response.chunks)
-        self._send_part(h11.EndOfMessage)
+            self._send_chunks(response.chunks, response.write_s or self._limits.write_s)
+        self._send_part(h11.EndOfMessage, self._limits.write_s)
 
-    def _send_chunks(self, chunks: Iterator[bytes]) -> None:
+    def _send_chunks(self, chunks: Iterator[bytes], write_s: float) -> None:
         watch = DisconnectWatch(self._wire.sock)
         time_slice = TimeSlice()
 
@@ -198,7 +198,7 @@ class Exchange:
             return None if chunk is None else h11.Data(data=chunk)
 
         try:
-            while self._send_part(next_part):
+            while self._send_part(next_part, write_s):
                 if watch.gone:
                     raise ConnectionResetError("the client has closed the connection")
                 # Neither an iterator that never waits nor a client that always reads keeps the hub.
@@ -206,14 +206,14 @@ class Exchange:
         finally:
             watch.close()
 
-    def _send_part(self, make: Callable[[], h11.Data | h11.EndOfMessage | None]) -> bool:
+    def _send_part(self, make: Callable[[], h11.Data | h11.EndOfMessage | None], write_s: float) -> bool:
         """Send what is made, each piece within its time; whether there was anything."""
         try:
             part = make()
             data = b"" if part is None else self._wire.parser.send(part) or b""
         except (Exception, Timeout) as error:
             raise StreamBrokenError from error
-        _within(self._limits.write_s, lambda: self._wire.send(data))
+        _within(write_s, lambda: self._wire.send(data))
         return part is not None
 
     def linger(self) -> None:

@@ -102,11 +102,13 @@ class StreamingResponse:
         headers: The header fields. The server adds Connection and Transfer-Encoding by itself.
         chunks: The body. Where chunks are cut means nothing; empty ones are not sent. A generator that has not begun
             runs no `finally`: what has to be released is acquired in it, or `chunks` is an object with a `close`.
+        write_s: Seconds that the client has to take a chunk; None for the server's limit.
     """
 
     status: int
     headers: Headers
     chunks: Iterator[bytes] = field(repr=False)
+    write_s: float | None = None
 
     def close(self) -> None:
         """End the iterator. Raises what the iterator raises at that."""

@@ -16,11 +16,19 @@ from corepilot.model.value import Value
 
 
 class Logging(Value):
-    """`logging`. `output` is "stdout", "stderr" or a file's path."""
+    """`logging`.
+
+    Attributes:
+        level: Of corepilot's own lines.
+        format: Of all lines.
+        output: "stdout", "stderr" or a file's path.
+        keep_bytes: Of jobs' lines, how much is kept for `corepilot logs`, at most.
+    """
 
     level: Literal["debug", "info", "warning", "error", "fatal", "panic"] = "info"
     format: Literal["default", "text", "json"] = "default"
     output: str = "stdout"
+    keep_bytes: int = 1024 * 1024
 
 
 class Control(Value):

@@ -22,17 +22,19 @@ class Records(NamedTuple):
         fields: Whose they are.
         wall_ns: When they were read, in nanoseconds of Unix time.
         monotonic_s: The same moment on the clock that never goes back.
+        stream: "stdout" or "stderr", where the job's streams are told apart; else "".
     """
 
     lines: Sequence[bytes]
     fields: Fields
     wall_ns: int
     monotonic_s: float
+    stream: str = ""
 
     @classmethod
-    def now(cls, lines: Sequence[bytes], fields: Fields) -> "Records":
+    def now(cls, lines: Sequence[bytes], fields: Fields, stream: str = "") -> "Records":
         """Records of lines that were read just now."""
-        return cls(lines, fields, time.time_ns(), time.monotonic())
+        return cls(lines, fields, time.time_ns(), time.monotonic(), stream)
 
 
 Take = Callable[[Records], object]

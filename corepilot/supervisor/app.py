@@ -39,6 +39,7 @@ from corepilot.supervisor.progress import Progress
 from corepilot.supervisor.renders import Renders
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.signals import Signals
+from corepilot.supervisor.tails import Tails
 from corepilot.supervisor.watched import Watched
 from corepilot.system import light_imports, memory
 from corepilot.system.process import Reaper
@@ -129,6 +130,7 @@ class App:
         self.bus.subscribe(self.progress.hear)
         self.measured = Measured(self)
         configuration = self.configuration
+        self.tails = Tails(self.log.output, self.bus, configuration.logging.keep_bytes)
         environment = MappingProxyType(self.arguments.environment)  # plugins get it, and the next reload too
         self.discovery = Discovery(self.log, self.bus.publish, environment, self.metrics, self.measured.asked)
         self.facts = Facts(wanted=bool(configuration.observers or configuration.telemetry))
@@ -266,6 +268,7 @@ class App:
             self.discovery.close, self.exposition.close, self.observers.close, self.checks.close
         )
         self.oversight.stop()
+        self.tails.close()
         self.control.stop()
         self.jobs.discard()
         reasons = self.shutdown.reasons.changed(

@@ -39,6 +39,14 @@ class JobsByHand:
     def __init__(self, jobs: JobSet, operations: Operations, shutdown: Shutdown) -> None:
         self._jobs, self._operations, self._shutdown = jobs, operations, shutdown
 
+    def named(self, patterns: Sequence[str]) -> list[Runner]:
+        """The jobs that patterns mean, in the order of the configuration; all of them for none.
+
+        Raises:
+            UnknownJobError: One pattern matches nothing.
+        """
+        return self._match(patterns)
+
     def status(self, patterns: Sequence[str]) -> list[dict[str, object]]:
         """The status of jobs.
 

@@ -25,6 +25,7 @@ from corepilot.supervisor.difference import Change, Difference, compare
 from corepilot.supervisor.loading import load
 from corepilot.supervisor.prepared import Parts, Prepared, prepare
 from corepilot.supervisor.shutdown import Shutdown
+from corepilot.supervisor.tails import Tails
 from corepilot.system.leaving import Leaving
 from corepilot.system.process import Reaper
 from corepilot.system.reserve import DescriptorReserve
@@ -53,6 +54,7 @@ class Supervised(Parts, Protocol):
     jobs: JobSet
     reaper: Reaper
     reserve: DescriptorReserve
+    tails: Tails
     shutdown: Shutdown
 
     def show_configuration(self) -> None:
@@ -299,6 +301,7 @@ class Reloader:
         app.configuration = new
         if prepared.log is not None:
             app.log.commit(prepared.log)
+            app.tails.resize(new.logging.keep_bytes)
         app.show_configuration()
         if prepared.control is not None:
             app.control.move(prepared.control)

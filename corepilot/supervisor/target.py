@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from corepilot import _version
 from corepilot.control.target import PlanOutcome, ReloadOutcome
@@ -30,6 +30,8 @@ from corepilot.supervisor.operations import Operation, Operations
 from corepilot.supervisor.reloader import Mode, Reloader
 from corepilot.supervisor.renders import Renders
 from corepilot.supervisor.shutdown import Shutdown
+from corepilot.supervisor.tail import Tail
+from corepilot.supervisor.tails import Tails
 from corepilot.telemetry.metrics import Metrics
 
 MAINTENANCE = {True: Event("enterMaintenance", GLOBAL), False: Event("exitMaintenance", GLOBAL)}
@@ -55,6 +57,7 @@ class Controlled(Protocol):
     reloader: Reloader
     shutdown: Shutdown
     started_at: float
+    tails: Tails
 
 
 class SupervisorTarget:
@@ -190,6 +193,20 @@ class SupervisorTarget:
     def maintenance(self, *, enable: bool) -> None:
         """Enter or leave maintenance (contract, section 4.5)."""
         self._app.bus.publish(MAINTENANCE[enable])
+
+    def logs(self, jobs: Sequence[str], *, since_s: float, last: int | None, follow: bool) -> Tail[Any]:
+        """The last lines of jobs, and those that follow; to be closed."""
+        runners = self._by_hand.named(jobs)
+        names = [runner.name for runner in runners] if jobs else []
+        tail = self._app.tails.lines(names, since_s=since_s, last=last, follow=follow)
+        raw = [str(runner.key) for runner in runners if runner.plan.job.command and runner.plan.job.command.raw]
+        if raw:
+            tail.begin_with({"raw": raw})
+        return tail
+
+    def events(self, *, since_s: float, last: int | None, follow: bool) -> Tail[Any]:
+        """The last events, and those that follow; to be closed."""
+        return self._app.tails.events(since_s=since_s, last=last, follow=follow)
 
     def stacks(self) -> str:
         """What every greenlet and thread is doing."""

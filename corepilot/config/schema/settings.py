@@ -15,6 +15,7 @@ from corepilot.config.schema.jobs import JobSection
 from corepilot.config.schema.process_fields import Variables
 from corepilot.config.schema.renders import RenderSection
 from corepilot.config.schema.sections import Array, Object, Section
+from corepilot.config.schema.sizes import Size
 from corepilot.config.schema.telemetry import TelemetrySection
 from corepilot.config.schema.watches import LockSection, WatchSection
 
@@ -40,6 +41,14 @@ class LoggingSection(Section):
         default="default",
     )
     output = Text("`stdout`, `stderr`, or a file to append to", default="stdout", example="/var/log/app.log")
+    keep = Size(
+        "how much of the jobs' output is kept in memory for `corepilot logs`; a quarter of it for one job at most",
+        default=1024 * 1024,
+        default_text="1MiB",
+        allowed="0: none",
+        fills="keep_bytes",
+        most=1024**3,
+    )
 
 
 class ControlSection(Section):

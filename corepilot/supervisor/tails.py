@@ -1,0 +1,130 @@
+"""What `corepilot logs` and `corepilot events` read, and who follows it."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from corepilot.errors import ControlError
+from corepilot.events import EventBus
+from corepilot.model.event import Event
+from corepilot.output.records import Output, Records, Subscription
+from corepilot.output.ring import ENTRY_BYTES, Kept, Ring, names_of
+from corepilot.output.stamps import nano_stamp
+from corepilot.supervisor.tail import Tail
+
+FOLLOWERS_MAX = 8
+"""Clients that may follow at the same time, lines and events together."""
+
+EVENTS_KEPT = 500
+_EVENT_BYTES = 512
+
+
+class _Seen(NamedTuple):
+    wall_ns: int
+    event: Event
+
+
+class Tails:
+    """The last lines and events, and the clients that follow them.
+
+    Args:
+        output: What jobs write.
+        bus: Where events are.
+        keep_bytes: Of the lines, at most; 0 for none.
+    """
+
+    def __init__(self, output: Output, bus: EventBus, keep_bytes: int) -> None:
+        self._output = output
+        self._ring = Ring(keep_bytes)
+        self._subscription: Subscription | None = None
+        self._events: deque[_Seen] = deque(maxlen=EVENTS_KEPT)
+        self._following: dict[Tail[Any], Subscription | None] = {}
+        bus.subscribe(self._hear)
+        self.resize(keep_bytes)
+
+    def resize(self, keep_bytes: int) -> None:
+        """Keep this much of the lines from now on. What is not kept costs nothing."""
+        self._ring.resize(keep_bytes)
+        if keep_bytes and self._subscription is None:
+            self._subscription = self._output.subscribe("the memory of `corepilot logs`", self._ring.take)
+        elif not keep_bytes and self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
+
+    def lines(self, jobs: Sequence[str], *, since_s: float, last: int | None, follow: bool) -> Tail[Kept]:
+        """The last lines of some jobs and their checks, or of all for no names; to be closed.
+
+        Raises:
+            ControlError: Too many clients follow already.
+        """
+        wanted = names_of(jobs)
+        self._require_room(follow=follow)
+        known = self._ring.read(wanted, since_ns=int(since_s * 1e9), last=last)
+        tail = Tail(known, _lines, self._left, follow=follow)
+
+        def take(records: Records) -> None:
+            if wanted(str(records.fields[0][1]) if records.fields else ""):
+                text = b"\n".join(records.lines)
+                kept = Kept(0, records.wall_ns, records.fields, records.stream, text)
+                tail.follower.put(kept, len(text) + ENTRY_BYTES, len(records.lines))
+
+        if follow:
+            self._following[tail] = self._output.subscribe("a client of `corepilot logs`", take)
+        return tail
+
+    def events(self, *, since_s: float, last: int | None, follow: bool) -> Tail[Any]:
+        """The last events; to be closed.
+
+        Raises:
+            ControlError: Too many clients follow already.
+        """
+        self._require_room(follow=follow)
+        known = [seen for seen in self._events if seen.wall_ns >= since_s * 1e9]
+        if last is not None:
+            known = known[max(len(known) - last, 0) :]
+        tail = Tail(known, _event, self._left, follow=follow)
+        if follow:
+            self._following[tail] = None
+        return tail
+
+    def close(self) -> None:
+        """Nothing follows any more: clients read what waits for them, and then the end."""
+        for tail in self._following:
+            tail.end()
+
+    def _hear(self, event: Event) -> None:
+        seen = _Seen(time.time_ns(), event)
+        self._events.append(seen)
+        for tail, subscription in self._following.items():
+            if subscription is None:
+                tail.follower.put(seen, _EVENT_BYTES + len(event.detail), 1)
+
+    def _require_room(self, *, follow: bool) -> None:
+        if follow and len(self._following) >= FOLLOWERS_MAX:
+            raise ControlError(
+                f"cannot follow: {FOLLOWERS_MAX} clients follow already; end one of them, or ask without following"
+            )
+
+    def _left(self, tail: Tail[Any]) -> None:
+        subscription = self._following.pop(tail, None)
+        if subscription is not None:
+            subscription.close()
+
+
+def _lines(kept: Kept) -> dict[str, object]:
+    stream = {"stream": kept.stream} if kept.stream else {}
+    lines = [line.decode("utf-8", "backslashreplace") for line in kept.lines]
+    return {"time": nano_stamp(kept.wall_ns), **dict(kept.fields), **stream, "lines": lines}
+
+
+def _event(seen: _Seen) -> dict[str, object]:
+    event = seen.event
+    return {
+        "time": nano_stamp(seen.wall_ns),
+        "code": event.code,
+        "source": event.subject,
+        "detail": event.detail,
+        "status": event.status,
+        "origin": [list(run) for run in event.origin],
+    }
