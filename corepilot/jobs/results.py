@@ -1,7 +1,5 @@
 """What the checks of a job have said lately, for people: bounded, and nothing as long as there are no checks."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
