@@ -2,11 +2,11 @@
 
     python benchmarks/catalog_soak.py --backend etcd [--seconds 600] [--every 20] [--seed 1] [--verbose]
 
-One process: a writer with the store at hand, which changes a service and a key; watches on both, and a registration of
-their own, which reach the store through the fault proxy; three who compete for a lock, and give it back now and then,
-and in some rounds another process that does and is killed or stopped. Everything is corepilot's own: Watcher, Registrar
-and LockKeeper over guarded backends. Every `--every` seconds one fault; in every second round the writer goes on
-meanwhile. Checked in each round:
+One process: a writer with the store at hand, which changes a service and a key; watches on both and on the key's
+prefix, and a registration of their own, which reach the store through the fault proxy; three who compete for a lock,
+and give it back now and then, and in some rounds another process that does and is killed or stopped. Everything is
+corepilot's own: Watcher, Registrar and LockKeeper over guarded backends. Every `--every` seconds one fault; in every
+second round the writer goes on meanwhile. Checked in each round:
 
 - soon after the fault, and before its end where the store serves, the watches show what the writer wrote last, and the
   store our registration; then one more change is told, once;
@@ -36,7 +36,7 @@ from stores import NAMES, chosen, store
 
 LASTS_S = 5.0
 """How long a fault lasts, at most, unless it is one that has to last longer."""
-PAUSE_S = 0.3
+PAUSE_S = 0.1
 """Between two changes of the writer's."""
 ETCD_MEMBERS = 3
 """So that a leader can be lost."""
@@ -115,9 +115,9 @@ class Soak:
         took_s = time.monotonic() - ended
         events = [told.changes - old for told, old in zip(run.told, before, strict=True)]
         print(f"  {self._about:<55} in order {took_s:5.1f} s later, {sum(events)} changes told", flush=True)
-        for count, kind in zip(events, ("services", "keys"), strict=True):
-            if not busy and count and kind not in fault.loses:
-                self.found(f"{count} changes of {kind} told although nothing had changed")
+        for told, count in zip(run.told, events, strict=True):
+            if not busy and count and told.kind not in fault.loses:
+                self.found(f"{count} changes of the {told.what} told although nothing had changed")
         if fault.loses:  # a watch may show what it knew before, until it is seen that it hears of something new
             run.change()
             run.settle("a first change afterwards")
@@ -126,8 +126,9 @@ class Soak:
         before = [told.changes for told in run.told]
         run.change()
         run.settle("a change afterwards")
-        if [told.changes - old for told, old in zip(run.told, before, strict=True)] != [1, 1]:
-            self.found(f"one change afterwards was told {[told.changes for told in run.told]} after {before} times")
+        for told, old in zip(run.told, before, strict=True):
+            if told.changes != old + 1:
+                self.found(f"one change of the {told.what} afterwards was told {told.changes - old} times")
         run.go_on(fault)
         gevent.sleep(max(0.0, began + every_s - time.monotonic()))
 

@@ -155,12 +155,6 @@ for kind in ("services", "critical"):
 CATALOGS = (ConsulCatalog, EtcdCatalog, ZooKeeperCatalog)
 
 
-def goes_on(record: Record) -> None:
-    """Wait until corepilot has done some more of its work, and see that it answers."""
-    record.until("beat", record.count("beat") + 3)
-    assert record.corepilot.client("ping").returncode == 0
-
-
 def heard(record: Record) -> list[str]:
     """The events of the watch."""
     return [word for word in record.words if word not in {"beat", "check"}]

@@ -2,8 +2,10 @@
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -45,6 +47,15 @@ def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     leaks = before.leaks()
     if leaks:
         pytest.fail("the test leaves behind: " + "; ".join(leaks), pytrace=False)
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that other users can reach; pytest's cannot be."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
 
 
 S = TypeVar("S", ConsulServer, EtcdServer, ZooKeeperServer)

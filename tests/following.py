@@ -1,11 +1,13 @@
 """Clients of a test's store, and followers of their streams, which all end with the test."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
 
 import gevent
 
 from corepilot.discovery.backend import Backend, BackendContext
+from corepilot.testing import listener
 
 DEADLINE_S = 20.0
 
@@ -14,7 +16,7 @@ T = TypeVar("T")
 
 
 class Clients(Generic[B]):
-    """Makes clients of one store, and closes them.
+    """Makes clients of one store, and closes them at the end of a block.
 
     Args:
         backend: Their class.
@@ -44,47 +46,46 @@ class Clients(Generic[B]):
         self._followers.append(follower)
         return follower
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close everything."""
         for follower in self._followers:
-            follower.greenlet.kill(timeout=DEADLINE_S)
+            follower.kill()
         for client in self._made:
             client.close()
 
 
 class Follower(Generic[T]):
-    """A greenlet that follows a stream.
-
-    Attributes:
-        told: What it has yielded.
-        error: What has ended it; None while it runs.
-    """
+    """A greenlet that follows a stream: `corepilot.testing.listener.Follower` with less to say."""
 
     def __init__(self, stream: Iterator[T]) -> None:
-        self.told: list[T] = []
-        self.error: BaseException | None = None
-        self.greenlet = gevent.spawn(self._run, stream)
+        self._one: listener.Follower[T] = listener.Follower(lambda: stream, "the stream")
+
+    @property
+    def told(self) -> list[T]:
+        """What it has yielded."""
+        return self._one.snapshots
+
+    @property
+    def error(self) -> BaseException | None:
+        """What has ended it; None while it runs."""
+        return self._one.error
 
     def until(self, holds: Callable[[T], bool], deadline_s: float = DEADLINE_S) -> T:
         """Wait until the last of what was told is so, and return it."""
-        with gevent.Timeout(deadline_s, AssertionError(f"not so within {deadline_s} s")):
-            while not (self.told and holds(self.told[-1])):
-                assert self.error is None, self.error
-                gevent.sleep(0.005)
-        return self.told[-1]
+        return self._one.until(holds, "what is waited for", deadline_s)
 
     def ended(self, deadline_s: float = DEADLINE_S) -> BaseException:
         """Wait until the stream is over, and return what ended it."""
-        self.greenlet.join(timeout=deadline_s)
-        assert self.error is not None, f"it has not ended within {deadline_s} s"
-        return self.error
+        return self._one.until_ended(deadline_s)
 
-    def _run(self, stream: Iterator[T]) -> None:
-        try:
-            self.told.extend(stream)  # one by one, as they come
-            self.error = StopIteration()
-        except Exception as error:  # noqa: BLE001  - the test looks at it
-            self.error = error
+    def kill(self) -> None:
+        """End it."""
+        self._one.kill(DEADLINE_S)
 
 
 def becomes(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
@@ -92,3 +93,18 @@ def becomes(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> 
     with gevent.Timeout(deadline_s, AssertionError(f"not so within {deadline_s} s")):
         while not condition():
             gevent.sleep(0.005)
+
+
+_OPENED: list[Backend] = []
+
+
+def closed_later(client: B) -> B:
+    """A client that `close_all` closes."""
+    _OPENED.append(client)
+    return client
+
+
+def close_all() -> None:
+    """Close those clients."""
+    while _OPENED:
+        _OPENED.pop().close()

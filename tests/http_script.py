@@ -74,6 +74,12 @@ def read_request(connected: native.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
+def answer(status: str, body: bytes = b"", *fields: str) -> bytes:
+    """A whole answer, such as `answer("200 OK", b"[]", "X-Consul-Index: 7")`."""
+    head = "".join(f"{field}\r\n" for field in (*fields, f"Content-Length: {len(body)}"))
+    return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
+
+
 def say(answer: bytes) -> Talk:
     """Answers the first request with these bytes, and closes."""
 

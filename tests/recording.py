@@ -59,3 +59,9 @@ def unchanged_for(seconds: float, record: Record) -> None:
     while time.monotonic() < deadline:
         assert record.words == before, record.words
         time.sleep(0.02)
+
+
+def goes_on(record: Record, beats: int = 5) -> None:
+    """Wait until the job that notes `beat` has run some more times, and see that the control socket answers."""
+    record.until("beat", record.count("beat") + beats)
+    assert record.corepilot.client("ping").returncode == 0

@@ -29,6 +29,7 @@ class Told:
 
     Args:
         what: What is watched.
+        kind: What it is of: services or keys.
         wrong: Takes what must not have happened.
         written: What was written so far; it grows.
 
@@ -38,10 +39,11 @@ class Told:
         allowed: What the present fault excuses.
     """
 
-    def __init__(self, what: str, wrong: Callable[[str], None], written: list[int]) -> None:
+    def __init__(self, what: str, kind: str, wrong: Callable[[str], None], written: list[int]) -> None:
+        self.what, self.kind = what, kind
         self.changes = self.events = 0
         self.allowed = Allowed()
-        self._what, self._wrong, self._written = what, wrong, written
+        self._wrong, self._written = wrong, written
         self._last: object = None
         self._ours: tuple[int, ...] = ()
         self._newest = self._floor = 0
@@ -82,7 +84,7 @@ class Told:
         self._newest = max(self._newest, *values, 0)
 
     def _say(self, wrong: str) -> None:
-        self._wrong(f"the watch of the {self._what} {wrong}")
+        self._wrong(f"the watch of the {self.what} {wrong}")
 
 
 class Resource:

@@ -30,6 +30,7 @@ SETTLED_S = 20.0
 with a call that overruns its deadline before it."""
 FIRST_PORT = 1000
 """The writer's are higher, those of others lower."""
+KEY = "soak/value"
 
 Log = Callable[[str, str], None]
 
@@ -97,12 +98,15 @@ class Participants:
 
     Attributes:
         written: What was written, in order.
-        told: What the watches of the service and of the key told.
+        told: What the watches of the service, of the key and of its prefix told.
     """
 
     def __init__(self, near: Store, far: Store, resource: Resource, wrong: Callable[[str], None], log: Log) -> None:
         self.written = [FIRST_PORT]
-        self.told = [Told("service", wrong, self.written), Told("key", wrong, self.written)]
+        self.told = [
+            Told(what, kind, wrong, self.written)
+            for what, kind in (("service", "services"), ("key", "keys"), ("prefix", "keys"))
+        ]
         self._resource, self._wrong = resource, wrong
         self._backends = [guarded(near), guarded(far), guarded(far)]
         self._writer, ours, third = self._backends
@@ -110,8 +114,12 @@ class Participants:
         self._written = Registrar(self._writer, log=log, connection=connections[0])
         self._registered = Registrar(ours, log=log, connection=connections[1])
         view = CatalogView(near.name, ours, connections[1], log)
-        self._service = self._watcher(Watch(SERVICE, 1, at_start=True), view, self.told[0])
-        self._key = self._watcher(Watch("key", 1, "key", "soak/value", at_start=True), view, self.told[1])
+        watches = (
+            Watch(SERVICE, 1, at_start=True),
+            Watch("key", 1, "key", KEY, at_start=True),
+            Watch("prefix", 1, "prefix", KEY.partition("/")[0] + "/", at_start=True),
+        )
+        self._watchers = [self._watcher(watch, view, told) for watch, told in zip(watches, self.told, strict=True)]
         self.change()
         self._registered.advertise(Registration("ours-1", "ours", "127.0.0.1", 1, (), TTL_S), "passing")
         self._competitors = [
@@ -128,14 +136,14 @@ class Participants:
         try:
             with gevent.Timeout(2.0):
                 assert self._writer.keys is not None
-                self._writer.keys.put("soak/value", str(self.written[-1]).encode())
+                self._writer.keys.put(KEY, str(self.written[-1]).encode())
         except (BackendError, gevent.Timeout):
             pass  # `settle` writes it
 
     def prepare(self, fault: Fault) -> None:
         """Tell the judges what is excused. Locks are out of the game where their numbers begin anew."""
-        self.told[0].begin(Allowed("services" in fault.loses, fault.late))
-        self.told[1].begin(Allowed("keys" in fault.loses, fault.late))
+        for told in self.told:
+            told.begin(Allowed(told.kind in fault.loses, fault.late))
         self._resource.lenient = self._resource.lenient or "locks" in fault.loses
         if "tokens" in fault.loses or fault.takes_lock:
             for one in self._competitors:
@@ -181,8 +189,8 @@ class Participants:
         self._heartbeat.kill()
         for one in self._competitors:
             one.close()
-        self._service.close()
-        self._key.close()
+        for watcher in self._watchers:
+            watcher.close()
         self._written.close()
         self._registered.close()
         for backend in self._backends:
@@ -191,22 +199,24 @@ class Participants:
     def _missing(self, others: int) -> str:
         port = self.written[-1]
         value = str(port).encode()
-        ports = [one.port for one in self._service.passing_instances]
+        service, *of_keys = self._watchers
+        ports = [one.port for one in service.passing_instances]
         try:
             with gevent.Timeout(5.0):
                 assert self._writer.keys is not None
-                held = self._writer.keys.get("soak/value")
+                held = self._writer.keys.get(KEY)
                 if held is None or held.value != value:
-                    self._writer.keys.put("soak/value", value)
+                    self._writer.keys.put(KEY, value)
                 if port not in ports or len(ports) != 1 + others:
                     return f"the watch shows the ports {ports}, not {port} and {others} more"
-                if [one.value for one in self._key.entries] != [value]:
-                    return f"the watch shows {self._key.entries}, not {value!r}"
-                for service, wanted in ((SERVICE, port), ("ours", 1)):
-                    found = self._writer.instances(Query(service))
+                for watcher in of_keys:
+                    if [one.value for one in watcher.entries] != [value]:
+                        return f"the watch of the {watcher.watch.name} shows {watcher.entries}, not {value!r}"
+                for name, wanted in ((SERVICE, port), ("ours", 1)):
+                    found = self._writer.instances(Query(name))
                     if (wanted, "passing") not in [(one.port, one.status) for one in found]:
                         return f"the store has {found}, without the port {wanted}"
-                if not all(one.status()["connected"] for one in (self._service, self._key)):
+                if not all(one.status()["connected"] for one in self._watchers):
                     return "a watch has no stream"
                 return ""
         except gevent.Timeout:

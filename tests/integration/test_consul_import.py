@@ -1,16 +1,8 @@
 """The one import that is done with placeholders, each case in an interpreter of its own."""
 
-import subprocess
-import sys
 from pathlib import Path
 
-
-def run(code: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+from interpreter import run
 
 
 def test_the_backend_brings_neither_requests_nor_its_relatives() -> None:

@@ -12,7 +12,8 @@ import pytest
 from corepilot_consul import blocking, transport
 from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.plugin import Options
-from http_script import ScriptedServer, read_request, say, stay
+from following import close_all, closed_later
+from http_script import ScriptedServer, answer, read_request, say, stay
 from servers.consul import ConsulServer
 
 from corepilot.errors import (
@@ -29,29 +30,14 @@ WEB = Registration("web-host1", "web", "192.0.2.7", 8080)
 TOKEN = "s3cret-t0ken"
 
 
-def answer(status: str, body: bytes = b"", *fields: str) -> bytes:
-    head = "".join(f"{field}\r\n" for field in (*fields, f"Content-Length: {len(body)}"))
-    return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
-
-
-_OPENED: list[ConsulBackend] = []
-
-
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
     yield
-    while _OPENED:
-        _OPENED.pop().close()
-
-
-def opened(options: Options) -> ConsulBackend:
-    """A backend that is closed when the test ends."""
-    _OPENED.append(ConsulBackend(options, context()))
-    return _OPENED[-1]
+    close_all()
 
 
 def make(server: ScriptedServer, **options: Any) -> ConsulBackend:
-    return opened(Options(address=server.origin, token=TOKEN, **options))
+    return closed_later(ConsulBackend(Options(address=server.origin, token=TOKEN, **options), context()))
 
 
 def calls(client: ConsulBackend) -> list[Callable[[], object]]:
@@ -220,7 +206,7 @@ def test_a_server_that_says_nothing_or_too_slowly_is_given_up(monkeypatch: pytes
 def test_an_agent_that_is_paused_does_not_hold_a_call_for_ever(
     consul: ConsulServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = opened(Options(address=consul.address))
+    client = closed_later(ConsulBackend(Options(address=consul.address), context()))
     watch = client.watch(Query("web", interval_s=1))
     next(watch)
     consul.pause()
@@ -372,7 +358,7 @@ def test_a_token_file_that_cannot_be_used(tmp_path: Path, content: str | None) -
     if content is not None:
         file.write_text(content)
     with ScriptedServer(stay) as server:
-        client = opened(Options(address=server.origin, token_file=str(file)))
+        client = closed_later(ConsulBackend(Options(address=server.origin, token_file=str(file)), context()))
         for call in calls(client):
             with pytest.raises(BackendError, match="the token file") as caught:
                 call()

@@ -9,6 +9,7 @@ import pytest
 from agent import Recorder
 from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.plugin import Options
+from following import close_all, closed_later
 from http_script import ScriptedServer
 
 from corepilot.discovery.backend import BackendContext
@@ -29,24 +30,14 @@ def server(recorder: Recorder) -> Iterator[ScriptedServer]:
         yield server
 
 
-_OPENED: list[ConsulBackend] = []
-
-
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
     yield
-    while _OPENED:
-        _OPENED.pop().close()
-
-
-def opened(options: Options) -> ConsulBackend:
-    """A backend that is closed when the test ends."""
-    _OPENED.append(ConsulBackend(options, context()))
-    return _OPENED[-1]
+    close_all()
 
 
 def backend(server: ScriptedServer, **options: Any) -> ConsulBackend:
-    return opened(Options(address=server.origin, **options))
+    return closed_later(ConsulBackend(Options(address=server.origin, **options), context()))
 
 
 def test_a_registration(server: ScriptedServer, recorder: Recorder) -> None:

@@ -8,16 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recording import Record, config, shell
+from recording import Record, config, goes_on, shell
 from running import Corepilot, cli
 
 BEAT = f'{{name: "beat", exec: {shell("note beat")}, when: {{interval: "100ms"}}}}'
-
-
-def goes_on(record: Record, beats: int = 5) -> None:
-    """The neighbours run, and the control socket answers."""
-    record.until("beat", record.count("beat") + beats)
-    assert record.corepilot.client("ping").returncode == 0
 
 
 def ends_in_time(corepilot: Corepilot, most_s: float = 9) -> None:

@@ -5,7 +5,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,15 +37,6 @@ Make = Callable[..., EmbeddedBackend]
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "catalog"
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A directory that other users can reach; pytest's cannot be."""
-    directory = Path(tempfile.mkdtemp())
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
 
 
 @pytest.fixture

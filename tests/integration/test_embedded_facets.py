@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -29,15 +28,6 @@ from corepilot.testing.listener import Follower
 
 DEADLINE_S = 30.0
 NOBODY = 65534
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A directory that other users can reach; pytest's cannot be."""
-    directory = Path(tempfile.mkdtemp())
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from corepilot.testing.proxy import FaultProxy
 
 @pytest.fixture
 def clients(etcd: EtcdServer) -> Iterator[Clients]:
-    made = Clients(etcd)
-    yield made
-    made.close()
+    with Clients(etcd) as made:
+        yield made
 
 
 @pytest.fixture

@@ -17,9 +17,8 @@ KEY = "/corepilot/locks/primary"
 
 @pytest.fixture
 def clients(etcd: EtcdServer) -> Iterator[Clients]:
-    made = Clients(etcd)
-    yield made
-    made.close()
+    with Clients(etcd) as made:
+        yield made
 
 
 def acquire(locks: Locks, holder: str = "one", ttl_s: float = 10.0) -> Grant | None:

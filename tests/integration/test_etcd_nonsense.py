@@ -10,7 +10,8 @@ import pytest
 from corepilot_etcd import member
 from corepilot_etcd.backend import EtcdBackend
 from corepilot_etcd.plugin import Options
-from http_script import ScriptedServer, read_request, say, stay
+from following import close_all, closed_later
+from http_script import ScriptedServer, answer, read_request, say, stay
 
 from corepilot.errors import BackendError, BackendRefusedError, BackendTimeoutError, BackendUnavailableError
 from corepilot.model.service import Query, Registration
@@ -21,26 +22,17 @@ ALL = Query("web")
 PASSWORD = "s3cret-passw0rd"
 
 
-def answer(status: str, body: bytes = b"", *fields: str) -> bytes:
-    head = "".join(f"{field}\r\n" for field in (*fields, f"Content-Length: {len(body)}"))
-    return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
-
-
-_OPENED: list[EtcdBackend] = []
-
-
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
     yield
-    while _OPENED:
-        _OPENED.pop().close()
+    close_all()
 
 
 def made(*servers: ScriptedServer, timeout: float = 2.0, user: str = "") -> EtcdBackend:
     password = PASSWORD if user else ""
     origins = tuple(server.origin for server in servers)
-    _OPENED.append(EtcdBackend(Options(endpoints=origins, timeout=timeout, user=user, password=password), context()))
-    return _OPENED[-1]
+    options = Options(endpoints=origins, timeout=timeout, user=user, password=password)
+    return closed_later(EtcdBackend(options, context()))
 
 
 def calls(client: EtcdBackend) -> list[Callable[[], object]]:

@@ -21,9 +21,8 @@ KEY = "/corepilot/services/web/web-host1"
 
 @pytest.fixture
 def clients(etcd: EtcdServer) -> Iterator[Clients]:
-    made = Clients(etcd)
-    yield made
-    made.close()
+    with Clients(etcd) as made:
+        yield made
 
 
 def record(etcd: EtcdServer, key: str = KEY) -> Any:

@@ -45,9 +45,8 @@ def guarded() -> Iterator[EtcdServer]:
 
 @pytest.fixture
 def clients(guarded: EtcdServer) -> Iterator[Clients]:
-    made = Clients(guarded)
-    yield made
-    made.close()
+    with Clients(guarded) as made:
+        yield made
 
 
 def calls(clients: Clients, **options: object) -> list[Callable[[], object]]:
@@ -207,9 +206,8 @@ def tls_guarded(papers: Path) -> Iterator[EtcdServer]:
 
 @pytest.fixture
 def tls_clients(tls_guarded: EtcdServer) -> Iterator[Clients]:
-    made = Clients(tls_guarded)
-    yield made
-    made.close()
+    with Clients(tls_guarded) as made:
+        yield made
     tls_guarded.reset()
 
 
@@ -250,16 +248,12 @@ def test_http_to_an_https_port_is_no_answer(tls_clients: Clients, tls_guarded: E
 
 
 def test_the_name_in_the_certificate_counts(papers: Path) -> None:
-    with tls_server(papers, "elsewhere") as server:
-        clients = Clients(server)
-        try:
-            cafile = str(papers / "ca.pem")
-            with pytest.raises(BackendUnavailableError, match="certificate"):
-                clients.new(tls=Tls(cafile=cafile)).register(WEB, "passing", "ok")
-            clients.new(tls=Tls(cafile=cafile, servername="etcd.test")).register(WEB, "passing", "ok")
-            clients.new(tls=Tls(verify=False)).register(WEB, "passing", "ok")
-        finally:
-            clients.close()
+    with tls_server(papers, "elsewhere") as server, Clients(server) as clients:
+        cafile = str(papers / "ca.pem")
+        with pytest.raises(BackendUnavailableError, match="certificate"):
+            clients.new(tls=Tls(cafile=cafile)).register(WEB, "passing", "ok")
+        clients.new(tls=Tls(cafile=cafile, servername="etcd.test")).register(WEB, "passing", "ok")
+        clients.new(tls=Tls(verify=False)).register(WEB, "passing", "ok")
 
 
 def test_a_held_connection_of_https_is_noticed_too(tls_clients: Clients, tls_guarded: EtcdServer, papers: Path) -> None:

@@ -23,9 +23,8 @@ ALL = Query("web")
 
 @pytest.fixture
 def clients(etcd: EtcdServer) -> Iterator[Clients]:
-    made = Clients(etcd)
-    yield made
-    made.close()
+    with Clients(etcd) as made:
+        yield made
 
 
 def compact(etcd: EtcdServer) -> None:

@@ -18,9 +18,8 @@ WEB = Registration("web-host1", "web", "192.0.2.7", 8080, ("a", "Grüße"), ttl_
 
 @pytest.fixture
 def clients(etcd: EtcdServer) -> Iterator[Clients]:
-    made = Clients(etcd)
-    yield made
-    made.close()
+    with Clients(etcd) as made:
+        yield made
 
 
 def test_it_reads_instances_keys_and_locks(clients: Clients, etcd: EtcdServer) -> None:

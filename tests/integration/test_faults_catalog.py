@@ -5,9 +5,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from catalogs import CATALOGS, Catalog, goes_on, heard
+from catalogs import CATALOGS, Catalog, heard
 from eventually import eventually
-from recording import Record
+from recording import Record, goes_on
 from running import Corepilot
 
 

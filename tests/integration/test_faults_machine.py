@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from eventually import eventually
-from recording import Record, config, shell
+from recording import Record, config, goes_on, shell
 from running import Corepilot, alive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,12 +48,6 @@ def public() -> Iterator[Path]:
     os.chown(directory, STRANGER, STRANGER)
     yield directory
     shutil.rmtree(directory)
-
-
-def goes_on(record: Record) -> None:
-    """What runs at intervals runs, and the control socket answers."""
-    record.until("beat", record.count("beat") + 3)
-    assert record.corepilot.client("ping").returncode == 0
 
 
 def test_without_descriptors_jobs_run_on_and_what_could_not_be_started_is_started_later(tmp_path: Path) -> None:

@@ -22,9 +22,8 @@ ALL = Query("web")
 
 @pytest.fixture
 def clients(ensemble: Ensemble) -> Iterator[Clients]:
-    made = Clients(ensemble.hosts, f"/t{os.urandom(4).hex()}")
-    yield made
-    made.close()
+    with Clients(ensemble.hosts, f"/t{os.urandom(4).hex()}") as made:
+        yield made
 
 
 def done(call: Callable[[], Any]) -> bool:

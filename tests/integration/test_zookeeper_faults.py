@@ -39,9 +39,8 @@ class TestZooKeeperBehindAProxy(FaultSuite):
 
 @pytest.fixture
 def clients(zookeeper: ZooKeeperServer) -> Iterator[Clients]:
-    made = Clients(zookeeper.hosts, f"/t{os.urandom(4).hex()}")
-    yield made
-    made.close()
+    with Clients(zookeeper.hosts, f"/t{os.urandom(4).hex()}") as made:
+        yield made
 
 
 class Nonsense:

@@ -1,19 +1,10 @@
 """The one import that is done with placeholders, each case in an interpreter of its own."""
 
 import inspect
-import subprocess
-import sys
 
 from corepilot_zookeeper import light_kazoo
 from corepilot_zookeeper.client import Client
-
-
-def run(code: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+from interpreter import run
 
 
 def test_the_backend_brings_neither_ssl_nor_recipes() -> None:

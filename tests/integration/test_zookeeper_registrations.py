@@ -32,9 +32,8 @@ told = walk("PREFIX")
 
 @pytest.fixture
 def clients(zookeeper: ZooKeeperServer) -> Iterator[Clients]:
-    made = Clients(zookeeper.hosts, f"/t{os.urandom(4).hex()}")
-    yield made
-    made.close()
+    with Clients(zookeeper.hosts, f"/t{os.urandom(4).hex()}") as made:
+        yield made
 
 
 def tree(clients: Clients) -> dict[str, list[Any]]:

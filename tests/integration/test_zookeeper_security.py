@@ -24,9 +24,8 @@ SECRET = "web:correct-horse-battery"
 
 @pytest.fixture
 def clients(zookeeper: ZooKeeperServer) -> Iterator[Clients]:
-    made = Clients(zookeeper.hosts, f"/t{os.urandom(4).hex()}")
-    yield made
-    made.close()
+    with Clients(zookeeper.hosts, f"/t{os.urandom(4).hex()}") as made:
+        yield made
 
 
 def calls(client: ZooKeeperBackend) -> list[Callable[[], object]]:
@@ -151,10 +150,8 @@ def tls_server(papers: Path, name: str = "server", authentication: str = "need")
 
 @pytest.fixture
 def tls_clients(papers: Path) -> Iterator[Clients]:
-    with tls_server(papers) as server:
-        made = Clients(server.secure_hosts, "/corepilot")
+    with tls_server(papers) as server, Clients(server.secure_hosts, "/corepilot") as made:
         yield made
-        made.close()
 
 
 def ours(papers: Path, cafile: str = "ca") -> Tls:
@@ -200,17 +197,13 @@ def test_plain_to_a_tls_port_is_no_answer(tls_clients: Clients) -> None:
 
 
 def test_the_name_in_the_certificate_counts(papers: Path) -> None:
-    with tls_server(papers, "elsewhere", "none") as server:
-        clients = Clients(server.secure_hosts, "/corepilot")
-        try:
-            cafile = str(papers / "ca.pem")
-            with pytest.raises(BackendUnavailableError, match="certificate"):
-                clients.new(tls=Tls(enabled=True, cafile=cafile)).register(WEB, "passing", "ok")
-            for tls in (
-                Tls(enabled=True, cafile=cafile, servername="zookeeper.test"),
-                Tls(enabled=True, verify=False),
-            ):
-                client = clients.new(tls=tls)
-                becomes(lambda client=client: client.register(WEB, "passing", "ok") or True)  # type: ignore[misc]
-        finally:
-            clients.close()
+    with tls_server(papers, "elsewhere", "none") as server, Clients(server.secure_hosts, "/corepilot") as clients:
+        cafile = str(papers / "ca.pem")
+        with pytest.raises(BackendUnavailableError, match="certificate"):
+            clients.new(tls=Tls(enabled=True, cafile=cafile)).register(WEB, "passing", "ok")
+        for tls in (
+            Tls(enabled=True, cafile=cafile, servername="zookeeper.test"),
+            Tls(enabled=True, verify=False),
+        ):
+            client = clients.new(tls=tls)
+            becomes(lambda client=client: client.register(WEB, "passing", "ok") or True)  # type: ignore[misc]

@@ -13,7 +13,7 @@ WRITTEN = [1001, 1002, 1003]
 def judged(*told: Sequence[int], allowed: Allowed | None = None, code: str = "changed") -> list[str]:
     """What is wrong when a watch tells these values, the last ones in a fault that excuses something."""
     wrong: list[str] = []
-    judge = Told("key", wrong.append, WRITTEN)
+    judge = Told("key", "keys", wrong.append, WRITTEN)
     *before, last = told
     for values in before:
         judge.take(Event("changed", "watch.key"), tuple(values), values)
@@ -58,7 +58,7 @@ def test_a_fault_excuses_what_it_does_and_no_more() -> None:
 
 def test_what_was_written_during_a_fault_may_come_in_another_order() -> None:
     wrong: list[str] = []
-    judge = Told("key", wrong.append, WRITTEN)
+    judge = Told("key", "keys", wrong.append, WRITTEN)
     judge.take(Event("changed", "watch.key"), (1001,), [1001])
     judge.begin(Allowed(disorder=True))
     for value in (1003, 1002, 1003):
