@@ -1,8 +1,9 @@
 """Jobs for unit tests, in few words."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from corepilot.model.job import Check, Command, Job, RestartPolicy, StopPolicy
+from corepilot.model.job import Check, Command, Dependency, Job, RestartPolicy, StopPolicy
 from corepilot.model.service import Registration, Service
 from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
 
@@ -27,18 +28,20 @@ def job(
     name: str = "app",
     *,
     exec: tuple[str, ...] | None = EXEC,  # noqa: A002  - as in configurations
-    restarts: int = 0,
+    restarts: int | RestartPolicy = 0,
     health: Check | tuple[Check, ...] | None = None,
     hook_timeout_s: float | None = None,
     stop_timeout_s: float = 5.0,
     stop_after: tuple[str, ...] = (),
+    needs: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Job:
     return Job(
         name,
         Command(exec) if exec is not None else None,
-        restarts=RestartPolicy(restarts),
+        restarts=restarts if isinstance(restarts, RestartPolicy) else RestartPolicy(restarts),
         checks=(health,) if isinstance(health, Check) else health or (),
+        depends_on=tuple([Dependency(name, condition) for name, condition in (needs or {}).items()]),  # type: ignore[arg-type]  # as a test writes it
         stop=StopPolicy(stop_timeout_s, hook_timeout_s, stop_after),
         **settings,
     )

@@ -35,8 +35,8 @@ from corepilot.jobs.state import (
     Timer,
     Withdraw,
 )
-from corepilot.model.event import GLOBAL, Event
-from corepilot.model.job import Job, keyed
+from corepilot.model.event import EXITS, GLOBAL, Event
+from corepilot.model.job import Dependency, Job, keyed
 from corepilot.model.service import Registration, Status
 
 
@@ -133,6 +133,8 @@ class Simulated(Actor):
         lasts, status = self.behaviour(role).next()
         self.running[role] = self.world.token()
         if role == MAIN:
+            self.spawned = True
+            assert self.world.may_start(self), f"{self.name} is started before its dependencies: {list(self.history)}"
             self.started_at.append(self.world.now)
             self.causes.append(self.state.trigger.cause)
         if lasts is not None:
@@ -144,6 +146,7 @@ class Simulated(Actor):
                 return
             del self.running[role]
             self.own_exits += role == MAIN and not self.state.alone
+            self.world.exits += role == MAIN and not self.state.alone
             rest_s = self.behaviour(role).rest_s
             remains = rest_s != 0.0 and status != 137
             if remains:
@@ -210,6 +213,7 @@ class World:
         self.complete: list[str] = []
         self.told: list[str] = []
         self.ends = 0
+        self.exits = 0
         self.behaviours = behaviours or {}
         self.soon: deque[Callable[[], None]] = deque()
         self._token = 0
@@ -255,11 +259,26 @@ class World:
         self.jobs.change(Audience(plans(new)), changes)
         self._drain()
 
+    def may_start(self, actor: Simulated) -> bool:
+        """Whether what a job depends on holds, or has until what is being told just now; not asked of a late hook."""
+        needs = () if actor.state.stop.shutdown else actor.plan.job.depends_on
+        return all(self.jobs.standings.meets(one) or self.jobs.standings.is_telling(one) for one in needs)
+
+    def exits_told(self) -> int:
+        """How many exits of jobs, not of checks, have been on the bus."""
+        return sum(
+            text.split()[1] in EXITS and not text.split()[2].startswith("check.")
+            for _, text in self.log
+            if text.startswith("event ")
+        )
+
     def starts(self, name: str) -> list[float]:
         return [at for at, text in self.log if text == f"start {name}"]
 
-    def events(self, *sources: str) -> list[str]:
-        return [text for _, text in self.log if text.startswith("event ") and text.rpartition(" ")[2] in sources]
+    def events(self, *sources: str, starts: bool = False) -> list[str]:
+        """What these sources have published; of starts, which are in the log as such, only where they are asked for."""
+        told = [text for _, text in self.log if text.startswith("event ") and text.rpartition(" ")[2] in sources]
+        return [text for text in told if starts or text.split()[1] not in {"started", "ready"}]
 
     def actor(self, name: str) -> Simulated:
         found = next(actor for actor in self.actors if actor.name == name)
@@ -291,8 +310,8 @@ class World:
         self.told.append(reason)
         self.jobs.stop()
 
-    def waits_in_vain(self, actor: Actor) -> None:
-        self.told.append(f"in vain {actor.key}")
+    def waits_in_vain(self, actor: Actor, never: Sequence[Dependency]) -> None:
+        self.told.append(" ".join([f"in vain {actor.key}", *[f"{one.job}:{one.condition}" for one in never]]))
 
     def nothing_runs(self, stopped: Sequence[Actor]) -> None:
         self.told.append(f"only {', '.join(str(actor.key) for actor in stopped)}")

@@ -16,8 +16,8 @@ from marshmallow import missing
 
 from corepilot.config.schema import fields
 from corepilot.config.schema.filling import SECTIONS, target
-from corepilot.config.schema.jobs import Restarts
 from corepilot.config.schema.process_fields import Mask
+from corepilot.config.schema.restarts import RestartLimit, Statuses
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.sizes import Size
 from corepilot.model import trigger
@@ -52,7 +52,8 @@ _TYPES: Mapping[type[fields.Setting], tuple[object, ...]] = {
     fields.Several: (_STRINGS,),
     fields.Command: (_STRINGS,),
     Mask: (int,),
-    Restarts: (int,),
+    RestartLimit: (int,),
+    Statuses: (tuple[int, ...],),
 }
 """What a field may be that has the value of such a setting; None beside it counts for nothing."""
 

@@ -1,6 +1,9 @@
-"""Who has to stop before whom. Pure: names and sets of names."""
+"""Who has to stop before whom, and who waits for each other. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+
+from corepilot.model.job import Job
 
 
 def stop_order(
@@ -30,6 +33,31 @@ def stop_order(
         needs.setdefault(name, set()).add(other)
         granted.setdefault(name, set()).add(other)
     return granted, refused
+
+
+def circle(name: str, other: str, needs: Mapping[str, set[str]]) -> list[str]:
+    """The names of a circle that a need of one for another is a part of, in order from the first; empty without one."""
+    before: dict[str, str] = {other: name}
+    todo = deque([other])
+    while todo:
+        at = todo.popleft()
+        if at == name:
+            found = [name]
+            while (at := before[at]) != name:
+                found.append(at)
+            return [name, *reversed(found[1:])]
+        for following in sorted(needs.get(at, ())):
+            if following not in before:
+                before[following] = at
+                todo.append(following)
+    return []
+
+
+def wishes_of(jobs: Sequence[Job]) -> list[tuple[str, str]]:
+    """Who is to be stopped after whom, for `stop_order`: by `stopAfter`, and each job after those that depend on it."""
+    names = {job.name for job in jobs}
+    wishes = [(job.name, other) for job in jobs for other in job.stop.after if other in names]
+    return wishes + [(one.job, job.name) for job in jobs for one in job.depends_on if one.job in names]
 
 
 def _reaches(start: str, goal: str, needs: Mapping[str, set[str]]) -> bool:

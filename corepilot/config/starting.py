@@ -22,6 +22,7 @@ NAMED_MAX = 5
 """How many jobs of a chain are told."""
 
 _STOPS = frozenset(("stopping", "stopped"))
+_STARTS = frozenset(("started", "ready"))
 _HEALTH = frozenset(("healthy", "unhealthy"))
 
 Key = tuple[str, str]
@@ -64,7 +65,7 @@ def never_starting(
     todo = deque(range(len(jobs)))
     while todo:
         index = todo.popleft()
-        if index not in starting and waits.satisfied(jobs[index].when.trigger, index, starting):
+        if index not in starting and waits.satisfied(_needs(jobs[index]), index, starting):
             starting.add(index)
             todo.extend(waits.dependents(index))
     return {index: waits.blockage(index, starting) for index in range(len(jobs)) if index not in starting}
@@ -82,7 +83,7 @@ class _Waits:
         for index, job in enumerate(jobs):
             self._named.setdefault(job.name, []).append(index)
         for index, job in enumerate(jobs):
-            for key in _events(job.when.trigger):
+            for key in _events(_needs(job)):
                 for publisher in self.publishers(key) or ():
                     self._waiting.setdefault(publisher, []).append(index)
 
@@ -121,7 +122,7 @@ class _Waits:
 
     def _blocking(self, index: int, starting: Collection[int]) -> tuple[Key | None, int | None]:
         """An event that a job waits for in vain, and the first of the jobs that would publish it."""
-        for key in _events(self._jobs[index].when.trigger):
+        for key in _events(_needs(self._jobs[index])):
             others = self._others(key, index)
             if others is not None and not any(one in starting for one in others):
                 return key, (others[0] if others else None)
@@ -155,8 +156,10 @@ class _Waits:
 
     def _of_jobs(self, code: str, named: Sequence[int]) -> tuple[int, ...] | None:
         jobs = self._jobs
-        if code in EXITS:
+        if code in EXITS or code == "completed":
             return tuple([one for one in named if jobs[one].command is not None])
+        if code in _STARTS:
+            return tuple(named)
         if code in _HEALTH:
             return tuple([one for one in named if _has_command(jobs[one])])
         if code == "timerExpired":  # it comes because there is no start
@@ -164,6 +167,12 @@ class _Waits:
         if code in _STOPS:  # a job that has not started stops as well, but a hook does not without its source
             return tuple(named) if all(jobs[one].hook for one in named) else None
         return ()
+
+
+def _needs(job: Job) -> Trigger:
+    """What has to come for a job to start: what it depends on counts as events here, which others have to start for."""
+    needed = [OnEvent(one.condition, one.job) for one in job.depends_on]
+    return AllOf((job.when.trigger, *needed)) if needed else job.when.trigger
 
 
 def _events(trigger: Trigger) -> tuple[Key, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from corepilot.jobs import machine, starting
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.replan import replan
-from corepilot.jobs.state import Action, Start, State, Stimulus
+from corepilot.jobs.state import Action, Spawned, Start, State, Stimulus, Withdraw
 from corepilot.model.job import JobKey
 
 
@@ -26,7 +26,9 @@ class Actor(ABC):
             same plan, and at once.
         starts: How often its command was started, over all plans.
         own_exits: Exits of its own that the bus has not delivered yet.
-        rested: Told when it has run and waits for what starts it again.
+        rested: Told when it has run and waits for what starts it again, or is to run and stands by.
+        depended: Told of each step, where other jobs depend on this one.
+        spawned: Its main process has been started in this step: `Spawned` is the next stimulus.
     """
 
     def __init__(self, plan: Plan, clock: Callable[[], float]) -> None:
@@ -36,6 +38,8 @@ class Actor(ABC):
         self.starts = 0
         self.own_exits = 0
         self.rested: Callable[[], None] = lambda: None
+        self.depended: Callable[[Actor], None] | None = None
+        self.spawned = False
         self._rests = False
         self._clock = clock
 
@@ -68,6 +72,14 @@ class Actor(ABC):
         self.state, actions = replan(old, plan, self.state, self._clock())
         self._perform(actions)
 
+    def withdraw(self, plan: Plan | None = None) -> None:
+        """Take what it has advertised out of the catalog, unless it goes on there under its next plan."""
+        old, new = self.plan.job.service, plan.job.service if plan else None
+        if old is None or self.state.advertised is None:
+            return
+        if new is None or new.registration.id != old.registration.id:
+            self.perform(Withdraw(old.registration))
+
     @abstractmethod
     def reset(self) -> None:
         """Stop all timers."""
@@ -85,9 +97,16 @@ class Actor(ABC):
             if type(action) is Start and action.role < 0:
                 self.starts += 1
             self.perform(action)
+        if self.spawned:
+            self.spawned = False
+            self.handle(Spawned())
+            return
         self.moved()
+        if self.depended is not None:
+            self.depended(self)
         process = self.state.process
         rests = process.stage == "none" and process.runs > 0 and self.state.stop.stage == "none"
+        rests = rests or process.stage == "standby"
         if rests and not self._rests:
             self.rested()
         self._rests = rests

@@ -73,7 +73,7 @@ def exited(plan: Plan, index: int, state: CheckState, exit_: Exited, *, now: flo
         started_at: When the present run of the job began.
     """
     name = plan.job.check_source(index)
-    actions: list[Action] = [Publish(exit_event(name, exit_.status))]
+    actions: list[Action] = [Publish(exit_event(name, exit_.status, failed=exit_.status != 0))]
     if plan.job.checks[index].timeout_s is not None:
         actions.append(ClearTimer(Timer("check-timeout", index)))
     if exit_.status:

@@ -10,8 +10,8 @@ from corepilot.model.job import JobKey
 
 Move = Literal["make", "keep", "replace", "renew", "remove"]
 
-_RUNS = frozenset(("restarts", "timeout_s"))
-"""Settings that say how often, and how long, a job runs."""
+_RUNS = frozenset(("restarts", "success_statuses", "timeout_s"))
+"""Settings that say how often, and how long, a job runs, and how that ends."""
 
 
 class Handover(NamedTuple):

@@ -21,10 +21,14 @@ def holding(others: Iterable[Actor], *, maintenance: bool) -> Iterator[Event]:
         yield Event("enterMaintenance", GLOBAL)
     yield STARTUP
     for other in others:
-        state = other.state
+        state, job = other.state, other.plan.job
+        if state.process.up and not state.stopping:
+            yield Event("started", other.name)
+            yield Event("ready", other.name)
         if state.health in {"healthy", "unhealthy"}:
             yield Event(state.health, other.name)
         if state.ended:
             if state.phase == "complete" and state.process.status is not None:
-                yield exit_event(other.name, state.process.status)
+                status = state.process.status
+                yield exit_event(other.name, status, failed=not job.succeeds(status))
             yield Event("stopped", other.name)

@@ -12,9 +12,10 @@ from corepilot.jobs.compare import JobChange
 from corepilot.jobs.future import waiting_in_vain
 from corepilot.jobs.handover import handovers, old_plan, stopping_names
 from corepilot.jobs.holding import STARTUP, holding
+from corepilot.jobs.levels import Standings
 from corepilot.jobs.observer import Observer
 from corepilot.jobs.plan import Plan
-from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, Over, SiblingExited, Withdraw
+from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, Over, SiblingExited
 from corepilot.model.event import EXITS, GLOBAL, Event
 from corepilot.model.trigger import keys
 
@@ -55,6 +56,7 @@ class JobSet:
         self._replacing: set[Actor] = set()
         self._incomplete: set[Actor] = set()
         self._audience = Audience(())
+        self.standings = Standings(bus.after, lambda actor: actor not in self._arriving)
         self._seats: list[Actor | None] = []  # by the audience's numbers
         self._outgoing: dict[tuple[str, str], list[Actor]] = {}  # who is being replaced, by what the old plan hears
         self._reported: set[Actor] = set()
@@ -122,6 +124,7 @@ class JobSet:
         for move, actor, plan, _ in moves:
             if move == "keep" and actor is not None and plan is not None:
                 actor.go_on(plan)
+                self.standings.introduce(actor)
         self._tell_who_is_over()
         for move, actor, _, _ in moves:
             if move in {"replace", "remove"} and actor is not None:
@@ -137,7 +140,7 @@ class JobSet:
             self._seats = [None if actor in never else actor for actor in self._seats]
             self._incomplete.difference_update(never)
             for actor in never:
-                self._withdraw(actor)
+                actor.withdraw()
                 actor.discard()
             self._newcomers.clear()
             self._replacing.clear()
@@ -223,7 +226,7 @@ class JobSet:
                 if actor.own_exits:
                     actor.own_exits -= 1
                 elif actor not in self._arriving:
-                    actor.handle(SiblingExited())
+                    actor.handle(SiblingExited(failed=event.code == "exitFailed"))
         if event == STARTUP:
             self._consider_soon(by_itself=True)
 
@@ -234,6 +237,7 @@ class JobSet:
     def _seat(self, audience: Audience) -> None:
         self._audience = audience
         self._seats = [*self.actors]
+        self.standings.seat(audience.plans, self.actors)
         self._outgoing = {}
         for actor in self._replacing:
             for event in actor.plan.interests():
@@ -279,22 +283,15 @@ class JobSet:
     def _renew(self, actor: Actor, *, run: bool) -> None:
         """Begin anew, under its next plan if there is one."""
         plan = actor.successor[0] if actor.successor else actor.plan
-        self._withdraw(actor, plan)
+        actor.withdraw(plan)
         self._replacing.discard(actor)
         self._incomplete.add(actor)
         actor.begin(plan)
+        self.standings.introduce(actor)
         self._began(actor)
         if run:
             actor.handle(Order("start"))
             self._replay_facts(actor, starting=False)
-
-    def _withdraw(self, actor: Actor, plan: Plan | None = None) -> None:
-        """Take what it has advertised out of the catalog, unless it goes on there under its next plan."""
-        old, new = actor.plan.job.service, plan.job.service if plan else None
-        if old is None or actor.state.advertised is None:
-            return
-        if new is None or new.registration.id != old.registration.id:
-            actor.perform(Withdraw(old.registration))
 
     def _began(self, actor: Actor) -> None:
         """What was over is not any more: hooks on its stop are armed again, and others wait for it again at a stop."""
@@ -322,12 +319,13 @@ class JobSet:
 
     # -------------------------------------------------------------------------------------------------------- ends
     def _completed(self, actor: Actor) -> None:
-        status, name = actor.state.stop.failed, actor.name
+        failed, name = actor.state.stop.failed, actor.name
+        status = 0 if failed is None else failed or 1  # `successStatuses` may say that 0 is a failure
         if status and self.failure is None and name not in self._audience.handled:
             self.failure = (name, status)
         exit_on = actor.plan.job.exit_on
         if exit_on == "end" or (exit_on == "failure" and status):
-            self.ended_by = actor.state.process.status or 0
+            self.ended_by = status
             self._observer.ends_with(f"job {name} has ended with status {self.ended_by}")
         self._consider_soon(by_itself=True)  # what it has said at its end may start others
 
@@ -349,10 +347,10 @@ class JobSet:
             return
         left = [actor for actor in self.actors if actor in self._incomplete]
         in_vain = waiting_in_vain(self.actors, self._watched()) if left else ()
-        for actor in in_vain:
+        for actor, never in in_vain:
             if actor not in self._reported:
                 self._reported.add(actor)
-                self._observer.waits_in_vain(actor)
+                self._observer.waits_in_vain(actor, never)
         by_hand = [actor for actor in left if actor.state.phase == "stopped"]
         if not by_itself or not self.actors or len(in_vain) + len(by_hand) < len(left):
             return

@@ -15,7 +15,8 @@ order and without a queue.
     hooked (a job that hooks our `stopping` runs, bounded) ──▶ terminating (TERM, bounded, KILL) ──▶ complete, stopped
 
 `running` also holds for a job without exec: it has been started and never exits. `stopped`: by hand. `standby`: instead
-of a run that begins, until the job has its lock; one that loses it stops, and is in `standby` again.
+of a run that begins, until what the job depends on holds and it has its lock; one that loses its lock stops, and is in
+`standby` again.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ from corepilot.jobs.state import (
     Emptied,
     Exited,
     Happened,
+    Holds,
     KillNow,
     Order,
     Over,
     Publish,
     SetTimer,
     SiblingExited,
+    Spawned,
     State,
     Step,
     Stimulus,
@@ -67,16 +70,21 @@ def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
             # Its main process is reaped by now, and nothing is left of its group.
             gone = state.process.changed(stage="none")
             return stopping.ended(plan, state.changed(process=gone, stop=state.stop.changed(sweeping=False)))
+        case Spawned():
+            return _spawned(plan, state)
         case Unstarted(role):
             return _unstarted(plan, state, role, now)
-        case SiblingExited():
-            return _sibling_exited(plan, state, now)
+        case SiblingExited(failed):
+            return _sibling_exited(plan, state, now, failed=failed)
         case Order():
             return orders.ordered(plan, state, stimulus, now)
         case Began(name):
             return orders.other_began(plan, state, name)
         case Over(name):
             return orders.other_is_over(plan, state, name)
+        case Holds(dependency, holds):
+            met = state.met | {dependency} if holds else state.met - {dependency}
+            return starting.stand_by(plan, state.changed(met=met), now)
         case KillNow():
             return stopping.kill_now(plan, state)
 
@@ -144,6 +152,12 @@ def _fire(plan: Plan, state: State, event: Event, now: float) -> Step:
 
 
 # --------------------------------------------------------------------------------------------------------------- runs
+def _spawned(plan: Plan, state: State) -> Step:
+    if not process.alive(plan, state.process):
+        return state, ()
+    return state.changed(process=state.process.changed(up=True)), process.began(plan)
+
+
 def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
     process_, actions = process.exited(plan, state.process, exited, now, alone=state.alone)
     state = state.changed(process=process_)
@@ -151,9 +165,8 @@ def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
         state, more = stopping.ended(plan, state)
     elif state.stopping:
         more = ()
-    elif _is_last(plan, state):
-        failed = exited.status or None
-        state = state.changed(stop=state.stop.changed(failed=failed))
+    elif _is_last(plan, state, now):
+        state = state.changed(stop=state.stop.changed(failed=_failure(plan, state)))
         state, more = stopping.stop(plan, state, state.stop.outcome or "complete")
     elif exited.remains:
         more = process.await_group(plan)
@@ -178,11 +191,20 @@ def _emptied(plan: Plan, state: State, role: int, now: float) -> Step:
     return state, (*actions, *more)
 
 
-def _is_last(plan: Plan, state: State) -> bool:
+def _failure(plan: Plan, state: State) -> int | None:
+    return state.process.status if process.failed(plan, state.process) else None
+
+
+def _restarts(plan: Plan, state: State, now: float) -> bool:
+    failed = process.failed(plan, state.process)
+    return not state.stop.shutdown and process.may_restart(plan, state.process, now, failed=failed)
+
+
+def _is_last(plan: Plan, state: State, now: float) -> bool:
     """Whether nothing starts the job again after this run."""
     if plan.periodic and not state.stop.shutdown:
         return False
-    if state.trigger.pending or (process.restarts_left(plan, state.process) and not state.stop.shutdown):
+    if state.trigger.pending or _restarts(plan, state, now):
         return False
     # A job stops once: what hooks its `stopping` waits for nothing more when it has run, and the job waits for it.
     has_run = plan.hooks_stopping and state.stop.bounded
@@ -196,8 +218,8 @@ def _next(plan: Plan, state: State, now: float) -> Step:
         if not state.trigger.pending:
             return state, ()
         return starting.start(plan, state.changed(trigger=state.trigger.changed(waiting=(), cause=None)), now)
-    if process.restarts_left(plan, state.process) and not state.stop.shutdown:
-        process_, delay_s = process.restart(state.process, now)
+    if _restarts(plan, state, now):
+        process_, delay_s = process.restart(plan, state.process, now)
         if delay_s <= 0:
             return starting.start(plan, state.changed(process=process_), now)
         return state.changed(process=process_.changed(stage="backoff")), (SetTimer(process.RESTART, delay_s),)
@@ -205,8 +227,8 @@ def _next(plan: Plan, state: State, now: float) -> Step:
         cause, *waiting = state.trigger.waiting
         begun = state.trigger.changed(waiting=tuple(waiting), cause=cause)
         return starting.start(plan, state.changed(trigger=begun), now)
-    if _is_last(plan, state):
-        state = state.changed(stop=state.stop.changed(failed=state.process.status or None))
+    if _is_last(plan, state, now):
+        state = state.changed(stop=state.stop.changed(failed=_failure(plan, state)))
         return stopping.stop(plan, state, state.stop.outcome or "complete")
     return state, ()
 
@@ -220,12 +242,12 @@ def _unstarted(plan: Plan, state: State, role: int, now: float) -> Step:
     return checking.unstarted(plan, state, role, now)
 
 
-def _sibling_exited(plan: Plan, state: State, now: float) -> Step:
+def _sibling_exited(plan: Plan, state: State, now: float, *, failed: bool) -> Step:
     """Jobs of one name react to each other's exits as to their own (contract, sections 3.6 and 4.1)."""
     if state.stopping or state.lingering or plan.periodic:
         return state, ()
-    if process.restarts_left(plan, state.process) and not state.stop.shutdown:
-        used = state.process.changed(restarts=state.process.restarts + 1)
+    if not state.stop.shutdown and process.may_restart(plan, state.process, now, failed=failed):
+        used = process.restarted(plan, state.process, now)
         return starting.run(plan, state.changed(process=used), now, state.trigger.cause)
     return (state, ()) if state.trigger.starts_left else stopping.stop(plan, state, "complete")
 
@@ -267,9 +289,9 @@ def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
 def _tick(plan: Plan, state: State, now: float) -> Step:
     if not state.process.runs or state.trigger.pending:
         return state, ()  # not started yet, or a tick waits already: ticks coalesce
-    if not process.restarts_left(plan, state.process):
+    if not process.restarts_left(plan, state.process, now):
         return stopping.stop(plan, state, "complete")
-    state = state.changed(process=state.process.changed(restarts=state.process.restarts + 1))
+    state = state.changed(process=process.restarted(plan, state.process, now))
     return starting.run(plan, state, now)
 
 

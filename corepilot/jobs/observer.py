@@ -7,6 +7,7 @@ from typing import Protocol
 
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.state import Outcome
+from corepilot.model.job import Dependency
 
 
 class Observer(Protocol):
@@ -21,8 +22,13 @@ class Observer(Protocol):
     def ends_with(self, reason: str) -> None:
         """A job has ended whose `exitOn` says that everything ends with it."""
 
-    def waits_in_vain(self, actor: Actor) -> None:
-        """It has become certain that nothing starts a job any more. Told once for each."""
+    def waits_in_vain(self, actor: Actor, never: Sequence[Dependency]) -> None:
+        """It has become certain that nothing starts a job any more. Told once for each.
+
+        Args:
+            actor: The job.
+            never: What it depends on, and can never hold any more; none where its `when` never comes true.
+        """
 
     def nothing_runs(self, stopped: Sequence[Actor]) -> None:
         """All that is left has been stopped by hand, or waits in vain: everything stays up for those."""

@@ -19,7 +19,7 @@ def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
     if order.wanted == "stop":
         return (state, ()) if state.stopping else stopping.stop(plan, state, "stopped")
     if state.ended or (order.wanted == "restart" and not state.process.runs):
-        return _anew(plan, now)
+        return _anew(plan, state, now)
     if state.stopping:
         return state.changed(stop=state.stop.changed(outcome="again")), ()
     if order.wanted == "restart":
@@ -32,10 +32,10 @@ def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
     return starting.start(plan, state.changed(trigger=state.trigger.changed(cause=None)), now)
 
 
-def _anew(plan: Plan, now: float) -> Step:
+def _anew(plan: Plan, before: State, now: float) -> Step:
     """As at its beginning, and run, whatever its `when` says."""
     state, actions = starting.begin(plan)
-    state, more = starting.start(plan, _by_hand(plan, state), now)
+    state, more = starting.start(plan, _by_hand(plan, state.changed(met=before.met)), now)
     return state, (*actions, *more)
 
 
@@ -62,7 +62,8 @@ def other_began(plan: Plan, state: State, name: str) -> Step:
     if plan.job.hook is None or plan.job.hook.source != name or state.phase == "stopped" or state.stop.shutdown:
         return state, ()
     if state.ended:
-        return starting.begin(plan)
+        begun, actions = starting.begin(plan)
+        return begun.changed(met=state.met), actions
     if state.stopping:
         return state.changed(stop=state.stop.changed(outcome="again")), ()
     armed = state.trigger.changed(starts_left=plan.starts)

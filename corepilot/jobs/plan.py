@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from corepilot.config.graph import stop_order
+from corepilot.config.graph import stop_order, wishes_of
 from corepilot.model.event import EXITS
 from corepilot.model.job import HOOK_TIMEOUT_S, UNLIMITED, Job, JobKey
 from corepilot.model.trigger import AllOf, AnyOf, Never, OnEvent, OnInterval, Trigger, keys
@@ -82,10 +82,9 @@ def plans(jobs: Sequence[tuple[JobKey, Job]]) -> tuple[Plan, ...]:
     only = [job for _, job in jobs]
     hooked = [(job, hook) for job in only if (hook := job.hook) is not None]
     startable = _startable(only)
-    names = {job.name for job in only}
     waits, _ = stop_order(
         [(job.name, hook.source) for job, hook in hooked],
-        [(job.name, other) for job in only for other in job.stop.after if other in names],
+        wishes_of(only),
     )
     awaited: dict[str, list[Job]] = {}
     for job, hook in hooked:
@@ -104,7 +103,7 @@ def plans(jobs: Sequence[tuple[JobKey, Job]]) -> tuple[Plan, ...]:
                 awaited_hooks[-1] if awaited_hooks else "",
                 startable[id(job)],
                 _hook_timeout_s(job, named),
-                frozenset(waits.get(job.name, ())) if job.stop.after else frozenset(),
+                frozenset(waits.get(job.name, ())) if waits else frozenset(),
             )
         )
     return tuple(made)

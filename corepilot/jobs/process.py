@@ -21,7 +21,7 @@ from corepilot.jobs.state import (
     Timer,
 )
 from corepilot.model.event import Event, exit_event
-from corepilot.model.job import UNLIMITED
+from corepilot.model.job import UNLIMITED, RestartPolicy
 
 QUICK_RESTARTS = 3
 BACKOFF_FIRST_S = 0.25
@@ -40,6 +40,8 @@ RESTART = Timer("restart")
 TIMEOUT = Timer("timeout")
 KILL = Timer("kill")
 
+_DEFAULT = RestartPolicy()
+
 Result = tuple[ProcessState, tuple[Action, ...]]
 
 
@@ -55,13 +57,21 @@ def busy(plan: Plan, process: ProcessState) -> bool:
 
 def run(plan: Plan, process: ProcessState, now: float) -> Result:
     """Start. The stage before was "none" or "backoff"."""
-    process = process.changed(stage="running", runs=process.runs + 1, started_at=now)
+    lasting = plan.job.command is None
     actions: list[Action] = [ClearTimer(RESTART)]
-    if plan.job.command is not None:
+    if lasting and not process.up:
+        actions += began(plan)
+    process = process.changed(stage="running", up=lasting, runs=process.runs + 1, started_at=now)
+    if not lasting:
         actions.append(Start(MAIN))
         if plan.job.timeout_s is not None:
             actions.append(SetTimer(TIMEOUT, plan.job.timeout_s))
     return process, tuple(actions)
+
+
+def began(plan: Plan) -> tuple[Action, ...]:
+    """It has been started: that is all there is to wait for."""
+    return Publish(Event("started", plan.job.name)), Publish(Event("ready", plan.job.name))
 
 
 def unstarted(plan: Plan, process: ProcessState) -> Result:
@@ -83,14 +93,14 @@ def exited(plan: Plan, process: ProcessState, exit_: Exited, now: float, *, alon
         alone: Whether a person or a reload stops this job: it has neither succeeded nor failed then, and only
             `stopping` and `stopped` are published (our decision).
     """
-    name = plan.job.name
-    actions: list[Action] = [] if alone else [Publish(exit_event(name, exit_.status))]
+    name, failed = plan.job.name, not plan.job.succeeds(exit_.status)
+    actions: list[Action] = [] if alone else [Publish(exit_event(name, exit_.status, failed=failed))]
     if plan.job.timeout_s is not None:
         actions.append(ClearTimer(TIMEOUT))
-    if exit_.status and not alone:
+    if failed and not alone:
         actions.append(Publish(Event("error", name, exit_.reason)))
     stage = "emptying" if exit_.remains else "none"
-    return process.changed(stage=stage, ended_at=now, status=exit_.status), tuple(actions)
+    return process.changed(stage=stage, up=False, ended_at=now, status=exit_.status), tuple(actions)
 
 
 def await_group(plan: Plan) -> tuple[Action, ...]:
@@ -114,25 +124,53 @@ def timed_out(plan: Plan) -> tuple[Action, ...]:
     return (Kill(MAIN, force=True, why=f"timeout after {plan.job.timeout_s:g} s"),)
 
 
-def restarts_left(plan: Plan, process: ProcessState) -> int:
-    """How often it may be started again; UNLIMITED for ever."""
-    limit = plan.job.restarts.limit
-    return limit if limit == UNLIMITED else max(limit - process.restarts, 0)
+def restarts_left(plan: Plan, process: ProcessState, now: float) -> int:
+    """How often it may be started again, whatever its last run was; UNLIMITED for ever."""
+    policy = plan.job.restarts
+    if policy.limit == UNLIMITED or policy.on == "never":
+        return 0 if policy.on == "never" else UNLIMITED
+    if policy.within_s is None:
+        return max(policy.limit - process.restarts, 0)
+    return max(policy.limit - sum([now - at < policy.within_s for at in process.restarted_at]), 0)
 
 
-def restart(process: ProcessState, now: float) -> tuple[ProcessState, float]:
+def may_restart(plan: Plan, process: ProcessState, now: float, *, failed: bool) -> bool:
+    """Whether it is started again after a run."""
+    return (failed or plan.job.restarts.on == "always") and restarts_left(plan, process, now) != 0
+
+
+def failed(plan: Plan, process: ProcessState) -> bool:
+    """Whether the last run failed."""
+    return process.status is not None and not plan.job.succeeds(process.status)
+
+
+def restarted(plan: Plan, process: ProcessState, now: float) -> ProcessState:
+    """One restart is used up."""
+    policy = plan.job.restarts
+    times = process.restarted_at
+    if policy.within_s is not None:
+        times = (*[at for at in times if now - at < policy.within_s], now)
+    return process.changed(restarts=process.restarts + 1, restarted_at=times)
+
+
+def restart(plan: Plan, process: ProcessState, now: float) -> tuple[ProcessState, float]:
     """Use up one restart; the seconds until it is due, counted from the end of the main process."""
     ran_s = process.ended_at - process.started_at
     quick = 0 if ran_s >= BACKOFF_RESET_S else process.quick
-    delay_s = restart_delay(quick, succeeded=process.status == 0, ran_s=ran_s)
-    process = process.changed(restarts=process.restarts + 1, quick=quick + 1)
-    return process, max(0.0, process.ended_at + delay_s - now)
+    succeeded = not failed(plan, process)
+    delay_s = restart_delay(quick, succeeded=succeeded, ran_s=ran_s, policy=plan.job.restarts)
+    # With a delay of its own a run that succeeds is the end of a row; without one it is what a loop is made of.
+    quick = 0 if succeeded and plan.job.restarts.delay_s is not None else quick + 1
+    return restarted(plan, process.changed(quick=quick), now), max(0.0, process.ended_at + delay_s - now)
 
 
-def restart_delay(quick: int, *, succeeded: bool, ran_s: float) -> float:
+def restart_delay(quick: int, *, succeeded: bool, ran_s: float, policy: RestartPolicy = _DEFAULT) -> float:
     """Seconds from an exit to the next start, after `quick` restarts in a row of short runs. Not negative."""
+    first_s, most_s = policy.delay_s, policy.max_delay_s or max(BACKOFF_MAX_S, policy.delay_s or 0.0)
+    if first_s is not None:
+        return min(most_s, first_s * 2.0 ** min(0 if succeeded else quick, 30))
     if quick < QUICK_RESTARTS:
         return 0.0
     if succeeded:
         return max(0.0, SUCCESS_PERIOD_S - ran_s)
-    return min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(quick - QUICK_RESTARTS, 30))
+    return min(most_s, BACKOFF_FIRST_S * 2.0 ** min(quick - QUICK_RESTARTS, 30))

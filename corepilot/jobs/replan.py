@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corepilot.jobs import process, registration, stopping
+from corepilot.jobs import process, registration, starting, stopping
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Action, CheckState, ClearTimer, Kill, SetTimer, State, Step, Timer
 
@@ -33,9 +33,9 @@ def replan(old: Plan, new: Plan, state: State, now: float) -> Step:
     further = stopping.go_on(new, state)
     if further is None and new.is_hook and not new.startable and state.process.stage == "none" and not state.stopping:
         further = stopping.stop(new, state, "complete")
-    if further is not None:
-        return further[0], (*actions, *further[1])
-    return state, actions
+    if further is None:
+        further = starting.stand_by(new, state, now)
+    return further[0], (*actions, *further[1])
 
 
 def _replan_checks(old: Plan, new: Plan, state: State, now: float) -> Step:

@@ -217,6 +217,7 @@ class Runner(Actor):
         else:
             self.started_at = self._around.clock()
             self._last_pid = run.pid
+            self.spawned = True
             if self._around.facts.wanted:
                 self._around.facts.tell(RunStarted(stamp(), str(self.key), run.pid, self.starts))
 
@@ -227,7 +228,7 @@ class Runner(Actor):
             self.exits[reason] = self.exits.get(reason, 0) + 1
             self.last_status = stimulus.status
             self.own_exits += not self.state.alone
-            self.trouble = stimulus.reason if stimulus.status else ""
+            self.trouble = "" if self.plan.job.succeeds(stimulus.status) else stimulus.reason
         elif stimulus.role == MAIN:
             self.starts -= 1
         elif isinstance(stimulus, Exited):
@@ -264,7 +265,7 @@ class Runner(Actor):
     def _tell_exit(self, run: Run, status: int) -> None:
         """Log it; of a job with an interval only what is not as it was the last time."""
         how, fields = describe_status(status), self._fields(MAIN, run.pid)
-        if status and not self.state.stopping:
+        if not self.plan.job.succeeds(status) and not self.state.stopping:
             self._around.log("error", f"{self.name} exited with error: {how}", fields)
         elif not self.plan.periodic or status != self.last_status:
             self._around.log("info", f"exited: {how}", fields)
@@ -274,7 +275,7 @@ class Runner(Actor):
             return "unstarted"
         if self.state.stopping:
             return "stopped"
-        if ended.status == 0:
+        if self.plan.job.succeeds(ended.status):
             return "success"
         return "signal" if ended.reason.startswith("signal:") else "failure"
 

@@ -6,6 +6,7 @@ from corepilot.jobs import check, process, registration, trigger
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import CheckState, ClearTimer, State, Step
 from corepilot.model.event import Event
+from corepilot.model.job import Dependency
 
 
 def begin(plan: Plan) -> Step:
@@ -31,8 +32,17 @@ def run(plan: Plan, state: State, now: float, cause: Event | None = None) -> Ste
     return start(plan, state.changed(trigger=state.trigger.changed(cause=cause)), now)
 
 
+def missing(plan: Plan, state: State) -> tuple[Dependency, ...]:
+    """What does not hold of that which a job depends on. A hook that runs while everything stops waits for nothing."""
+    if not plan.job.depends_on or state.stop.shutdown:
+        return ()
+    return tuple([one for one in plan.job.depends_on if one not in state.met])
+
+
 def start(plan: Plan, state: State, now: float) -> Step:
-    """Begin a run, as soon as the job has its lock; none is under way."""
+    """Begin a run, as soon as what the job depends on holds and it has its lock; none is under way."""
+    if missing(plan, state):  # `when.timeout` goes on: it is the time that a job has to be started
+        return state.changed(process=state.process.changed(stage="standby")), (ClearTimer(process.RESTART),)
     if plan.job.lock and not state.locked:
         standby = state.process.changed(stage="standby")
         return state.changed(process=standby), (ClearTimer(process.RESTART), *trigger.started(plan))
@@ -41,3 +51,10 @@ def start(plan: Plan, state: State, now: float) -> Step:
     checks = tuple([check.forgotten(one) for one in state.checks])
     state = state.changed(process=process_, health=health, checks=checks)
     return state, (*trigger.started(plan), *actions)
+
+
+def stand_by(plan: Plan, state: State, now: float) -> Step:
+    """What it depends on has changed: a run that stands by begins as soon as it can; one that has begun goes on."""
+    if state.stopping or state.process.stage != "standby" or missing(plan, state):
+        return state, ()
+    return start(plan, state, now)

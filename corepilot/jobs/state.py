@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Literal
 
 from corepilot.model.event import Event
+from corepilot.model.job import Dependency
 from corepilot.model.service import Registration, Status
 from corepilot.model.value import Value
 
 Phase = Literal["idle", "standby", "running", "waiting", "backoff", "hooked", "terminating", "complete", "stopped"]
-"""See the diagram of `corepilot.jobs.machine`. "standby": it is to run as soon as it has its lock."""
+"""See the diagram of `corepilot.jobs.machine`. "standby": it is to run as soon as what it depends on holds
+and it has its lock."""
 
 Health = Literal["idle", "unknown", "healthy", "unhealthy", "maintenance"]
 TimerName = Literal["check", "check-timeout", "check-group", "interval", "when", "restart", "timeout", "hook", "kill"]
@@ -60,22 +62,26 @@ class ProcessState(Value):
     Attributes:
         stage: "running": its main process runs, or it has no command and has been started. "emptying": the main process
             has ended, and others of its process group have not. "backoff": it waits for its restart. "standby": it
-            is to run, and waits for its lock.
+            is to run, and waits for what it depends on, or for its lock.
+        up: Its main process has been started and has not ended, or it has no command and has been started.
         runs: How often it was started.
         started_at: When the present or last run began.
         ended_at: When its main process ended.
         status: How the last run ended: its exit status, 128+n for a signal; None before the first end.
         restarts: How often it was started again, of those that the policy allows.
         quick: Restarts since the last run that lasted.
+        restarted_at: When each restart was, as far back as the policy counts within a stretch of time.
     """
 
     stage: Literal["none", "standby", "running", "emptying", "backoff"] = "none"
+    up: bool = False
     runs: int = 0
     started_at: float = 0.0
     ended_at: float = 0.0
     status: int | None = None
     restarts: int = 0
     quick: int = 0
+    restarted_at: tuple[float, ...] = ()
 
 
 class CheckState(Value):
@@ -140,12 +146,14 @@ class State(Value):
         health: What checks and maintenance say. "idle" before the first start, and after the end.
         advertised: The status that the catalog was last asked to hold the service with; None: it was not asked to.
         locked: Whether its lock is ours; it has heard so.
+        met: What holds of that which it depends on; it has heard so.
         trigger: See `TriggerState`, and so on.
     """
 
     health: Health = "idle"
     advertised: Status | None = None
     locked: bool = False
+    met: frozenset[Dependency] = frozenset()
     trigger: TriggerState = TriggerState()
     process: ProcessState = ProcessState()
     checks: tuple[CheckState, ...] = ()
@@ -216,6 +224,10 @@ class Exited(Value):
     remains: bool = False
 
 
+class Spawned(Value):
+    """The main process has been started."""
+
+
 class Unstarted(Value):
     """A process could not be started for want of something that others hold; it is tried again."""
 
@@ -233,7 +245,13 @@ class Swept(Value):
 
 
 class SiblingExited(Value):
-    """The main process of another job of the same name has ended."""
+    """The main process of another job of the same name has ended.
+
+    Attributes:
+        failed: Whether that run failed.
+    """
+
+    failed: bool
 
 
 class Due(Value):
@@ -265,16 +283,40 @@ class Over(Value):
     name: str
 
 
+class Holds(Value):
+    """What this job depends on holds from now on, or does not."""
+
+    dependency: Dependency
+    holds: bool
+
+
 class KillNow(Value):
     """The stop has been asked for again: wait for nothing."""
 
 
-Stimulus = Happened | Exited | Unstarted | Emptied | Swept | SiblingExited | Due | Order | Began | Over | KillNow
+Stimulus = (
+    Happened
+    | Exited
+    | Spawned
+    | Unstarted
+    | Emptied
+    | Swept
+    | SiblingExited
+    | Due
+    | Order
+    | Began
+    | Over
+    | Holds
+    | KillNow
+)
 
 
 # ------------------------------------------------------------------------------------------------------------ actions
 class Start(Value):
-    """Start a process. The runner answers with `Exited` or `Unstarted` in every case."""
+    """Start a process. The runner answers with `Exited` or `Unstarted` in every case.
+
+    Of a main process that has been started it says `Spawned` before that.
+    """
 
     role: int
 

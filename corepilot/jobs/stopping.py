@@ -97,7 +97,7 @@ def terminate(plan: Plan, state: State, why: str = "") -> Step:
     if plan.awaited_hook:
         actions = (ClearTimer(HOOK), *actions)
     if plan.job.command is None:
-        state = state.changed(process=state.process.changed(stage="none"))
+        state = state.changed(process=state.process.changed(stage="none", up=False))
     sweeping = not own_end and plan.job.command is not None and state.process.runs > 0
     state = state.changed(advertised=advertised, stop=state.stop.changed(stage="terminating", sweeping=sweeping))
     actions += tuple([Kill(one, force=False) for one, state_ in enumerate(state.checks) if state_.stage == "running"])

@@ -284,6 +284,11 @@ DIFFERENCES = (
         "it is one only while somebody receives it: the log at level debug, or a plugin that observes events",
     ),
     Difference(
+        "start-events", ("5", "9.2"),
+        "the bus says nothing of a start",
+        "each start is an event started and one ready, for observers, the debug log and containerpilot_events too",
+    ),
+    Difference(
         "counter-negative", ("9.2",),
         "a negative value for a counter is accepted, and makes the next reload or stop crash",
         "it is rejected",

@@ -60,7 +60,7 @@ def _ends_by_itself(facts: Facts) -> Iterable[Path]:
 
 def _completes(facts: Facts, job: dict[str, Any]) -> bool:
     """Whether a job can come to an end before a stop (contract, section 4.3)."""
-    if not job.get("exec") or job.get("restarts") == UNLIMITED:
+    if not job.get("exec") or _restarts(job) == UNLIMITED:
         return False
     when = job.get("when")
     if when is None:
@@ -134,13 +134,19 @@ def _slow_runs(facts: Facts) -> Iterable[Path]:
     return found
 
 
+def _restarts(job: Job) -> int:
+    """How often a job is started again, whatever its `when` is."""
+    limit: int = (job.get("restarts") or {"limit": 0}).get("limit", UNLIMITED)
+    return limit
+
+
 def _restarted(facts: Facts) -> Iterable[Path]:
     return [
         ("jobs", index, "restarts")
         for index, job in facts.jobs
         if job.get("exec")
         and facts.when(job, "interval") is None
-        and (job.get("restarts") == UNLIMITED or job.get("restarts", 0) > QUICK_RESTARTS)
+        and (_restarts(job) == UNLIMITED or _restarts(job) > QUICK_RESTARTS)
     ]
 
 
@@ -193,7 +199,7 @@ def _in_time(hook: Job, waiting: Iterable[Job]) -> bool:
     deadline_s = min(one.get("stop_timeout") or HOOK_TIMEOUT_S for one in waiting)
     deadline_s = min(deadline_s, hook.get("stop_timeout") or deadline_s)
     runs_s = hook.get("timeout") or float("inf")
-    return deadline_s >= _FOREVER_S or (runs_s <= deadline_s and not hook.get("restarts"))
+    return deadline_s >= _FOREVER_S or (runs_s <= deadline_s and not _restarts(hook))
 
 
 def _stop_timeout(facts: Facts) -> Iterable[Path]:

@@ -12,7 +12,7 @@ CODES = frozenset(
     (
         "exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "changed", "timerExpired",
         "enterMaintenance", "exitMaintenance", "error", "quit", "startup", "shutdown", "SIGHUP", "SIGUSR2",
-        "acquired", "lost",
+        "acquired", "lost", "started", "ready",
     )
 )  # fmt: skip
 """What `when.once` and `when.each` accept (ContainerPilot contract, section 3.6)."""
@@ -62,6 +62,6 @@ class Event(Value):
         return f"{spelled(self.code)} {source}"
 
 
-def exit_event(source: str, status: int) -> Event:
+def exit_event(source: str, status: int, *, failed: bool) -> Event:
     """What is published when a command has ended, with its exit status, 128+n for a signal."""
-    return Event("exitFailed" if status else "exitSuccess", source, status=status)
+    return Event("exitFailed" if failed else "exitSuccess", source, status=status)

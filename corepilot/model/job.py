@@ -125,13 +125,40 @@ class Check(Value):
 
 
 class RestartPolicy(Value):
-    """How often a job is started again after a run.
+    """Whether, how often and how soon a job is started again after a run.
 
     Attributes:
-        limit: So often; UNLIMITED for ever.
+        limit: At most so many restarts; UNLIMITED for no limit.
+        on: After which runs: "always", "failure" after one that failed, "never".
+        within_s: The limit holds for any stretch of so many seconds; None: for the life of the job.
+        delay_s: Seconds from the end of a run to the first restart, doubled after each run that fails again; None for
+            the default, see `corepilot.jobs.process.restart_delay`.
+        max_delay_s: What the delay grows to; None for 30 s, or for `delay_s` if that is longer.
     """
 
     limit: int = 0
+    on: Literal["always", "failure", "never"] = "always"
+    within_s: float | None = None
+    delay_s: float | None = None
+    max_delay_s: float | None = None
+
+
+def never_ends(policy: RestartPolicy) -> bool:
+    """Whether a job with this policy is started again after each run, however it ends."""
+    return policy.limit == UNLIMITED and policy.on == "always"
+
+
+class Dependency(Value):
+    """That a job is only started while another one has come so far. All jobs of that name have to.
+
+    Attributes:
+        job: The other job's name.
+        condition: "started": it runs, or has ended for good with success. "ready": the same, and it says that it can
+            be used. "healthy": its checks pass. "completed": it has ended for good, with success.
+    """
+
+    job: str
+    condition: Literal["started", "ready", "healthy", "completed"] = "started"
 
 
 class StopPolicy(Value):
@@ -166,6 +193,8 @@ class Job(Value):
         service: What it advertises, or None.
         exit_on: When it is complete, everything is stopped and the exit status is its own: "end" always, "failure" if
             it failed for good, "" never.
+        success_statuses: Exit statuses, 128+n for a signal, of a run that has succeeded.
+        depends_on: What has to hold whenever it is started.
         lock: Name of the lock that it has to hold to run, or "".
         stdin: What its command finds on its standard input: "null" nothing, "event" what is behind the watch that has
             started it, as JSON.
@@ -183,6 +212,8 @@ class Job(Value):
     checks: tuple[Check, ...] = ()
     service: Service | None = None
     exit_on: Literal["", "end", "failure"] = ""
+    success_statuses: tuple[int, ...] = (0,)
+    depends_on: tuple[Dependency, ...] = ()
     lock: str = ""
     stdin: Literal["null", "event"] = "null"
     path: str = ""
@@ -197,6 +228,10 @@ class Job(Value):
     def hook(self) -> Hook | None:
         """Which stop it runs at, if any."""
         return hook_of(self.when)
+
+    def succeeds(self, status: int) -> bool:
+        """Whether a run that ends with this exit status has succeeded."""
+        return status in self.success_statuses
 
 
 def check_sources(job: Job) -> frozenset[str]:

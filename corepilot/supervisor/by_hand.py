@@ -295,7 +295,8 @@ def _is_up(runner: Runner) -> bool:
     state = runner.state
     if state.phase == "backoff":
         return False
-    return state.phase != "complete" or not state.process.status
+    status = state.process.status
+    return state.phase != "complete" or status is None or runner.plan.job.succeeds(status)
 
 
 def _conclude(operation: Operation, failed: Sequence[Runner]) -> None:

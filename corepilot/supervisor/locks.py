@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import gevent
 
+from corepilot.jobs.starting import missing
 from corepilot.model.configuration import Lock
 from corepilot.model.event import Event
 from corepilot.model.job import stop_s
@@ -93,7 +94,8 @@ class JobLocks:
         users = self._users.setdefault(name, {})
         busy = bool(job.groups) or state.stop.stage in {"hooked", "terminating"}
         starts_again = state.ended and state.stop.outcome == "again"
-        if busy or starts_again or (not state.ended and state.process.stage != "none"):
+        waits = state.process.stage != "none" and not (state.process.stage == "standby" and missing(job.plan, state))
+        if busy or starts_again or (not state.ended and waits):
             users[job] = busy or state.process.stage == "running"
         else:
             users.pop(job, None)

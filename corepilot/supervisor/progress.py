@@ -8,6 +8,7 @@ from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import Outcome
 from corepilot.model.event import Event
 from corepilot.model.fact import Reloaded, ReloadResult
+from corepilot.model.job import Dependency
 from corepilot.model.trigger import keys
 from corepilot.observers.facts import Facts, stamp
 from corepilot.output.log import Log
@@ -70,14 +71,18 @@ class Progress:
         """A job has ended with which everything ends."""
         self._supervisor.shutdown.stop(reason, asked=False)
 
-    def waits_in_vain(self, actor: Actor) -> None:
+    def waits_in_vain(self, actor: Actor, never: Sequence[Dependency]) -> None:
         """Nothing starts a job any more."""
         awaited = " or ".join(f"{code} of {source}" for code, source in keys(actor.plan.trigger))
         what = f"it waits for {awaited}, which cannot come any more" if awaited else "its when names no event"
+        by_hand = str(actor.key)
+        if never:
+            which = " and ".join(f"{one.job} to be {one.condition}" for one in never)
+            what = f"it depends on {which}, which cannot come true any more"
+            by_hand = " ".join(one.job for one in never)
         self._supervisor.log(
-            "warning", f"cannot start any more: {what}; start it by hand with: corepilot start {actor.key}",
-            (("job", actor.name),),
-        )  # fmt: skip
+            "warning", f"cannot start any more: {what}; by hand: corepilot start {by_hand}", (("job", actor.name),)
+        )
 
     def nothing_runs(self, stopped: Sequence[Actor]) -> None:
         """Jobs that were stopped by hand are all that is left."""

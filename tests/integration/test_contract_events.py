@@ -13,7 +13,9 @@ DEBUG = 'logging: {level: "DEBUG"},'
 
 
 def events(corepilot: Corepilot) -> list[str]:
-    return re.findall(r"event: \{(.*?)\}", corepilot.output)
+    """All but `started` and `ready`, which ContainerPilot does not have."""
+    found = re.findall(r"event: \{(.*?)\}", corepilot.output)
+    return [event for event in found if not event.startswith(("Started ", "Ready "))]
 
 
 def without_ticks(corepilot: Corepilot) -> list[str]:

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from simulation import Behaviour, Simulated, World
 
 from corepilot.jobs.process import BACKOFF_MAX_S, restart_delay
-from corepilot.model.event import GLOBAL
-from corepilot.model.job import UNLIMITED, Check, Job
+from corepilot.model.event import EXITS, GLOBAL
+from corepilot.model.job import UNLIMITED, Check, Job, RestartPolicy
 from corepilot.model.service import Registration, Service
 
 NAMES = ("one", "two", "three")
 CODES = ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired")
+CONDITIONS = ("started", "ready", "healthy", "completed")
 GLOBAL_CODES = ("startup", "enterMaintenance", "exitMaintenance", "shutdown")
 seconds = st.sampled_from([0.0, 0.1, 0.7, 2.0, 11.0])
 
@@ -32,6 +33,14 @@ whens = st.one_of(
     st.just(when("signal", source="SIGHUP")),
     st.just(when("never")),
 )
+policies = st.builds(
+    RestartPolicy,
+    st.sampled_from([0, 1, 3, UNLIMITED]),
+    st.sampled_from(["always", "failure", "never"]),
+    st.none() | st.just(5.0),
+    st.none() | st.just(0.5),
+    st.none() | st.just(2.0),
+)
 services = st.builds(
     Service,
     st.builds(
@@ -44,7 +53,9 @@ jobs = st.builds(
     st.sampled_from(NAMES),
     exec=st.none() | st.sampled_from([("program",), ("other",)]),
     when=whens,
-    restarts=st.sampled_from([0, 2, UNLIMITED]),
+    restarts=st.sampled_from([0, 2, UNLIMITED]) | policies,
+    success_statuses=st.sampled_from([(0,), (0, 1), (1,)]),
+    needs=st.dictionaries(st.sampled_from([*NAMES, "nobody"]), st.sampled_from(CONDITIONS), max_size=2),
     timeout_s=st.none() | st.just(1.0),
     hook_timeout_s=st.none() | st.just(0.5),
     health=st.none() | st.just(CHECK) | st.just(Check(1, 3)),
@@ -106,6 +117,7 @@ def test_a_stop_always_ends_and_no_job_has_two_processes(
     else:
         world.run((len(world.actors) + 4) * 2 * (30 + 5 + 11) + 60)
     assert world.over, [(one.plan.job, one.state) for one in world.actors]
+    assert world.exits_told() == world.exits + sum(what in EXITS for what, _ in events)
 
 
 @settings(max_examples=150, deadline=None)

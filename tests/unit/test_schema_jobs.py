@@ -388,7 +388,7 @@ def test_restarts(tmp_path: Path, restarts: str, number: int) -> None:
 
 @pytest.mark.parametrize(
     "restarts",
-    ["-1", '"-1"', '"Never"', '"1.5"', "true", "[]", "{}", '"x"', '""', '"0x3"', "Infinity", "NaN", '" 3"', '"٣"'],
+    ["-1", '"-1"', '"Never"', '"1.5"', "true", "[]", '"x"', '""', '"0x3"', "Infinity", "NaN", '" 3"', '"٣"'],
 )
 def test_restarts_that_are_refused(tmp_path: Path, restarts: str) -> None:
     assert judged_job(f'name: "a", restarts: {restarts}', tmp_path) == [("bad-restarts", "restarts")]

@@ -18,7 +18,7 @@ from corepilot.config.schema.jobs import JobSection
 from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.config.text.units import DurationError, parse_duration
 from corepilot.model.event import SIGNALS
-from corepilot.model.job import UNLIMITED, Check, Job, RestartPolicy, Variables
+from corepilot.model.job import UNLIMITED, Check, Dependency, Job, RestartPolicy, Variables, never_ends
 from corepilot.model.service import Extras, Registration, Service
 from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
 
@@ -69,8 +69,8 @@ def job_of(
         return None
     when = _when(data.get("when"))
     every_s = when.trigger.every_s if isinstance(when.trigger, OnInterval) else None
-    restarts = data.get("restarts", 0 if every_s is None else UNLIMITED)
-    if data.get("exit_on") and (restarts == UNLIMITED or when.each):
+    restarts = _restarts(data.get("restarts"), periodic=every_s is not None)
+    if data.get("exit_on") and (never_ends(restarts) or when.each):
         hint = "leave it out, or give the job an end: restarts with a number, when.once"
         verdict.warn((*path, "exitOn"), "exit-never", "the job never ends by itself", hint)
     if data.get("stdin") == "event" and not (
@@ -83,7 +83,8 @@ def job_of(
         data,
         command=command,
         when=when,
-        restarts=RestartPolicy(restarts),
+        restarts=restarts,
+        depends_on=tuple([Dependency(*one) for one in data.get("depends_on", ())]),
         timeout_s=data.get("timeout", every_s),
         stop=stop_policy(data, stop_timeout_s, positive(data.get("stop_timeout"))),
         checks=checks,
@@ -146,6 +147,13 @@ def _when(data: Settings | None) -> When:
         if data.get(kind):
             return When(OnEvent(data[kind], source), kind == "each", timeout_s)
     return When(Never(), timeout_s=timeout_s)
+
+
+def _restarts(data: Settings | None, *, periodic: bool) -> RestartPolicy:
+    if data is None:
+        return RestartPolicy(UNLIMITED if periodic else 0)
+    limit = data.get("limit", 0 if data.get("on") == "never" else UNLIMITED)
+    return made(RestartPolicy, data, limit=limit)
 
 
 def _service(

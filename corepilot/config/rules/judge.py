@@ -56,6 +56,10 @@ def judge(
         renders = renders_of(data["render"], plain.get("render"), watches, verdict, host)
     telemetry = None if data.get("telemetry") is None else telemetry_of(data["telemetry"], verdict, host)
     observers = entries_of("observer", data.get("observers", ()), ("observers",), verdict, host)
+    if any(job.depends_on for _, job in jobs):
+        from corepilot.config.rules.dependencies import judge_dependencies  # as above
+
+        judge_dependencies(jobs, verdict)
     judge_references(
         jobs,
         [f"watch.{watch.name}" for watch in watches],

@@ -6,14 +6,16 @@ from itertools import pairwise
 from corepilot.config.diagnostics.complaints import did_you_mean, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
-from corepilot.config.graph import stop_order
+from corepilot.config.graph import stop_order, wishes_of
 from corepilot.config.starting import OF_A_LOCK, OF_A_WATCH, OF_ALL, Blockage, never_starting
 from corepilot.model.configuration import Render
 from corepilot.model.event import EXITS, GLOBAL, SIGNALS
 from corepilot.model.job import Job, check_sources
 from corepilot.model.trigger import Never, OnEvent
 
-_OF_A_JOB = frozenset(("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired"))
+_OF_A_JOB = frozenset(
+    ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired", "started", "ready")
+)
 _TELEMETRY = Job("containerpilot")  # its check has no command, and it never ends
 _STOP_HINT = 'to act before a job is stopped, write source: "<job>", once: "stopping"'
 _HINTS = {"shutdown": _STOP_HINT, **{name: f'write source: "{name}"' for name in SIGNALS}}
@@ -103,8 +105,7 @@ def _judge_names(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
 def _judge_stop_order(jobs: Sequence[tuple[int, Job]], names: Collection[str], verdict: Verdict) -> None:
     """Warn of each `stopAfter` that is not kept."""
     hooks = [(job.name, job.hook.source) for _, job in jobs if job.hook]
-    wishes = [(job.name, other) for _, job in jobs for other in job.stop.after if other in names]
-    refused = set(stop_order(hooks, wishes)[1])
+    refused = set(stop_order(hooks, wishes_of([job for _, job in jobs]))[1])
     for index, job in jobs:
         path = ("jobs", index, "stopAfter")
         for other in job.stop.after:
@@ -151,7 +152,8 @@ def _judge_blockage(blockage: Blockage, jobs: Sequence[Job], path: Path, verdict
         return
     code, source = blockage.key
     first, *others = [jobs[index] for index in blockage.chain]
-    where = (*path, _kind(first))
+    depends = any((one.condition, one.job) == blockage.key for one in first.depends_on)
+    where = (*path[:-1], "dependsOn") if depends else (*path, _kind(first))
     if not others:
         if source == first.name or source in check_sources(first):
             rule, hint = f"it waits for its own {code}, so it never starts", "name another job as the source"

@@ -12,12 +12,13 @@ from corepilot.config.schema.fields import Setting
 from corepilot.config.schema.health import HealthSection, OutputSection
 from corepilot.config.schema.jobs import JobSection, WhenSection
 from corepilot.config.schema.renders import RenderSection
+from corepilot.config.schema.restarts import RestartsSection
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.settings import ControlSection, LoggingSection, RootSection
 from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
 from corepilot.config.schema.watches import LockSection, WatchSection
 from corepilot.model.configuration import Configuration, Control, Lock, Logging, Metric, Render, Telemetry, Watch
-from corepilot.model.job import Check, Command, Job
+from corepilot.model.job import Check, Command, Job, RestartPolicy
 from corepilot.model.trigger import When
 from corepilot.model.value import Value, defaults_of, names_of
 
@@ -31,6 +32,7 @@ SECTIONS: dict[type[Value], type[Section]] = {
     Logging: LoggingSection,
     Metric: MetricSection,
     Render: RenderSection,
+    RestartPolicy: RestartsSection,
     Telemetry: TelemetrySection,
     Watch: WatchSection,
     When: WhenSection,

@@ -8,37 +8,17 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError, validates_schema
 
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, shown
+from corepilot.config.schema.conditions import Dependencies
 from corepilot.config.schema.consul_extras import ConsulExtrasSection
-from corepilot.config.schema.fields import Choice, Command, Duration, Setting, Several, Text, Texts, Whole
+from corepilot.config.schema.fields import Choice, Command, Duration, Several, Text, Texts, Whole
 from corepilot.config.schema.health import HealthSection, OutputSection
 from corepilot.config.schema.names import NAME_HINT, is_service_name
 from corepilot.config.schema.process_settings import ProcessSection
+from corepilot.config.schema.restarts import Restarts, RestartsSection, Statuses
 from corepilot.config.schema.sections import Object, Objects, Section
 from corepilot.config.text.addresses import DEFAULT_SPECS
 from corepilot.model.event import CODES
 from corepilot.model.job import UNLIMITED
-
-
-class Restarts(Setting):
-    """How often a job is started again."""
-
-    kind = "whole number, or one of `never`, `unlimited`"
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
-        del attr, data, kwargs
-        if value == "unlimited":
-            return UNLIMITED
-        if value == "never":
-            return 0
-        if isinstance(value, str) and _is_count(value.removeprefix("+")):
-            return int(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:
-            return int(value)
-        hint = (
-            isinstance(value, str) and did_you_mean(value, ("never", "unlimited"))
-        ) or "write a number, never or unlimited"
-        rule = f"{shown(value)} is neither a number from 0, nor never, nor unlimited"
-        raise ValidationError([Complaint("bad-restarts", rule, hint)])
 
 
 class EventName(Text):
@@ -177,10 +157,26 @@ class JobSection(ProcessSection):
     )
     restarts = Restarts(
         "how often the job is started again after it has ended",
+        RestartsSection,
         default_text="`never`; with `when.interval` `unlimited`",
-        fills="restarts.limit",
+        example="3",
+    )
+    success_statuses = Statuses(
+        "exit statuses, 128 plus its number for a signal, of a run that has succeeded",
+        key="successStatuses",
+        default=(0,),
+        example="[0, 143]",
     )
     when = Object("what starts the job", WhenSection, default_text="it starts once, at startup")
+    depends_on = Dependencies(
+        "jobs that have to be `started`, `ready`, `healthy` or `completed` whenever this one is started; they are "
+        "stopped after it",
+        key="dependsOn",
+        default=(),
+        example='{ db: "healthy", migrate: "completed" }',
+        allowed="an array stands for `started`",
+        derives=("depends_on.job", "depends_on.condition"),
+    )
     stop_after = Several(
         "jobs that have to be `stopped` before this one is stopped; until then it goes on",
         key="stopAfter",
@@ -244,16 +240,21 @@ class JobSection(ProcessSection):
     @validates_schema(skip_on_field_errors=False)
     def judge_restarts(self, data: dict[str, Any], **_: Any) -> None:
         """No endless processes."""
-        if data.get("restarts") == UNLIMITED and (data.get("when") or {}).get("each"):
+        restarts, when = data.get("restarts"), data.get("when") or {}
+        if restarts is None:
+            return
+        unlimited = restarts.get("limit", UNLIMITED) == UNLIMITED and restarts.get("on", "always") == "always"
+        rule, hint = "", "write a number, and no more: a job with an interval is run again by the clock"
+        if unlimited and when.get("each"):
             rule = "unlimited restarts with when.each would make more and more processes"
-            raise ValidationError(
-                {"restarts": [Complaint("bad-restarts", rule, "leave restarts out, or write a number")]}
-            )
+            hint = "leave restarts out, or write a number"
+        elif when.get("interval") is not None and restarts.keys() - {"limit"}:
+            rule = "with when.interval there is only a limit"
+            if restarts.get("on", "always") == "always" and not restarts.keys() - {"limit", "on"}:
+                return
+        if rule:
+            raise ValidationError({"restarts": [Complaint("bad-restarts", rule, hint)]})
 
     def not_used(self, data: dict[str, Any]) -> dict[str, str]:
         """ContainerPilot does not look at `interfaces` without a port."""
         return {} if data.get("port") else {"interfaces": "it has no effect without a port: leave it out"}
-
-
-def _is_count(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
