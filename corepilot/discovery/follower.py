@@ -104,6 +104,8 @@ class Follower:
             self._begun_at, self._answered = time.monotonic(), False
             self._connection.begun(self._begun_at)
             error = self._follow()
+            if self._closed:
+                return  # it ends by its greenlet's end, or when the client of the catalog is closed
             if error is None:
                 continue
             now = time.monotonic()

@@ -66,6 +66,10 @@ class Registrar:
         call_s: The most that one call may take, in seconds.
         connection: What is known of the catalog, where it is shared with watches.
         tell: Takes the name of a service and a message when its instance has entered or left the catalog.
+
+    Attributes:
+        report_failing: As given; may be changed.
+        progressed: Called when what the catalog holds may have changed. Must not switch.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Registrar:
         self._tell = tell
         self._clock = clock
         self.report_failing = report_failing
+        self.progressed: Callable[[], None] = lambda: None
         self._expires = expires
         self._call_s = call_s
         self._repeats = Repeat(log, clock=clock)
@@ -103,6 +108,21 @@ class Registrar:
     def connected(self) -> bool:
         """Whether the catalog answered the last call; False before the first answer. A refusal is an answer."""
         return self._connection.connected
+
+    @property
+    def held(self) -> tuple[Registration, ...]:
+        """What is wanted in the catalog, be it there already or not."""
+        return tuple([slot.desired.registration for slot in self._slots.values() if slot.desired.wanted])
+
+    def holds(self, instance_id: str) -> bool:
+        """Whether an instance is wanted in the catalog, be it there already or not."""
+        slot = self._slots.get(instance_id)
+        return slot is not None and slot.desired.wanted
+
+    def has(self, instance_id: str) -> bool:
+        """Whether an instance is wanted in the catalog, and is there as it should be."""
+        slot = self._slots.get(instance_id)
+        return slot is not None and slot.desired.wanted and slot.desired.in_sync
 
     def advertise(self, registration: Registration, status: Status, output: str = "") -> None:
         """Want an instance in the catalog: its first check passed, it has an initial status, or maintenance ended.
@@ -207,6 +227,7 @@ class Registrar:
         for slot in slots.values():
             if slot.greenlet is not None:
                 slot.greenlet.kill(Leaving(), block=False)
+        self.progressed()
 
     def _open(self, registration: Registration) -> _Slot:
         desired = DesiredInstance(registration, Backoff(), lapses=not self._expires, phase=next(self._phases))
@@ -252,6 +273,7 @@ class Registrar:
                     continue
                 with self._free:
                     self._try(slot)
+                self.progressed()
             except gevent.Timeout:
                 continue  # meant for a call that has just ended
         if self._slots.get(desired.registration.id) is slot:

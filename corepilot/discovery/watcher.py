@@ -49,6 +49,23 @@ class CatalogView(NamedTuple):
     log: Callable[[str, str], None]
 
 
+class _Look:
+    """A look in one catalog.
+
+    Attributes:
+        view: The catalog.
+        found: Its last list of a service; None before the first one.
+        fresh: Whether the watch looks there since a later configuration than its first one.
+        follower: What follows it there.
+    """
+
+    __slots__ = ("follower", "found", "fresh", "view")
+    follower: Follower
+
+    def __init__(self, view: CatalogView, found: Snapshot | None, *, fresh: bool) -> None:
+        self.view, self.found, self.fresh = view, found, fresh
+
+
 class Watcher:
     """One watch, and its greenlets between `start` and `close`.
 
@@ -86,7 +103,7 @@ class Watcher:
         self._publish = publish
         self._tell_answered = answered
         self._was_known = self._has_entries = False
-        self._lists: dict[str, Snapshot] = {}
+        self._past: list[Snapshot] = []  # the last lists of catalogs that are not looked in any more
         self._content: tuple[object, ...] = ()
         self._told: tuple[object, ...] = ()
         self._debounce = Debounce(watch.debounce_s)
@@ -94,22 +111,32 @@ class Watcher:
         self._closed = False
         self._first_s, self._reopen_s, self._backoff = first_s, reopen_s, backoff
         self._started = False
-        self._views: dict[str, CatalogView] = {}
-        self._followers: dict[str, Follower] = {}
+        self._looks: list[_Look] = []
         self.look_in(catalogs)
 
     def look_in(self, catalogs: Iterable[CatalogView]) -> None:
-        """Look in these from now on. What is known of those that stay, or have got another client, is kept."""
-        views = {one.name: one for one in catalogs}
-        for name, follower in tuple(self._followers.items()):
-            if name not in views or views[name].backend is not self._views[name].backend:
-                follower.close()
-                del self._followers[name]
-        self._views = views
-        # In the order of the configuration: of equals the first counts.
-        self._followers = {name: self._followers.get(name) or self._follower(one) for name, one in views.items()}
-        if self._lists.keys() - views.keys():
-            self._lists = {name: snapshot for name, snapshot in self._lists.items() if name in views}
+        """Look in these from now on.
+
+        A client that stays keeps its stream, whatever its catalog is called. What is known of a catalog is kept if it
+        gets another client, and if it goes, until those that are new have answered.
+        """
+        views, before = list(catalogs), self._looks
+        stays = {id(view.backend) for view in views}
+        gone = {one.view.name: one for one in before if id(one.view.backend) not in stays}
+        self._looks = []
+        for view in views:
+            look = next((one for one in before if one.view.backend is view.backend), None)
+            if look is None:
+                replaced = gone.get(view.name)
+                look = _Look(view, replaced.found if replaced is not None else None, fresh=bool(before))
+                look.follower = self._follower(look)
+            look.view = view
+            self._looks.append(look)  # in the order of the configuration: of equals the first counts
+        for look in gone.values():
+            look.follower.close()
+        names = {view.name for view in views}
+        self._past += [one.found for name, one in gone.items() if one.found and name not in names]
+        if gone and self.watch.kind == "service":
             self._take_lists()
         if self._started:
             self.start()
@@ -117,28 +144,28 @@ class Watcher:
     def start(self) -> None:
         """Begin to watch. Returns at once. Idempotent."""
         self._started = True
-        for follower in self._followers.values():
-            follower.start()
+        for look in self._looks:
+            look.follower.start()
 
     def close(self) -> None:
         """End the watch; no event comes after this. Returns at once. Idempotent."""
         self._closed = True
-        for follower in self._followers.values():
-            follower.close()
+        for look in self._looks:
+            look.follower.close()
         if self._telling is not None:
             self._telling.kill(Leaving(), block=False)
 
     @property
     def catalogs(self) -> tuple[str, ...]:
         """The names of the catalogs it looks in."""
-        return tuple(self._followers)
+        return tuple([one.view.name for one in self._looks])
 
     @property
     def known(self) -> bool:
         """Whether it can be told what there is: each catalog has answered, or one that there is something."""
         if self._content:
             return True
-        return self._has_entries if self.watch.kind != "service" else self._lists.keys() >= self._followers.keys()
+        return self._has_entries if self.watch.kind != "service" else all(one.found is not None for one in self._looks)
 
     @property
     def passing_instances(self) -> Snapshot:
@@ -153,12 +180,12 @@ class Watcher:
     @property
     def lag_s(self) -> float:
         """How old what is known may be: the longest time that one of the catalogs has not answered."""
-        return max((follower.lag_s for follower in self._followers.values()), default=0.0)
+        return max((one.follower.lag_s for one in self._looks), default=0.0)
 
     @property
     def last_error(self) -> str:
         """Why one of the catalogs does not answer; "" when all do."""
-        return next((one.last_error for one in self._followers.values() if one.last_error), "")
+        return next((one.follower.last_error for one in self._looks if one.follower.last_error), "")
 
     @property
     def passing(self) -> int:
@@ -182,17 +209,17 @@ class Watcher:
             "dc": watch.datacenter,
             "instances": len(self.instances) if watch.kind == "service" else len(self.entries),
             "passing": self.passing,
-            "connected": all(one.connected for one in self._followers.values()),
-            "catalogs": list(self._followers),
+            "connected": all(one.follower.connected for one in self._looks),
+            "catalogs": list(self.catalogs),
             "last_error": self.last_error,
         }
 
-    def _follower(self, view: CatalogView) -> Follower:
-        watch = self.watch
+    def _follower(self, look: _Look) -> Follower:
+        watch, view = self.watch, look.view
 
         def take(answer: Any) -> None:
             if watch.kind == "service":
-                self._lists[view.name] = answer
+                look.found = answer
                 self._take_lists()
             else:
                 self._has_entries = True
@@ -215,7 +242,9 @@ class Watcher:
         )
 
     def _take_lists(self) -> None:
-        self.instances = combined(self._lists.values())
+        if not any(one.fresh and one.found is None for one in self._looks):
+            self._past.clear()
+        self.instances = combined([*[one.found for one in self._looks if one.found is not None], *self._past])
         self._changed_to(tuple([(one.address, one.port) for one in self.passing_instances]))
 
     def _take_entries(self, entries: Entries) -> None:

@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import gevent
-
 from corepilot.discovery.registrations import DRAIN_S
 from corepilot.discovery.watcher import CatalogView
 from corepilot.model.plugin import PluginReference
-from corepilot.model.service import Registration
 
 if TYPE_CHECKING:
     from corepilot.discovery.guarded import GuardedBackend
     from corepilot.discovery.registrar import Registrar
+    from corepilot.discovery.registrations import Registrations
 
 
 class Catalog:
@@ -22,11 +20,12 @@ class Catalog:
         name: What the configuration calls it.
         plugin: Its backend's plugin, with options.
         backend: The client.
-        log: Takes a level and a message; the catalog's name is in front already.
+        log: Takes a level and a message.
         tell: Takes the name of a service and a message when an instance of it has entered or left.
         release: Gives the backend's boundary back.
 
     Attributes:
+        name: As given; a reload may change it.
         registrar: Who registers there, once it is in use; None for a catalog that takes no registrations.
     """
 
@@ -43,12 +42,16 @@ class Catalog:
         from corepilot.discovery.connection import Connection
         from corepilot.discovery.registrar import CALL_S
 
-        self.name, self.plugin, self.backend, self.log = name, plugin, backend, log
+        self.name, self.plugin, self.backend, self._log = name, plugin, backend, log
         self.connection: Connection = Connection(CALL_S)
         self.registrar: Registrar | None = None
         self._release, self._tell = release, tell
         self._users: set[object] = set()
-        self._closing = False
+        self._closing = self._closed = False
+
+    def log(self, level: str, message: str) -> None:
+        """Log something with the catalog's name in front."""
+        self._log(level, f"{self.name}: {message}")
 
     def can(self, capability: str) -> bool:
         """Whether its backend declares something."""
@@ -79,17 +82,24 @@ class Catalog:
                 self.log("warning", "left the catalog without its answer; what is registered expires there")
             self.registrar.close()
 
-    def leave(self, held: tuple[Registration, ...]) -> None:
-        """Take out what it holds, and close, in the background."""
+    def leave(self, registrations: "Registrations") -> None:
+        """Take out what it holds, when that is where it belongs from now on, and close. Switches greenlets."""
         if self.registrar is not None:
-            for registration in held:
-                self.registrar.withdraw(registration)
-        gevent.spawn(self._let_go)
+            registrations.clear(self.registrar, [one.id for one in self.registrar.held])
+            registrations.forget(self.registrar)
+            self.drain()
+        self.close()
 
-    def abandon(self) -> None:
-        """Close, and leave what it holds to whoever has taken over."""
+    def hand_over(self, registrations: "Registrations") -> None:
+        """Close when another client has written what it holds, and leave that alone. Switches greenlets.
+
+        Some stores drop what a client holds when it closes.
+        """
         if self.registrar is not None:
+            held = [one.id for one in self.registrar.held]
+            registrations.forget(self.registrar)
             self.registrar.close()
+            registrations.await_arrival(held)
         self.close()
 
     def used_by(self, user: object) -> None:
@@ -109,8 +119,10 @@ class Catalog:
             self._close()
 
     def _close(self) -> None:
-        self.backend.close()
-        self._release()
+        if not self._closed:
+            self._closed = True
+            self.backend.close()
+            self._release()
 
     def status(self) -> dict[str, object]:
         """What `corepilot status` shows.
@@ -130,7 +142,3 @@ class Catalog:
             "off": self.backend.boundary.off,
             "stuck": self.backend.stuck,
         }
-
-    def _let_go(self) -> None:
-        self.drain()
-        self.close()

@@ -5,16 +5,20 @@ Compared is what is configured, not the environment that jobs inherit, nor addre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from corepilot.jobs.compare import CONSEQUENCES, JobChange, compare_jobs, differences
 from corepilot.model.configuration import Configuration, Render, Watch
 from corepilot.model.job import Command, JobKey, ProcessSettings
 from corepilot.model.plugin import Options, PluginReference
 from corepilot.model.value import Value, names_of
+from corepilot.supervisor.continuity import continued, renamed, under_new_names
 from corepilot.supervisor.desired import TELEMETRY_JOB, jobs_of
 
 _TELEMETRY = JobKey(TELEMETRY_JOB)
+
+_A_VALUE, _ANOTHER = "a value", "another value"
+"""What is shown of a plugin's options: any may be a secret."""
 
 
 class Change(Value):
@@ -62,16 +66,17 @@ def compare(old: Configuration, new: Configuration, *, restart_all: bool = False
     """
     jobs = compare_jobs(jobs_of(old), jobs_of(new), restart_all=restart_all)
     changes = [_job_change(change) for change in jobs if change.settings or change.old != _TELEMETRY]
-    changes += _watch_changes(old.watches, new.watches)
-    for name in dict.fromkeys([lock.name for lock in (*old.locks, *new.locks)]):
-        before, after = [next((one for one in side.locks if one.name == name), None) for side in (old, new)]
+    kept = continued(old.catalogs, new.catalogs)
+    names = renamed(kept)
+    changes += _watch_changes(under_new_names(old.watches, names), new.watches)
+    locks = under_new_names(old.locks, names)
+    for name in dict.fromkeys([lock.name for lock in (*locks, *new.locks)]):
+        before, after = [next((one for one in side if one.name == name), None) for side in (locks, new.locks)]
         changes += _section("lock", before, after, "is given back, and competed for anew", name)
     for name in dict.fromkeys([render.name for render in (*old.render, *new.render)]):
         one, other = [next((one for one in side.render if one.name == name), None) for side in (old, new)]
         changes += _section("file", _measured(one), _measured(other), "is made anew", name)
-    for name in dict.fromkeys([name for name, _ in (*old.catalogs, *new.catalogs)]):
-        consequence = "services are registered there anew"
-        changes += _section("catalog", old.catalog(name), new.catalog(name), consequence, name)
+    changes += _catalog_changes(old, new, kept)
     changes += _section("logging", old.logging, new.logging, "the log changes at once")
     changes += _section("control", old.control, new.control, "the control socket moves")
     changes += _section(
@@ -110,6 +115,19 @@ def _watch_changes(old: Sequence[Watch], new: Sequence[Watch]) -> list[Change]:
     return found + [Change("watch", watch.name, "removed", (), "ends") for watch in left]
 
 
+def _catalog_changes(old: Configuration, new: Configuration, kept: Mapping[str, str]) -> list[Change]:
+    found: list[Change] = []
+    for name in dict.fromkeys([name for name, _ in (*old.catalogs, *new.catalogs)]):
+        before = kept.get(name, "")
+        if before and before != name:
+            settings = _texts([("name", before, name)])
+            found.append(Change("catalog", name, "changed", settings, "goes on under this name"))
+        old_one = None if name in kept.values() else old.catalog(name)
+        new_one = None if before else new.catalog(name)
+        found += _section("catalog", old_one, new_one, "services are registered there anew", name)
+    return found
+
+
 def _measured(render: Render | None) -> Render | None:
     """With what tells one template from another in the place of its text, which may be long and hold anything."""
     if render is None:
@@ -128,7 +146,24 @@ def _section(what: str, old: Value | None, new: Value | None, consequence: str, 
 
 
 def _texts(settings: Sequence[tuple[str, object, object]]) -> tuple[tuple[str, str, str], ...]:
-    return tuple([(name, shown(old), shown(new)) for name, old, new in settings])
+    found: list[tuple[str, str, str]] = []
+    for name, old, new in settings:
+        if isinstance(old, Options) and isinstance(new, Options):
+            found += [(option, _A_VALUE, _ANOTHER) for option in _differing(name, old, new)]
+        else:
+            found.append((name, shown(old), shown(new)))
+    return tuple(found)
+
+
+def _differing(name: str, old: Options, new: Options) -> Iterator[str]:
+    """The names of the options that differ, which is all that may be shown of them."""
+    before, after = dict(old.items), dict(new.items)
+    for option in dict.fromkeys([*before, *after]):
+        one, other = before.get(option), after.get(option)
+        if isinstance(one, Options) and isinstance(other, Options):
+            yield from _differing(f"{name}.{option}", one, other)
+        elif one != other:
+            yield f"{name}.{option}"
 
 
 def shown(value: object) -> str:

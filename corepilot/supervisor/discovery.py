@@ -10,6 +10,7 @@ from corepilot.model.configuration import Configuration, Watch
 from corepilot.model.event import Event
 from corepilot.model.plugin import PluginReference
 from corepilot.output.log import Log
+from corepilot.supervisor.continuity import continued
 from corepilot.telemetry.builtin import WATCH_INSTANCES, WATCH_LAG
 from corepilot.telemetry.metrics import Metrics
 
@@ -27,10 +28,12 @@ class PreparedCatalogs(NamedTuple):
     """What is made for another configuration.
 
     Attributes:
-        catalogs: Name, and the new catalog; None for one that stays as it is. In the order of the configuration.
+        catalogs: The catalogs of the configuration in their order, by name; those that are made, and those that stay.
+        made: The names of those that are made.
     """
 
-    catalogs: tuple[tuple[str, "Catalog | None"], ...]
+    catalogs: "dict[str, Catalog]"
+    made: frozenset[str]
 
 
 class Discovery:
@@ -62,6 +65,7 @@ class Discovery:
         self._instances, self._lag = WATCH_INSTANCES.family(metrics), WATCH_LAG.family(metrics)
         self.registrations = Registrations()
         self.catalogs: dict[str, Catalog] = {}
+        self._retiring: dict[Catalog, gevent.Greenlet[..., None]] = {}
         self.watchers: tuple[Watcher, ...] = ()
         self.answered: Callable[[], None] = lambda: None
         metrics.before_collecting(self._refresh)
@@ -74,56 +78,45 @@ class Discovery:
         Raises:
             CorepilotError: a plugin cannot be used; nothing has changed.
         """
-        found: list[tuple[str, Catalog | None]] = []
+        kept = continued([(name, one.plugin) for name, one in self.catalogs.items()], configuration.catalogs)
+        found: dict[str, Catalog] = {}
+        made: list[str] = []
         try:
             for name, plugin in configuration.catalogs:
-                catalog = self.catalogs.get(name)
-                if catalog is not None and catalog.plugin == plugin:
-                    found.append((name, None))
+                if name in kept:
+                    found[name] = self.catalogs[kept[name]]
                 elif plugins is not None:
-                    catalog = self._make(name, plugin, plugins, oversight)
-                    found.append((name, catalog))
-                if catalog is not None:
+                    found[name] = self._make(name, plugin, plugins, oversight)
+                    made.append(name)
+                if name in found:
                     for facet in _facets_used(configuration, name):
-                        getattr(catalog.backend, facet)
+                        getattr(found[name].backend, facet)
         except BaseException:
-            self.discard(PreparedCatalogs(tuple(found)))
+            self.discard(PreparedCatalogs(found, frozenset(made)))
             raise
-        return PreparedCatalogs(tuple(found))
+        return PreparedCatalogs(found, frozenset(made))
 
     def discard(self, prepared: PreparedCatalogs) -> None:
         """Close what was prepared and is not to be used."""
-        for _, catalog in prepared.catalogs:
-            if catalog is not None:
-                catalog.close()
+        for name in prepared.made:
+            prepared.catalogs[name].close()
 
     def commit(self, configuration: Configuration, prepared: PreparedCatalogs, *, anew: bool = False) -> None:
         """Go on with another configuration. Watches that stay keep their stream, and their memory.
+
+        New catalogs come into use before old ones go: those go in the background.
 
         Args:
             configuration: The new one.
             prepared: From `prepare`.
             anew: Every watch begins anew.
         """
-        self._change_catalogs(configuration, prepared)
-        for catalog in self.catalogs.values():
-            if catalog.registrar is not None:
-                catalog.registrar.report_failing = configuration.report_failing
-        keep = [] if anew else list(self.watchers)
-        watchers = []
-        for watch in configuration.watches if self.catalogs else ():
-            views = [catalog.view() for catalog in self._looked_in(watch)]
-            same = next((one for one in keep if one.watch == watch), None)
-            if same is not None:
-                keep.remove(same)
-                same.look_in(views)
-            watchers.append(same or self._watcher(watch, views))
-        for watcher in self.watchers:
-            if watcher not in watchers:
-                watcher.close()
-        self.watchers = tuple(watchers)
-        for watcher in self.watchers:
-            watcher.start()  # nothing for one that has been started
+        before = tuple(self.catalogs.values())
+        self._use(configuration, prepared)
+        self._change_watchers(configuration, anew=anew)
+        for catalog in before:
+            if catalog not in self.catalogs.values():
+                self._retire(catalog)
 
     def facts(self) -> Iterator[Event]:
         """What holds of the watches: a list that is known and not empty."""
@@ -149,16 +142,17 @@ class Discovery:
     def leave(self) -> None:
         """Wait until what was withdrawn is out of all catalogs, for at most DRAIN_S. `close` is for afterwards."""
         self.stop_watching()
-        gevent.joinall([gevent.spawn(catalog.drain) for catalog in self.catalogs.values()])
+        draining = [gevent.spawn(catalog.drain) for catalog in self.catalogs.values()]
+        gevent.joinall([*draining, *self._retiring.values()], timeout=DRAIN_S)
 
     def close(self) -> None:
         """Let go of the catalogs."""
-        for catalog in self.catalogs.values():
+        for catalog in (*self.catalogs.values(), *self._retiring):
             catalog.close()
 
     def stop_waiting(self) -> None:
         """Do not wait for a catalog any more."""
-        for catalog in self.catalogs.values():
+        for catalog in (*self.catalogs.values(), *self._retiring):
             if catalog.registrar is not None:
                 catalog.registrar.stop_waiting()
 
@@ -174,34 +168,51 @@ class Discovery:
             oversight.release(boundary)
             raise
         tell = lambda service, message: self._log("info", message, (("job", service),))  # noqa: E731
-        return Catalog(name, plugin, backend, self._logger(name), lambda: oversight.release(boundary), tell=tell)
+        return Catalog(name, plugin, backend, self._log, lambda: oversight.release(boundary), tell=tell)
 
-    def _change_catalogs(self, configuration: Configuration, prepared: PreparedCatalogs) -> None:
-        """Put the new ones in the place of the old ones.
+    def _use(self, configuration: Configuration, prepared: PreparedCatalogs) -> None:
+        """The prepared catalogs from now on; one that stays may have another name."""
+        self.catalogs = prepared.catalogs
+        names = {}
+        for name, catalog in self.catalogs.items():
+            if catalog.name != name:
+                names[catalog.name], catalog.name = name, name
+            if name in prepared.made:
+                catalog.open(report_failing=configuration.report_failing)
+            elif catalog.registrar is not None:
+                catalog.registrar.report_failing = configuration.report_failing
+        registrars = {name: one.registrar for name, one in self.catalogs.items() if one.registrar is not None}
+        self.registrations.use(registrars, names)
 
-        One that has only got other options may be the same store: then what it holds is not taken out, because the new
-        client has written it by then. What holds the same name and is another place is left as any other.
+    def _change_watchers(self, configuration: Configuration, *, anew: bool) -> None:
+        """Watches that look in another catalog, or in one under another name, stay too."""
+        keep = [] if anew else list(self.watchers)
+        wanted = configuration.watches if self.catalogs else ()
+        found: list[Watcher | None] = [_taken(keep, watch, lambda one, other: one == other) for watch in wanted]
+        watchers = []
+        for watch, equal in zip(wanted, found, strict=True):
+            same = equal or _taken(keep, watch, lambda one, other: one.changed(catalog=other.catalog) == other)
+            views = [catalog.view() for catalog in self._looked_in(watch)]
+            if same is not None:
+                same.watch = watch
+                same.look_in(views)
+            watchers.append(same or self._watcher(watch, views))
+        for watcher in self.watchers:
+            if watcher not in watchers:
+                watcher.close()
+        self.watchers = tuple(watchers)
+        for watcher in self.watchers:
+            watcher.start()  # nothing for one that has been started
+
+    def _retire(self, catalog: "Catalog") -> None:
+        """Let go of a catalog in the background, once its instances have arrived where they belong.
+
+        Where another client of the same store has taken over, nothing is taken out, because that would only take out
+        what the new one has written.
         """
-        before = self.catalogs
-        names = {name for name, _ in configuration.catalogs}
-        changed = {name for name, catalog in prepared.catalogs if catalog is not None}
-        gone = {name: catalog for name, catalog in before.items() if name in changed or name not in names}
-        self.catalogs = {}
-        for name, made in prepared.catalogs:
-            self.catalogs[name] = made if made is not None else before[name]
-        for name, catalog in gone.items():
-            held = self.registrations.detach(name)
-            successor = self.catalogs.get(name)
-            if successor is not None and _same_place(catalog, successor):
-                catalog.abandon()
-            else:
-                catalog.leave(held)
-        for name, made in prepared.catalogs:
-            if made is not None:
-                made.open(report_failing=configuration.report_failing)
-                if made.registrar is not None:
-                    self.registrations.attach(name, made.registrar)
-        self.registrations.settle()
+        end = catalog.hand_over if any(_same_place(catalog, one) for one in self.catalogs.values()) else catalog.leave
+        self._retiring[catalog] = greenlet = gevent.spawn(end, self.registrations)
+        greenlet.link(lambda _: self._retiring.pop(catalog, None))
 
     def _looked_in(self, watch: Watch) -> "list[Catalog]":
         if watch.catalog:
@@ -224,8 +235,13 @@ class Discovery:
         self._instances.replace(instances)
         self._lag.replace(lags)
 
-    def _logger(self, name: str) -> Callable[[str, str], None]:
-        return lambda level, message: self._log(level, f"{name}: {message}")
+
+def _taken(watchers: "list[Watcher]", watch: Watch, alike: Callable[[Watch, Watch], bool]) -> "Watcher | None":
+    """The first watcher whose watch is like another one, taken out of the list."""
+    found = next((one for one in watchers if alike(one.watch, watch)), None)
+    if found is not None:
+        watchers.remove(found)
+    return found
 
 
 def _facets_used(configuration: Configuration, catalog: str) -> Iterator[str]:

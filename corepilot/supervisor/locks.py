@@ -65,7 +65,9 @@ class JobLocks:
         for name, keeper in tuple(self._keepers.items()):
             lock = wanted.get(name)
             facet = catalogs[lock.catalog].backend.locks if lock is not None and lock.catalog in catalogs else None
-            if keeper.lock != lock or keeper.facet is not facet:
+            if lock is not None and keeper.facet is facet and keeper.lock.changed(catalog=lock.catalog) == lock:
+                keeper.lock = lock  # its catalog may have another name
+            else:
                 del self._keepers[name]
                 self._retired[keeper] = self._catalogs.pop(name)
                 lost = keeper.grant is not None

@@ -1,11 +1,13 @@
 """Several catalogs at once: a move from one to another without a gap, reading in one what is registered in another."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gevent
 from eventually import eventually
-from recording import config
+from recording import Record, config, shell
 from running import Corepilot
 
 from corepilot.discovery.backend import BackendContext
@@ -32,25 +34,36 @@ def seen(path: Path) -> tuple[str, ...]:
         backend.close()
 
 
-def test_a_team_moves_from_one_catalog_to_another_without_a_gap(tmp_path: Path) -> None:
-    seen_in_one: set[tuple[str, ...]] = set()
-    moved = threading.Event()
+@contextmanager
+def looked_for(*paths: Path) -> Iterator[set[tuple[str, ...]]]:
+    """What somebody finds who looks in some of these catalogs, at any moment within the block."""
+    found: set[tuple[str, ...]] = set()
+    over, looked = threading.Event(), threading.Event()
 
     def look() -> None:
-        """Whoever asks either of the two, at any moment, finds it."""
         try:
-            while not moved.is_set():
-                seen_in_one.add(max(seen(tmp_path / "old"), seen(tmp_path / "new")))
+            while not over.is_set():
+                found.add(max(seen(path) for path in paths))
+                looked.set()
         finally:
             gevent.get_hub().destroy(destroy_loop=True)  # this thread's own
 
+    looking = threading.Thread(target=look)
+    looking.start()
+    assert looked.wait(30)
+    try:
+        yield found
+    finally:
+        over.set()
+        looking.join()
+
+
+def test_a_team_moves_from_one_catalog_to_another_without_a_gap(tmp_path: Path) -> None:
     with Corepilot(catalogs("old"), tmp_path) as corepilot:
         corepilot.until_ready()
         eventually(lambda: seen(tmp_path / "old") == ("passing",))
         pid = corepilot.job("web")["pid"]
-        looking = threading.Thread(target=look)
-        looking.start()
-        try:
+        with looked_for(tmp_path / "old", tmp_path / "new") as found:
             corepilot.configure(catalogs("old", "new"))
             assert "catalog new: added" in corepilot.client("reload").stdout
             eventually(lambda: seen(tmp_path / "new") == ("passing",))
@@ -59,10 +72,7 @@ def test_a_team_moves_from_one_catalog_to_another_without_a_gap(tmp_path: Path) 
             assert "catalog old: removed" in corepilot.client("reload").stdout
             eventually(lambda: seen(tmp_path / "old") == ())
             assert seen(tmp_path / "new") == ("passing",)
-        finally:
-            moved.set()
-            looking.join()
-        assert seen_in_one == {("passing",)}
+        assert found == {("passing",)}
         assert corepilot.job("web")["pid"] == pid
         assert [one["name"] for one in corepilot.status()["catalogs"]] == ["new"]
         assert corepilot.stop() == 0
@@ -88,13 +98,81 @@ def test_a_job_registers_where_it_says_and_a_watch_looks_in_all(tmp_path: Path) 
         assert corepilot.stop() == 0
 
 
-def test_another_option_of_the_same_store_takes_nothing_out(tmp_path: Path) -> None:
-    with Corepilot(catalogs("one"), tmp_path) as corepilot:
+WATCHED = (
+    'watches: [{name: "web", interval: 1, atStart: true}, {name: "k", key: "k", atStart: true%s}], '
+    'locks: [{name: "l", ttl: "30s"%s}],'
+)
+REACTING = (
+    f", {{name: 'saw', exec: {shell('note changed')}, when: {{source: 'watch.web', each: 'changed'}}}}, "
+    '{name: "locked", exec: "sleep 1000", lock: "l"}'
+)
+
+
+def moving(names: dict[str, str], more: str = "", option: str = "", job: str = "") -> str:
+    """Catalogs by name, each in a directory, with a watch, a lock, and jobs that they start."""
+    said = ", ".join([f'{name}: {{backend: "embedded", path: "%(dir)s/{at}"{option}}}' for name, at in names.items()])
+    jobs = JOB % job + REACTING
+    return config(jobs, f"discovery: {{{said}}}, {WATCHED % (more, more)}").replace("consul: false, ", "")
+
+
+def test_a_catalog_may_get_another_name_while_others_are_added(tmp_path: Path) -> None:
+    with Corepilot(moving({"one": "one"}, job=', catalogs: ["one"]'), tmp_path) as corepilot:
+        record = Record(corepilot)
         corepilot.until_ready()
-        eventually(lambda: seen(tmp_path / "one") == ("passing",))
-        other = catalogs("one").replace('path: "%(dir)s/one"', 'path: "%(dir)s/one", shared: true')
-        corepilot.configure(other)
-        assert "catalog one: changed" in corepilot.client("reload").stdout
-        eventually(lambda: corepilot.status()["services"][0]["in_sync"])
-        assert seen(tmp_path / "one") == ("passing",)
+        record.until("changed")
+        eventually(lambda: corepilot.job("locked")["state"] == "running")
+        before, lock = corepilot.status()["jobs"], corepilot.status()["locks"][0]["token"]
+        renamed = moving({"old": "one", "one": "two"}, more=', catalog: "old"', job=', catalogs: ["old"]')
+        corepilot.configure(renamed)
+        with looked_for(tmp_path / "one") as found:
+            assert 'name: "one" -> "old"' in corepilot.client("plan").stdout
+            assert corepilot.client("reload").returncode == 0
+            eventually(lambda: [one["connected"] for one in corepilot.status()["catalogs"]] == [True, True])
+            eventually(lambda: corepilot.status()["services"][0]["in_sync"])
+        assert found == {("passing",)}
+        assert [one["name"] for one in corepilot.status()["catalogs"]] == ["old", "one"]
+        assert [one["pid"] for one in corepilot.status()["jobs"]] == [one["pid"] for one in before]
+        assert corepilot.status()["locks"][0]["token"] == lock
+        assert corepilot.output.count("Service registered") == 1
+        corepilot.configure(renamed.replace('catalogs: ["old"]', 'catalogs: ["one"]'))
+        with looked_for(tmp_path / "one", tmp_path / "two") as found:
+            assert corepilot.client("reload").returncode == 0
+            eventually(lambda: seen(tmp_path / "one") == ())
+        assert found == {("passing",)}
+        assert record.words == ["changed"]
+        assert corepilot.stop() == 0
+    assert seen(tmp_path / "two") == ()
+
+
+def test_a_move_in_one_step_registers_before_it_deregisters(tmp_path: Path) -> None:
+    with Corepilot(moving({"old": "one"}), tmp_path) as corepilot:
+        record = Record(corepilot)
+        corepilot.until_ready()
+        record.until("changed")
+        corepilot.configure(moving({"new": "two"}))
+        with looked_for(tmp_path / "one", tmp_path / "two") as found:
+            assert corepilot.client("reload").returncode == 0
+            eventually(lambda: seen(tmp_path / "one") == ())
+        assert found == {("passing",)}
+        assert corepilot.stop() == 0
+
+
+def test_another_option_of_the_same_store_takes_nothing_out(tmp_path: Path) -> None:
+    with Corepilot(moving({"one": "one"}), tmp_path) as corepilot:
+        record = Record(corepilot)
+        corepilot.until_ready()
+        record.until("changed")
+        with looked_for(tmp_path / "one") as found:
+            corepilot.configure(moving({"other": "one"}, option=", shared: true"))
+            assert "catalog other: added" in corepilot.client("reload").stdout
+            eventually(lambda: corepilot.status()["services"][0]["in_sync"])
+            eventually(lambda: corepilot.status()["watches"][0]["connected"])
+            corepilot.configure(moving({"other": "one"}, option=", shared: false"))
+            assert "options.shared: a value -> another value" in corepilot.client("plan").stdout
+            assert "catalog other: changed" in corepilot.client("reload").stdout
+            eventually(lambda: corepilot.status()["services"][0]["in_sync"])
+            eventually(lambda: corepilot.status()["watches"][0]["connected"])
+        assert found == {("passing",)}
+        assert record.words == ["changed"]
+        assert "a bug in" not in corepilot.output
         assert corepilot.stop() == 0

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from building import CHECK, SERVICE, job, when
 
 from corepilot.jobs.compare import compare_jobs
-from corepilot.model.configuration import Configuration, Logging, Telemetry, Watch
+from corepilot.model.configuration import Configuration, Lock, Logging, Telemetry, Watch
 from corepilot.model.job import Job, JobKey, keyed
 from corepilot.model.plugin import Options, PluginReference, Secret
 from corepilot.model.service import Registration, Service
+from corepilot.supervisor.continuity import continued
 from corepilot.supervisor.difference import compare
 
 
@@ -67,6 +68,50 @@ def test_a_plan_names_what_changes_from_what_to_what_and_what_follows() -> None:
     assert lines["watch", "new"].kind == "added"
     assert lines["watch", "web"].kind == "removed"
     assert lines["logging", ""].settings == (("level", '"info"', '"debug"'),)
+
+
+CONSUL = PluginReference("consul", "m", "", "d", "1", Options((("address", "127.0.0.1:8500"),)))
+ETCD = PluginReference("etcd", "m", "", "d", "1")
+
+
+def test_a_catalog_with_the_same_backend_and_options_goes_on_under_another_name() -> None:
+    old = Configuration(
+        catalogs=(("consul", CONSUL),),
+        watches=(Watch("db", 1), Watch("limit", 1, kind="key", subject="limit", catalog="consul")),
+        locks=(Lock("main", 30, "consul"),),
+    )
+    new = old.changed(
+        catalogs=(("old", CONSUL), ("etcd", ETCD)),
+        watches=(old.watches[0], old.watches[1].changed(catalog="old")),
+        locks=(Lock("main", 30, "old"),),
+    )
+    changes = compare(old, new).changes
+    assert [(one.what, one.name, one.kind, one.settings) for one in changes] == [
+        ("watch", "db", "unchanged", ()),
+        ("watch", "limit", "unchanged", ()),
+        ("catalog", "old", "changed", (("name", '"consul"', '"old"'),)),
+        ("catalog", "etcd", "added", ()),
+    ]
+
+
+def test_catalogs_are_matched_by_name_first_and_each_one_once() -> None:
+    other = CONSUL.changed(options=Options((("address", "other"),)))
+    two = (("a", CONSUL), ("b", CONSUL))
+    assert continued(two, (("b", CONSUL), ("c", CONSUL), ("d", CONSUL))) == {"b": "b", "c": "a"}
+    assert continued((("a", CONSUL), ("b", other)), (("a", other), ("b", CONSUL))) == {"a": "b", "b": "a"}
+    assert continued(two, (("a", other), ("etcd", ETCD))) == {}
+
+
+def test_a_plan_names_the_options_that_differ() -> None:
+    def with_options(address: str, verify: bool) -> Configuration:  # noqa: FBT001  - as a table
+        options = Options((("address", address), ("token", Secret("t")), ("tls", Options((("verify", verify),)))))
+        return Configuration(catalogs=(("consul", CONSUL.changed(options=options)),))
+
+    (change,) = compare(with_options("one", True), with_options("two", False)).changes  # noqa: FBT003
+    assert change.settings == (
+        ("options.address", "a value", "another value"),
+        ("options.tls.verify", "a value", "another value"),
+    )
 
 
 def test_a_plan_shows_no_secrets() -> None:

@@ -424,6 +424,20 @@ def test_consul_beside_a_map_is_the_catalog_of_that_name(tmp_path: Path) -> None
     assert codes(judged(twice, tmp_path)) == [("two-catalogs", "discovery.consul")]
 
 
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ('"c:1"', '{ address: "c:1" }'),
+        ('"http://c:1"', '{ address: "c:1" }'),
+        ('{ address: "c:1", token: "t" }', '{ address: "c:1", token: "t" }'),
+    ],
+)
+def test_the_short_form_means_the_same_as_an_entry_of_the_map(tmp_path: Path, short: str, long: str) -> None:
+    """A reload goes on with the client where they are equal."""
+    before = accepted(f"{{ consul: {short} }}", tmp_path).catalogs
+    assert accepted(f"{{ discovery: {{ consul: {long} }} }}", tmp_path).catalogs == before
+
+
 def test_the_only_catalog_is_called_as_its_backend(tmp_path: Path) -> None:
     for text in (
         '{ discovery: "embedded" }',

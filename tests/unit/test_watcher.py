@@ -354,6 +354,53 @@ def test_a_client_that_is_replaced_tells_nothing_anew(world: World) -> None:
     assert world.events == [CHANGED, HEALTHY] * 2
 
 
+def test_a_stream_that_ends_because_its_client_was_replaced_is_nobodys_bug(world: World) -> None:
+    world.put(1)
+    backend = Ending(world.catalog)
+    watcher = world.watch(backend=backend)
+    world.caught_up(watcher)
+    backend.ends.set()  # the stream ends before its greenlet does
+    watcher.look_in([CatalogView("memory", world.backend, Connection(1.0), world.log)])
+    world.caught_up(watcher)
+    assert (world.lines, world.events) == ([], [CHANGED, HEALTHY])
+
+
+def test_a_catalog_that_is_called_something_else_keeps_its_stream(world: World) -> None:
+    world.put(1)
+    watcher = world.watch()
+    world.caught_up(watcher)
+    other = SilentBackend(MemoryCatalog(), context())
+    watcher.look_in(
+        [
+            CatalogView("old", world.backend, Connection(1.0), world.log),
+            CatalogView("memory", other, Connection(1.0), world.log),
+        ]
+    )
+    assert watcher.catalogs == ("old", "memory")
+    world.put(2)
+    until(lambda: watcher.passing == 2)
+    other.may_answer.set()
+    until(lambda: watcher.status()["connected"])
+    assert sum(call.method == "watch" for call in world.catalog.calls) == 1
+    assert world.events == [CHANGED, HEALTHY] * 2
+
+
+def test_what_a_catalog_said_counts_until_the_one_in_its_place_has_answered(world: World) -> None:
+    world.put(1)
+    watcher = world.watch()
+    world.caught_up(watcher)
+    successor = SilentBackend(world.catalog, context())
+    watcher.look_in([CatalogView("other", successor, Connection(1.0), world.log)])
+    gevent.sleep(0)
+    assert (watcher.passing, watcher.catalogs) == (1, ("other",))
+    world.put(2)
+    successor.may_answer.set()
+    until(lambda: watcher.passing == 2)
+    world.remove(1)
+    until(lambda: watcher.passing == 1)
+    assert world.events == [CHANGED, HEALTHY] * 3
+
+
 def test_debounced_changes_are_told_once(world: World) -> None:
     watch = Watch("web", 1, at_start=True, debounce_s=0.2)
     watcher = Watcher(watch, [CatalogView("memory", world.backend, Connection(1.0), world.log)], world.events.append)
@@ -390,7 +437,8 @@ def test_that_there_is_nothing_is_known_when_all_catalogs_have_said_so(world: Wo
     )
     world.watchers.append(watcher)
     watcher.start()
-    until(lambda: watcher.status()["instances"] == 0 and watcher._lists)
+    until(lambda: world.catalog.open_watches)
+    gevent.sleep(0)  # what is there is taken by then
     assert (watcher.known, answered) == (False, [])
     away.may_answer.set()
     until(lambda: watcher.known)
@@ -413,6 +461,18 @@ def test_what_one_catalog_has_is_known_while_another_is_silent(world: World) -> 
     until(lambda: watcher.known)
     assert answered == [True]
     assert [one.id for one in watcher.passing_instances] == ["web-1"]
+
+
+class Ending(MemoryBackend):
+    """One whose stream ends when it is told to, as that of a client that is closed may."""
+
+    def __init__(self, catalog: MemoryCatalog) -> None:
+        super().__init__(catalog, context())
+        self.ends = Flag()
+
+    def watch(self, query: Query) -> Iterator[Snapshot]:
+        yield self.options.snapshot(query.service)
+        self.ends.wait()
 
 
 class SilentBackend(MemoryBackend):

@@ -45,7 +45,7 @@ class Options:
     )
     scheme: str = option(
         help="http or https, for an address that does not say (the variable says true or false)",
-        default="",
+        default="http",
         env="CONSUL_HTTP_SSL",
         env_words=_SSL,
         example="https",
