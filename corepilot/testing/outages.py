@@ -13,6 +13,9 @@ from corepilot.testing.facet_suite import FacetSuite
 from corepilot.testing.process_state import require
 from corepilot.testing.suite import Suite, instance_of
 
+CALL_S = 0.1
+"""Seconds after which a caller gives a call up that a server which hangs cannot answer. How many does not matter."""
+
 
 class _HurtSuite(FacetSuite):
     """What a backend declares beside services is asked too."""
@@ -253,7 +256,7 @@ class HangSuite(_HurtSuite):
             watch.until_ended(self.deadline_s)
 
     def _ends(self, name: str, call: Callable[[], object]) -> None:
-        deadline = gevent.Timeout(0.3)
+        deadline = gevent.Timeout(CALL_S)
         try:
             with deadline:
                 call()

@@ -21,11 +21,16 @@ import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
 _PIECE_BYTES = 64 * 1024
 _TICK_S = 0.01
+_TRY_AGAIN_S = 0.001
+_PIECES_MAX = 16
+_ORDER_S = 20.0
 _LINGER = struct.pack("ii", 1, 0)  # close(2) sends RST: socket(7), SO_LINGER
 
 
@@ -61,15 +66,19 @@ class FaultProxy:
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self.host = "127.0.0.1"
-        self._listener: socket.socket | None = socket.create_server((self.host, 0))
-        self.port: int = self._listener.getsockname()[1]
+        self.port = 0
+        self._listener: socket.socket | None = self._listen()
+        self.port = self._listener.getsockname()[1]
         self.delay_s = 0.0
         self.bytes_per_s = 0
         self.connections = 0
-        self._holding = self._resetting = self._closing = False
+        self._holding = self._closing = False
         self._cut_after: int | None = None
         self._pairs: list[_Pair] = []
-        self._lock = threading.Lock()
+        self._orders: deque[Callable[[], None]] = deque()
+        self._wakeup, self._woken = socket.socketpair()
+        for end in (self._wakeup, self._woken):
+            end.settimeout(0)
         self._thread = threading.Thread(target=self._work, name=f"fault proxy {self.port}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -80,26 +89,34 @@ class FaultProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing = True
+        self._wake()
         self._thread.join()
-        if self._listener is not None:
-            self._listener.close()
+        for one in (self._listener, self._wakeup, self._woken):
+            if one is not None:
+                one.close()
 
     def refuse(self) -> None:
         """Reset every connection, and refuse new ones: nobody listens at the port."""
-        with self._lock:
+
+        def done() -> None:
             if self._listener is not None:
                 self._listener.close()
                 self._listener = None
-            self._resetting = True
+            self._reset_all()
+
+        self._order(done)
 
     def reset(self) -> None:
         """Reset every connection; new ones work."""
-        with self._lock:
-            self._resetting = True
+        self._order(self._reset_all)
 
     def hold(self) -> None:
         """Let nothing pass, and close nothing; new connections are taken, and get no answer."""
-        self._holding = True
+
+        def done() -> None:
+            self._holding = True
+
+        self._order(done)
 
     def cut_after(self, count: int) -> None:
         """Reset each connection from the next one on, once so many bytes have come from the server."""
@@ -107,47 +124,92 @@ class FaultProxy:
 
     def heal(self) -> None:
         """Let everything pass again, also what was held and what was to be cut; listen again."""
-        with self._lock:
+
+        def done() -> None:
             self._holding, self._cut_after = False, None
             for pair in self._pairs:
                 pair.left = None
             self.delay_s, self.bytes_per_s = 0.0, 0
             if self._listener is None:
-                self._listener = socket.create_server((self.host, self.port))
+                self._listener = self._listen()
+
+        self._order(done)
+
+    def _order(self, what: Callable[[], None]) -> None:
+        """Have something done in the thread, which alone touches sockets, and wait until it is."""
+        if not self._thread.is_alive():
+            what()
+            return
+        order: Future[None] = Future()
+
+        def carry_out() -> None:
+            try:
+                what()
+            except OSError as error:  # somebody else has the port meanwhile
+                order.set_exception(error)
+            else:
+                order.set_result(None)
+
+        self._orders.append(carry_out)
+        self._wake()
+        order.result(_ORDER_S)
+
+    def _listen(self) -> socket.socket:
+        listener = socket.create_server((self.host, self.port))
+        listener.settimeout(0)  # whoever has connected may be gone before it is accepted
+        return listener
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # then there is enough in it to wake the thread
+            self._wakeup.send(b"!")
 
     def _work(self) -> None:
         while not self._closing:
-            with self._lock:
-                if self._resetting:
-                    self._resetting = False
-                    for pair in list(self._pairs):
-                        self._reset(pair)
-                self._pass_on()
-                wait_s = self._look()
-            time.sleep(wait_s)
-        for pair in list(self._pairs):
-            self._reset(pair)
+            while self._orders:
+                self._orders.popleft()()
+            self._pass_on()
+            self._look(self._wait_s())
+        self._reset_all()
 
-    def _look(self) -> float:
-        """Take what is there; returns how long to pause before the next look."""
-        with selectors.DefaultSelector() as selector:
+    def _wait_s(self) -> float | None:
+        """Seconds until something is due that waits here; None for nothing."""
+        if self._holding:
+            return None
+        now = time.monotonic()
+        due_at = [
+            max(pieces[0][0], pair.due_at[side])
+            for pair in self._pairs
+            for side, pieces in pair.waiting.items()
+            if pieces
+        ]
+        # What is due and still here waits for a side that does not read: it is tried again and again.
+        return max(min(due_at) - now, _TRY_AGAIN_S) if due_at else None
+
+    def _look(self, wait_s: float | None) -> None:
+        """Take what comes, if something comes within this time."""
+        with selectors.PollSelector() as selector:  # it needs no descriptor: those of the test are counted
+            selector.register(self._woken, selectors.EVENT_READ, None)
             if self._listener is not None:
                 selector.register(self._listener, selectors.EVENT_READ, None)
             for pair in () if self._holding else self._pairs:
                 for side in (pair.client, pair.server):
-                    if side not in pair.ended and len(pair.waiting[pair.other(side)]) < 16:
+                    if side not in pair.ended and len(pair.waiting[pair.other(side)]) < _PIECES_MAX:
                         selector.register(side, selectors.EVENT_READ, pair)
-            ready = selector.select(0)
+            ready = selector.select(wait_s)
         for key, _ in ready:
-            if key.data is None:
+            if key.fileobj is self._woken:
+                self._woken.recv(_PIECE_BYTES)
+            elif key.data is None:
                 self._accept()
             elif key.data in self._pairs:
                 self._take(key.data, key.fileobj)  # type: ignore[arg-type]  # sockets were registered
-        return 0.0005 if ready else 0.002
 
     def _accept(self) -> None:
         assert self._listener is not None  # noqa: S101  - it was ready
-        client, _ = self._listener.accept()
+        try:
+            client, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # it is gone
         self.connections += 1
         try:
             server = socket.create_connection(self._target, 5)
@@ -206,6 +268,10 @@ class FaultProxy:
             pair.waiting[side].appendleft((due_at, data[sent:]))
         if self.bytes_per_s:
             pair.due_at[side] = now + sent / self.bytes_per_s
+
+    def _reset_all(self) -> None:
+        for pair in list(self._pairs):
+            self._reset(pair)
 
     def _reset(self, pair: _Pair) -> None:
         if pair in self._pairs:
