@@ -6,7 +6,7 @@ import pytest
 
 from corepilot.discovery.backend import Backend
 from corepilot.discovery.embedded import client as module
-from corepilot.discovery.embedded import plugin
+from corepilot.discovery.embedded import plugin, stream
 from corepilot.discovery.embedded.backend import EmbeddedBackend
 from corepilot.testing.backends import BackendSuite, ExpirySuite, KeySuite, LockSuite, LossSuite, OutageSuite, context
 
@@ -44,3 +44,5 @@ class TestEmbeddedWithoutInotify(TestEmbedded):
             raise OSError(24, "Too many open files")
 
         monkeypatch.setattr(module, "Inotify", refuse)
+        # That a look finds everything is tested, not how long it is until the next one.
+        monkeypatch.setattr(stream, "POLL_S", 0.1)

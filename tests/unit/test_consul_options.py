@@ -76,7 +76,15 @@ def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
 
 @pytest.mark.parametrize(
     ("word", "scheme"),
-    [("true", "https"), ("T", "https"), ("1", "https"), ("False", "http"), ("f", "http"), ("0", "http"), ("yes", "http")],
+    [
+        ("true", "https"),
+        ("T", "https"),
+        ("1", "https"),
+        ("False", "http"),
+        ("f", "http"),
+        ("0", "http"),
+        ("yes", "http"),
+    ],
 )
 def test_the_variable_for_the_scheme_says_true_or_false(word: str, scheme: str) -> None:
     """Contract, section 1.3; Consul's own client ignores every other word, too."""
