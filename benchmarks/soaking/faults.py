@@ -102,10 +102,6 @@ def _of_etcd(one: Store, proxy: FaultProxy) -> list[Fault]:
         number = next(member["ID"] for member in found if member["name"] == other.name)
         server.ctl("move-leader", f"{number:x}", endpoint=led.url)
 
-    def revoke() -> None:
-        for line in server.ctl("lease", "list").splitlines()[1:]:
-            server.ctl("lease", "revoke", line.strip())
-
     def cut() -> None:
         proxy.reset()
         proxy.hold()
@@ -117,7 +113,7 @@ def _of_etcd(one: Store, proxy: FaultProxy) -> list[Fault]:
 
     return [
         Fault("all members killed and restarted", server.kill, server.start, late=True),
-        Fault("every lease revoked", revoke, loses=REGISTRATIONS),
+        Fault("every lease revoked", server.revoke_leases, loses=REGISTRATIONS),
         Fault("cut off, and compacted meanwhile", cut, compact),
         Fault("the leader killed and restarted", lambda: server.leader().kill(), server.start, late=True),
         Fault("another leader", move, late=True),
@@ -140,7 +136,7 @@ def _of_consul(one: Store, _proxy: FaultProxy) -> list[Fault]:
     server = one.server
 
     def destroy() -> None:
-        for session in server.get("/v1/session/list"):
+        for session in server.get("/v1/session/list"):  # one that is gone meanwhile is no error
             server.put(f"/v1/session/destroy/{session['ID']}")
 
     return [

@@ -160,8 +160,12 @@ class EtcdServer(Opened):
     def reset(self) -> None:
         """Delete every key and lease, so that the next test finds an empty store."""
         self.ctl("del", "", "--prefix")
+        self.revoke_leases()
+
+    def revoke_leases(self) -> None:
+        """End every lease, and with it the keys that it has."""
         for line in self.ctl("lease", "list").splitlines()[1:]:
-            with suppress(subprocess.CalledProcessError):  # it has expired meanwhile
+            with suppress(subprocess.CalledProcessError):  # it has expired, or was given back meanwhile
                 self.ctl("lease", "revoke", line.strip())
 
     def close(self) -> None:
