@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from corepilot.jobs import machine, starting
+from corepilot.jobs.descent import descending
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.replan import replan
-from corepilot.jobs.state import Action, Spawned, Start, State, Stimulus, Withdraw
+from corepilot.jobs.state import Action, Publish, Spawned, Start, State, Stimulus, Withdraw
 from corepilot.model.job import JobKey
 
 
@@ -59,18 +60,20 @@ class Actor(ABC):
         self.plan = plan or self.plan
         self.successor = None
         self.state, actions = starting.begin(self.plan)
-        self._perform(actions)
+        self._perform(self.state, actions)
 
     def handle(self, stimulus: Stimulus) -> None:
         """Let something happen to the job."""
-        self.state, actions = machine.step(self.plan, self.state, stimulus, self._clock())
-        self._perform(actions)
+        before = self.state
+        self.state, actions = machine.step(self.plan, before, stimulus, self._clock())
+        self._perform(before, actions)
 
     def go_on(self, plan: Plan) -> None:
         """Go on under another plan, with the same process."""
         old, self.plan = self.plan, plan
-        self.state, actions = replan(old, plan, self.state, self._clock())
-        self._perform(actions)
+        before = self.state
+        self.state, actions = replan(old, plan, before, self._clock())
+        self._perform(before, actions)
 
     def withdraw(self, plan: Plan | None = None) -> None:
         """Take what it has advertised out of the catalog, unless it goes on there under its next plan."""
@@ -92,10 +95,15 @@ class Actor(ABC):
     def perform(self, action: Action) -> None:
         """Do what the machine asks for. May let something happen only later, or as the last action of a step."""
 
-    def _perform(self, actions: tuple[Action, ...]) -> None:
+    def _perform(self, state: State, actions: tuple[Action, ...]) -> None:
+        """Carry out the actions of a step. What precedes a start is said of the run before, which `state` knows."""
         for action in actions:
+            if type(action) is Publish:
+                self.perform(Publish(descending(action.event, self.key, state)))
+                continue
             if type(action) is Start and action.role < 0:
                 self.starts += 1
+                state = self.state
             self.perform(action)
         if self.spawned:
             self.spawned = False

@@ -147,7 +147,7 @@ def _fire(plan: Plan, state: State, event: Event, now: float) -> Step:
     limit: tuple[Action, ...] = ()
     if plan.job.command is not None and (plan.hooks_stopping or state.stop.shutdown):
         state, limit = stopping.bound(plan, state)
-    state, actions = starting.run(plan, state, now, event)
+    state, actions = starting.answer(plan, state, now, event)
     return state, (*actions, *limit)
 
 
@@ -225,8 +225,9 @@ def _next(plan: Plan, state: State, now: float) -> Step:
         return state.changed(process=process_.changed(stage="backoff")), (SetTimer(process.RESTART, delay_s),)
     if state.trigger.pending:
         cause, *waiting = state.trigger.waiting
-        begun = state.trigger.changed(waiting=tuple(waiting), cause=cause)
-        return starting.start(plan, state.changed(trigger=begun), now)
+        state = state.changed(trigger=state.trigger.changed(waiting=tuple(waiting), cause=cause))
+        begin = starting.echoed if starting.is_echo(plan, state, cause) else starting.start
+        return begin(plan, state, now)
     if _is_last(plan, state, now):
         state = state.changed(stop=state.stop.changed(failed=_failure(plan, state)))
         return stopping.stop(plan, state, state.stop.outcome or "complete")

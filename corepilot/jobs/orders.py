@@ -29,6 +29,8 @@ def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
     if process.busy(plan, state.process):
         return state.changed(trigger=trigger.wait(_by_hand(plan, state).trigger, None)), ()
     state = _by_hand(plan, state)
+    if state.process.stage == "backoff" and state.process.delayed == "event":
+        state = starting.interrupted(state)
     return starting.start(plan, state.changed(trigger=state.trigger.changed(cause=None)), now)
 
 

@@ -79,7 +79,7 @@ def unstarted(plan: Plan, process: ProcessState) -> Result:
     actions: list[Action] = [SetTimer(RESTART, SHORTAGE_S)]
     if plan.job.timeout_s is not None:
         actions.append(ClearTimer(TIMEOUT))
-    return process.changed(stage="backoff", runs=process.runs - 1), tuple(actions)
+    return process.changed(stage="backoff", delayed="any", runs=process.runs - 1), tuple(actions)
 
 
 def exited(plan: Plan, process: ProcessState, exit_: Exited, now: float, *, alone: bool) -> Result:
@@ -154,14 +154,25 @@ def restarted(plan: Plan, process: ProcessState, now: float) -> ProcessState:
 
 
 def restart(plan: Plan, process: ProcessState, now: float) -> tuple[ProcessState, float]:
-    """Use up one restart; the seconds until it is due, counted from the end of the main process."""
+    """Use up one restart; the seconds until it is due."""
+    process, delay_s = delayed(plan, process, now)
+    return restarted(plan, process.changed(delayed="restart"), now), delay_s
+
+
+def unused(process: ProcessState) -> ProcessState:
+    """The restart that was waited for does not take place: something else starts the job at once."""
+    return process.changed(restarts=process.restarts - 1, restarted_at=process.restarted_at[:-1])
+
+
+def delayed(plan: Plan, process: ProcessState, now: float) -> tuple[ProcessState, float]:
+    """The seconds until the job may be started again by itself, counted from the end of the main process."""
     ran_s = process.ended_at - process.started_at
     quick = 0 if ran_s >= BACKOFF_RESET_S else process.quick
     succeeded = not failed(plan, process)
     delay_s = restart_delay(quick, succeeded=succeeded, ran_s=ran_s, policy=plan.job.restarts)
     # With a delay of its own a run that succeeds is the end of a row; without one it is what a loop is made of.
     quick = 0 if succeeded and plan.job.restarts.delay_s is not None else quick + 1
-    return restarted(plan, process.changed(quick=quick), now), max(0.0, process.ended_at + delay_s - now)
+    return process.changed(quick=quick), max(0.0, process.ended_at + delay_s - now)
 
 
 def restart_delay(quick: int, *, succeeded: bool, ran_s: float, policy: RestartPolicy = _DEFAULT) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from corepilot.jobs import check, process, registration, trigger
+from corepilot.jobs.descent import descends
 from corepilot.jobs.plan import Plan
-from corepilot.jobs.state import CheckState, ClearTimer, State, Step
+from corepilot.jobs.state import CheckState, ClearTimer, SetTimer, State, Step
 from corepilot.model.event import Event
 from corepilot.model.job import Dependency
 
@@ -30,6 +31,41 @@ def run(plan: Plan, state: State, now: float, cause: Event | None = None) -> Ste
     if state.process.stage in {"backoff", "standby"} or process.busy(plan, state.process):
         return state.changed(trigger=trigger.wait(state.trigger, cause)), ()
     return start(plan, state.changed(trigger=state.trigger.changed(cause=cause)), now)
+
+
+def answer(plan: Plan, state: State, now: float, event: Event) -> Step:
+    """An event starts the job. One that descends from an earlier run of it is delayed as a restart is, no other is.
+
+    So jobs that start one another do not do so without end and without pause, and news of the world is never late.
+    """
+    echo = is_echo(plan, state, event)
+    if state.process.stage == "backoff" and not echo and state.process.delayed != "any":
+        state = interrupted(state)
+    if state.process.stage != "none" or not echo:
+        return run(plan, state, now, event)
+    return echoed(plan, state.changed(trigger=state.trigger.changed(cause=event)), now)
+
+
+def is_echo(plan: Plan, state: State, event: Event | None) -> bool:
+    """Whether an event descends from an earlier run of the job that it is to start. Hooks run at once in any case."""
+    return descends(event, plan.key) and not plan.is_hook and not state.stop.shutdown
+
+
+def echoed(plan: Plan, state: State, now: float) -> Step:
+    """Begin the run that is asked for by an event which descends from an earlier one; none is under way."""
+    process_, delay_s = process.delayed(plan, state.process, now)
+    if delay_s <= 0:
+        return start(plan, state.changed(process=process_), now)
+    waiting = process_.changed(stage="backoff", delayed="event")
+    return state.changed(process=waiting), (SetTimer(process.RESTART, delay_s),)
+
+
+def interrupted(state: State) -> State:
+    """Something starts the job at once that waits for a restart, which is not used up; a delayed event waits behind."""
+    idle = state.changed(process=state.process.changed(stage="none"))
+    if state.process.delayed == "event":
+        return idle.changed(trigger=trigger.wait_first(state.trigger))
+    return idle.changed(process=process.unused(idle.process))
 
 
 def missing(plan: Plan, state: State) -> tuple[Dependency, ...]:

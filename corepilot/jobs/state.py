@@ -63,6 +63,8 @@ class ProcessState(Value):
         stage: "running": its main process runs, or it has no command and has been started. "emptying": the main process
             has ended, and others of its process group have not. "backoff": it waits for its restart. "standby": it
             is to run, and waits for what it depends on, or for its lock.
+        delayed: What "backoff" delays: a "restart"; the start by an "event" that descends from an earlier run; "any"
+            start, for want of something that others hold.
         up: Its main process has been started and has not ended, or it has no command and has been started.
         runs: How often it was started.
         started_at: When the present or last run began.
@@ -74,6 +76,7 @@ class ProcessState(Value):
     """
 
     stage: Literal["none", "standby", "running", "emptying", "backoff"] = "none"
+    delayed: Literal["restart", "event", "any"] = "restart"
     up: bool = False
     runs: int = 0
     started_at: float = 0.0

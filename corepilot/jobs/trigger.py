@@ -45,6 +45,11 @@ def wait(trigger: TriggerState, cause: Event | None) -> TriggerState:
     return trigger if trigger.pending >= PENDING_MAX else trigger.changed(waiting=(*trigger.waiting, cause))
 
 
+def wait_first(trigger: TriggerState) -> TriggerState:
+    """The start that was to come next has to wait for another run."""
+    return trigger.changed(waiting=(trigger.cause, *trigger.waiting[: PENDING_MAX - 1]))
+
+
 def started(plan: Plan) -> tuple[Action, ...]:
     """The job runs: `when.timeout` is about the first start only."""
     return (ClearTimer(WHEN),) if plan.job.when.timeout_s is not None else ()

@@ -284,6 +284,11 @@ DIFFERENCES = (
         "it is one only while somebody receives it: the log at level debug, or a plugin that observes events",
     ),
     Difference(
+        "echo-delay", ("4.2",),
+        "jobs that start one another with each do so as fast as they end",
+        "a start by an event that descends from an earlier run of the same job is delayed as a restart is",
+    ),
+    Difference(
         "start-events", ("5", "9.2"),
         "the bus says nothing of a start",
         "each start is an event started and one ready, for observers, the debug log and containerpilot_events too",

@@ -39,10 +39,11 @@ class Event(Value):
             metric's name.
         detail: What "error" and "metric" say of it: free text.
         status: Of an exit the exit status, 128+n for a signal; else None. Not compared: a `when` cannot name it.
-        origin: The runs that led to it, each as (job, number of its start); empty where nobody's run did.
+        origin: The runs that led to it, each as (job, number of its start), the latest last; empty where nobody's run
+            did. Not compared.
     """
 
-    ignored: ClassVar[tuple[str, ...]] = ("status",)
+    ignored: ClassVar[tuple[str, ...]] = ("origin", "status")
 
     code: str
     subject: str

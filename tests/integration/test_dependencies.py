@@ -1,4 +1,4 @@
-"""Jobs that depend on others, as real processes: the order of their starts and stops, and what failures make of it."""
+"""Jobs that depend on others, and jobs that start one another, as real processes."""
 
 from pathlib import Path
 
@@ -81,3 +81,18 @@ def test_a_reload_brings_a_job_that_finds_what_holds(tmp_path: Path) -> None:
         assert "keeps its process" in plan
         assert corepilot.client("reload").returncode == 0
         assert corepilot.job("app")["pid"] == pid
+
+
+def test_two_jobs_that_start_one_another_do_not_spin(tmp_path: Path) -> None:
+    text = """{ discovery: false, control: { socket: "%(dir)s/control.socket" }, jobs: [
+      { name: "first", exec: "true" },
+      { name: "ping", exec: "true", when: { source: "pong", each: "exitSuccess" } },
+      { name: "pong", exec: "true", when: { source: "ping", each: "exitSuccess" } },
+      { name: "pong", exec: "true", when: { source: "first", once: "exitSuccess" } },
+      { name: "tick", exec: "echo tick", when: { interval: "100ms" } } ] }"""
+    with Corepilot(text, tmp_path) as corepilot:
+        corepilot.until("tick", count=20)
+        before = corepilot.job("ping")["starts"], corepilot.output.count("tick")
+        corepilot.until("tick", count=before[1] + 20)
+        starts, ticks = corepilot.job("ping")["starts"] - before[0], corepilot.output.count("tick") - before[1]
+        assert 0 < starts <= ticks + 5, "more than the ten a second that the clock of another job shows"

@@ -14,7 +14,7 @@ from corepilot.model.job import UNLIMITED, Check, Job, RestartPolicy
 from corepilot.model.service import Registration, Service
 
 NAMES = ("one", "two", "three")
-CODES = ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired")
+CODES = ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired", "started", "ready")
 CONDITIONS = ("started", "ready", "healthy", "completed")
 GLOBAL_CODES = ("startup", "enterMaintenance", "exitMaintenance", "shutdown")
 seconds = st.sampled_from([0.0, 0.1, 0.7, 2.0, 11.0])
