@@ -4,14 +4,19 @@ Called within the boundary, because what is looked at may be the plugin's code.
 """
 
 from collections import Counter
+from itertools import islice
+from operator import lt
 from typing import Any
 
+from corepilot.http.time_slice import full_turn
 from corepilot.model.service import Instance, Snapshot
 from corepilot.plugin.boundary import WrongAnswerError
 from corepilot.plugin.foreign import plain, shown
 
 _STATUSES = ("passing", "warning", "critical")
 _TEXT = {id(str)}
+_AT_ONCE = 1000
+"""Instances that are looked at between two turns of the hub."""
 
 
 class Snapshots:
@@ -26,6 +31,8 @@ class Snapshots:
         given, made = _instances(found, self._known)
         snapshot = _in_order(made)
         self._given, self._known = given, dict(zip(map(id, given), made, strict=True))
+        if len(given) > _AT_ONCE:
+            full_turn()  # who gets it has work with all of them, too
         return snapshot
 
 
@@ -46,18 +53,28 @@ def _instances(found: Any, known: dict[int, Instance]) -> tuple[tuple[Any, ...],
     # Not by an iterator of the plugin's, which may never end, and within C functions cannot be interrupted.
     given = tuple(tuple.__iter__(found) if isinstance(found, tuple) else list.__iter__(found))
     made: list[Instance] = []
-    for one in given:
-        instance = known.get(id(one))
-        if instance is None:
-            if not isinstance(one, Instance):
-                raise WrongAnswerError(f"{expected}, and yielded one with {shown(one)}")
-            instance = _instance(one)
-        made.append(instance)
+    for start in range(0, len(given), _AT_ONCE):
+        new = 0
+        for one in given[start : start + _AT_ONCE]:
+            instance = known.get(id(one))
+            if instance is None:
+                if not isinstance(one, Instance):
+                    raise WrongAnswerError(f"{expected}, and yielded one with {shown(one)}")
+                instance = _instance(one)
+                new += 1
+            made.append(instance)
+        if new > _AT_ONCE // 2:
+            full_turn()
+    if len(made) > _AT_ONCE:
+        full_turn()
     return given, made
 
 
 def _in_order(made: list[Instance]) -> Snapshot:
-    by_id = {one.id: one for one in made}
+    ids = [one.id for one in made]
+    if all(map(lt, ids, islice(ids, 1, None))):
+        return tuple(made)  # each is there once, and they are sorted: so most backends have them
+    by_id = dict(zip(ids, made, strict=True))
     if len(by_id) < len(made):
         twice = Counter([one.id for one in made]).most_common(1)[0][0]
         raise WrongAnswerError(f"must yield each id once, and yielded {twice!r} twice")
