@@ -32,7 +32,7 @@ class PreparedCatalogs(NamedTuple):
         made: The names of those that are made.
     """
 
-    catalogs: "dict[str, Catalog]"
+    catalogs: dict[str, "Catalog"]  # as a text it would be compiled, for 0.2 MB
     made: frozenset[str]
 
 
