@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from corepilot import guard
 from corepilot.cli.arguments import UsageError
 from corepilot.cli.catalog_access import CatalogArguments, configuration_of, open_catalogs
+from corepilot.config.schema.names import LOCK_HINT, is_lock_name
 from corepilot.config.text.units import DurationError, parse_duration
 from corepilot.errors import ConfigError, CorepilotError
 from corepilot.model.configuration import Configuration, Lock
@@ -22,10 +23,12 @@ from corepilot.wording.escaping import escaped
 NOT_HAD = 75
 """Exit status when the lock was not had, or was lost: EX_TEMPFAIL of sysexits.h."""
 
-STOP_S = 5.0
-"""Seconds from SIGTERM to SIGKILL for a command whose lock is lost."""
-
 TTL_S = 30.0
+"""Seconds that a lock without an entry in the configuration lives, unless the end of the command needs more."""
+
+_PARTS, _MARGIN_S = 3, 1.0
+"""As `corepilot.config.rules.locks` has it for jobs."""
+
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -55,6 +58,8 @@ def lock(arguments: Arguments) -> int:
     names = arguments.positionals[: len(arguments.positionals) - len(arguments.program)]
     if len(names) != 1 or not arguments.program:
         raise UsageError("cannot run a command under a lock: write corepilot lock NAME -- COMMAND ARGS…")
+    if not is_lock_name(names[0]):
+        raise UsageError(f"cannot use the lock {names[0]!r}: {LOCK_HINT}")
     wait_s = _wait_s(arguments)
     configuration = configuration_of(arguments)
     wanted = _lock(configuration, names[0])
@@ -81,19 +86,26 @@ def _wait_s(arguments: Arguments) -> float | None:
 
 
 def _lock(configuration: Configuration, name: str) -> Lock:
+    stop_s = _stop_s(configuration)
+    needed_s = _PARTS * (stop_s + _MARGIN_S)
     for one in configuration.locks:
         if one.name == name:
-            if one.ttl_s < 3 * (STOP_S + 1.0):
+            if one.ttl_s < needed_s:
                 raise ConfigError(
                     f"cannot use the lock {name}: its ttl of {one.ttl_s:g} s is too short to end a command in time; "
-                    f"it needs {3 * (STOP_S + 1.0):g} s"
+                    f"with a stopTimeout of {stop_s:g} s it needs {needed_s:g} s: raise the ttl, or lower stopTimeout"
                 )
             return one
     able = [catalog for catalog, plugin in configuration.catalogs if "locks" in plugin.capabilities]
     if len(able) != 1:
         which = "no catalog keeps locks" if not able else f"{' and '.join(able)} can both keep it"
         raise ConfigError(f"cannot have the lock {name}: {which}; say which in locks: [{{ name, ttl, catalog }}]")
-    return Lock(name, TTL_S, able[0])
+    return Lock(name, max(TTL_S, needed_s), able[0])
+
+
+def _stop_s(configuration: Configuration) -> float:
+    """Seconds from SIGTERM to SIGKILL for a command whose lock is lost: the configuration's, as for jobs."""
+    return max(configuration.stop_timeout_s, 0.0)
 
 
 class _Holder:
@@ -110,6 +122,7 @@ class _Holder:
         self._program = arguments.program
         self._environment = arguments.environment
         self._configuration, self._lock, self._channel, self._wait_s = configuration, lock, channel, wait_s
+        self._stop_s = _stop_s(configuration)
         self._signal = 0
         self._pid = 0
         self._lost = False
@@ -130,7 +143,7 @@ class _Holder:
             watcher.start(self._asked, number)
         reaper = Reaper(loop)
         self._channel.listening()
-        self._channel.ready(STOP_S)
+        self._channel.ready(self._stop_s)
         kernel.unblock_signals()
         catalog = next(
             one for one in open_catalogs(self._configuration, self._environment) if one.name == self._lock.catalog
@@ -139,9 +152,9 @@ class _Holder:
         assert locks is not None  # noqa: S101  - it is declared, and looked at when the backend is made
         holder = f"{os.uname().nodename}/{os.getpid()}"
         keeper = self._keeper = LockKeeper(
-            self._lock, locks, holder=holder, tell=self._told, connection=Connection(5.0), log=_log
+            self._lock, locks, holder=holder, tell=self._told, connection=Connection(5.0), log=self._log
         )
-        keeper.use(wanted=True, busy=False, stop_s=STOP_S)
+        keeper.use(wanted=True, busy=False, stop_s=self._stop_s)
         try:
             if not self._had():
                 return 128 + self._signal if self._signal else NOT_HAD
@@ -152,22 +165,28 @@ class _Holder:
             except SpawnError as error:
                 _complain(str(error))
                 return error.status
-            keeper.use(wanted=True, busy=True, stop_s=STOP_S)
+            keeper.use(wanted=True, busy=True, stop_s=self._stop_s)
             self._announce()
             self._wait_for_end()
             return NOT_HAD if self._lost else self._status or 0
         finally:
             self._pid = 0
             self._announce()
-            keeper.use(wanted=False, busy=False, stop_s=STOP_S)
+            keeper.use(wanted=False, busy=False, stop_s=self._stop_s)
             keeper.give_back()
             catalog.backend.close()
 
     def _had(self) -> bool:
-        """Wait for the lock; with no time to wait for one answer of the catalog."""
+        """Wait for the lock; with no time to wait for one answer of the catalog.
+
+        Raises:
+            BackendRefusedError: the catalog will not keep such a lock for us, however long we wait.
+        """
         deadline = None if self._wait_s is None else time.monotonic() + self._wait_s
         while not self._signal and self._keeper.grant is None:
             self._news.clear()
+            if self._keeper.refused is not None:
+                raise self._keeper.refused
             answered = self._keeper.asked or bool(self._keeper.last_error)
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0 and (answered or self._wait_s):
@@ -180,7 +199,7 @@ class _Holder:
         while self._status is None or _there(self._pid):
             self._news.clear()
             if (self._lost or self._status is not None) and killed_at is None:
-                killed_at = time.monotonic() + STOP_S
+                killed_at = time.monotonic() + self._stop_s
                 self._send(signal.SIGTERM)
             if killed_at is not None and time.monotonic() >= killed_at:
                 self._send(signal.SIGKILL)
@@ -194,6 +213,11 @@ class _Holder:
 
     def _announce(self) -> None:
         self._channel.locked(0, self._keeper.until, [self._pid] if self._pid else [])
+
+    def _log(self, level: str, message: str) -> None:
+        self._news.set()
+        if level in {"warning", "error"} and self._keeper.refused is None:  # a refusal ends the command, which says it
+            _complain(message)
 
     def _asked(self, number: int) -> None:
         """A signal: it is the command's, and without one it ends the wait."""
@@ -227,11 +251,6 @@ def _there(group: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _log(level: str, message: str) -> None:
-    if level in {"warning", "error"}:
-        _complain(message)
 
 
 def _complain(message: str) -> None:

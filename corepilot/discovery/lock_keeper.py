@@ -18,7 +18,7 @@ from corepilot.discovery.backoff import chance
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.follower import Follower
 from corepilot.discovery.locks import Locks
-from corepilot.errors import BackendError, LockLostError
+from corepilot.errors import BackendError, BackendRefusedError, LockLostError
 from corepilot.model.catalog import Grant
 from corepilot.model.configuration import Lock
 from corepilot.output.repeat import Repeat
@@ -43,7 +43,7 @@ class LockKeeper:
         holder: Who we are, for people.
         tell: Told when it is ours, for how long anew, and when it is not any more. Must not switch.
         connection: What is known of the catalog.
-        log: Takes a level and a message.
+        log: Takes a level and a message. What went wrong is in the attributes by then.
         clock: Seconds of a clock that never goes back.
 
     Attributes:
@@ -53,6 +53,7 @@ class LockKeeper:
         holder: Who holds it, as far as is known; None: nobody.
         last_error: Why it cannot be had or kept; "".
         asked: Whether the catalog has answered whether it can be had.
+        refused: The catalog's last answer, if it was that the lock cannot be had at all; else None.
         acquisitions: How often it was acquired.
         losses: How often it was lost; giving it back is no loss.
     """
@@ -80,6 +81,7 @@ class LockKeeper:
         self._stop_s = 0.0
         self._competing = False
         self.asked = False
+        self.refused: BackendRefusedError | None = None
         self.acquisitions = self.losses = 0
         self._kept_at = 0.0
         self._try_at = 0.0
@@ -101,7 +103,6 @@ class LockKeeper:
             self._wanted, self._busy, self._stop_s = wanted, busy, stop_s
             self._wake.set()
         if wanted and self._greenlet is None:
-            self._follower.start()
             self._greenlet = gevent.spawn(self._run)
 
     def give_back(self) -> None:
@@ -167,12 +168,14 @@ class LockKeeper:
         try:
             grant = self.facet.acquire(self.lock.name, self._me, self.lock.ttl_s, self._stop_s + MARGIN_S)
         except (BackendError, PluginFaultError) as error:
+            self.refused = error if isinstance(error, BackendRefusedError) else None
             self._failed(f"cannot have the lock {self.lock.name}: {error}")
             self._try_at = self._clock() + min(self.lock.ttl_s / 3, 5.0) * (1.0 - chance() / 2)
             return self._try_at - self._clock()
         self._answered()
         self.asked = True
         if grant is None:
+            self._follower.start()  # before somebody else has it, there is nothing to hear
             return max(self._try_at - self._clock(), 0.0)
         self._kept_at, self.until = now, now + grant.ttl_s
         if self._time_left() <= 0:
@@ -243,4 +246,5 @@ class LockKeeper:
 
     def _answered(self) -> None:
         self.last_error = ""
+        self.refused = None
         self._repeats.recovered("lock", f"the lock {self.lock.name}: the catalog answers again")

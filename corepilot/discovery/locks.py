@@ -9,8 +9,9 @@ what runs under it by the time the TTL of the last answered call is over. The ba
 by itself: a process that was paused may wake up after its TTL. So every grant carries a token, and a resource that
 compares tokens refuses the older holder.
 
-A lock's name is a text of letters, digits, ".", "_" and "-". A client competes for a lock by calling `acquire`, and
-does so until it calls `release`: a store that keeps a queue (ZooKeeper) keeps the client's place in it.
+A lock's name is a text of letters, digits, ".", "_" and "-", and neither "." nor "..". A client competes for a lock by
+calling `acquire`, and does so until it calls `release`: a store that keeps a queue (ZooKeeper) keeps the client's place
+in it.
 """
 
 from abc import ABC, abstractmethod

@@ -233,3 +233,34 @@ def test_how_not_to_call_it(locked: list[str], tmp_path: Path) -> None:
     file.write_text("{discovery: false}")
     answer = run("lock", "-c", str(file), "job", "--", "true")
     assert (answer.returncode, "no catalog keeps locks" in answer.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "..", ""])
+def test_a_name_that_no_lock_can_have_is_refused(locked: list[str], name: str) -> None:
+    answer = run(*locked, name, "--", "true")
+    assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+    assert f"cannot use the lock {name!r}: write letters, digits, -, _ and ." in answer.stderr
+
+
+def test_a_catalog_that_refuses_ends_the_command(tmp_path: Path) -> None:
+    folder = tmp_path / "catalog"
+    folder.write_text("a file where a directory should be")
+    answer = run("lock", "--discovery", f"embedded:path={folder}", "job", "--", "true", cwd=tmp_path)
+    assert (answer.returncode, answer.stderr.count("\n")) == (1, 1), answer.stderr
+    assert str(folder) in answer.stderr
+    assert "trying again" not in answer.stderr
+
+
+def test_the_time_to_end_a_command_is_that_of_the_configuration(locked: list[str], tmp_path: Path) -> None:
+    file = Path(locked[-1])
+    more = ', stopTimeout: %s, locks: [{name: "night.ly", ttl: "6s"}]}'
+    text = file.read_text()[:-1]
+    file.write_text(text + more % 1)
+    assert run("check", str(file)).returncode == 0
+    assert run(*locked, "night.ly", "--", "true").returncode == 0
+    file.write_text(text + more % 2)
+    answer = run(*locked, "night.ly", "--", "true")
+    assert answer.returncode == 1
+    assert "with a stopTimeout of 2 s it needs 9 s" in answer.stderr
+    file.write_text(text + ", stopTimeout: 60}")
+    assert run(*locked, "other", "--", "true").returncode == 0

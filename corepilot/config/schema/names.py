@@ -5,6 +5,7 @@ On the way to the first job, where a regular expression costs a third of a milli
 
 NAME_HINT = "start with a small letter, then at least one more letter, digit or dash"
 CATALOG_HINT = "write letters, digits, - and _"
+LOCK_HINT = "write letters, digits, -, _ and ."
 KEY_HINT = "write segments with / between them, such as app/limits"
 
 KEY_MAX = 512
@@ -17,8 +18,13 @@ def is_service_name(name: str) -> bool:
 
 
 def is_catalog_name(name: str) -> bool:
-    """Whether a name can be a catalog's or a lock's: it is shown in front of log lines, and named in lists."""
+    """Whether a name can be a catalog's: it is shown in front of log lines, and named in lists."""
     return bool(name) and name.isascii() and name.replace("-", "a").replace("_", "a").isalnum()
+
+
+def is_lock_name(name: str) -> bool:
+    """Whether a name can be a lock's in every store (see `corepilot.discovery.locks`)."""
+    return name not in {".", ".."} and is_catalog_name(name.replace(".", "a"))
 
 
 def key_fault(key: str) -> str:

@@ -7,10 +7,10 @@ from marshmallow import ValidationError, validates_schema
 from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.schema.fields import Duration, Flag, Text, Whole
 from corepilot.config.schema.names import (
-    CATALOG_HINT,
     KEY_HINT,
+    LOCK_HINT,
     NAME_HINT,
-    is_catalog_name,
+    is_lock_name,
     is_service_name,
     key_fault,
 )
@@ -127,5 +127,5 @@ class LockSection(Section):
     def judge(self, data: dict[str, Any], **_: Any) -> None:
         """A name that every store can have."""
         name = data.get("name")
-        if name is not None and not is_catalog_name(name):
-            raise ValidationError({"name": [Complaint("bad-name", f"{shown(name)} cannot be a lock's", CATALOG_HINT)]})
+        if name is not None and not is_lock_name(name):
+            raise ValidationError({"name": [Complaint("bad-name", f"{shown(name)} cannot be a lock's", LOCK_HINT)]})
