@@ -5,7 +5,6 @@ A batch of lines is kept as one text: that is one copy of memory, and a tenth of
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from heapq import merge
 from itertools import chain
 from typing import NamedTuple
 
@@ -110,6 +109,8 @@ class Ring:
             since_ns: Only what was read at this time or later, in nanoseconds of Unix time.
             last: At most this many lines, the last ones; None for all.
         """
+        from heapq import merge  # not on the boot path
+
         found = list(
             merge(*[entries for name, entries in self._entries.items() if wanted(name)], key=lambda kept: kept.number)
         )

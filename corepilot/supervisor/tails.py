@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corepilot.errors import ControlError
 from corepilot.events import EventBus
@@ -11,7 +11,9 @@ from corepilot.model.event import Event
 from corepilot.output.records import Output, Records, Subscription
 from corepilot.output.ring import ENTRY_BYTES, Kept, Ring, names_of
 from corepilot.output.stamps import nano_stamp
-from corepilot.supervisor.tail import Tail
+
+if TYPE_CHECKING:
+    from corepilot.supervisor.tail import Tail
 
 FOLLOWERS_MAX = 8
 """Clients that may follow at the same time, lines and events together."""
@@ -52,12 +54,14 @@ class Tails:
             self._subscription.close()
             self._subscription = None
 
-    def lines(self, jobs: Sequence[str], *, since_s: float, last: int | None, follow: bool) -> Tail[Kept]:
+    def lines(self, jobs: Sequence[str], *, since_s: float, last: int | None, follow: bool) -> "Tail[Kept]":
         """The last lines of some jobs and their checks, or of all for no names; to be closed.
 
         Raises:
             ControlError: Too many clients follow already.
         """
+        from corepilot.supervisor.tail import Tail  # here and below: not on the boot path
+
         wanted = names_of(jobs)
         self._require_room(follow=follow)
         known = self._ring.read(wanted, since_ns=int(since_s * 1e9), last=last)
@@ -73,12 +77,14 @@ class Tails:
             self._following[tail] = self._output.subscribe("a client of `corepilot logs`", take)
         return tail
 
-    def events(self, *, since_s: float, last: int | None, follow: bool) -> Tail[Any]:
+    def events(self, *, since_s: float, last: int | None, follow: bool) -> "Tail[Any]":
         """The last events; to be closed.
 
         Raises:
             ControlError: Too many clients follow already.
         """
+        from corepilot.supervisor.tail import Tail
+
         self._require_room(follow=follow)
         known = [seen for seen in self._events if seen.wall_ns >= since_s * 1e9]
         if last is not None:
@@ -106,7 +112,7 @@ class Tails:
                 f"cannot follow: {FOLLOWERS_MAX} clients follow already; end one of them, or ask without following"
             )
 
-    def _left(self, tail: Tail[Any]) -> None:
+    def _left(self, tail: "Tail[Any]") -> None:
         subscription = self._following.pop(tail, None)
         if subscription is not None:
             subscription.close()
