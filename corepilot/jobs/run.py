@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from corepilot.jobs.environment import ChildEnvironment, with_changes
-from corepilot.model.job import Command, StopPolicy
+from corepilot.model.job import Command, OutputSettings, StopPolicy
 from corepilot.output.log import Log
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
@@ -17,9 +17,11 @@ from corepilot.system.limits import SHORTAGES
 from corepilot.system.memory_file import memory_file
 from corepilot.system.process import NOT_EXECUTABLE, Reaper, SpawnError, signal_group, signal_process, spawn
 
-if TYPE_CHECKING:  # few jobs need it
+if TYPE_CHECKING:  # few jobs need them
+    from corepilot.output.delivery import Delivery
     from corepilot.system.launching import LaunchReport
 
+_AS_USUAL = OutputSettings()
 CHECK_LOG_BYTES = 64 * 1024
 """How much of one check's output is logged."""
 
@@ -36,6 +38,21 @@ class Spawner:
 
     def __init__(self, loop: Any, reaper: Reaper, log: Log, environment: ChildEnvironment) -> None:
         self.loop, self.reaper, self.log, self.environment = loop, reaper, log, environment
+
+    def deliveries(self, settings: OutputSettings) -> Iterator[Delivery]:
+        """Where the output of a run goes: one place for both streams, or one for stdout and one for stderr.
+
+        Raises:
+            OSError: No thread can be started that writes files.
+        """
+        from corepilot.output.delivery import Delivery  # few jobs need it
+
+        log = self.log
+        separate = settings.separate or settings.error_file is not None
+        for stream in ("stdout", "stderr") if separate else ("",):
+            own = (settings.error_file or settings.file) if stream == "stderr" else settings.file
+            file = log.job_file(own, self.loop) if own is not None else None
+            yield Delivery(log.output, lambda: log.congested, settings, stream, file)
 
 
 class Run:
@@ -82,11 +99,10 @@ class Run:
         self.alive = True
         self.terminated = False
         self.forced = False
-        self.pipe: OutputPipe | None = None
+        self.pipes: list[OutputPipe] = []
         try:
             if not command.raw:
-                limit = CHECK_LOG_BYTES if check else None
-                self.pipe = OutputPipe(spawner.loop, spawner.log, log_limit_bytes=limit, keep=check)
+                self._open_pipes(command.output, check=check)
             self.pid = self._spawn(command, {**(more or {}), MARK: mark}, stdin)
         except SpawnError:
             self.close()
@@ -96,6 +112,25 @@ class Run:
             why = f"cannot start {command.argv[0]!r}: {error.strerror}"
             raise SpawnError(why, NOT_EXECUTABLE, shortage=error.errno in SHORTAGES) from error
         spawner.environment.running(name, self.pid)
+
+    def _open_pipes(self, settings: OutputSettings, *, check: bool) -> None:
+        """One for both streams, or one for each. They are this run's as soon as they are open."""
+        spawner, limit = self._spawner, CHECK_LOG_BYTES if check else None
+        if settings == _AS_USUAL:
+            self.pipes.append(OutputPipe(spawner.loop, spawner.log, log_limit_bytes=limit, keep=check))
+            return
+        for delivery in spawner.deliveries(settings):
+            try:
+                pipe = OutputPipe(spawner.loop, spawner.log, log_limit_bytes=limit, keep=check, delivery=delivery)
+            except OSError:
+                delivery.close()
+                raise
+            self.pipes.append(pipe)
+
+    @property
+    def tail(self) -> str:
+        """The end of its output, for people: what stderr says comes last."""
+        return "\n".join([pipe.tail for pipe in self.pipes if pipe.tail])
 
     def _spawn(self, command: Command, own: Mapping[str, str], stdin: bytes | None) -> int:
         if stdin is None:
@@ -108,22 +143,27 @@ class Run:
 
     def _spawn_reading(self, command: Command, own: Mapping[str, str], stdin: int | None) -> int:
         spawner, settings = self._spawner, command.settings
-        output = self.pipe.write_end if self.pipe else None
+        output = self.pipes[0].write_end if self.pipes else None
+        errors = self.pipes[1].write_end if len(self.pipes) > 1 else None
         environment = spawner.environment.current()
         if settings.only_variables:
             variables = with_changes(environment, settings.environment, own)
-            return spawn(command.argv, variables, spawner.reaper, self._ended, output=output, stdin=stdin)
+            return spawn(
+                command.argv, variables, spawner.reaper, self._ended, output=output, errors=errors, stdin=stdin
+            )
         from corepilot.jobs.settings import request_of
         from corepilot.system.launching import launch
 
         request = request_of(command.argv, environment, settings, own, own_output=not command.raw)
-        pid, self._report = launch(request, spawner.reaper, self._ended, spawner.loop, output=output, stdin=stdin)
+        pid, self._report = launch(
+            request, spawner.reaper, self._ended, spawner.loop, output=output, errors=errors, stdin=stdin
+        )
         return pid
 
     def read(self, fields: Fields) -> None:
         """Begin to read its output, which belongs to what `fields` name."""
-        if self.pipe is not None:
-            self.pipe.start(fields)
+        for pipe in self.pipes:
+            pipe.start(fields)
 
     @property
     def remains(self) -> bool:
@@ -149,8 +189,8 @@ class Run:
 
     def close(self) -> None:
         """Read no more. Idempotent."""
-        if self.pipe is not None:
-            self.pipe.close()
+        for pipe in self.pipes:
+            pipe.close()
         if self._report is not None:
             self._report.close()
 
@@ -163,6 +203,6 @@ class Run:
         if self.remains:  # what the command left in its group goes with it (contract, section 4.2)
             self.terminated = self.terminated and self._stop().mode == "group"  # if not, it was not told yet
             self.end()
-        if self.pipe is not None:
-            self.pipe.finish()
+        for pipe in self.pipes:
+            pipe.finish()
         self._exited(self, status)

@@ -246,8 +246,9 @@ class Runner(Actor):
 
     def _exited(self, role: int, run: Run, status: int) -> None:
         self._trace(role, "end")
-        if run.pipe is not None and run.pipe.open:
-            self._hold(run.pipe)
+        for pipe in run.pipes:
+            if pipe.open:
+                self._hold(pipe)
         if run.failure:
             self._around.log("error", f"{run.failure} (exit status {status})", self._fields(role, None))
         elif role == MAIN:
@@ -257,7 +258,7 @@ class Runner(Actor):
             self._start_polling()
         else:
             del self._runs[role]
-        tail = run.pipe.tail if run.pipe is not None else ""
+        tail = run.tail
         if run.failure and role == MAIN:
             self._last_pid = 0  # as for a program that could not be spawned
         self._settle(Exited(role, status, run.failure or describe_status(status), tail, remains=remains))

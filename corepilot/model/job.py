@@ -77,6 +77,40 @@ class ProcessSettings(Value):
 _NO_SETTINGS = tuple(ProcessSettings())[1:]
 
 
+class OutputFile(Value):
+    """A file of its own for output.
+
+    Attributes:
+        path: The file.
+        max_bytes: Size at which it is renamed; 0: never.
+        keep: How many renamed files are kept.
+    """
+
+    path: str
+    max_bytes: int = 10 * 1024 * 1024
+    keep: int = 5
+
+
+class OutputSettings(Value):
+    """What becomes of the output of a command.
+
+    Attributes:
+        separate: stdout and stderr are told apart.
+        prefix: Put before each line.
+        structured: Lines that are JSON objects are passed through as such in a log of JSON.
+        file: Where the output goes in the place of the log, or that of stdout alone; None for the log.
+        error_file: Where stderr goes instead; None for where stdout goes.
+        both: What goes to a file goes to the log as well.
+    """
+
+    separate: bool = False
+    prefix: str = ""
+    structured: bool = False
+    file: OutputFile | None = None
+    error_file: OutputFile | None = None
+    both: bool = False
+
+
 class Command(Value):
     """A program to run.
 
@@ -84,11 +118,13 @@ class Command(Value):
         argv: Program and arguments; at least the program.
         raw: It writes to corepilot's own stdout and stderr, and not through the log.
         settings: See `ProcessSettings`.
+        output: See `OutputSettings`.
     """
 
     argv: tuple[str, ...]
     raw: bool = False
     settings: ProcessSettings = ProcessSettings()
+    output: OutputSettings = OutputSettings()
 
 
 class Check(Value):

@@ -5,13 +5,17 @@ A job's line is shown at any level: the level is for what corepilot says (sectio
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from corepilot.model.configuration import Logging
 from corepilot.output.records import Fields, Output, Records
 from corepilot.output.stamps import local_time, nano_stamp
 from corepilot.output.writers import Prepared, Writers
 from corepilot.wording.escaping import escaped
+
+if TYPE_CHECKING:
+    from corepilot.model.job import OutputFile
+    from corepilot.output.files import JobFile, JobFiles
 
 __all__ = ["Fields", "Level", "Log", "PreparedLog"]
 
@@ -51,6 +55,7 @@ class Log:
     def __init__(self, config: Logging) -> None:
         self._writers = Writers(self._dropped)
         self._prepared: PreparedLog | None = None
+        self._files: JobFiles | None = None
         self.output = Output(self)
         self.output.subscribe("the log", self._take)
         self.commit(self.prepare(config))
@@ -128,16 +133,42 @@ class Log:
         if lines:
             self._writer.write(self._format(level, lines, fields, time.time_ns()))
 
+    def job_file(self, settings: "OutputFile", loop: Any) -> "JobFile":
+        """A file of a job's own, to be closed; see `corepilot.output.files`.
+
+        Raises:
+            OSError: no thread can be started that writes it.
+        """
+        if self._files is None:
+            from corepilot.output.files import JobFiles  # few jobs have one
+
+            self._files = JobFiles(loop, self)
+        return self._files.open(settings)
+
     def reopen(self) -> None:
-        """Open the log file again, if the output is a file."""
+        """Open the log file again, if the output is a file, and the files of jobs."""
         self._writer.reopen()
+        if self._files is not None:
+            self._files.reopen()
 
     def close(self, deadline_s: float = 0.25) -> bool:
         """Write what is left, within the deadline (seconds); whether everything was written."""
-        return self._writers.close(deadline_s)
+        until = time.monotonic() + deadline_s
+        files = self._files is None or self._files.close(deadline_s)
+        return self._writers.close(max(until - time.monotonic(), deadline_s / 2)) and files
 
     def _take(self, records: Records) -> None:
-        self._writer.write(self._format("info", records.lines, records.fields, records.wall_ns))
+        if not records.logged:
+            return
+        fields = records.fields
+        if records.stream and self._format is not _default:
+            fields = (*fields, ("stream", records.stream))
+        if records.structured and self._format is _json:
+            from corepilot.output.structure import passed_through  # few jobs have such lines
+
+            self._writer.write(passed_through(records.lines, fields, records.wall_ns))
+        else:
+            self._writer.write(self._format("info", records.lines, fields, records.wall_ns))
 
     def _dropped(self, size: int) -> bytes:
         message = f"{size} bytes of output were dropped: whatever reads it did not keep up"

@@ -1,11 +1,14 @@
 """The read end of a child's output: from the pipe to whoever takes records, in the hub, without ever waiting."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corepilot.output.lines import LineSplitter
 from corepilot.output.log import Log
 from corepilot.output.records import Fields, Records
+
+if TYPE_CHECKING:
+    from corepilot.output.delivery import Delivery
 
 CHUNK_BYTES = 64 * 1024
 FIRST_CHUNK_BYTES = 4 * 1024
@@ -23,20 +26,29 @@ KEEP_BYTES = 4 * 1024
 
 
 class OutputPipe:
-    """One run's stdout and stderr.
+    """One run's stdout and stderr, or one of the two.
 
     Args:
         loop: gevent's loop.
         log: Whose subscribers the lines go to, and where the pipe says what was not logged.
         log_limit_bytes: Log no more than this much; the rest is read and counted. None for no limit.
         keep: Whether to keep the last `KEEP_BYTES` for `tail`.
+        delivery: Where lines go that are not simply logged; closed with the pipe.
 
     Raises:
         OSError: no descriptors are left; nothing is open then.
     """
 
-    def __init__(self, loop: Any, log: Log, *, log_limit_bytes: int | None = None, keep: bool = False) -> None:
-        self._loop, self._log = loop, log
+    def __init__(
+        self,
+        loop: Any,
+        log: Log,
+        *,
+        log_limit_bytes: int | None = None,
+        keep: bool = False,
+        delivery: "Delivery | None" = None,
+    ) -> None:
+        self._loop, self._log, self._delivery = loop, log, delivery
         self._limit, self._keep = log_limit_bytes, keep
         self._splitter = LineSplitter()
         self._fields: Fields = ()
@@ -96,6 +108,8 @@ class OutputPipe:
                 self._log("warning", f"{self._skipped_bytes} bytes of output were not logged", self._fields)
             os.close(self._read_end)
             self._read_end = -1
+            if self._delivery is not None:
+                self._delivery.close()
 
     def _close_write_end(self) -> None:
         if self.write_end >= 0:
@@ -103,7 +117,9 @@ class OutputPipe:
             self.write_end = -1
 
     def _readable(self) -> None:
-        if self._log.congested:  # the job waits, on its own pipe, until what it wrote before has been written
+        delivery = self._delivery
+        if self._log.congested if delivery is None else delivery.congested:
+            # The job waits, on its own pipe, until what it wrote before has been written.
             self._watcher.stop()
             self._pause = self._loop.timer(PAUSE_S)
             self._pause.start(self._go_on, update=True)
@@ -145,5 +161,9 @@ class OutputPipe:
         return True
 
     def _emit(self, lines: list[bytes]) -> None:
-        if lines:
+        if not lines:
+            return
+        if self._delivery is None:
             self._log.output.publish(Records.now(lines, self._fields))
+        else:
+            self._delivery.deliver(lines, self._fields)

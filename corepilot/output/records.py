@@ -23,6 +23,8 @@ class Records(NamedTuple):
         wall_ns: When they were read, in nanoseconds of Unix time.
         monotonic_s: The same moment on the clock that never goes back.
         stream: "stdout" or "stderr", where the job's streams are told apart; else "".
+        structured: Lines that are JSON objects are to stay what they are where that is possible.
+        logged: They belong into the log, and not only into a file of their own.
     """
 
     lines: Sequence[bytes]
@@ -30,6 +32,8 @@ class Records(NamedTuple):
     wall_ns: int
     monotonic_s: float
     stream: str = ""
+    structured: bool = False
+    logged: bool = True
 
     @classmethod
     def now(cls, lines: Sequence[bytes], fields: Fields, stream: str = "") -> "Records":

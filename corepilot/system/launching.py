@@ -86,6 +86,7 @@ def launch(
     loop: Any,
     *,
     output: int | None,
+    errors: int | None,
     stdin: int | None,
 ) -> tuple[int, LaunchReport]:
     """Start a job: its pid, which is also its process group, and what its start reports.
@@ -96,6 +97,7 @@ def launch(
         exited: As for `spawn`. Ask the report then.
         loop: gevent's loop.
         output: As for `spawn`.
+        errors: As for `spawn`.
         stdin: As for `spawn`.
 
     Raises:
@@ -106,7 +108,10 @@ def launch(
     try:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_SPEC), str(_REPORT)]
-        pid = spawn(command, os.environ, reaper, exited, output=output, stdin=stdin, inherited=(spec, write_end))
+        pid = spawn(
+            command, os.environ, reaper, exited,
+            output=output, errors=errors, stdin=stdin, inherited=(spec, write_end),
+        )  # fmt: skip
     except BaseException:
         if read_end >= 0:
             os.close(read_end)

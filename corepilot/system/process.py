@@ -117,6 +117,7 @@ def spawn(
     exited: Callable[[int], None],
     *,
     output: int | None = None,
+    errors: int | None = None,
     stdin: int | None = None,
     own: bool = False,
     inherited: Sequence[int] = (),
@@ -132,6 +133,7 @@ def spawn(
         reaper: Who waits for it.
         exited: Called once, from the hub, with the exit status (128+n for a signal).
         output: The descriptor that becomes its stdout and stderr; None to share ours.
+        errors: The descriptor that becomes its stderr instead.
         stdin: The descriptor that becomes its stdin; None for /dev/null.
         own: Whether it is a process of corepilot's own, with our limits, and our stderr.
         inherited: The descriptors that become its 3, 4, and so on.
@@ -145,9 +147,9 @@ def spawn(
     try:
         program = find_program(argv[0], environment.get("PATH"))
         if own:
-            pid = _spawn(program, argv, environment, _Files(output, stdin, inherited), own=True)
+            pid = _spawn(program, argv, environment, _Files(output, errors, stdin, inherited), own=True)
         else:
-            pid = _spawn_job(program, argv, environment, _Files(output, stdin, inherited))
+            pid = _spawn_job(program, argv, environment, _Files(output, errors, stdin, inherited))
     except ProgramError as error:
         raise SpawnError(f"cannot start {argv[0]!r}: {error}", error.status) from None
     except OSError as error:
@@ -162,6 +164,7 @@ class _Files(NamedTuple):
     """The descriptors that a child gets; see `spawn`."""
 
     output: int | None
+    errors: int | None
     stdin: int | None
     inherited: Sequence[int]
 
@@ -169,14 +172,14 @@ class _Files(NamedTuple):
 def _spawn(
     program: str, argv: Sequence[str], environment: Mapping[str, str], files: _Files, *, own: bool = False
 ) -> int:
-    output, stdin, inherited = files
+    output, errors, stdin, inherited = files
     actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
     if stdin is not None:
         actions = [(os.POSIX_SPAWN_DUP2, stdin, 0)]
     if output is not None:
         actions.append((os.POSIX_SPAWN_DUP2, output, 1))
         if not own:
-            actions.append((os.POSIX_SPAWN_DUP2, output, 2))
+            actions.append((os.POSIX_SPAWN_DUP2, output if errors is None else errors, 2))
     copies: list[int] = []
     try:
         for place, one in enumerate(inherited, _STANDARD):

@@ -9,10 +9,12 @@ from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.process_settings import in_directory
 from corepilot.config.schema.filling import made
+from corepilot.config.schema.output import FILES, OWN
 from corepilot.config.text import commands
-from corepilot.model.job import Command, ProcessSettings
+from corepilot.model.job import Command, OutputFile, OutputSettings, ProcessSettings
 
 SHELL = ("/bin/sh", "-c")
+_AS_USUAL = OutputSettings()
 
 
 class Start(NamedTuple):
@@ -38,7 +40,22 @@ def command_of(data: Mapping[str, Any], written: Any, start: Start) -> Command |
     if not data.get("exec"):
         return None
     argv = (*SHELL, written) if start.shell and isinstance(written, str) else data["exec"]
-    return made(Command, data.get("logging") or {}, argv=argv, settings=start.settings)
+    logging = data.get("logging") or {}
+    return made(Command, logging, argv=argv, settings=start.settings, output=_output(logging))
+
+
+def _output(logging: Mapping[str, Any]) -> OutputSettings:
+    if not any(logging.get(name) for name in OWN):
+        return _AS_USUAL
+    file, error_file = [made(OutputFile, logging[name]) if logging.get(name) else None for name in FILES]
+    return OutputSettings(
+        separate=logging.get("separate", False),
+        prefix=logging.get("prefix", ""),
+        structured=logging.get("structured", False),
+        file=file,
+        error_file=error_file,
+        both=logging.get("both", False),
+    )
 
 
 def judge_command(command: Command | None, written: Any, path: Path, verdict: Verdict, host: Host) -> None:

@@ -76,6 +76,10 @@ def judge(
 
         stop_signals = stop_signals_of(data["stop_signals"], jobs, verdict)
     logging = _logging(data.get("logging") or {}, verdict, host)
+    if any(_has_files(job) for _, job in jobs):
+        from corepilot.config.rules.output import judge_files  # as above
+
+        judge_files(jobs, logging.output, verdict)
     if verdict.refused:
         return None
     return made(
@@ -94,6 +98,11 @@ def judge(
         observers=observers,
         location=location,
     )
+
+
+def _has_files(job: Job) -> bool:
+    outputs = [command.output for command in (job.command, *[one.command for one in job.checks]) if command is not None]
+    return any(one.file is not None or one.error_file is not None for one in outputs)
 
 
 def not_an_object(kind: str) -> Complaint:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from corepilot.config.schema.fields import Setting
-from corepilot.config.schema.health import HealthSection, OutputSection
+from corepilot.config.schema.health import HealthSection
 from corepilot.config.schema.jobs import JobSection, WhenSection
+from corepilot.config.schema.output import FileSection, OutputSection
 from corepilot.config.schema.renders import RenderSection
 from corepilot.config.schema.restarts import RestartsSection
 from corepilot.config.schema.sections import Array, Object, Section
@@ -18,7 +19,7 @@ from corepilot.config.schema.settings import ControlSection, LoggingSection, Roo
 from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
 from corepilot.config.schema.watches import LockSection, WatchSection
 from corepilot.model.configuration import Configuration, Control, Lock, Logging, Metric, Render, Telemetry, Watch
-from corepilot.model.job import Check, Command, Job, RestartPolicy
+from corepilot.model.job import Check, Command, Job, OutputFile, RestartPolicy
 from corepilot.model.trigger import When
 from corepilot.model.value import Value, defaults_of, names_of
 
@@ -31,6 +32,7 @@ SECTIONS: dict[type[Value], type[Section]] = {
     Lock: LockSection,
     Logging: LoggingSection,
     Metric: MetricSection,
+    OutputFile: FileSection,
     Render: RenderSection,
     RestartPolicy: RestartsSection,
     Telemetry: TelemetrySection,

@@ -2,14 +2,9 @@
 
 from typing import ClassVar
 
-from corepilot.config.schema.fields import Command, Duration, Flag, Raw, Text, Whole
+from corepilot.config.schema.fields import Command, Duration, Raw, Text, Whole
+from corepilot.config.schema.output import OutputSection
 from corepilot.config.schema.sections import Object, Section
-
-
-class OutputSection(Section):
-    """`logging` of a job or of a check."""
-
-    raw = Flag("write to corepilot's own stdout and stderr, not through its log", default=False)
 
 
 class HealthSection(Section):

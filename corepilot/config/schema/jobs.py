@@ -11,8 +11,9 @@ from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, sho
 from corepilot.config.schema.conditions import Dependencies
 from corepilot.config.schema.consul_extras import ConsulExtrasSection
 from corepilot.config.schema.fields import Choice, Command, Duration, Several, Text, Texts, Whole
-from corepilot.config.schema.health import HealthSection, OutputSection
+from corepilot.config.schema.health import HealthSection
 from corepilot.config.schema.names import NAME_HINT, is_service_name
+from corepilot.config.schema.output import OutputSection
 from corepilot.config.schema.process_settings import ProcessSection
 from corepilot.config.schema.restarts import Restarts, RestartsSection, Statuses
 from corepilot.config.schema.sections import Object, Objects, Section

@@ -1,0 +1,59 @@
+"""Output that is not simply logged: with a prefix, as structure, with its stream, or into a file of its own."""
+
+from collections.abc import Callable, Sequence
+
+from corepilot.model.job import OutputSettings
+from corepilot.output.files import JobFile
+from corepilot.output.records import Fields, Output, Records
+
+
+class Delivery:
+    """Where one stream of a run goes.
+
+    Args:
+        output: Whose subscribers get the lines.
+        congested: Whether the log is; it counts where the lines are logged.
+        settings: What is to become of them.
+        stream: "stdout", "stderr", or "" where both come together.
+        file: Its own file, closed with this; None where there is none.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        congested: Callable[[], bool],
+        settings: OutputSettings,
+        stream: str,
+        file: JobFile | None,
+    ) -> None:
+        self._output, self._log_congested, self._stream, self._file = output, congested, stream, file
+        self._prefix = settings.prefix.encode("utf-8", "surrogateescape")
+        self._structured = settings.structured
+        self._logged = file is None or settings.both
+
+    @property
+    def congested(self) -> bool:
+        """Whether a job should wait with what it writes."""
+        return (self._logged and self._log_congested()) or (self._file is not None and self._file.congested)
+
+    def deliver(self, lines: Sequence[bytes], fields: Fields) -> None:
+        """Hand lines on."""
+        prefix = self._prefix
+        if prefix and self._structured:
+            lines = [line if is_object(line) else prefix + line for line in lines]
+        elif prefix:
+            lines = [prefix + line for line in lines]
+        if self._file is not None:
+            self._file.write(b"\n".join(lines) + b"\n")
+        records = Records.now(lines, fields, self._stream)
+        self._output.publish(records._replace(structured=self._structured, logged=self._logged))
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        if self._file is not None:
+            self._file.close()
+
+
+def is_object(line: bytes) -> bool:
+    """Whether a line looks like a JSON object."""
+    return line[:1] == b"{" and line[-1:] == b"}"
