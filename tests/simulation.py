@@ -36,7 +36,8 @@ from corepilot.jobs.state import (
     Withdraw,
 )
 from corepilot.model.event import EXITS, GLOBAL, Event
-from corepilot.model.job import Dependency, Job, keyed
+from corepilot.model.job import Dependency, Job
+from corepilot.model.replicas import keyed
 from corepilot.model.service import Registration, Status
 
 
@@ -89,6 +90,8 @@ class Simulated(Actor):
 
     def behaviour(self, role: int) -> Behaviour:
         name = self.name if role == MAIN else self.plan.job.check_source(role)
+        if self.key.replica and str(self.key) in self.world.behaviours:
+            name = str(self.key)
         return self.world.behaviours.setdefault(name, Behaviour())
 
     def perform(self, action: Action) -> None:

@@ -22,7 +22,8 @@ class Audience:
         plans: The same.
         interested: By the key of an event that is not global: the jobs that have to hear of it.
         concerned: By the name of a job: the other jobs to which its beginning matters.
-        siblings: By a name that several jobs have: all of those.
+        siblings: By a name that several jobs have: all of those. Replicas are none: each lives for itself.
+        replicas: By the name of a job that has replicas: those.
         handled: The names of the jobs whose failure starts another one.
     """
 
@@ -31,13 +32,14 @@ class Audience:
         self.interested: dict[tuple[str, str], list[int]] = {}
         self.concerned: dict[str, list[int]] = {}
         named: dict[str, list[int]] = {}
+        self.replicas: dict[str, list[int]] = {}
         for number, plan in enumerate(plans):
             for event in plan.interests():
                 self.interested.setdefault(event, []).append(number)
             hook = plan.job.hook
             for name in {*plan.stops_after, plan.awaited_hook, hook.source if hook else ""} - {"", plan.key.name}:
                 self.concerned.setdefault(name, []).append(number)
-            named.setdefault(plan.key.name, []).append(number)
+            (self.replicas if plan.key.replica else named).setdefault(plan.key.name, []).append(number)
         self.siblings = {name: numbers for name, numbers in named.items() if len(numbers) > 1}
         triggers = [plan.job.when.trigger for plan in plans]
         self.handled = frozenset(

@@ -13,6 +13,9 @@ Move = Literal["make", "keep", "replace", "renew", "remove"]
 _RUNS = frozenset(("restarts", "success_statuses", "timeout_s"))
 """Settings that say how often, and how long, a job runs, and how that ends."""
 
+_BEGINS = frozenset(("autostart",))
+"""What has kept a job from beginning."""
+
 
 class Handover(NamedTuple):
     """What becomes of one job.
@@ -84,6 +87,8 @@ def _of(actors: Mapping[JobKey, Actor], plan: Plan, change: JobChange) -> Handov
     state = actor.state
     if kind == "updated" and state.phase == "complete" and change.concerns(_RUNS):
         kind = "renewed"  # it would not have ended, or not so
+    if state.phase == "stopped" and plan.job.autostart and change.concerns(_BEGINS):
+        return Handover("renew", actor, plan)
     if kind in {"unchanged", "updated"} or state.phase == "stopped":
         return Handover("keep", actor, plan)
     run = kind == "restarted" and state.process.stage in {"running", "emptying", "standby"} and not plan.is_hook

@@ -214,8 +214,9 @@ class JobSet:
         if event.subject == GLOBAL and event.code in {"enterMaintenance", "exitMaintenance"}:
             self.maintenance = event.code == "enterMaintenance"
         everyone = event.subject == GLOBAL
+        partly = event.code == "stopped" and not self._all_ended(event.subject)
         for actor in list(self.actors) if everyone else self._interested(event):
-            if actor not in self._arriving:
+            if actor not in self._arriving and not (partly and actor.plan.awaits_stop_of(event.subject)):
                 actor.handle(Happened(event))
                 yield
         for actor in list(self._leaving):
@@ -229,6 +230,10 @@ class JobSet:
                     actor.handle(SiblingExited(failed=event.code == "exitFailed"))
         if event == STARTUP:
             self._consider_soon(by_itself=True)
+
+    def _all_ended(self, name: str) -> bool:
+        """Whether none is left of the replicas of a job: only then has the job stopped, for those who wait for that."""
+        return all(actor.state.ended for actor in self._seated(self._audience.replicas.get(name, ())))
 
     def _interested(self, event: Event) -> list[Actor]:
         seated = self._seated(self._audience.interested.get(event.key, ()))

@@ -36,7 +36,7 @@ def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
 
 def _anew(plan: Plan, before: State, now: float) -> Step:
     """As at its beginning, and run, whatever its `when` says."""
-    state, actions = starting.begin(plan)
+    state, actions = starting.begin(plan, by_hand=True)
     state, more = starting.start(plan, _by_hand(plan, state.changed(met=before.met)), now)
     return state, (*actions, *more)
 

@@ -58,6 +58,10 @@ class Plan(Value):
         once = isinstance(self.job.when.trigger, OnEvent | AnyOf | AllOf) and not self.job.when.each
         return 1 if once or isinstance(self.job.when.trigger, Never) else UNLIMITED
 
+    def awaits_stop_of(self, name: str) -> bool:
+        """Whether its own stop goes on when a job has stopped."""
+        return name == self.awaited_hook or name in self.stops_after
+
     def interests(self) -> frozenset[tuple[str, str]]:
         """The events `step` has to be told of, besides those of the source "global", which every job hears."""
         interests = {*keys(self.trigger), *(("stopped", name) for name in self.stops_after)}

@@ -267,7 +267,7 @@ class Runner(Actor):
         """Log it; of a job with an interval only what is not as it was the last time."""
         how, fields = describe_status(status), self._fields(MAIN, run.pid)
         if not self.plan.job.succeeds(status) and not self.state.stopping:
-            self._around.log("error", f"{self.name} exited with error: {how}", fields)
+            self._around.log("error", f"{self._name(MAIN)} exited with error: {how}", fields)
         elif not self.plan.periodic or status != self.last_status:
             self._around.log("info", f"exited: {how}", fields)
 
@@ -371,7 +371,8 @@ class Runner(Actor):
 
     # ---------------------------------------------------------------------------------------------------- the log
     def _name(self, role: int) -> str:
-        return self.name if role == MAIN else self.plan.job.check_source(role)
+        name = self.name if role == MAIN else self.plan.job.check_source(role)
+        return f"{name}@{self.key.replica}" if self.key.replica else name
 
     def _fields(self, role: int, pid: int | None) -> Fields:
         command = ("job" if role == MAIN else "check", self._name(role))
@@ -384,7 +385,7 @@ class Runner(Actor):
     # ----------------------------------------------------------------------------------------------------- timers
     def _due(self, timer: Timer) -> None:
         if self._around.log.debugging:
-            name = f"{self.name}.{_TIMERS.get(timer.name, timer.name)}"
+            name = f"{self._name(MAIN)}.{_TIMERS.get(timer.name, timer.name)}"
             if name != QUIET_TIMER:
                 self._around.log("debug", f"timer: {{TimerExpired {name}}}")
         self.handle(Due(timer))

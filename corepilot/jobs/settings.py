@@ -33,7 +33,7 @@ def request_of(
         "variables": [*settings.environment],
         "own": dict(own),
         "own_output": own_output,
-        "stdin": "",
+        "stdin": settings.stdin,
         "cwd": settings.cwd,
         "user": settings.user,
         "group": settings.group,

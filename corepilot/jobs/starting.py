@@ -5,13 +5,20 @@ from __future__ import annotations
 from corepilot.jobs import check, process, registration, trigger
 from corepilot.jobs.descent import descends
 from corepilot.jobs.plan import Plan
-from corepilot.jobs.state import CheckState, ClearTimer, SetTimer, State, Step
+from corepilot.jobs.state import CheckState, ClearTimer, SetTimer, State, Step, StopState
 from corepilot.model.event import Event
 from corepilot.model.job import Dependency
 
 
-def begin(plan: Plan) -> Step:
-    """The state of a job before anything happened, and the actions to begin with (contract, section 4.1)."""
+def begin(plan: Plan, *, by_hand: bool = False) -> Step:
+    """The state of a job before anything happened, and the actions to begin with (contract, section 4.1).
+
+    Args:
+        plan: The job's.
+        by_hand: Whether a person wants it to begin, also where it does not by itself.
+    """
+    if not plan.job.autostart and not by_hand:
+        return State(stop=StopState(outcome="stopped", stage="done")), ()
     advertised, announced = registration.begin(plan.job.service)
     trigger_, clocks = trigger.begin(plan)
     checks = tuple([CheckState() for _ in plan.job.checks])

@@ -54,6 +54,7 @@ class ProcessSettings(Value):
         limits: Name of the resource, soft and hard limit; -1 for no limit.
         nice: The nice value, -20 to 19; None for corepilot's own.
         oom_score_adj: -1000 to 1000; None for a little more than corepilot's own.
+        stdin: File that its standard input is read from; "" for none.
     """
 
     environment: Variables = ()
@@ -67,6 +68,7 @@ class ProcessSettings(Value):
     limits: tuple[tuple[str, int, int], ...] = ()
     nice: int | None = None
     oom_score_adj: int | None = None
+    stdin: str = ""
 
     @property
     def only_variables(self) -> bool:
@@ -234,6 +236,8 @@ class Job(Value):
         lock: Name of the lock that it has to hold to run, or "".
         stdin: What its command finds on its standard input: "null" nothing, "event" what is behind the watch that has
             started it, as JSON.
+        autostart: Whether events start it before a person has; if not, it is as if it had been stopped by hand.
+        replicas: How many of it run side by side, each as a job of its own; 0 for one that is the job itself.
         path: Where it is configured, such as `jobs[2]`. Not compared.
     """
 
@@ -252,6 +256,8 @@ class Job(Value):
     depends_on: tuple[Dependency, ...] = ()
     lock: str = ""
     stdin: Literal["null", "event"] = "null"
+    autostart: bool = True
+    replicas: int = 0
     path: str = ""
 
     def check_source(self, index: int) -> str:
@@ -284,13 +290,3 @@ def stop_s(job: Job, *, hooked: bool) -> float:
     """
     hook_s = (job.stop.hook_timeout_s or HOOK_TIMEOUT_S) if hooked else 0.0
     return max(job.stop.timeout_s, 0.0) + hook_s
-
-
-def keyed(jobs: tuple[Job, ...]) -> tuple[tuple[JobKey, Job], ...]:
-    """Each job with its key, in order."""
-    counts: dict[str, int] = {}
-    found = []
-    for job in jobs:
-        counts[job.name] = counts.get(job.name, 0) + 1
-        found.append((JobKey(job.name, counts[job.name], 0), job))
-    return tuple(found)

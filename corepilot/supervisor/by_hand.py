@@ -248,12 +248,14 @@ def _require_possible(runner: Runner, condition: Condition) -> None:
 
 
 def _named(runners: Sequence[Runner], pattern: str) -> list[Runner]:
-    """The job of a name: one that is called so, else the `name@2` of several that share one."""
+    """The job of a name, with all its replicas: one that is called so, else the `name@2` of several."""
     found = [runner for runner in runners if runner.name == pattern and runner.key.number == 1]
     if found:
         return found
     name, _, number = pattern.rpartition("@")
-    return [runner for runner in runners if runner.name == name and str(runner.key.number) == number]
+    return [
+        runner for runner in runners if runner.name == name and str(runner.key.replica or runner.key.number) == number
+    ]
 
 
 def _is_decided(runner: Runner) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from corepilot.model.configuration import Configuration
-from corepilot.model.job import Check, Job, JobKey, keyed
+from corepilot.model.job import Check, Job, JobKey
+from corepilot.model.replicas import keyed
 
 TELEMETRY_JOB = "containerpilot"
 """The job that stands for telemetry: it registers itself and never ends (contract, sections 4.8 and 7.5)."""

@@ -87,9 +87,11 @@ class Progress:
     def nothing_runs(self, stopped: Sequence[Actor]) -> None:
         """Jobs that were stopped by hand are all that is left."""
         names = " ".join(str(actor.key) for actor in stopped)
+        never = any(not actor.plan.job.autostart and not actor.starts for actor in stopped)
+        how = "waits to be started by hand" if never else "was stopped by hand"
         self._supervisor.log(
             "warning",
-            f"nothing runs any more: {names} was stopped by hand and keeps corepilot up; "
+            f"nothing runs any more: {names} {how} and keeps corepilot up; "
             f"corepilot start {names}, or corepilot shutdown",
         )
 

@@ -21,7 +21,7 @@ class Tried(NamedTuple):
         script: What it runs, in a shell.
         told: What the log says then.
         top: Settings of the top level.
-        stop: Whether it is stopped as soon as it has written "up".
+        stop: It is stopped as soon as the log has this; "" for a job that ends by itself.
         whole: The job has an `exec` of its own.
     """
 
@@ -29,7 +29,7 @@ class Tried(NamedTuple):
     script: str
     told: str
     top: str = ""
-    stop: bool = False
+    stop: str = ""
     whole: bool = False
 
 
@@ -47,18 +47,24 @@ ROWS = {
     "nice value": Tried("nice: 7", "nice", "7"),
     "out-of-memory score": Tried("oomScoreAdj: 500", "cat /proc/self/oom_score_adj", "500"),
     "a shell runs it": Tried('exec: "echo a b | tr a-z A-Z", shell: true', "", "A B", whole=True),
-    "stop signal": Tried('stopSignal: "INT"', f"trap 'echo INT; exit' INT; echo up; {WAIT}", "INT", stop=True),
+    "several of a kind": Tried("replicas: 2", "echo replica $COREPILOT_REPLICA", "replica 2"),
+    "the number of each": Tried('replicas: 2, env: {A: "n%i"}', "echo $A-$COREPILOT_REPLICA", "n2-2"),
+    "do not start by itself": Tried(
+        "autostart: false", "echo up", "waits to be started by hand and keeps corepilot up", stop="keeps corepilot"
+    ),
+    "standard input": Tried('stdin: {file: "%(dir)s/variables"}', "cat", "A=x"),
+    "stop signal": Tried('stopSignal: "INT"', f"trap 'echo INT; exit' INT; echo up; {WAIT}", "INT", stop="up"),
     "signal the main process only": Tried(
         'stopMode: "process"',
         f"(trap 'echo child' TERM; echo up; {WAIT}) & trap 'kill -9 $!; echo main; exit' TERM; wait",
         "main",
-        stop=True,
+        stop="up",
     ),
     "time until SIGKILL": Tried(
-        'killTimeout: "100ms"', f"trap '' TERM; echo up; {WAIT}", "0.1 s after its stop signal", stop=True
+        'killTimeout: "100ms"', f"trap '' TERM; echo up; {WAIT}", "0.1 s after its stop signal", stop="up"
     ),
     "SIGKILL for the group": Tried(
-        'killTimeout: "100ms"', f"trap '' TERM; (echo up; {WAIT}) & wait", "0.1 s after its stop signal", stop=True
+        'killTimeout: "100ms"', f"trap '' TERM; (echo up; {WAIT}) & wait", "0.1 s after its stop signal", stop="up"
     ),
 }  # fmt: skip
 
@@ -84,7 +90,7 @@ def test_what_a_row_names_does_what_it_says(row: str, tmp_path: Path) -> None:
     text = config(f'{{name: "a", {exec_}{settings}}}', top)
     with Corepilot(text, tmp_path, environment={"GIVEN": "x"}) as corepilot:
         if stop:
-            corepilot.until("up")
+            corepilot.until(stop)
             assert corepilot.stop() == 0
         else:
             assert corepilot.wait() == 0

@@ -18,7 +18,8 @@ from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.plan import Plan, plans
 from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import MAIN, Action, Ended, Exited, Publish, Start, Sweep, Swept
-from corepilot.model.job import Job, keyed
+from corepilot.model.job import Job
+from corepilot.model.replicas import keyed
 from corepilot.supervisor.by_hand import Action as Wanted
 from corepilot.supervisor.by_hand import JobsByHand
 from corepilot.supervisor.operations import Operations

@@ -6,8 +6,9 @@ from building import CHECK, SERVICE, job, when
 
 from corepilot.jobs.compare import compare_jobs
 from corepilot.model.configuration import Configuration, Lock, Logging, Telemetry, Watch
-from corepilot.model.job import Job, JobKey, keyed
+from corepilot.model.job import Job, JobKey
 from corepilot.model.plugin import Options, PluginReference, Secret
+from corepilot.model.replicas import keyed
 from corepilot.model.service import Registration, Service
 from corepilot.supervisor.continuity import continued
 from corepilot.supervisor.difference import compare

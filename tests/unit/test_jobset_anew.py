@@ -7,7 +7,7 @@ from simulation import Behaviour, World
 from corepilot.jobs.audience import Audience
 from corepilot.jobs.plan import plans
 from corepilot.model.event import GLOBAL, Event
-from corepilot.model.job import keyed
+from corepilot.model.replicas import keyed
 
 FOREVER = Behaviour(runs=((None, 0),))
 

@@ -61,7 +61,9 @@ def job_of(
             verdict.warn((*path, key), "key-ignored", "the key has no effect, as in ContainerPilot", hint, key=True)
     start = Start(settings_of(data, variables, path, verdict, host), bool(data.get("shell")))
     judge_shell(data, written.get("exec"), path, verdict)
-    command = command_of(data, written.get("exec"), start)
+    stdin, file = data.get("stdin", ("null", ""))
+    of_main = start._replace(settings=start.settings.changed(stdin=file)) if file else start
+    command = command_of(data, written.get("exec"), of_main)
     judge_command(command, written.get("exec"), (*path, "exec"), verdict, host)
     checks = checks_of(data.get("health"), written.get("health"), (*path, "health"), verdict, host, start=start)
     service = _service(data, path, verdict, host, catalogs, checks=checks) if data.get("port") else None
@@ -73,9 +75,7 @@ def job_of(
     if data.get("exit_on") and (never_ends(restarts) or when.each):
         hint = "leave it out, or give the job an end: restarts with a number, when.once"
         verdict.warn((*path, "exitOn"), "exit-never", "the job never ends by itself", hint)
-    if data.get("stdin") == "event" and not (
-        isinstance(when.trigger, OnEvent) and when.trigger.source.startswith("watch.")
-    ):
+    if stdin == "event" and not (isinstance(when.trigger, OnEvent) and when.trigger.source.startswith("watch.")):
         hint = 'leave it out, or write when: { source: "watch.<name>", each: "changed" }'
         verdict.warn((*path, "stdin"), "stdin-event", "no watch starts the job, so it reads null", hint)
     return made(
@@ -89,6 +89,7 @@ def job_of(
         stop=stop_policy(data, stop_timeout_s, positive(data.get("stop_timeout"))),
         checks=checks,
         service=service,
+        stdin=stdin,
         path=path_text(path),
     )
 

@@ -8,7 +8,7 @@ from corepilot.config.rules.catalog import WAY_OUT, NamedCatalogs, catalogs_of
 from corepilot.config.rules.entries import entries_of
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import job_of
-from corepilot.config.rules.process_settings import judge_stop_timeouts
+from corepilot.config.rules.process_settings import judge_replicas, judge_stop_timeouts
 from corepilot.config.rules.references import judge_references
 from corepilot.config.rules.telemetry import telemetry_of
 from corepilot.config.rules.version2 import judge_version
@@ -69,6 +69,7 @@ def judge(
         telemetry=telemetry is not None and bool(telemetry.listen),
     )
     judge_stop_timeouts(jobs, verdict)
+    judge_replicas(jobs, verdict)
     _judge_whole(data, catalogs, jobs, verdict)
     stop_signals: tuple[int, ...] = ()
     if data.get("stop_signals"):

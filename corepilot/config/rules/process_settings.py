@@ -95,6 +95,20 @@ def judge_stop_timeouts(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> No
             verdict.warn(("jobs", index, "stopTimeout"), "stop-timeout", rule, hint, key=True)
 
 
+def judge_replicas(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
+    """Refuse a name that replicas share with another job: nobody could tell one of them from that."""
+    counts: dict[str, int] = {}
+    for _, job in jobs:
+        counts[job.name] = counts.get(job.name, 0) + 1
+    for index, job in jobs:
+        if job.replicas and counts[job.name] > 1:
+            rule = f"another job is called {shown(job.name)}, too"
+            verdict.complain(("jobs", index, "replicas"), Complaint("same-name", rule, "give each a name of its own"))
+        if job.replicas and job.hook is not None:
+            rule = "a hook runs once, before or after another job is stopped"
+            verdict.complain(("jobs", index, "replicas"), Complaint("wrong-value", rule, "leave it out", key=True))
+
+
 def in_directory(program: str, cwd: str) -> str:
     """The path of a program as it is looked for from a job's directory."""
     return os.path.join(cwd, program) if cwd and "/" in program else program

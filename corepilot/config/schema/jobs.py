@@ -200,11 +200,6 @@ class JobSection(ProcessSection):
         default_text="none",
         example="primary",
     )
-    stdin = Choice(
-        "what the command reads on its standard input: nothing, or what the watch that started it has found, as JSON",
-        {"null": "null", "event": "event"},
-        default="null",
-    )
     logging = Object("output of the job", OutputSection, fills="command")
 
     @validates_schema(skip_on_field_errors=False)

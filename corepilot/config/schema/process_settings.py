@@ -6,7 +6,7 @@
 from typing import Any, ClassVar
 
 from corepilot.config.schema.fields import Choice, Duration, Flag, Several, Text, Whole
-from corepilot.config.schema.process_fields import Mask, Names, SignalName, Variables
+from corepilot.config.schema.process_fields import Mask, Names, SignalName, Stdin, Variables
 from corepilot.config.schema.sections import Object, Section
 
 
@@ -30,6 +30,12 @@ class ProcessSection(Section):
     """What processes are started with, and how they are stopped."""
 
     meant: ClassVar = {
+        "numprocs": "write replicas",
+        "numprocesses": "write replicas",
+        "instances": "write replicas",
+        "scale": "write replicas",
+        "disabled": "write autostart: false",
+        "startup": "write autostart",
         "environment": "write env",
         "environmentfile": "write envFile",
         "env_file": "write envFile",
@@ -115,6 +121,24 @@ class ProcessSection(Section):
         maximum=1000,
         default_text="100 more than corepilot's",
         fills="command.settings.oom_score_adj",
+    )
+    autostart = Flag(
+        "whether it is started by what `when` says; if not, it waits until a person starts it: `corepilot start`",
+        default=True,
+    )
+    replicas = Whole(
+        "how many of it run side by side: the jobs `<name>@1`, `<name>@2`, …; `%i` in `exec` and `env` is the number",
+        minimum=1,
+        maximum=1000,
+        default_text="none: one job with the name itself",
+        example="4",
+    )
+    stdin = Stdin(
+        "what the command reads on its standard input: nothing, what the watch that started it has found, as JSON, or "
+        "a file",
+        default_text="`null`",
+        example='{ file: "/srv/input" }',
+        derives=("stdin", "command.settings.stdin"),
     )
     shell = Flag(
         "`exec` is one text that `/bin/sh -c` runs; so is that of a check",

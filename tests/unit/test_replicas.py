@@ -1,0 +1,144 @@
+"""Replicas of a job, and jobs that wait for a person, in virtual time."""
+
+from pathlib import Path
+
+import pytest
+from building import job, when
+from judging import accepted, codes, judged
+from simulation import Behaviour, World
+
+from corepilot.jobs.compare import compare_jobs
+from corepilot.model.job import UNLIMITED, Command, Job, JobKey
+from corepilot.model.replicas import keyed, numbered, replica_of
+
+FOREVER = Behaviour(runs=((None, 0),))
+
+
+def phases(world: World) -> dict[str, str]:
+    return {str(actor.key): actor.state.phase for actor in world.actors}
+
+
+# ------------------------------------------------------------------------------------------------------------ replicas
+def test_each_replica_is_a_job_with_its_number_in_command_variables_and_id(tmp_path: Path) -> None:
+    text = """{ discovery: "embedded", jobs: [ { name: "web", exec: ["web", "--port=80%i", "100%%", "%s"], replicas: 2,
+        env: { SOCKET: "/run/%i" }, port: 80, interfaces: "static:192.0.2.1", instance: "one",
+        health: { exec: "check %i", interval: 1, ttl: 5 } } ] }"""
+    (first_key, _), (key, second) = keyed(accepted(text, tmp_path).jobs)
+    assert (first_key, key) == (JobKey("web", 1, 1), JobKey("web", 1, 2))
+    assert str(key) == "web@2"
+    assert second.command is not None
+    assert second.command.argv == ("web", "--port=802", "100%", "%s")
+    assert second.command.settings.environment == (("SOCKET", "/run/2"), ("COREPILOT_REPLICA", "2"))
+    assert second.command.settings.only_variables
+    assert second.service is not None
+    assert second.service.registration.id == "web-one-2"
+    (check,) = second.checks
+    assert check.command is not None
+    assert check.command.argv == ("check", "2")
+
+
+def test_a_job_without_replicas_keeps_its_percent_signs(tmp_path: Path) -> None:
+    ((key, made),) = keyed(accepted('{ discovery: false, jobs: [ { name: "a", exec: "date +%i%%" } ] }', tmp_path).jobs)
+    assert str(key) == "a"
+    assert made.command == Command(("date", "+%i%%"))
+
+
+def test_numbers() -> None:
+    assert numbered("%i-%%i-%%%i-%", 7) == "7-%i-%7-%"
+    assert replica_of(Job("a", replicas=3), 1) == Job("a")
+
+
+@pytest.mark.parametrize("written", ["0", "1001", "-1", '"many"'])
+def test_how_many_there_may_be(tmp_path: Path, written: str) -> None:
+    text = f'{{ discovery: false, jobs: [ {{ name: "a", exec: "a", replicas: {written} }} ] }}'
+    assert [path for _, path in codes(judged(text, tmp_path))] == ["jobs[0].replicas"]
+
+
+def test_replicas_share_their_name_with_no_other_job_and_are_no_hook(tmp_path: Path) -> None:
+    text = """{ discovery: false, jobs: [ { name: "a", exec: "a", replicas: 2 }, { name: "a", exec: "a" },
+        { name: "b", exec: "b", replicas: 2, when: { source: "a", once: "stopping" } } ] }"""
+    assert codes(judged(text, tmp_path)) == [("same-name", "jobs[0].replicas"), ("wrong-value", "jobs[2].replicas")]
+
+
+def test_replicas_do_not_react_to_each_others_exits_and_any_of_them_is_the_source() -> None:
+    """ContainerPilot's jobs of one name use their restarts up at each other's exits; and end with them."""
+    jobs = [job("w", replicas=3, restarts=1), job("after", when=when("each", "exitFailed", "w"))]
+    world = World(jobs, {"w": Behaviour(((1.0, 0), (2.0, 1), (None, 0)))}).run(20)
+    assert world.starts("w") == [0, 0, 0, 1, 2]
+    assert world.starts("after") == [2]
+    assert phases(world) == {"w@1": "running", "w@2": "running", "w@3": "running", "after": "waiting"}
+
+
+def test_who_is_to_stop_after_a_job_stops_after_all_its_replicas() -> None:
+    jobs = [job("w", replicas=3), job("agent", stop_after=("w",))]
+    slow = Behaviour(((None, 0),), term_s=3.0)
+    world = World(jobs, {"w": FOREVER, "w@2": slow, "agent": FOREVER}).run(1)
+    world.publish("shutdown")
+    assert phases(world.run(2)) == {"w@1": "complete", "w@2": "terminating", "w@3": "complete", "agent": "running"}
+    assert world.run(2).over
+
+
+def test_fewer_replicas_stop_the_highest_and_the_others_keep_their_processes() -> None:
+    world = World([job("w", replicas=4, restarts=UNLIMITED)], {"w": FOREVER}).run(1)
+    world.reload([job("w", replicas=2, restarts=UNLIMITED)])
+    world.run(1)
+    assert phases(world) == {"w@1": "running", "w@2": "running"}
+    assert world.starts("w") == [0, 0, 0, 0]
+    world.reload([job("w", replicas=3, restarts=UNLIMITED)])
+    assert len(world.run(1).starts("w")) == 5
+    assert phases(world) == {"w@1": "running", "w@2": "running", "w@3": "running"}
+
+
+def test_a_job_becomes_its_first_replica_and_the_other_way_round() -> None:
+    one, two = keyed((job("w"),)), keyed((job("w", replicas=2),))
+    there = [(str(change.old), str(change.new), change.kind) for change in compare_jobs(one, two)]
+    back = [(str(change.old), str(change.new), change.kind) for change in compare_jobs(two, one)]
+    assert there == [("w", "w@1", "restarted"), ("None", "w@2", "added")]
+    assert back == [("w@1", "w", "restarted"), ("w@2", "None", "removed")]
+
+
+# ----------------------------------------------------------------------------------------------------------- autostart
+def test_a_job_that_does_not_start_by_itself_waits_for_a_person() -> None:
+    world = World([job("a", autostart=False, restarts=UNLIMITED), job("b", when=when("each", "exitSuccess", "a"))])
+    assert phases(world.run(5)) == {"a": "stopped", "b": "idle"}
+    world.behaviours["a"] = FOREVER
+    world.order("start", "a")
+    assert phases(world.run(1)) == {"a": "running", "b": "idle"}
+    world.order("stop", "a")
+    assert phases(world.run(1))["a"] == "stopped"
+    assert world.starts("a") == [5]
+
+
+def test_it_keeps_everything_up_as_a_job_does_that_was_stopped_by_hand() -> None:
+    world = World([job("a", autostart=False), job("b")]).run(5)
+    assert world.told[-1] == "only a"
+    assert world.ends == 0
+    world.publish("shutdown")
+    assert world.over
+    assert world.starts("a") == []
+
+
+@pytest.mark.parametrize(
+    "trigger", [when("once", "startup"), when("interval", every_s=1.0), when("signal", source="SIGHUP")]
+)
+def test_neither_events_nor_clocks_start_it(trigger: object) -> None:
+    world = World([job("a", autostart=False, when=trigger)]).run(3)
+    world.publish("signal", "SIGHUP")
+    assert world.run(3).starts("a") == []
+
+
+def test_a_reload_that_lets_it_begin_begins_it_and_one_that_does_not_stops_nothing() -> None:
+    world = World(
+        [job("a", autostart=False), job("b", autostart=False), job("c")], {"a": FOREVER, "b": FOREVER, "c": FOREVER}
+    )
+    world.order("start", "b")
+    world.run(1).reload([job("a"), job("b", autostart=False, restarts=3), job("c", autostart=False)])
+    assert phases(world.run(1)) == {"a": "running", "b": "running", "c": "running"}
+    assert (world.starts("a"), world.starts("b"), world.starts("c")) == ([1], [0], [0])
+
+
+def test_one_that_stopped_by_hand_is_not_started_by_a_reload() -> None:
+    world = World([job("a")], {"a": FOREVER}).run(1)
+    world.order("stop", "a")
+    world.run(1).reload([job("a", restarts=5)])
+    assert phases(world.run(5)) == {"a": "stopped"}
