@@ -25,7 +25,7 @@ class CorepilotError(Exception):
 
 
 class ConfigError(CorepilotError):
-    """A configuration, or a command line, that cannot be used."""
+    """A configuration, or a command line, that cannot be used. Of several errors each is one of `args`."""
 
     code = "config"
 

@@ -7,10 +7,12 @@ from typing import NamedTuple, Protocol
 
 from corepilot.cli.check import load
 from corepilot.cli.files import locate
+from corepilot.config.diagnostics.problems import Problem
 from corepilot.config.loading.exchange import LoadRequest
 from corepilot.discovery.guarded import GuardedBackend
 from corepilot.errors import ConfigError
 from corepilot.model.configuration import Configuration
+from corepilot.model.plugin import PluginReference
 from corepilot.wording.escaping import escaped
 
 
@@ -28,23 +30,23 @@ class CatalogArguments(Protocol):
     environment: Mapping[str, str]
 
 
-class OpenCatalog(NamedTuple):
-    """One of them.
+class Catalogs(NamedTuple):
+    """The catalogs that a command may use.
 
     Attributes:
-        name: What the configuration calls it.
-        backend: A client of it. To be closed.
+        configuration: What names them.
+        faults: Why others that are named cannot be used here: one sentence each.
     """
 
-    name: str
-    backend: GuardedBackend
+    configuration: Configuration
+    faults: tuple[str, ...]
 
 
-def configuration_of(arguments: CatalogArguments) -> Configuration:
+def catalogs_of(arguments: CatalogArguments) -> Catalogs:
     """Load the configuration; with `--discovery` alone, one that names nothing else.
 
     Raises:
-        ConfigError: there is none, or it cannot be used; the message has what is wrong.
+        ConfigError: there is none, or it cannot be used, or none of its catalogs.
     """
     environment = dict(arguments.environment)
     discovery = arguments.discovery or environment.get("COREPILOT_DISCOVERY") or None
@@ -66,32 +68,47 @@ def configuration_of(arguments: CatalogArguments) -> Configuration:
     )
     result = load(request)
     if result.config is None:
-        raise ConfigError("\n".join([problem.sentence() for problem in result.problems if problem.is_error]))
-    return result.config
+        raise ConfigError(*[problem.sentence() for problem in result.problems if problem.is_error])
+    faults = tuple([problem.sentence() for problem in result.problems if _unusable(problem)])
+    if faults and not result.config.catalogs:
+        raise ConfigError(*faults)
+    return Catalogs(result.config, faults)
+
+
+def _unusable(problem: Problem) -> bool:
+    """Whether it leaves a catalog out, here: for a configuration that runs elsewhere it is a warning."""
+    place = problem.path.partition(".")[0]
+    return problem.code in {"plugin-missing", "plugin-broken", "env-missing", "bad-option"} and place in {
+        "", "consul", "discovery",
+    }  # fmt: skip
 
 
 _NOTHING = "COREPILOT_NO_CONFIGURATION"
 
 
-def open_catalogs(configuration: Configuration, environment: Mapping[str, str]) -> list[OpenCatalog]:
-    """A client of each catalog.
+class Opener:
+    """Makes clients of catalogs.
 
-    Raises:
-        ConfigError: the configuration names none.
-        PluginError: one cannot be used.
+    Args:
+        environment: What the command was given.
     """
-    from corepilot.discovery.opening import opened
-    from corepilot.plugin.boundary import Boundary
-    from corepilot.plugin.manager import Plugins
 
-    if not configuration.catalogs:
-        raise ConfigError("cannot ask a catalog: the configuration names none; name one with --discovery")
-    plugins = Plugins()
-    found = []
-    for name, plugin in configuration.catalogs:
-        loaded = plugins.load(plugin)
-        found.append(OpenCatalog(name, opened(loaded, Boundary(loaded, _say), environment)))
-    return found
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        from corepilot.plugin.manager import Plugins
+
+        self._plugins, self._environment = Plugins(), environment
+
+    def open(self, plugin: PluginReference) -> GuardedBackend:
+        """A client. To be closed.
+
+        Raises:
+            PluginError: it cannot be used.
+        """
+        from corepilot.discovery.opening import opened
+        from corepilot.plugin.boundary import Boundary
+
+        loaded = self._plugins.load(plugin)
+        return opened(loaded, Boundary(loaded, _say), self._environment)
 
 
 def _say(level: str, message: str) -> None:

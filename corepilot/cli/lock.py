@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 from corepilot import guard
 from corepilot.cli.arguments import UsageError
-from corepilot.cli.catalog_access import CatalogArguments, configuration_of, open_catalogs
+from corepilot.cli.catalog_access import CatalogArguments, Opener, catalogs_of
 from corepilot.config.schema.names import LOCK_HINT, is_lock_name
 from corepilot.config.text.units import DurationError, parse_duration
 from corepilot.errors import ConfigError, CorepilotError
 from corepilot.model.configuration import Configuration, Lock
+from corepilot.model.plugin import PluginReference
 from corepilot.system import kernel
 from corepilot.wording.escaping import escaped
 
@@ -61,12 +62,15 @@ def lock(arguments: Arguments) -> int:
     if not is_lock_name(names[0]):
         raise UsageError(f"cannot use the lock {names[0]!r}: {LOCK_HINT}")
     wait_s = _wait_s(arguments)
-    configuration = configuration_of(arguments)
+    configuration, faults = catalogs_of(arguments)
     wanted = _lock(configuration, names[0])
+    plugin = configuration.catalog(wanted.catalog)
+    if plugin is None:
+        raise ConfigError(f"cannot use the lock {wanted.name}: its catalog cannot be used here", *faults)
 
     def supervisor(channel: guard.Channel) -> int:
         try:
-            return _Holder(arguments, configuration, wanted, channel, wait_s).run()
+            return _Holder(arguments, plugin, wanted, channel, wait_s=wait_s, stop_s=_stop_s(configuration)).run()
         except CorepilotError as error:
             _complain(str(error))
             return 1
@@ -114,15 +118,16 @@ class _Holder:
     def __init__(
         self,
         arguments: Arguments,
-        configuration: Configuration,
+        plugin: PluginReference,
         lock: Lock,
         channel: guard.Channel,
+        *,
         wait_s: float | None,
+        stop_s: float,
     ) -> None:
         self._program = arguments.program
         self._environment = arguments.environment
-        self._configuration, self._lock, self._channel, self._wait_s = configuration, lock, channel, wait_s
-        self._stop_s = _stop_s(configuration)
+        self._plugin, self._lock, self._channel, self._wait_s, self._stop_s = plugin, lock, channel, wait_s, stop_s
         self._signal = 0
         self._pid = 0
         self._lost = False
@@ -145,10 +150,8 @@ class _Holder:
         self._channel.listening()
         self._channel.ready(self._stop_s)
         kernel.unblock_signals()
-        catalog = next(
-            one for one in open_catalogs(self._configuration, self._environment) if one.name == self._lock.catalog
-        )
-        locks = catalog.backend.locks
+        backend = Opener(self._environment).open(self._plugin)
+        locks = backend.locks
         assert locks is not None  # noqa: S101  - it is declared, and looked at when the backend is made
         holder = f"{os.uname().nodename}/{os.getpid()}"
         keeper = self._keeper = LockKeeper(
@@ -174,7 +177,7 @@ class _Holder:
             self._announce()
             keeper.use(wanted=False, busy=False, stop_s=self._stop_s)
             keeper.give_back()
-            catalog.backend.close()
+            backend.close()
 
     def _had(self) -> bool:
         """Wait for the lock; with no time to wait for one answer of the catalog.

@@ -101,7 +101,7 @@ def _wrap(words: Sequence[str], given: Mapping[str, str]) -> int:
 
 def _carry_out(name: str, words: list[str], given: Mapping[str, str]) -> int:
     from corepilot.cli.arguments import USAGE, UsageError
-    from corepilot.errors import CorepilotError
+    from corepilot.errors import ConfigError, CorepilotError
 
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name of a file, or of an instance, may be in no encoding
@@ -110,6 +110,10 @@ def _carry_out(name: str, words: list[str], given: Mapping[str, str]) -> int:
     except UsageError as error:
         _complain(str(error))
         return USAGE
+    except ConfigError as error:
+        for reason in error.args:
+            _complain(str(reason))
+        return 1
     except CorepilotError as error:
         _complain(str(error))
         return 1

@@ -15,7 +15,11 @@ from corepilot.testing.backends import context
 
 
 def catalog(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-I", "-m", "corepilot", "catalog", *words]
+    return corepilot("catalog", *words)
+
+
+def corepilot(*words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-I", "-m", "corepilot", *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/")
 
 
@@ -80,3 +84,44 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
     away = catalog("--discovery=consul:address=127.0.0.1:1")
     assert (away.returncode, away.stdout, "127.0.0.1:1" in away.stderr) == (1, "", True)
     assert catalog("--discovery=nosuch").returncode == 1
+
+
+@pytest.mark.parametrize("words", [("catalog",), ("lock", "x", "--", "true")])
+def test_a_backend_that_is_misspelt_is_named(words: tuple[str, ...]) -> None:
+    said = corepilot(words[0], "--discovery", "etdc", *words[1:])
+    assert (said.returncode, said.stdout, said.stderr.count("\n")) == (1, "", 1)
+    assert all(part in said.stderr for part in ('no backend called "etdc" is installed', 'did you mean "etcd"?'))
+    said = corepilot(words[0], "--discovery", "embedded,path=/x", *words[1:])
+    assert said.returncode == 1
+    assert "write NAME, NAME:OPTION=VALUE,OPTION=VALUE, or none" in said.stderr
+
+
+def test_one_catalog_that_is_away_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    backend = fill(tmp_path)
+    file = tmp_path / "app.json5"
+    file.write_text(
+        '{discovery: {away: {backend: "etcd", endpoints: ["http://127.0.0.1:1"]}, gone: {backend: "etdc"},'
+        f' here: {{backend: "embedded", path: "{tmp_path}/catalog"}}}},'
+        ' locks: [{name: "l", ttl: "30s", catalog: "gone"}]}'
+    )
+    said = catalog("-c", str(file))
+    assert (said.returncode, said.stdout.split()[2:]) == (1, ["db", "here", "web", "here"])
+    first, second = said.stderr.splitlines()
+    assert all(part in first for part in (f"{file}:1:", "discovery.gone.backend", 'did you mean "etcd"?'))
+    assert second.startswith("corepilot: away: cannot ")
+    assert "127.0.0.1:1" in second
+    said = catalog("web", "-c", str(file), "-o", "json")
+    away, here = json.loads(said.stdout)
+    assert (away["catalog"], away["instances"], "127.0.0.1:1" in away["error"]) == ("away", [], True)
+    assert [one["id"] for one in here["instances"]] == ["web-a", "web-b"]
+    assert "error" not in here
+    backend.close()
+    first, second = corepilot("lock", "-c", str(file), "l", "--", "true").stderr.splitlines()
+    assert "cannot use the lock l: its catalog cannot be used here" in first
+    assert 'did you mean "etcd"?' in second
+
+
+def test_every_error_of_the_configuration_has_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "app.json5"
+    file.write_text('{discovery: {backend: "embedded", pth: "x", other: 1}}')
+    assert [line.count("there is no such key here") for line in catalog("-c", str(file)).stderr.splitlines()] == [1, 1]

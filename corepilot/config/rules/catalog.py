@@ -199,6 +199,8 @@ def _discovery(value: Any, path: Path, verdict: Verdict) -> NamedPlugin | None:
 def _overriding(text: str, verdict: Verdict) -> NamedPlugin | None:
     """Read `NAME[:OPTION=VALUE[,OPTION=VALUE]]`. A part without `=` belongs to the value before it."""
     name, _, rest = text.partition(":")
+    if "," in name or "=" in name:
+        rest, name = "", ""
     options: dict[str, Any] = {}
     last: tuple[dict[str, Any], str] | None = None
     for part in rest.split(",") if rest else ():
@@ -217,8 +219,8 @@ def _overriding(text: str, verdict: Verdict) -> NamedPlugin | None:
             name = ""
             break
     if not name:
-        # What stands behind the colon may be a token.
-        start = shown(text.partition(":")[0])
+        # What stands behind the colon, or a comma in its place, may be a token.
+        start = shown(text.replace(",", ":").replace("=", ":").partition(":")[0])
         message = f"cannot use --discovery or $COREPILOT_DISCOVERY: {start} is not followed by options"
         hint = "write NAME, NAME:OPTION=VALUE,OPTION=VALUE, or none"
         verdict.add(verdict.source_map.nowhere("bad-discovery", message, hint))
