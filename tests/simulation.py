@@ -4,7 +4,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from corepilot.events import EventBus
 from corepilot.jobs.actor import Actor
@@ -23,6 +23,7 @@ from corepilot.jobs.state import (
     Ended,
     Exited,
     Kill,
+    Notified,
     Order,
     Outcome,
     Publish,
@@ -253,6 +254,10 @@ class World:
         for actor in self.jobs.actors:
             if actor.name == name:
                 self.jobs.order(actor, Order(wanted))  # type: ignore[arg-type]  # as a test writes it
+        self._drain()
+
+    def notify(self, name: str, **told: Any) -> None:
+        self.actor(name).handle(Notified(**told))
         self._drain()
 
     def reload(self, jobs: Iterable[Job], *, restart_all: bool = False) -> None:

@@ -73,7 +73,7 @@ def _say_jobs(jobs: list[dict[str, Any]]) -> None:
     rows = [
         (
             job["name"],
-            job["state"],
+            job["state"] if job["ready"] is not False or job["state"] != "running" else "running (not ready)",
             "-" if job["health"] in {"idle", "unknown"} else job["health"],
             str(job["pid"] or "-"),
             str(job["starts"]),

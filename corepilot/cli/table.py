@@ -28,8 +28,8 @@ TIMEOUT = Option(
     ("--timeout",), "timeout", "DURATION", "wait at most this long, such as 30s; then the status is 4, and it goes on"
 )
 FOR = Option(
-    ("--for",), "condition", "STATE", "running, healthy, complete or stopped",
-    choices=("running", "healthy", "complete", "stopped"),
+    ("--for",), "condition", "STATE", "running, ready, healthy, complete or stopped",
+    choices=("running", "ready", "healthy", "complete", "stopped"),
 )  # fmt: skip
 NONBLOCK = Option(("-n", "--nonblock"), "nonblock", "", "do not wait for the lock")
 LOCK_TIMEOUT = Option(("-w", "--timeout"), "timeout", "DURATION", "wait for the lock at most this long, such as 30s")

@@ -122,6 +122,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "starts": _NUMBER,
             "last_status": {"type": ["integer", "null"]},
             "up_s": {"type": ["number", "null"]},
+            "ready": {"type": ["boolean", "null"]},
+            "said": _TEXT,
             "checks": _list(_ref("Check")),
         }
     ),

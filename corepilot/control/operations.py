@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from corepilot.control.target import Action, Condition, Operation, ReloadMode
 
-CONDITIONS = ("running", "healthy", "complete", "stopped")
+CONDITIONS = ("running", "ready", "healthy", "complete", "stopped")
 MODES = ("changed", "all", "everything")
 ACTIONS = ("start", "stop", "restart", "signal", "wait")
 MOST_PATTERNS = 256

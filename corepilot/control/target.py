@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 Action = Literal["start", "stop", "restart"]
-Condition = Literal["running", "healthy", "complete", "stopped"]
+Condition = Literal["running", "ready", "healthy", "complete", "stopped"]
 ReloadMode = Literal["changed", "all", "everything"]
 """What a reload restarts: jobs that changed; every job; everything, begun anew as `/v3/reload` does."""
 

@@ -8,8 +8,9 @@ those the first.
 
 from __future__ import annotations
 
+from corepilot.gotemplate.errors import FunctionFailure
 from corepilot.gotemplate.lex import is_alphanumeric
-from corepilot.gotemplate.limits import MAX_OUTPUT_BYTES, Meter
+from corepilot.gotemplate.limits import MAX_OUTPUT_BYTES, MAX_STEPS, Meter
 from corepilot.gotemplate.regex_nodes import BEGIN_LINE, BEGIN_TEXT, END_LINE, END_TEXT, WORD_EDGE
 from corepilot.gotemplate.regex_program import (
     ASSERT,
@@ -60,6 +61,34 @@ def replace(meter: Meter, pattern: str, replacement: str, text: str) -> str:
         search = max(search + 1, end)
     pieces.append(text[last:])
     return bounded(repaired("".join(pieces)))
+
+
+class Pattern:
+    """A regular expression that is looked for again and again.
+
+    Args:
+        pattern: In RE2's syntax.
+
+    Raises:
+        FunctionFailure: it is wrong.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self._program = compile_pattern(pattern)
+
+    def found_in(self, text: str, *, steps: int = MAX_STEPS) -> bool:
+        """Whether it matches somewhere.
+
+        Args:
+            text: Where to look.
+            steps: How much work may be done for it. A text that would take more counts as one without a match.
+        """
+        meter = Meter()
+        meter.left = steps
+        try:
+            return _Matcher(self._program, text, meter).find(0) is not None
+        except FunctionFailure:
+            return False
 
 
 def _group(numbers: list[int], groups: list[int], text: str) -> str:

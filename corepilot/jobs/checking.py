@@ -5,7 +5,7 @@ The machine of one check is in `check`; here is what they mean together, and for
 
 from __future__ import annotations
 
-from corepilot.jobs import check, registration, stopping
+from corepilot.jobs import check, readiness, registration, stopping
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Action, Exited, Publish, State, Step
 from corepilot.model.event import Event
@@ -49,8 +49,12 @@ def _judged(plan: Plan, state: State, now: float, *, passed: bool) -> Step:
     elif check.fresh(checks, state.checks, now):
         advertised, more = registration.passed(plan.job.service, state.advertised)
     else:
-        return state, actions
-    return state.changed(advertised=advertised), (*actions, *more)
+        advertised, more = state.advertised, ()
+    state, actions = state.changed(advertised=advertised), (*actions, *more)
+    if health == "healthy" and plan.job.ready is not None and plan.job.ready.check:
+        readiness_, more = readiness.achieved(plan, state.readiness)
+        state, actions = state.changed(readiness=readiness_), (*actions, *more)
+    return state, actions
 
 
 def outdated(plan: Plan, state: State, index: int, *, remains: bool) -> Step:
@@ -71,7 +75,7 @@ def _owed(plan: Plan, state: State, index: int, now: float) -> Step:
 
 def tick(plan: Plan, state: State, index: int, now: float) -> Step:
     """It is time for a check."""
-    if state.health in {"idle", "maintenance"}:
+    if state.health in {"idle", "maintenance"} or not readiness.may_be_checked(plan, state.readiness):
         return state, ()
     if not plan.job.checks[index].asks:
         advertised, actions = registration.passed(plan.job.service, state.advertised)

@@ -93,7 +93,7 @@ def _kind(settings: set[str]) -> Kind:
         return "unchanged"
     if settings & {"when", "lock"}:
         return "renewed"
-    return "restarted" if "command" in settings else "updated"
+    return "restarted" if settings & {"command", "ready"} else "updated"
 
 
 def _take_equal(candidates: list[tuple[JobKey, Job]], job: Job) -> tuple[JobKey, Job] | None:

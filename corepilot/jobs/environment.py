@@ -11,6 +11,10 @@ EVENT = "COREPILOT_EVENT"
 """Begins the names of the variables that tell of the event that has started a run."""
 
 
+_OF_OURS = frozenset(("WATCHDOG_PID", "WATCHDOG_USEC"))
+"""Variables of a supervisor of corepilot that are meant for corepilot's own process: they name its pid."""
+
+
 class ChildEnvironment:
     """What every command is started with. One for the supervisor's life; reloads change its parts.
 
@@ -21,7 +25,9 @@ class ChildEnvironment:
 
     def __init__(self, given: Mapping[str, str], pid: int) -> None:
         # An outer corepilot's event is not what starts our jobs.
-        self._given = {name: value for name, value in given.items() if not name.startswith(EVENT)}
+        self._given = {
+            name: value for name, value in given.items() if not name.startswith(EVENT) and name not in _OF_OURS
+        }
         self._given["CONTAINERPILOT_PID"] = str(pid)
         self._addresses: dict[str, str] = {}
         self._put: dict[str, str] = {}

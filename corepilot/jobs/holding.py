@@ -24,7 +24,8 @@ def holding(others: Iterable[Actor], *, maintenance: bool) -> Iterator[Event]:
         state, job = other.state, other.plan.job
         if state.process.up and not state.stopping:
             yield Event("started", other.name)
-            yield Event("ready", other.name)
+            if job.ready is None or state.readiness.achieved:
+                yield Event("ready", other.name)
         if state.health in {"healthy", "unhealthy"}:
             yield Event(state.health, other.name)
         if state.ended:

@@ -49,7 +49,8 @@ def levels(plan: Plan, state: State, before: Levels = _NOTHING) -> Levels:
     if state.health in {"maintenance", "unknown"}:  # also until the first check after it
         healthy = before.healthy and before.run == process.runs
     completed = state.phase == "complete" and succeeded
-    return Levels(started, started, started and healthy and not state.ended, completed, process.runs)
+    ready = started and (plan.job.ready is None or not process.up or state.readiness.achieved)
+    return Levels(started, ready, started and healthy and not state.ended, completed, process.runs)
 
 
 class Standings:

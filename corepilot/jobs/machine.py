@@ -21,7 +21,7 @@ of a run that begins, until what the job depends on holds and it has its lock; o
 
 from __future__ import annotations
 
-from corepilot.jobs import check, checking, orders, process, registration, starting, stopping, trigger
+from corepilot.jobs import check, checking, orders, process, readiness, registration, starting, stopping, trigger
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import (
     MAIN,
@@ -33,6 +33,7 @@ from corepilot.jobs.state import (
     Happened,
     Holds,
     KillNow,
+    Notified,
     Order,
     Over,
     Publish,
@@ -72,6 +73,8 @@ def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
             return stopping.ended(plan, state.changed(process=gone, stop=state.stop.changed(sweeping=False)))
         case Spawned():
             return _spawned(plan, state)
+        case Notified():
+            return _notified(plan, state, stimulus)
         case Unstarted(role):
             return _unstarted(plan, state, role, now)
         case SiblingExited(failed):
@@ -159,8 +162,10 @@ def _spawned(plan: Plan, state: State) -> Step:
 
 
 def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
+    exited = process.blamed(state.process, exited)
     process_, actions = process.exited(plan, state.process, exited, now, alone=state.alone)
-    state = state.changed(process=process_)
+    readiness_, waits = readiness.end(state.readiness)
+    state, actions = state.changed(process=process_, readiness=readiness_), (*actions, *waits)
     if state.stop.stage == "terminating":
         state, more = stopping.ended(plan, state)
     elif state.stopping:
@@ -237,6 +242,8 @@ def _next(plan: Plan, state: State, now: float) -> Step:
 def _unstarted(plan: Plan, state: State, role: int, now: float) -> Step:
     if role == MAIN:
         process_, actions = process.unstarted(plan, state.process)
+        readiness_, waits = readiness.end(state.readiness)
+        state, actions = state.changed(readiness=readiness_), (*actions, *waits)
         if state.stopping:
             return stopping.ended(plan, state.changed(process=process_.changed(stage="none")))
         return state.changed(process=process_), actions
@@ -260,7 +267,7 @@ def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
         return state, ()
     if name == "kill" and state.stop.stage == "terminating":
         return stopping.late(plan, state)
-    if name == "kill" and state.process.stage == "emptying":
+    if name == "kill" and (state.process.stage == "emptying" or state.process.blame):
         return state, process.overdue(plan)
     if name == "hook" and state.stop.stage == "hooked":
         return stopping.overdue(plan, state)
@@ -272,6 +279,8 @@ def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
         return state, check.overdue(plan, index)
     if state.stopping:
         return state, ()
+    if name in {"ready-after", "ready-timeout", "watchdog"}:
+        return _due_of_run(plan, state, name)
     if name == "hook":
         return stopping.overdue(plan, state)
     if name == "check":
@@ -285,6 +294,36 @@ def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
         state, actions = stopping.stop(plan, state, "complete")
         return state, (expired, *actions)
     return _tick(plan, state, now) if name == "interval" else (state, ())
+
+
+def _due_of_run(plan: Plan, state: State, name: str) -> Step:
+    if state.readiness.stage == "none":
+        return state, ()
+    if name == "ready-after":
+        readiness_, actions = readiness.achieved(plan, state.readiness)
+        return state.changed(readiness=readiness_), actions
+    if name == "watchdog":
+        return _fail(plan, state, readiness.unwatched(plan, state.readiness))
+    return _fail(plan, state, readiness.late(plan)) if state.readiness.stage == "waiting" else (state, ())
+
+
+def _notified(plan: Plan, state: State, told: Notified) -> Step:
+    if state.stopping or not process.alive(plan, state.process):
+        return state, ()
+    readiness_, actions, why = readiness.notified(plan, state.readiness, told)
+    state = state.changed(readiness=readiness_)
+    if not why:
+        return state, actions
+    state, more = _fail(plan, state, why)
+    return state, (*actions, *more)
+
+
+def _fail(plan: Plan, state: State, why: str) -> Step:
+    """End the run that goes on, as one that has failed."""
+    if not process.alive(plan, state.process):
+        return state, ()
+    process_, actions = process.fail(plan, state.process, why)
+    return state.changed(process=process_), actions
 
 
 def _tick(plan: Plan, state: State, now: float) -> Step:

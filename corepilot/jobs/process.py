@@ -70,8 +70,9 @@ def run(plan: Plan, process: ProcessState, now: float) -> Result:
 
 
 def began(plan: Plan) -> tuple[Action, ...]:
-    """It has been started: that is all there is to wait for."""
-    return Publish(Event("started", plan.job.name)), Publish(Event("ready", plan.job.name))
+    """It has been started: that is all there is to wait for, unless something else shows that it is ready."""
+    started = Publish(Event("started", plan.job.name))
+    return (started,) if plan.job.ready is not None else (started, Publish(Event("ready", plan.job.name)))
 
 
 def unstarted(plan: Plan, process: ProcessState) -> Result:
@@ -99,8 +100,10 @@ def exited(plan: Plan, process: ProcessState, exit_: Exited, now: float, *, alon
         actions.append(ClearTimer(TIMEOUT))
     if failed and not alone:
         actions.append(Publish(Event("error", name, exit_.reason)))
+    if process.blame:
+        actions.append(ClearTimer(KILL))
     stage = "emptying" if exit_.remains else "none"
-    return process.changed(stage=stage, up=False, ended_at=now, status=exit_.status), tuple(actions)
+    return process.changed(stage=stage, up=False, ended_at=now, status=exit_.status, blame=""), tuple(actions)
 
 
 def await_group(plan: Plan) -> tuple[Action, ...]:
@@ -111,6 +114,25 @@ def await_group(plan: Plan) -> tuple[Action, ...]:
 def emptied(process: ProcessState) -> Result:
     """Nothing is left of the process group."""
     return process.changed(stage="none"), (ClearTimer(KILL),)
+
+
+def fail(plan: Plan, process: ProcessState, why: str) -> Result:
+    """End the run, as one that has failed: TERM, and KILL when it has had its time."""
+    if process.blame:
+        return process, ()
+    actions = (Kill(MAIN, force=False, why=why), *await_group(plan))
+    return process.changed(blame=why), actions
+
+
+def blamed(process: ProcessState, exited: Exited) -> Exited:
+    """How a run has ended that we have ended: a clean exit after our signal is no success."""
+    if not process.blame:
+        return exited
+    return exited.changed(status=exited.status or _TERMINATED, reason=process.blame)
+
+
+_TERMINATED = 143
+"""128 + SIGTERM."""
 
 
 def overdue(plan: Plan) -> tuple[Action, ...]:

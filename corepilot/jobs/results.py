@@ -1,12 +1,14 @@
 """What the checks of a job have said lately, for people: bounded, and nothing as long as there are no checks."""
 
+from __future__ import annotations
+
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from corepilot.jobs.state import CheckState
 from corepilot.model.job import Job
+from corepilot.model.value import Value
 
 KEPT = 10
 """How many results of a check are kept."""
@@ -15,7 +17,7 @@ SHOWN = 200
 """Characters of the output of a result that is not the last."""
 
 
-class Result(NamedTuple):
+class CheckRecord(Value):
     """One result of a check.
 
     Attributes:
@@ -41,7 +43,7 @@ class CheckResults:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._began: dict[int, float] = {}
-        self._kept: dict[str, deque[Result]] = {}
+        self._kept: dict[str, deque[CheckRecord]] = {}
 
     def begin(self, index: int) -> None:
         """A check asks now."""
@@ -58,8 +60,8 @@ class CheckResults:
             results = self._kept.setdefault(job.checks[index].name, deque(maxlen=KEPT))
             if results:
                 last = results.pop()
-                results.append(last._replace(output=last.output[:SHOWN]))
-            results.append(Result(time.time(), duration_s or 0.0, passed, output))
+                results.append(last.changed(output=last.output[:SHOWN]))
+            results.append(CheckRecord(time.time(), duration_s or 0.0, passed, output))
         return duration_s
 
     @staticmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from corepilot.jobs.environment import ChildEnvironment, with_changes
@@ -67,6 +68,7 @@ class Run:
         check: Whether it is a check: its output is bounded, and its end kept.
         more: Variables of this run.
         stdin: What it finds on its standard input; None for /dev/null.
+        inherited: What else it has open, as for `spawn`.
         stop: Says how it is told to end: what a reload changes holds for a run that goes on.
 
     Attributes:
@@ -88,12 +90,13 @@ class Run:
         more: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
         stop: Callable[[], StopPolicy] = StopPolicy,
+        inherited: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self._spawner = spawner
         self._exited = exited
         self._name = name
         self._program = command.argv[0]
-        self._stop = stop
+        self._stop, self._inherited = stop, inherited
         self._report: LaunchReport | None = None
         self.failure = ""
         self.alive = True
@@ -149,15 +152,17 @@ class Run:
         if settings.only_variables:
             variables = with_changes(environment, settings.environment, own)
             return spawn(
-                command.argv, variables, spawner.reaper, self._ended, output=output, errors=errors, stdin=stdin
-            )
+                command.argv, variables, spawner.reaper, self._ended,
+                output=output, errors=errors, stdin=stdin, inherited=self._inherited,
+            )  # fmt: skip
         from corepilot.jobs.settings import request_of
         from corepilot.system.launching import launch
 
         request = request_of(command.argv, environment, settings, own, own_output=not command.raw)
         pid, self._report = launch(
-            request, spawner.reaper, self._ended, spawner.loop, output=output, errors=errors, stdin=stdin
-        )
+            request, spawner.reaper, self._ended, spawner.loop,
+            output=output, errors=errors, stdin=stdin, inherited=self._inherited,
+        )  # fmt: skip
         return pid
 
     def read(self, fields: Fields) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 from corepilot.jobs import given
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.plan import Plan
+from corepilot.jobs.process import blamed
 from corepilot.jobs.results import CheckResults
 from corepilot.jobs.run import Run
+from corepilot.jobs.showing import Showing
+from corepilot.jobs.shown import NOTHING
 from corepilot.jobs.state import (
     MAIN,
     Action,
@@ -40,16 +43,13 @@ from corepilot.jobs.timing import JobTimers
 from corepilot.model.fact import RunEnded, RunStarted
 from corepilot.model.job import StopPolicy
 from corepilot.observers.facts import stamp
-from corepilot.output.pipe import OutputPipe
+from corepilot.output.held import HeldPipes
 from corepilot.output.records import Fields
 from corepilot.system.groups import descendants, group_of, members
 from corepilot.system.process import SpawnError, describe_status
 
 POLL_S = 0.01
 """How often it is looked whether a process group is empty, which the kernel does not tell."""
-
-HELD_MAX = 8
-"""How many ended runs of a job may have left processes behind whose output is still read."""
 
 _TIMERS: dict[TimerName, str] = {"check": "heartbeat", "interval": "run-every", "when": "wait-timeout"}
 """What ContainerPilot calls a job's timers in its debug log; the others are ours."""
@@ -73,7 +73,7 @@ class Runner(Actor):
         self._timers = JobTimers(around, self._due)
         self._runs: dict[int, Run] = {}
         self._asked: dict[int, CheckCall] = {}
-        self._held: list[OutputPipe] = []
+        self._held = HeldPipes()
         self._poll: Any = None
         self._sweep: Sweep | None = None
         self._strays = Strays(around.orphans, self.mark)
@@ -81,6 +81,7 @@ class Runner(Actor):
         self.started_at: float | None = None
         self._last_pid = 0
         self.results = CheckResults(around.clock)
+        self._readiness = Showing(around.loop, self.handle, self._complain)
         self.exits: dict[str, int] = {}
         self.trouble = ""
         self._needed_lock = False
@@ -146,8 +147,8 @@ class Runner(Actor):
             self._asked.popitem()[1].cancel()
         for run in self._runs.values():
             run.close()
-        while self._held:
-            self._held.pop().close()
+        self._readiness.close()
+        self._held.close()
 
     def perform(self, action: Action) -> None:
         """Do what the machine asks for."""
@@ -187,6 +188,7 @@ class Runner(Actor):
             self._asked[role] = plugin_checks.ask(job, job.checks[role], partial(self._answered, role))
             return
         try:
+            shown = self._readiness.begin(job.ready) if role == MAIN else NOTHING
             run = Run(
                 self._around,
                 command,
@@ -194,13 +196,15 @@ class Runner(Actor):
                 mark=self.mark,
                 name=self._name(role),
                 check=role != MAIN,
-                more=given.variables(self.plan, self.state, role, self._around),
+                more={**given.variables(self.plan, self.state, role, self._around), **shown.environment},
+                inherited=shown.descriptors,
                 stdin=given.stdin(self.plan, self.state, role, self._around),
                 stop=(lambda: self.plan.job.stop) if role == MAIN else StopPolicy,
             )
         except SpawnError as error:
             if role == MAIN:
                 self.trouble, self._last_pid = str(error), 0
+                self._readiness.close()
             if error.shortage:
                 self._around.shortages.failed("spawn", f"{self._name(role)}: {error}; it is started later")
             else:
@@ -218,11 +222,17 @@ class Runner(Actor):
             self.started_at = self._around.clock()
             self._last_pid = run.pid
             self.spawned = True
+            shown.begin(run.pid, run.pipes)
             if self._around.facts.wanted:
                 self._around.facts.tell(RunStarted(stamp(), str(self.key), run.pid, self.starts))
 
+    def _complain(self, sentence: str) -> None:
+        self._around.log("warning", sentence, self._fields(MAIN, self.pid))
+
     def _settle(self, stimulus: Exited | Unstarted) -> None:
         if stimulus.role == MAIN and isinstance(stimulus, Exited):
+            stimulus = blamed(self.state.process, stimulus)
+            self._readiness.close()
             self._tell_end(stimulus)
             reason = self._reason(stimulus)
             self.exits[reason] = self.exits.get(reason, 0) + 1
@@ -248,7 +258,7 @@ class Runner(Actor):
         self._trace(role, "end")
         for pipe in run.pipes:
             if pipe.open:
-                self._hold(pipe)
+                self._held.hold(pipe)
         if run.failure:
             self._around.log("error", f"{run.failure} (exit status {status})", self._fields(role, None))
         elif role == MAIN:
@@ -293,13 +303,6 @@ class Runner(Actor):
         if not answer.passed:
             self._around.log("debug", f"not healthy: {answer.text}", self._fields(role, None))
         self._settle(Exited(role, 0 if answer.passed else 1, "" if answer.passed else answer.text, answer.text))
-
-    def _hold(self, pipe: OutputPipe) -> None:
-        """Go on reading what daemons of an ended run write, for the last `HELD_MAX` runs."""
-        self._held = [one for one in self._held if one.open]
-        self._held.append(pipe)
-        if len(self._held) > HELD_MAX:
-            self._held.pop(0).close()
 
     def _kill(self, role: int, *, force: bool, why: str) -> None:
         if role in self._asked:

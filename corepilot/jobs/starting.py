@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corepilot.jobs import check, process, registration, trigger
+from corepilot.jobs import check, process, readiness, registration, trigger
 from corepilot.jobs.descent import descends
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import CheckState, ClearTimer, SetTimer, State, Step, StopState
@@ -90,10 +90,11 @@ def start(plan: Plan, state: State, now: float) -> Step:
         standby = state.process.changed(stage="standby")
         return state.changed(process=standby), (ClearTimer(process.RESTART), *trigger.started(plan))
     process_, actions = process.run(plan, state.process, now)
+    readiness_, waits = readiness.begin(plan)
     health = "maintenance" if state.health == "maintenance" else "unknown"
     checks = tuple([check.forgotten(one) for one in state.checks])
-    state = state.changed(process=process_, health=health, checks=checks)
-    return state, (*trigger.started(plan), *actions)
+    state = state.changed(process=process_, health=health, checks=checks, readiness=readiness_)
+    return state, (*trigger.started(plan), *actions, *waits)
 
 
 def stand_by(plan: Plan, state: State, now: float) -> Step:

@@ -6,7 +6,7 @@ runs, bounded) ──▶ `terminating` (TERM, bounded, KILL) ──▶ `done`, w
 
 from __future__ import annotations
 
-from corepilot.jobs import check, process, registration, trigger
+from corepilot.jobs import check, process, readiness, registration, trigger
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import (
     MAIN,
@@ -99,7 +99,11 @@ def terminate(plan: Plan, state: State, why: str = "") -> Step:
     if plan.job.command is None:
         state = state.changed(process=state.process.changed(stage="none", up=False))
     sweeping = not own_end and plan.job.command is not None and state.process.runs > 0
-    state = state.changed(advertised=advertised, stop=state.stop.changed(stage="terminating", sweeping=sweeping))
+    readiness_, waits = readiness.end(state.readiness)
+    actions += waits
+    # From here on the time of the stop counts, whatever the run was to be ended for.
+    state = state.changed(advertised=advertised, readiness=readiness_, process=state.process.changed(blame=""))
+    state = state.changed(stop=state.stop.changed(stage="terminating", sweeping=sweeping))
     actions += tuple([Kill(one, force=False) for one, state_ in enumerate(state.checks) if state_.stage == "running"])
     if sweeping:
         actions += (Sweep(why=why),)

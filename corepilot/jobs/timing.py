@@ -12,7 +12,7 @@ from corepilot.jobs.supervision import Supervision
 BOUNDING: frozenset[TimerName] = frozenset(("hook", "kill", "check-group"))
 """Timers that bound a wait within a stop."""
 
-LIMITING: frozenset[TimerName] = BOUNDING | {"timeout", "check-timeout"}
+LIMITING: frozenset[TimerName] = BOUNDING | {"timeout", "check-timeout", "ready-timeout", "watchdog"}
 """Timers that end something: what a pause of the container took from it, it is given again."""
 
 

@@ -162,6 +162,28 @@ class Check(Value):
         return self.command is not None or self.plugin is not None
 
 
+class Ready(Value):
+    """What shows that a run is ready: one of these.
+
+    Attributes:
+        notify: A message of its own, as sd_notify(3) sends them.
+        fd: A newline that it writes to this descriptor, as to s6; 0 for none.
+        log: A line of its output in which this regular expression (RE2) is found.
+        file: This file, made or written since the run began.
+        check: Its checks, all passing.
+        after_s: So many seconds without having ended.
+        watchdog_s: With `notify`: it has to say so often that it is alive.
+    """
+
+    notify: bool = False
+    fd: int = 0
+    log: str = ""
+    file: str = ""
+    check: bool = False
+    after_s: float | None = None
+    watchdog_s: float | None = None
+
+
 class RestartPolicy(Value):
     """Whether, how often and how soon a job is started again after a run.
 
@@ -238,6 +260,8 @@ class Job(Value):
             started it, as JSON.
         autostart: Whether events start it before a person has; if not, it is as if it had been stopped by hand.
         replicas: How many of it run side by side, each as a job of its own; 0 for one that is the job itself.
+        ready: What shows that a run is ready; None if nothing does.
+        ready_timeout_s: Seconds until a run that is not ready is ended, and has failed; None for no limit.
         path: Where it is configured, such as `jobs[2]`. Not compared.
     """
 
@@ -258,6 +282,8 @@ class Job(Value):
     stdin: Literal["null", "event"] = "null"
     autostart: bool = True
     replicas: int = 0
+    ready: Ready | None = None
+    ready_timeout_s: float | None = None
     path: str = ""
 
     def check_source(self, index: int) -> str:

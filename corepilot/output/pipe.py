@@ -1,6 +1,7 @@
 """The read end of a child's output: from the pipe to whoever takes records, in the hub, without ever waiting."""
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from corepilot.output.lines import LineSplitter
@@ -35,6 +36,9 @@ class OutputPipe:
         keep: Whether to keep the last `KEEP_BYTES` for `tail`.
         delivery: Where lines go that are not simply logged; closed with the pipe.
 
+    Attributes:
+        seen: Called with the lines that came, if somebody looks for one.
+
     Raises:
         OSError: no descriptors are left; nothing is open then.
     """
@@ -49,6 +53,7 @@ class OutputPipe:
         delivery: "Delivery | None" = None,
     ) -> None:
         self._loop, self._log, self._delivery = loop, log, delivery
+        self.seen: Callable[[list[bytes]], None] | None = None
         self._limit, self._keep = log_limit_bytes, keep
         self._splitter = LineSplitter()
         self._fields: Fields = ()
@@ -163,6 +168,8 @@ class OutputPipe:
     def _emit(self, lines: list[bytes]) -> None:
         if not lines:
             return
+        if self.seen is not None:
+            self.seen(lines)
         if self._delivery is None:
             self._log.output.publish(Records.now(lines, self._fields))
         else:

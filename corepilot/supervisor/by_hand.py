@@ -9,6 +9,7 @@ from typing import Any, Literal
 from corepilot.errors import ControlError, UnknownJobError
 from corepilot.http.time_slice import TimeSlice
 from corepilot.jobs.jobset import JobSet
+from corepilot.jobs.levels import levels
 from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import Order
 from corepilot.supervisor.difference import Difference
@@ -17,7 +18,7 @@ from corepilot.supervisor.shutdown import Shutdown
 from corepilot.system.groups import mark_of
 
 Action = Literal["start", "stop", "restart"]
-Condition = Literal["running", "healthy", "complete", "stopped"]
+Condition = Literal["running", "ready", "healthy", "complete", "stopped"]
 
 _DONE = {"start": "started", "stop": "stopped", "restart": "restarted"}
 
@@ -119,6 +120,7 @@ class JobsByHand:
             _require_possible(runner, condition)
         holds: Callable[[Runner], bool] = {
             "running": lambda runner: runner.state.process.stage == "running" and not runner.state.ended,
+            "ready": lambda runner: levels(runner.plan, runner.state).ready,
             "healthy": lambda runner: runner.state.health == "healthy",
             "complete": lambda runner: runner.state.phase == "complete",
             "stopped": lambda runner: runner.state.ended,
@@ -243,7 +245,7 @@ def _require_possible(runner: Runner, condition: Condition) -> None:
         )
     if condition == "complete" and job.command is None:
         raise ControlError(f"cannot wait for {runner.key} to be complete: it has no exec, and runs until it is stopped")
-    if condition in {"running", "healthy"} and runner.state.phase == "complete":
+    if condition in {"running", "ready", "healthy"} and runner.state.phase == "complete":
         raise ControlError(f"cannot wait for {runner.key} to be {condition}: it is complete; start it first")
 
 
@@ -326,5 +328,7 @@ def _job(runner: Runner) -> dict[str, object]:
         "starts": runner.starts,
         "last_status": runner.last_status,
         "up_s": round(time.monotonic() - runner.started_at, 3) if runner.started_at and runner.pid else None,
+        "ready": state.readiness.achieved if job.ready is not None else None,
+        "said": state.readiness.text,
         "checks": runner.results.status(job, state.checks),
     }

@@ -28,6 +28,9 @@ else:
 FILE_MAX_BYTES = 1024 * 1024
 """The longest file of variables."""
 
+_ABOVE = 256
+"""The numbers of a job's descriptors are below that."""
+
 REPORT_MAX_BYTES = 2000
 """The longest report: less than a pipe takes at once."""
 
@@ -43,7 +46,7 @@ def main(report: int, request: dict[str, Any]) -> NoReturn:
     """
     status, text = NOT_EXECUTABLE, ""
     try:
-        os.set_inheritable(report, False)  # noqa: FBT003  - its only parameter
+        report = _out_of_the_way(report, request)
         for number in _SET_BY_PYTHON:
             signal.signal(number, signal.SIG_DFL)
         launch(request)
@@ -75,7 +78,31 @@ def launch(request: dict[str, Any]) -> NoReturn:
             os.chdir(request["cwd"])
     if request["umask"] is not None:
         os.umask(request["umask"])
+    _place(request["descriptors"])
     _execute(request["argv"], environment)
+
+
+def _out_of_the_way(report: int, request: dict[str, Any]) -> int:
+    """The report's descriptor, where no descriptor of the job's is to be; closed when the program is executed."""
+    os.set_inheritable(report, False)  # noqa: FBT003  - its only parameter
+    if request["descriptors"]:
+        import fcntl
+
+        report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
+    return report
+
+
+def _place(descriptors: list[tuple[int, int]]) -> None:
+    """Give the job its descriptors under their numbers."""
+    if not descriptors:
+        return
+    import fcntl
+
+    copies = [(fcntl.fcntl(place, fcntl.F_DUPFD_CLOEXEC, _ABOVE), number) for place, number in descriptors]
+    for place, _ in descriptors:
+        os.close(place)
+    for copy, number in copies:
+        os.dup2(copy, number)
 
 
 def _environment(request: dict[str, Any], identity: Identity) -> dict[str, str]:

@@ -88,6 +88,7 @@ def launch(
     output: int | None,
     errors: int | None,
     stdin: int | None,
+    inherited: Mapping[int, int],
 ) -> tuple[int, LaunchReport]:
     """Start a job: its pid, which is also its process group, and what its start reports.
 
@@ -99,18 +100,22 @@ def launch(
         output: As for `spawn`.
         errors: As for `spawn`.
         stdin: As for `spawn`.
+        inherited: As for `spawn`.
 
     Raises:
         SpawnError, OSError: It could not be started; nothing is open.
     """
-    spec = memory_file(_code() + marshal.dumps(dict(request)))
+    # The launcher needs 3 and 4 itself: what the job is to find comes under other numbers, and goes to its own at last.
+    places = dict(enumerate(inherited, _REPORT + 1))
+    spec = memory_file(_code() + marshal.dumps({**request, "descriptors": list(places.items())}))
     read_end = write_end = -1
     try:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_SPEC), str(_REPORT)]
+        files = {_SPEC: spec, _REPORT: write_end, **{place: inherited[number] for place, number in places.items()}}
         pid = spawn(
             command, os.environ, reaper, exited,
-            output=output, errors=errors, stdin=stdin, inherited=(spec, write_end),
+            output=output, errors=errors, stdin=stdin, inherited=files,
         )  # fmt: skip
     except BaseException:
         if read_end >= 0:

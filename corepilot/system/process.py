@@ -10,6 +10,7 @@ import fcntl
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from corepilot.system.limits import JOB_LIMITS, SHORTAGES
@@ -18,9 +19,6 @@ from corepilot.system.programs import NOT_FOUND, ProgramError, find_program
 
 _ALL_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
-
-_STANDARD = 3
-"""How many descriptors every process has: stdin, stdout, stderr."""
 
 LOST = 255
 """The exit status of a process whose own nobody can tell us any more."""
@@ -120,7 +118,7 @@ def spawn(
     errors: int | None = None,
     stdin: int | None = None,
     own: bool = False,
-    inherited: Sequence[int] = (),
+    inherited: Mapping[int, int] = MappingProxyType({}),
 ) -> int:
     """Start a program in a process group of its own, with default signals and /dev/null as stdin.
 
@@ -136,7 +134,7 @@ def spawn(
         errors: The descriptor that becomes its stderr instead.
         stdin: The descriptor that becomes its stdin; None for /dev/null.
         own: Whether it is a process of corepilot's own, with our limits, and our stderr.
-        inherited: The descriptors that become its 3, 4, and so on.
+        inherited: What else it has open: our descriptor for each of its own, from 3 on.
 
     Returns:
         Its pid, which is also its process group.
@@ -166,7 +164,7 @@ class _Files(NamedTuple):
     output: int | None
     errors: int | None
     stdin: int | None
-    inherited: Sequence[int]
+    inherited: Mapping[int, int]
 
 
 def _spawn(
@@ -182,9 +180,9 @@ def _spawn(
             actions.append((os.POSIX_SPAWN_DUP2, output if errors is None else errors, 2))
     copies: list[int] = []
     try:
-        for place, one in enumerate(inherited, _STANDARD):
+        for place, one in inherited.items():
             # From above all places, so that none is closed by another one that goes there.
-            copies.append(fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _STANDARD + len(inherited)))
+            copies.append(fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, max(inherited) + 1))
             actions.append((os.POSIX_SPAWN_DUP2, copies[-1], place))
         return os.posix_spawn(
             program,

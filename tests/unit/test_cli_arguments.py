@@ -44,7 +44,11 @@ def test_repeated_options_and_positionals_keep_their_order() -> None:
         ("instances", [], "cannot run instances with 0 arguments: it takes SERVICE"),
         ("stop", [], "cannot run stop with 0 arguments: it takes JOB…; to stop everything: corepilot shutdown"),
         ("signal", ["HUP"], "cannot run signal with 1 arguments: it takes SIGNAL JOB…"),
-        ("wait", ["web", "--for", "ready"], "cannot use --for ready: it is one of running, healthy, complete, stopped"),
+        (
+            "wait",
+            ["web", "--for", "well"],
+            "cannot use --for well: it is one of running, ready, healthy, complete, stopped",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_the_way_out(command: str, words: list[str], message: str) -> None:

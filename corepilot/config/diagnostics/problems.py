@@ -78,6 +78,7 @@ CODES = {
     "no-jobs": "the configuration has nothing to run",
     "bad-discovery": "the catalog is not named in a form that can be read",
     "two-checks": "a check asks more than one thing",
+    "ready-conflict": "what is to show that a job is ready cannot show it",
     "check-options": "options are given that belong to no check",
     "no-host": "the address of the Consul agent has no host; this machine is taken",
     "plugin-missing": "a plugin is named that is not installed",

@@ -11,6 +11,7 @@ from corepilot.config.rules.commands import Start, command_of, judge_command
 from corepilot.config.rules.health import Settings, checks_of, positive
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.process_settings import judge_shell, settings_of, stop_policy
+from corepilot.config.rules.ready import ready_of
 from corepilot.config.rules.watches import catalogs_of_job
 from corepilot.config.schema.fields import bad_duration
 from corepilot.config.schema.filling import made
@@ -88,6 +89,7 @@ def job_of(
         timeout_s=data.get("timeout", every_s),
         stop=stop_policy(data, stop_timeout_s, positive(data.get("stop_timeout"))),
         checks=checks,
+        ready=ready_of(data, checks, path, verdict),
         service=service,
         stdin=stdin,
         path=path_text(path),

@@ -12,6 +12,7 @@ from corepilot.config.schema.fields import Setting
 from corepilot.config.schema.health import HealthSection
 from corepilot.config.schema.jobs import JobSection, WhenSection
 from corepilot.config.schema.output import FileSection, OutputSection
+from corepilot.config.schema.ready import ReadySection
 from corepilot.config.schema.renders import RenderSection
 from corepilot.config.schema.restarts import RestartsSection
 from corepilot.config.schema.sections import Array, Object, Section
@@ -19,7 +20,7 @@ from corepilot.config.schema.settings import ControlSection, LoggingSection, Roo
 from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
 from corepilot.config.schema.watches import LockSection, WatchSection
 from corepilot.model.configuration import Configuration, Control, Lock, Logging, Metric, Render, Telemetry, Watch
-from corepilot.model.job import Check, Command, Job, OutputFile, RestartPolicy
+from corepilot.model.job import Check, Command, Job, OutputFile, Ready, RestartPolicy
 from corepilot.model.trigger import When
 from corepilot.model.value import Value, defaults_of, names_of
 
@@ -33,6 +34,7 @@ SECTIONS: dict[type[Value], type[Section]] = {
     Logging: LoggingSection,
     Metric: MetricSection,
     OutputFile: FileSection,
+    Ready: ReadySection,
     Render: RenderSection,
     RestartPolicy: RestartsSection,
     Telemetry: TelemetrySection,

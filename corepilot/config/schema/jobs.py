@@ -15,6 +15,7 @@ from corepilot.config.schema.health import HealthSection
 from corepilot.config.schema.names import NAME_HINT, is_service_name
 from corepilot.config.schema.output import OutputSection
 from corepilot.config.schema.process_settings import ProcessSection
+from corepilot.config.schema.ready import ReadySection
 from corepilot.config.schema.restarts import Restarts, RestartsSection, Statuses
 from corepilot.config.schema.sections import Object, Objects, Section
 from corepilot.config.text.addresses import DEFAULT_SPECS
@@ -143,6 +144,14 @@ class JobSection(ProcessSection):
         "how the job's health is found out: a check, or several, all of which have to pass; required with a port",
         HealthSection,
         fills="checks",
+    )
+    ready = Object("what shows that a run of the job is ready: one of these", ReadySection, default_text="nothing")
+    ready_timeout = Duration(
+        "time that a run may take to get ready: then it is ended, and has failed",
+        key="readyTimeout",
+        minimum=0.001,
+        default_text="no limit",
+        example="1m",
     )
     timeout = Duration(
         "time that a run may take until it is killed",
