@@ -16,6 +16,7 @@ import gevent
 from gevent import get_hub, socket
 from gevent.event import Event
 
+from corepilot.http.time_slice import full_turn
 from corepilot.http.tls import TlsContexts, TlsOptions
 from corepilot_zookeeper.light_kazoo import SequentialGeventHandler
 
@@ -145,7 +146,7 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
         ready = _ready(reading, writing)
         if ready[0] or ready[1]:
             if monotonic() - self._since > SLICE_S:
-                gevent.sleep(0)
+                full_turn()
                 self._since = monotonic()
             return ready
         loop = get_hub().loop
@@ -179,14 +180,20 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
 
 
 def _ready(reading: Any, writing: Any) -> tuple[list[Any], list[Any], list[Any]]:
+    numbers = [sock.fileno() for sock in reading], [sock.fileno() for sock in writing]
     poll = native_select.poll()
-    for sock in reading:
-        poll.register(sock.fileno(), native_select.POLLIN)
-    for sock in writing:
-        poll.register(sock.fileno(), native_select.POLLOUT)
-    found = {number for number, _ in poll.poll(0)}
+    for number in numbers[0]:
+        poll.register(number, native_select.POLLIN)
+    for number in numbers[1]:
+        poll.register(number, native_select.POLLOUT)
+    found = [number for number, _ in poll.poll(0)]
     return (
-        [sock for sock in reading if sock.fileno() in found or getattr(sock, "pending", int)()],
-        [sock for sock in writing if sock.fileno() in found],
+        [one for one, number in zip(reading, numbers[0], strict=True) if number in found or _pending(one)],
+        [one for one, number in zip(writing, numbers[1], strict=True) if number in found] if found else [],
         [],
     )
+
+
+def _pending(sock: Any) -> bool:
+    """Whether TLS has decrypted something that nobody has read."""
+    return bool(sock.pending()) if hasattr(sock, "pending") else False

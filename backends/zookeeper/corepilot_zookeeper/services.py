@@ -157,8 +157,8 @@ class _View:
         tag = self._query.tag
         known = self._known
         if not tag:
-            return tuple(known[name] for name in self._ids)
-        return tuple(known[name] for name in self._ids if tag in known[name].tags)
+            return tuple([known[name] for name in self._ids])
+        return tuple([known[name] for name in self._ids if tag in known[name].tags])
 
     def _wait(self, results: list[Any]) -> list[Any]:
         return self._session.wait(self._action, *results, absent=_ABSENT)
