@@ -149,9 +149,17 @@ def _last(found: Sequence[Kept], count: int) -> list[Kept]:
 
 
 def names_of(jobs: Sequence[str]) -> Wanted:
-    """Whether lines belong to one of these jobs, or to one of their checks; of no jobs: to any."""
+    """Whether lines belong to one of these jobs, or to one of their checks; of no jobs: to any.
+
+    Args:
+        jobs: As the log calls them: `worker@2` for a replica, whose checks are `check.worker@2` or `check.worker.db@2`.
+    """
     if not jobs:
         return lambda _name: True
     exact = frozenset(chain.from_iterable((job, f"check.{job}") for job in jobs))
-    within = tuple([f"check.{job}." for job in jobs])
-    return lambda name: name in exact or name.startswith(within)
+    named = [(f"check.{name}.", at + replica) for name, at, replica in (job.partition("@") for job in jobs)]
+
+    def wanted(name: str) -> bool:
+        return name in exact or any(name.startswith(begin) and name.endswith(end) for begin, end in named)
+
+    return wanted

@@ -197,7 +197,7 @@ class SupervisorTarget:
     def logs(self, jobs: Sequence[str], *, since_s: float, last: int | None, follow: bool) -> Tail[Any]:
         """The last lines of jobs, and those that follow; to be closed."""
         runners = self._by_hand.named(jobs)
-        names = [runner.name for runner in runners] if jobs else []
+        names = [str(runner.key) if runner.key.replica else runner.name for runner in runners] if jobs else []
         tail = self._app.tails.lines(names, since_s=since_s, last=last, follow=follow)
         raw = [str(runner.key) for runner in runners if runner.plan.job.command and runner.plan.job.command.raw]
         if raw:

@@ -9,7 +9,12 @@ import pytest
 from recording import config
 from running import Corepilot
 
+from corepilot.testing.running import COMMAND
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings-of-other-supervisors.md"
+UNTIL = "until {}; do sleep 0.05; done; echo found"
+CLIENT = " ".join(COMMAND)
+SOCKET = "--socket %(dir)s/control.socket"
 WAIT = "while :; do sleep 0.05; done"
 
 
@@ -66,6 +71,36 @@ ROWS = {
     "SIGKILL for the group": Tried(
         'killTimeout: "100ms"', f"trap '' TERM; (echo up; {WAIT}) & wait", "0.1 s after its stop signal", stop="up"
     ),
+    "output in a file of its own": Tried(
+        'logging: {file: {path: "%(dir)s/out"}, both: true}',
+        f"echo x; {UNTIL.format('grep -qs x %(dir)s/out')}",
+        "found",
+    ),
+    "errors in another file": Tried(
+        'logging: {errorFile: {path: "%(dir)s/err"}}', f"echo x >&2; {UNTIL.format('grep -qs x %(dir)s/err')}", "found"
+    ),
+    "stdout and stderr together": Tried(
+        "logging: {separate: true}", "echo err >&2", "stream=stderr", 'logging: {format: "text"},'
+    ),
+    "size at which a file is rotated": Tried(
+        'logging: {file: {path: "%(dir)s/out", maxSize: 10}, both: true}',
+        f"seq 9; {UNTIL.format('test -e %(dir)s/out.1')}",
+        "found",
+    ),
+    "how many old files are kept": Tried(
+        'logging: {file: {path: "%(dir)s/out", maxSize: 10, keep: 1}, both: true}',
+        f"seq 50; {UNTIL.format('grep -qs 50 %(dir)s/out')}; ls %(dir)s/out.*",
+        "%(dir)s/out.1",
+    ),
+    "output untouched, to standard output": Tried("logging: {raw: true}", "echo ' raw'", "raw"),
+    "a prefix for each line": Tried('logging: {prefix: "> "}', "echo x", "> x"),
+    "the supervisor's own log": Tried("", "true", "event: {Startup global}", 'logging: {level: "debug"},'),
+    "the last lines of a process, and what follows": Tried(
+        "", f"echo xyz; {UNTIL.format(f'{CLIENT} logs {SOCKET} | grep -q xyz')}", "found"
+    ),
+    "what has happened": Tried(
+        "", UNTIL.format(f"{CLIENT} events {SOCKET} | grep -q 'startup global'"), "found"
+    ),
 }  # fmt: skip
 
 
@@ -84,7 +119,7 @@ def test_each_row_of_the_table_is_run() -> None:
 def test_what_a_row_names_does_what_it_says(row: str, tmp_path: Path) -> None:
     settings, script, told, top, stop, whole = ROWS[row]
     named = re.findall(r"`([a-zA-Z]+)", rows()[row])
-    assert not named or any(name in settings + top for name in named), rows()[row]
+    assert not named or any(name in settings + top + script for name in named), rows()[row]
     (tmp_path / "variables").write_text("A=x\n")
     exec_ = "" if whole else f'exec: ["sh", "-c", {json.dumps(script)}], '
     text = config(f'{{name: "a", {exec_}{settings}}}', top)
@@ -94,5 +129,7 @@ def test_what_a_row_names_does_what_it_says(row: str, tmp_path: Path) -> None:
             assert corepilot.stop() == 0
         else:
             assert corepilot.wait() == 0
-        assert re.search(rf" {re.escape(told)}($|;)", corepilot.output, re.MULTILINE), corepilot.output
+        assert re.search(
+            rf" {re.escape(told.replace('%(dir)s', str(tmp_path)))}($|;)", corepilot.output, re.MULTILINE
+        ), corepilot.output
         assert "child" not in corepilot.output

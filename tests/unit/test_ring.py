@@ -38,6 +38,12 @@ def test_a_jobs_checks_are_its_own() -> None:
     ]  # fmt: skip
 
 
+def test_a_replica_has_its_own_checks() -> None:
+    wanted = names_of(["worker@2"])
+    names = ("worker@2", "check.worker@2", "check.worker.db@2", "worker@1", "check.worker.db@1", "check.worker.db")
+    assert [wanted(name) for name in names] == [True, True, True, False, False, False]
+
+
 def test_since_is_when_lines_were_read() -> None:
     ring = Ring(MIB)
     for at_ns in (10, 20, 30):
