@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from corepilot.jobs.plan import Plan
-from corepilot.model.trigger import OnEvent
+from corepilot.model.trigger import keys
 
 
 class Audience:
@@ -41,7 +41,5 @@ class Audience:
                 self.concerned.setdefault(name, []).append(number)
             (self.replicas if plan.key.replica else named).setdefault(plan.key.name, []).append(number)
         self.siblings = {name: numbers for name, numbers in named.items() if len(numbers) > 1}
-        triggers = [plan.job.when.trigger for plan in plans]
-        self.handled = frozenset(
-            [one.source for one in triggers if isinstance(one, OnEvent) and one.code == "exitFailed"]
-        )
+        heard = [key for plan in plans for key in keys(plan.job.when.trigger)]
+        self.handled = frozenset([source for code, source in heard if code == "exitFailed"])

@@ -9,7 +9,7 @@ from corepilot.jobs.levels import levels
 from corepilot.jobs.starting import missing
 from corepilot.model.event import EXITS, GLOBAL
 from corepilot.model.job import Dependency, check_sources
-from corepilot.model.trigger import AllOf, AnyOf, Never, OnEvent, OnInterval, OnSignal, Trigger
+from corepilot.model.trigger import AllOf, AnyOf, Never, OnEvent, OnInterval, OnSignal, Trigger, keys
 
 
 def waiting_in_vain(
@@ -82,19 +82,25 @@ def _may_start(actor: Actor, hopeful: Mapping[str, Sequence[Actor]], watched: Co
         return True  # it gives up by itself
     if actor.state.process.stage == "standby":
         return True
-    return bool(actor.state.trigger.starts_left) and _may_come(actor.plan.trigger, hopeful, watched)
+    trigger = actor.state.trigger
+    return bool(trigger.starts_left) and _may_come(actor.plan.trigger, hopeful, watched, trigger.seen)
 
 
-def _may_come(trigger: Trigger, hopeful: Mapping[str, Sequence[Actor]], watched: Collection[str] | None) -> bool:
+def _may_come(
+    trigger: Trigger,
+    hopeful: Mapping[str, Sequence[Actor]],
+    watched: Collection[str] | None,
+    seen: frozenset[tuple[str, str]] = frozenset(),
+) -> bool:
     match trigger:
         case Never():
             return False
         case OnSignal() | OnInterval():
             return True
         case AnyOf(triggers):
-            return any(_may_come(one, hopeful, watched) for one in triggers)
+            return any(_may_come(one, hopeful, watched, seen) for one in triggers)
         case AllOf(triggers):
-            return all(_may_come(one, hopeful, watched) for one in triggers)
+            return all(not seen.isdisjoint(keys(one)) or _may_come(one, hopeful, watched) for one in triggers)
         case OnEvent(code, source):
             if source == GLOBAL or code == "error":
                 return True

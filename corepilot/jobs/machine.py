@@ -162,7 +162,7 @@ def _spawned(plan: Plan, state: State) -> Step:
 
 
 def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
-    exited = process.blamed(state.process, exited)
+    exited = process.blamed(plan, state.process, exited)
     process_, actions = process.exited(plan, state.process, exited, now, alone=state.alone)
     readiness_, waits = readiness.end(state.readiness)
     state, actions = state.changed(process=process_, readiness=readiness_), (*actions, *waits)

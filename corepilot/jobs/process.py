@@ -124,11 +124,13 @@ def fail(plan: Plan, process: ProcessState, why: str) -> Result:
     return process.changed(blame=why), actions
 
 
-def blamed(process: ProcessState, exited: Exited) -> Exited:
-    """How a run has ended that we have ended: a clean exit after our signal is no success."""
+def blamed(plan: Plan, process: ProcessState, exited: Exited) -> Exited:
+    """How a run has ended that we have ended: a clean exit after our signal is no success, whatever counts as one."""
     if not process.blame:
         return exited
-    return exited.changed(status=exited.status or _TERMINATED, reason=process.blame)
+    statuses = (exited.status, _TERMINATED, *range(1, 256))
+    failures = [one for one in statuses if one and not plan.job.succeeds(one)]
+    return exited.changed(status=failures[0] if failures else _TERMINATED, reason=process.blame)
 
 
 _TERMINATED = 143

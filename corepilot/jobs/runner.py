@@ -231,7 +231,7 @@ class Runner(Actor):
 
     def _settle(self, stimulus: Exited | Unstarted) -> None:
         if stimulus.role == MAIN and isinstance(stimulus, Exited):
-            stimulus = blamed(self.state.process, stimulus)
+            stimulus = blamed(self.plan, self.state.process, stimulus)
             self._readiness.close()
             self._tell_end(stimulus)
             reason = self._reason(stimulus)

@@ -93,6 +93,15 @@ def keys(trigger: Trigger) -> tuple[tuple[str, str], ...]:
     return ()
 
 
+def described(trigger: Trigger) -> str:
+    """The events of a trigger in words; "" for one that names none."""
+    if isinstance(trigger, AnyOf | AllOf):
+        between = " or " if isinstance(trigger, AnyOf) else " and "
+        parts = [(one, described(one)) for one in trigger.triggers]
+        return between.join([f"({text})" if isinstance(one, AnyOf | AllOf) else text for one, text in parts])
+    return " or ".join([f"{code} of {source}" for code, source in keys(trigger)])
+
+
 def matches(trigger: Trigger, event: Event, seen: frozenset[tuple[str, str]] = frozenset()) -> bool:
     """Whether an event fires a trigger.
 

@@ -11,6 +11,7 @@ from corepilot.jobs.compare import CONSEQUENCES, JobChange, compare_jobs, differ
 from corepilot.model.configuration import Configuration, Render, Watch
 from corepilot.model.job import Command, JobKey, ProcessSettings
 from corepilot.model.plugin import Options, PluginReference
+from corepilot.model.trigger import AllOf, AnyOf
 from corepilot.model.value import Value, names_of
 from corepilot.supervisor.continuity import continued, renamed, under_new_names
 from corepilot.supervisor.desired import TELEMETRY_JOB, jobs_of
@@ -196,6 +197,8 @@ def _shown(value: object) -> str:
     if isinstance(value, Command):
         parts = [_shown(value.argv), *(["raw"] if value.raw else []), *_settings(value.settings)]
         return ", ".join(parts)
+    if isinstance(value, AnyOf | AllOf):
+        return ("any of " if isinstance(value, AnyOf) else "all of ") + _shown(value.triggers)
     if isinstance(value, Value):
         names: tuple[str, ...] = type(value).__match_args__
         parts = [f"{name} {_shown(one)}" for name, one in zip(names, value, strict=True) if name not in value.ignored]

@@ -9,7 +9,7 @@ from corepilot.jobs.state import Outcome
 from corepilot.model.event import Event
 from corepilot.model.fact import Reloaded, ReloadResult
 from corepilot.model.job import Dependency
-from corepilot.model.trigger import keys
+from corepilot.model.trigger import described
 from corepilot.observers.facts import Facts, stamp
 from corepilot.output.log import Log
 from corepilot.telemetry.builtin import CONTROL_REQUESTS, EVENTS, RELOADS
@@ -73,7 +73,7 @@ class Progress:
 
     def waits_in_vain(self, actor: Actor, never: Sequence[Dependency]) -> None:
         """Nothing starts a job any more."""
-        awaited = " or ".join(f"{code} of {source}" for code, source in keys(actor.plan.trigger))
+        awaited = described(actor.plan.trigger)
         what = f"it waits for {awaited}, which cannot come any more" if awaited else "its when names no event"
         by_hand = str(actor.key)
         if never:

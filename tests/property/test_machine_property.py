@@ -12,6 +12,7 @@ from corepilot.jobs.process import BACKOFF_MAX_S, restart_delay
 from corepilot.model.event import EXITS, GLOBAL
 from corepilot.model.job import UNLIMITED, Check, Job, RestartPolicy
 from corepilot.model.service import Registration, Service
+from corepilot.model.trigger import AllOf, AnyOf, OnEvent, OnSignal, When
 
 NAMES = ("one", "two", "three")
 CODES = ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired", "started", "ready")
@@ -19,6 +20,14 @@ CONDITIONS = ("started", "ready", "healthy", "completed")
 GLOBAL_CODES = ("startup", "enterMaintenance", "exitMaintenance", "shutdown")
 seconds = st.sampled_from([0.0, 0.1, 0.7, 2.0, 11.0])
 
+events_of_jobs = st.builds(OnEvent, st.sampled_from(CODES), st.sampled_from(NAMES))
+several = st.lists(events_of_jobs | st.just(OnSignal("SIGHUP")), min_size=1, max_size=2).map(tuple)
+conditions = st.one_of(
+    st.builds(AllOf, several),
+    st.builds(AnyOf, several),
+    st.builds(lambda one, more: AllOf((one, AnyOf(more))), events_of_jobs, several),
+    st.builds(lambda one, more: AnyOf((one, AllOf(more))), events_of_jobs, several),
+)
 whens = st.one_of(
     st.just(when("once", "startup")),
     st.builds(
@@ -29,6 +38,7 @@ whens = st.one_of(
         timeout_s=st.none() | st.just(1.5),
     ),
     st.builds(when, st.sampled_from(["once", "each"]), st.sampled_from(GLOBAL_CODES), st.just(GLOBAL)),
+    st.builds(When, conditions, st.booleans(), st.none() | st.just(1.5)),
     st.builds(when, st.just("interval"), every_s=st.sampled_from([0.4, 1.0])),
     st.just(when("signal", source="SIGHUP")),
     st.just(when("never")),

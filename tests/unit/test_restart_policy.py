@@ -4,8 +4,10 @@ import pytest
 from building import job, when
 from simulation import Behaviour, World
 
-from corepilot.jobs.process import restart_delay
-from corepilot.model.job import UNLIMITED, RestartPolicy
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.process import blamed, restart_delay
+from corepilot.jobs.state import MAIN, Exited, ProcessState
+from corepilot.model.job import UNLIMITED, JobKey, RestartPolicy
 
 
 def starts(policy: RestartPolicy, *runs: tuple[float, int], within_s: float = 1000, **settings: object) -> list[float]:
@@ -90,3 +92,10 @@ def test_jobs_of_one_name_restart_after_each_other_s_failures_only_where_they_re
 
     assert counts(0) == 2
     assert counts(1) > 2
+
+
+def test_a_run_that_we_have_ended_because_it_failed_is_no_success_whatever_counts_as_one() -> None:
+    plan = Plan(job(success_statuses=(0, 143)), JobKey("app"))
+    for status in (0, 143):
+        ended = blamed(plan, ProcessState("running", blame="not ready"), Exited(MAIN, status, "terminated"))
+        assert (plan.job.succeeds(ended.status), ended.reason) == (False, "not ready")

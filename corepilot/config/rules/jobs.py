@@ -8,6 +8,7 @@ from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.catalog import NamedCatalogs
 from corepilot.config.rules.commands import Start, command_of, judge_command
+from corepilot.config.rules.conditions import leaves, when_of
 from corepilot.config.rules.health import Settings, checks_of, positive
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.process_settings import judge_shell, settings_of, stop_policy
@@ -18,10 +19,9 @@ from corepilot.config.schema.filling import made
 from corepilot.config.schema.jobs import JobSection
 from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.config.text.units import DurationError, parse_duration
-from corepilot.model.event import SIGNALS
 from corepilot.model.job import UNLIMITED, Check, Dependency, Job, RestartPolicy, Variables, never_ends
 from corepilot.model.service import Extras, Registration, Service
-from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
+from corepilot.model.trigger import OnInterval
 
 _MEANT = {
     "exectimeout": "write timeout",
@@ -70,13 +70,13 @@ def job_of(
     service = _service(data, path, verdict, host, catalogs, checks=checks) if data.get("port") else None
     if not data.get("name"):
         return None
-    when = _when(data.get("when"))
+    when = when_of(data.get("when"), data["name"], (*path, "when"), verdict)
     every_s = when.trigger.every_s if isinstance(when.trigger, OnInterval) else None
     restarts = _restarts(data.get("restarts"), periodic=every_s is not None)
     if data.get("exit_on") and (never_ends(restarts) or when.each):
         hint = "leave it out, or give the job an end: restarts with a number, when.once"
         verdict.warn((*path, "exitOn"), "exit-never", "the job never ends by itself", hint)
-    if stdin == "event" and not (isinstance(when.trigger, OnEvent) and when.trigger.source.startswith("watch.")):
+    if stdin == "event" and not any(one.source.startswith("watch.") for _, one in leaves(when.trigger)):
         hint = 'leave it out, or write when: { source: "watch.<name>", each: "changed" }'
         verdict.warn((*path, "stdin"), "stdin-event", "no watch starts the job, so it reads null", hint)
     return made(
@@ -133,23 +133,6 @@ def address_of(specs: tuple[str, ...], path: Path, verdict: Verdict, host: Host,
 def notes_for(service: str) -> str:
     """What people read in the catalog about an instance of a service, in ContainerPilot's words."""
     return f"TTL for {service} set by containerpilot"
-
-
-_AT_START = When()
-
-
-def _when(data: Settings | None) -> When:
-    if data is None:
-        return _AT_START
-    if data.get("interval") is not None:
-        return When(OnInterval(data["interval"]))
-    source, timeout_s = data.get("source", ""), positive(data.get("timeout"))
-    if source in SIGNALS:
-        return When(OnSignal(source), each=True, timeout_s=timeout_s)
-    for kind in ("once", "each"):
-        if data.get(kind):
-            return When(OnEvent(data[kind], source), kind == "each", timeout_s)
-    return When(Never(), timeout_s=timeout_s)
 
 
 def _restarts(data: Settings | None, *, periodic: bool) -> RestartPolicy:

@@ -7,11 +7,12 @@ from corepilot.config.diagnostics.complaints import did_you_mean, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.graph import stop_order, wishes_of
+from corepilot.config.rules.conditions import leaves
 from corepilot.config.starting import OF_A_LOCK, OF_A_WATCH, OF_ALL, Blockage, never_starting
 from corepilot.model.configuration import Render
 from corepilot.model.event import EXITS, GLOBAL, SIGNALS
 from corepilot.model.job import Job, check_sources
-from corepilot.model.trigger import Never, OnEvent
+from corepilot.model.trigger import AllOf, AnyOf, Never, OnEvent
 
 _OF_A_JOB = frozenset(
     ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired", "started", "ready")
@@ -125,20 +126,29 @@ def _judge_source(job: Job, path: Path, known: dict[str, frozenset[str]], verdic
             hint = "add once or each; leave when out to start at startup"
             verdict.warn(path, "when-never", "it names no event, so the job never starts", hint)
         return True
-    if not isinstance(trigger, OnEvent) or trigger.code == "error":  # the source of an error is free text
+    told = [_judge_event(job, one, (*path, *below), known, verdict) for below, one in leaves(trigger)]
+    return any(told)
+
+
+def _judge_event(job: Job, trigger: OnEvent, path: Path, known: dict[str, frozenset[str]], verdict: Verdict) -> bool:
+    """Warn of an event that never comes, by its words alone; returns whether it has been."""
+    if trigger.code == "error":  # its source is free text
         return False
-    code, source, kind = trigger.code, trigger.source, _kind(job)
+    code, source, kind = trigger.code, trigger.source, "each" if job.when.each else "once"
+    never = "this never starts the job" if isinstance(job.when.trigger, AnyOf) else "the job never starts"
+    if source == job.name and code in EXITS and verdict.refuses(path):
+        return True
     if source == job.name and code in EXITS:
         rule = "an exit under the job's own name is its own, so the job never starts"
         verdict.warn((*path, kind), "when-never", rule, "name another job as the source")
     elif not source:
         verdict.warn(path, "when-never", f"{code} without a source never comes", _source_hint(code))
     elif source not in known:
-        rule = f"no job, watch or signal is called {shown(source)}, so the job never starts"
+        rule = f"no job, watch or signal is called {shown(source)}, so {never}"
         hint = did_you_mean(source, (*known, *sorted(SIGNALS))) or _watch_hint(source, known)
         verdict.warn((*path, "source"), "unknown-source", rule, hint)
     elif code not in known[source]:
-        rule = f"{code} never comes from {shown(source)}, so the job never starts"
+        rule = f"{code} never comes from {shown(source)}, so {never}"
         hint = _HINTS.get(code) or "from there come " + ", ".join(sorted(known[source]))
         verdict.warn((*path, kind), "when-never", rule, hint)
     else:
@@ -173,6 +183,9 @@ def _judge_blockage(blockage: Blockage, jobs: Sequence[Job], path: Path, verdict
 
 
 def _kind(job: Job) -> str:
+    trigger = job.when.trigger
+    if isinstance(trigger, AllOf | AnyOf):
+        return "all" if isinstance(trigger, AllOf) else "any"
     return "each" if job.when.each else "once"
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from corepilot.config.schema.fields import Setting
 from corepilot.config.schema.health import HealthSection
-from corepilot.config.schema.jobs import JobSection, WhenSection
+from corepilot.config.schema.jobs import JobSection
 from corepilot.config.schema.output import FileSection, OutputSection
 from corepilot.config.schema.ready import ReadySection
 from corepilot.config.schema.renders import RenderSection
@@ -19,6 +19,7 @@ from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.settings import ControlSection, LoggingSection, RootSection
 from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
 from corepilot.config.schema.watches import LockSection, WatchSection
+from corepilot.config.schema.when import WhenSection
 from corepilot.model.configuration import Configuration, Control, Lock, Logging, Metric, Render, Telemetry, Watch
 from corepilot.model.job import Check, Command, Job, OutputFile, Ready, RestartPolicy
 from corepilot.model.trigger import When

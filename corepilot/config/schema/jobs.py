@@ -17,62 +17,10 @@ from corepilot.config.schema.output import OutputSection
 from corepilot.config.schema.process_settings import ProcessSection
 from corepilot.config.schema.ready import ReadySection
 from corepilot.config.schema.restarts import Restarts, RestartsSection, Statuses
-from corepilot.config.schema.sections import Object, Objects, Section
+from corepilot.config.schema.sections import Object, Objects
+from corepilot.config.schema.when import WhenSection
 from corepilot.config.text.addresses import DEFAULT_SPECS
-from corepilot.model.event import CODES
 from corepilot.model.job import UNLIMITED
-
-
-class EventName(Text):
-    """The name of an event, in its exact case. An empty text is like no key."""
-
-    kind = "event"
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        if text and text not in CODES:
-            hint = did_you_mean(text, sorted(CODES)) or "events: " + ", ".join(sorted(CODES))
-            raise ValidationError([Complaint("unknown-event", f"{shown(text)} is not an event", hint)])
-        return text
-
-
-class WhenSection(Section):
-    """`jobs[].when`."""
-
-    meant: ClassVar = {
-        "event": "write once or each instead of event",
-        "frequency": "write interval",
-        "poll": "write interval",
-    }
-
-    source = Text(
-        "whose event: a job, `check.<job>`, `watch.<name>`, `lock.<name>`, `render.<name>`, `global`, `SIGHUP` or "
-        "`SIGUSR2`",
-        default="",
-        example="watch.db",
-        derives=("trigger",),
-    )
-    once = EventName("start at the first such event", default="", derives=("trigger",))
-    each = EventName("start at each such event", default="", derives=("trigger", "each"))
-    interval = Duration(
-        "start at once, then every time this has passed", minimum=0.001, example="30s", derives=("trigger",)
-    )
-    timeout = Duration(
-        "publish `timerExpired` and give up if nothing has started it by then; not used beside `interval`",
-        example="1m",
-    )
-
-    @validates_schema(skip_on_field_errors=False)
-    def judge(self, data: dict[str, Any], **_: Any) -> None:
-        """Only one of three ways to start."""
-        given = [key for key in ("interval", "once", "each") if data.get(key)]
-        if len(given) > 1:
-            rule = f"{given[0]} is given as well, and only one of interval, once and each may be"
-            raise ValidationError({given[1]: [Complaint("when-conflict", rule, "leave one of them out", key=True)]})
-
-    def not_used(self, data: dict[str, Any]) -> dict[str, str]:
-        """ContainerPilot does not look at `timeout` beside `interval`."""
-        return {"timeout": "it has no effect beside interval: leave it out"} if data.get("interval") else {}
 
 
 class JobSection(ProcessSection):
