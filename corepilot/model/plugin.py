@@ -65,6 +65,7 @@ class PluginReference(Value):
         version: Version of that distribution.
         options: For the plugin's `Options`.
         capabilities: What it declares, sorted.
+        lock_ttl_s: The shortest and the longest TTL that its locks may have; empty without limits.
     """
 
     name: str
@@ -74,3 +75,4 @@ class PluginReference(Value):
     version: str
     options: Options = Options()
     capabilities: tuple[str, ...] = ()
+    lock_ttl_s: tuple[float, ...] = ()

@@ -34,12 +34,14 @@ class LightModule(NamedTuple):
         options: The class `Options`, or None for a plugin without options.
         capabilities: What it declares in `CAPABILITIES`.
         api: The plugin interface it was made for, such as "1.0".
+        lock_ttl_s: From `LOCK_TTL_S` of a backend whose locks have limits: the shortest and the longest TTL.
     """
 
     module: Any
     options: type[Any] | None
     capabilities: frozenset[str]
     api: str
+    lock_ttl_s: tuple[float, ...] = ()
 
 
 def import_light(module: str, attribute: str, kind: str, where: str, distribution: str = "") -> LightModule:
@@ -205,13 +207,20 @@ def _declared(found: Any, where: str) -> LightModule:
     capabilities: Any = getattr(found, "CAPABILITIES", frozenset())
     if not isinstance(capabilities, frozenset) or not all(isinstance(one, str) for one in capabilities):
         raise PluginError(f"{where}: CAPABILITIES must be a frozenset of str, not {shown(capabilities, 200)}")
+    limits: Any = getattr(found, "LOCK_TTL_S", ())
+    if (
+        not isinstance(limits, tuple)
+        or len(limits) not in {0, 2}
+        or not all(type(one) in {int, float} for one in limits)
+    ):
+        raise PluginError(f"{where}: LOCK_TTL_S must be two numbers, not {shown(limits, 200)}")
     options = getattr(found, "Options", None)
     if options is not None:
         try:
             tuple(fields_of(options))
         except (TypeError, NameError) as error:
             raise PluginError(f"{where}: {error}") from error
-    return LightModule(found, options, capabilities, api)
+    return LightModule(found, options, capabilities, api, limits)
 
 
 def _goes_with(api: str) -> bool:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from corepilot_consul.plugin import CAPABILITIES, Options, Tls
+from corepilot_consul.locks import LONGEST_TTL_S, SHORTEST_TTL_S
+from corepilot_consul.plugin import CAPABILITIES, LOCK_TTL_S, Options, Tls
 
 from corepilot.config.schema.options import judge
 from corepilot.http.origin import parse_origin
@@ -66,6 +67,10 @@ def test_addresses_that_are_refused(address: str, rule: str) -> None:
     with pytest.raises(OptionError, match=rule) as caught:
         Options(address=address)
     assert caught.value.name == "address"
+
+
+def test_the_light_module_and_the_locks_have_the_same_limits() -> None:
+    assert (SHORTEST_TTL_S, LONGEST_TTL_S) == LOCK_TTL_S
 
 
 def test_a_password_in_the_address_is_refused_and_not_shown() -> None:

@@ -36,6 +36,9 @@ def test_keys_are_watched_in_the_catalog_that_has_them(tmp_path: Path) -> None:
         (f'{CATALOG}, locks: [ {{ name: "a" }} ]', [("missing-key", "locks[0].ttl")]),
         (f'{CATALOG}, locks: [ {{ name: "a", ttl: 9 }}, {{ name: "a", ttl: 8 }} ]', [("same-name", "locks[1].name")]),
         (f"{CATALOG}, {LOCK}, stopTimeout: 10, jobs: [ {{ {JOB} }} ]", [("lock-too-short", "jobs[0].lock")]),
+        ('consul: "c:1", locks: [ { name: "a", ttl: "9s" } ]', [("wrong-value", "locks[0].ttl")]),
+        ('consul: "c:1", locks: [ { name: "a", ttl: "25h" } ]', [("wrong-value", "locks[0].ttl")]),
+        (f'{CATALOG}, watches: [ {{ name: "d", key: "app/" }} ]', [("bad-key", "watches[0].key")]),
         (
             'discovery: { a: { backend: "embedded" }, b: { backend: "embedded", path: "/b" } }, ' + LOCK,
             [("which-catalog", "locks[0]")],
@@ -44,6 +47,15 @@ def test_keys_are_watched_in_the_catalog_that_has_them(tmp_path: Path) -> None:
 )
 def test_rules(tmp_path: Path, text: str, expected: list[tuple[str, str]]) -> None:
     assert codes(judged(f"{{ {text} }}", tmp_path)) == expected
+
+
+def test_what_the_backend_takes_is_said(tmp_path: Path) -> None:
+    (ttl,) = judged('{ consul: "c:1", stopTimeout: 1, locks: [ { name: "a", ttl: "9s" } ] }', tmp_path).problems[:1]
+    assert "the backend consul keeps locks with a ttl of 10 to 86400 s, not 9 s" in ttl.message
+    accepted('{ consul: "c:1", locks: [ { name: "a", ttl: "10s" } ] }', tmp_path)
+    (key,) = judged(f'{{ {CATALOG}, watches: [ {{ name: "d", key: "app/" }} ] }}', tmp_path).problems[:1]
+    assert key.hint == 'write prefix: "app" for all keys below it'
+    accepted(f'{{ {CATALOG}, watches: [ {{ name: "d", prefix: "app/" }} ] }}', tmp_path)
 
 
 def test_the_time_of_a_hook_counts(tmp_path: Path) -> None:

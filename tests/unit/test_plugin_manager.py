@@ -229,6 +229,7 @@ def test_a_contract_that_is_a_protocol_is_about_methods(write: Write, body: str,
 
 
 def test_what_is_declared_must_have_the_right_type(write: Write) -> None:
+    assert "LOCK_TTL_S must be two numbers" in refusal(write("LOCK_TTL_S = (10,)" + HOOK))
     assert "CAPABILITIES must be a frozenset of str" in refusal(write("CAPABILITIES = ['push']" + HOOK))
     assert "Options must be a dataclass" in refusal(write("class Options: pass" + HOOK))
     odd = "@dataclass(frozen=True)\nclass Options:\n    x: object = None\n"

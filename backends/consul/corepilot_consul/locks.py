@@ -27,7 +27,7 @@ FOLDER = "corepilot/locks"
 """The key of a lock is this, a slash and its name."""
 
 SHORTEST_TTL_S, LONGEST_TTL_S = 10, 86400
-"""What Consul takes as the TTL of a session."""
+"""What Consul takes as the TTL of a session; the light module says the same."""
 
 LONGEST_DELAY_S = 60
 """What Consul takes as a lock delay; it cuts a longer one to this without a word."""

@@ -8,6 +8,8 @@ from corepilot.plugin.network import TlsGroup, network_address, tls_option
 
 API = "1.0"
 CAPABILITIES = frozenset({"datacenters", "expiry", "keys", "locks", "register", "services", "watch"})
+LOCK_TTL_S = (10, 86400)
+"""Consul's limits for the TTL of a session (developer.hashicorp.com/consul/api-docs/session)."""
 
 DEFAULT_ADDRESS = "127.0.0.1:8500"
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -39,6 +39,7 @@ def locks_of(entries: Any, written: Any, catalogs: NamedCatalogs, verdict: Verdi
             catalog = catalog_for("locks", catalog, path, catalogs, verdict)
         else:
             verdict.complain(path, Complaint("no-catalog", "a lock needs a catalog and there is none", WAY_OUT))
+        _judge_ttl(entry.get("ttl"), catalog, (*path, "ttl"), catalogs, verdict)
         if not {"name", "ttl"} <= entry.keys():
             continue
         if any(lock.name == entry["name"] for lock in locks):
@@ -47,6 +48,19 @@ def locks_of(entries: Any, written: Any, catalogs: NamedCatalogs, verdict: Verdi
             continue
         locks.append(made(Lock, entry, catalog=catalog))
     return locks
+
+
+def _judge_ttl(ttl_s: float | None, catalog: str, path: Path, catalogs: NamedCatalogs, verdict: Verdict) -> None:
+    """Refuse a TTL that the catalog's backend would refuse each time it is asked."""
+    plugin = catalogs.plugins.get(catalog)
+    if ttl_s is None or plugin is None or not plugin.lock_ttl_s:
+        return
+    shortest, longest = plugin.lock_ttl_s
+    if not shortest <= ttl_s <= longest:
+        rule = f"the backend {plugin.name} keeps locks with a ttl of {shortest:g} to {longest:g} s, not {ttl_s:g} s"
+        verdict.complain(
+            path, Complaint("wrong-value", rule, f'write "{shortest if ttl_s < shortest else longest:g}s"')
+        )
 
 
 def judge_lock_users(jobs: Sequence[tuple[int, Job]], locks: Sequence[Lock], verdict: Verdict) -> None:

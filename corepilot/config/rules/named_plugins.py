@@ -14,7 +14,7 @@ from corepilot.plugin.foreign import refused_values
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.installed import InstalledPlugin, find, scan
 from corepilot.plugin.kinds import Kind
-from corepilot.plugin.light import import_light
+from corepilot.plugin.light import LightModule, import_light
 from corepilot.system.interruption import Interruption
 from corepilot.wording.nearest import nearest
 
@@ -78,7 +78,7 @@ def plugin_of(kind: str, named: NamedPlugin, verdict: Verdict, host: Host) -> Pl
         report.about_name(_not_found(KINDS[kind], named, error), depends=True)
         return None
     try:
-        judged, capabilities = _judged(installed, kind, named, host)
+        judged, light = _judged(installed, kind, named, host)
     except PluginError as error:
         host.importing("")
         report.about_name(Complaint("plugin-broken", str(error), "tell its author"))
@@ -115,7 +115,8 @@ def plugin_of(kind: str, named: NamedPlugin, verdict: Verdict, host: Host) -> Pl
         installed.distribution,
         installed.version,
         made,
-        tuple(sorted(capabilities)),
+        tuple(sorted(light.capabilities)),
+        light.lock_ttl_s,
     )
 
 
@@ -142,10 +143,8 @@ def _pip(distribution: str) -> str:
     return shlex.join([sys.executable, "-m", "pip", "install", distribution])
 
 
-def _judged(
-    installed: InstalledPlugin, kind: str, named: NamedPlugin, host: Host
-) -> tuple[Judged | None, frozenset[str]]:
-    """What becomes of the options given for a plugin (None for a plugin without options), and what it can do.
+def _judged(installed: InstalledPlugin, kind: str, named: NamedPlugin, host: Host) -> tuple[Judged | None, LightModule]:
+    """What becomes of the options given for a plugin (None for a plugin without options), and its light module.
 
     Raises:
         PluginError: its light module cannot be used, or its `Options` fail in a way that is no answer.
@@ -162,4 +161,4 @@ def _judged(
     except BaseException as error:  # noqa: BLE001  - validated values: whatever it is, the plugin's own code raised it
         raise PluginError(f"{title}: {refused_values(error, installed.module)}") from None
     host.importing("")  # not where a limit of the loader's was reached: that was in the plugin
-    return judged, light.capabilities
+    return judged, light

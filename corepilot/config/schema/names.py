@@ -28,7 +28,10 @@ def is_lock_name(name: str) -> bool:
 
 
 def key_fault(key: str) -> str:
-    """What is wrong with a key, to follow its text; "" if nothing is (see `corepilot.discovery.keys`)."""
+    """What is wrong with a key, to follow its text; "" if nothing is (see `corepilot.discovery.keys`).
+
+    It may have a slash at its end, as a prefix may: that one names no single key is the caller's to say.
+    """
     segments = key.removeprefix("/").removesuffix("/").split("/")
     if any(segment in {"", ".", ".."} for segment in segments):
         return "is not a key"

@@ -89,6 +89,10 @@ class WatchSection(Section):
             return
         if keyed:
             fault = key_fault(subject)
+            if where == "key" and not fault and subject.endswith("/"):
+                hint = f'write prefix: "{subject.removesuffix("/")}" for all keys below it'
+                rule = f"{shown(subject)} is not a key: it ends with a slash"
+                raise ValidationError({where: [Complaint("bad-key", rule, hint)]})
             if fault:
                 raise ValidationError({where: [Complaint("bad-key", f"{shown(subject)} {fault}", KEY_HINT)]})
         elif not is_service_name(subject):
