@@ -13,8 +13,8 @@ that needs more is refused when it is loaded, with the names of the backends tha
 - "expiry": the store itself turns an instance critical when nobody reports on it in time.
 - "datacenters": a query may name a datacenter.
 - "keys": `Backend.keys` is there. "locks": `Backend.locks` is there. If the store takes no TTL outside certain limits,
-  the light module says so as `LOCK_TTL_S = (10, 86400)`, in seconds, and a lock that has another one is refused when the
-  configuration is loaded.
+  the light module says so as `LOCK_TTL_S = (10, 86400)`, in seconds, and a lock that has another one is refused when
+  the configuration is loaded.
 
 Who owns what. The registrar owns time and truth: it holds the desired registrations, decides when something is late,
 retries with back-off, and puts a deadline on every call (a call that overruns it is ended by `gevent.Timeout`, which a
