@@ -130,6 +130,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Check": _object(
         {
             "name": _TEXT,
+            "level": {"type": "string", "enum": ["alive", "ready"]},
             "status": {"type": "string", "enum": ["unknown", "passing", "failing"]},
             "failures": _NUMBER,
             "output": _TEXT,

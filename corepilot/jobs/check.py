@@ -127,19 +127,27 @@ def overdue(plan: Plan, index: int) -> tuple[Action, ...]:
 def fresh(checks: Sequence[Check], states: Sequence[CheckState], now: float) -> bool:
     """Whether each check has given a result within its TTL: one that hangs is not covered by the others."""
     known = zip(checks, states, strict=False)
-    return all(now - state.result_at <= check.ttl_s for check, state in known if check.asks)
+    return all(now - one.result_at <= check.ttl_s for check, one in known if check.asks and check.level == "ready")
 
 
 def failing(checks: Sequence[Check], states: Sequence[CheckState]) -> str:
-    """What the checks said that make the job unhealthy, each with its name where it has one."""
-    found = [(one.name, state.output) for one, state in zip(checks, states, strict=False) if state.passed is False]
+    """What the checks said that make the service critical, each with its name where it has one."""
+    known = zip(checks, states, strict=False)
+    found = [(one.name, state.output) for one, state in known if state.passed is False and one.level == "ready"]
     return "\n".join([f"{name}: {output}" if name else output for name, output in found])
 
 
-def together(checks: Sequence[Check], states: Sequence[CheckState]) -> Health:
-    """What the checks that ask say together: all of them have to pass."""
+def service(checks: Sequence[Check], states: Sequence[CheckState]) -> Health:
+    """What the catalog is to hold: what those say together that ask about it; without any, a job that runs is fine."""
+    if any(one.level == "ready" for one in checks):
+        return together(checks, states, level="ready")
+    return "healthy"
+
+
+def together(checks: Sequence[Check], states: Sequence[CheckState], level: str = "") -> Health:
+    """What the checks that ask say together, or those of one level: all of them have to pass."""
     known = zip(checks, states, strict=False)  # beyond them are checks that a reload has taken away
-    results = [state.passed for check, state in known if check.asks]
+    results = [state.passed for check, state in known if check.asks and level in {"", check.level}]
     if False in results:
         return "unhealthy"
     return "unknown" if None in results or not results else "healthy"

@@ -5,7 +5,7 @@ The machine of one check is in `check`; here is what they mean together, and for
 
 from __future__ import annotations
 
-from corepilot.jobs import check, readiness, registration, stopping
+from corepilot.jobs import check, process, readiness, registration, stopping
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Action, Exited, Publish, State, Step
 from corepilot.model.event import Event
@@ -25,6 +25,8 @@ def ended(plan: Plan, state: State, exited: Exited, now: float) -> Step:
         return state, actions
     state, more = _judged(plan, state, now, passed=not exited.status)
     actions += more
+    state, more = _ended_for(plan, state, index)
+    actions += more
     state, more = _owed(plan, state, index, now)
     return state, (*actions, *more)
 
@@ -35,26 +37,39 @@ def _judged(plan: Plan, state: State, now: float, *, passed: bool) -> Step:
     Each result that agrees with the job's health is an event (contract, section 4.3). One that is still forgiven is
     none, but it keeps the service where it is.
     """
-    checks, before = plan.job.checks, state.health
-    health = check.together(checks, state.checks)
+    health, before = check.together(plan.job.checks, state.checks), state.health
     state = state.changed(health=health)
-    if health not in {"healthy", "unhealthy"}:
-        return state, ()
     actions: tuple[Action, ...] = ()
-    if health != before or passed == (health == "healthy"):
+    if health in {"healthy", "unhealthy"} and (health != before or passed == (health == "healthy")):
         actions = (Publish(Event(health, plan.job.name)),)
-    if health == "unhealthy":
-        output = check.failing(checks, state.checks)
-        advertised, more = registration.failed(plan.job.service, state.advertised, output)
-    elif check.fresh(checks, state.checks, now):
-        advertised, more = registration.passed(plan.job.service, state.advertised)
-    else:
-        advertised, more = state.advertised, ()
-    state, actions = state.changed(advertised=advertised), (*actions, *more)
+    state, more = _told(plan, state, now)
+    actions += more
     if health == "healthy" and plan.job.ready is not None and plan.job.ready.check:
         readiness_, more = readiness.achieved(plan, state.readiness)
         state, actions = state.changed(readiness=readiness_), (*actions, *more)
     return state, actions
+
+
+def _told(plan: Plan, state: State, now: float) -> Step:
+    """What the catalog is told now."""
+    checks, service = plan.job.checks, plan.job.service
+    match check.service(checks, state.checks):
+        case "unhealthy":
+            advertised, told = registration.failed(service, state.advertised, check.failing(checks, state.checks))
+        case "healthy" if check.fresh(checks, state.checks, now):
+            advertised, told = registration.passed(service, state.advertised)
+        case _:
+            return state, ()
+    return state.changed(advertised=advertised), told
+
+
+def _ended_for(plan: Plan, state: State, index: int) -> Step:
+    """End the run, if that is what the failure of a check is for."""
+    one, said = plan.job.checks[index], state.checks[index]
+    if said.passed is not False or one.on_unhealthy != "restart" or not process.alive(plan, state.process):
+        return state, ()
+    process_, actions = process.fail(plan, state.process, f"{plan.job.check_source(index)} fails: {said.output}")
+    return state.changed(process=process_), actions
 
 
 def outdated(plan: Plan, state: State, index: int, *, remains: bool) -> Step:

@@ -80,6 +80,7 @@ class CheckResults:
             last = results[-1] if results else None
             yield {
                 "name": check.name,
+                "level": check.level,
                 "status": "unknown" if state.passed is None else "passing" if state.passed else "failing",
                 "failures": state.failures,
                 "output": last.output if last else "",

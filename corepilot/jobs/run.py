@@ -66,6 +66,7 @@ class Run:
         mark: Value of the variable that tells whose processes these are.
         name: The command's name, for CONTAINERPILOT_<NAME>_PID.
         check: Whether it is a check: its output is bounded, and its end kept.
+        withhold: Of a check, whether its output is logged only if it fails.
         more: Variables of this run.
         stdin: What it finds on its standard input; None for /dev/null.
         inherited: What else it has open, as for `spawn`.
@@ -87,6 +88,7 @@ class Run:
         mark: str,
         name: str,
         check: bool,
+        withhold: bool = False,
         more: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
         stop: Callable[[], StopPolicy] = StopPolicy,
@@ -105,7 +107,7 @@ class Run:
         self.pipes: list[OutputPipe] = []
         try:
             if not command.raw:
-                self._open_pipes(command.output, check=check)
+                self._open_pipes(command.output, check=check, withhold=withhold)
             self.pid = self._spawn(command, {**(more or {}), MARK: mark}, stdin)
         except SpawnError:
             self.close()
@@ -116,15 +118,19 @@ class Run:
             raise SpawnError(why, NOT_EXECUTABLE, shortage=error.errno in SHORTAGES) from error
         spawner.environment.running(name, self.pid)
 
-    def _open_pipes(self, settings: OutputSettings, *, check: bool) -> None:
+    def _open_pipes(self, settings: OutputSettings, *, check: bool, withhold: bool) -> None:
         """One for both streams, or one for each. They are this run's as soon as they are open."""
         spawner, limit = self._spawner, CHECK_LOG_BYTES if check else None
         if settings == _AS_USUAL:
-            self.pipes.append(OutputPipe(spawner.loop, spawner.log, log_limit_bytes=limit, keep=check))
+            self.pipes.append(
+                OutputPipe(spawner.loop, spawner.log, log_limit_bytes=limit, keep=check, withhold=withhold)
+            )
             return
         for delivery in spawner.deliveries(settings):
             try:
-                pipe = OutputPipe(spawner.loop, spawner.log, log_limit_bytes=limit, keep=check, delivery=delivery)
+                pipe = OutputPipe(
+                    spawner.loop, spawner.log, log_limit_bytes=limit, keep=check, delivery=delivery, withhold=withhold
+                )
             except OSError:
                 delivery.close()
                 raise
@@ -196,6 +202,7 @@ class Run:
         """Read no more. Idempotent."""
         for pipe in self.pipes:
             pipe.close()
+            pipe.release(logged=False)
         if self._report is not None:
             self._report.close()
 
@@ -210,4 +217,5 @@ class Run:
             self.end()
         for pipe in self.pipes:
             pipe.finish()
+            pipe.release(logged=status != 0)
         self._exited(self, status)

@@ -196,6 +196,7 @@ class Runner(Actor):
                 mark=self.mark,
                 name=self._name(role),
                 check=role != MAIN,
+                withhold=role != MAIN and job.checks[role].logged == "failures",
                 more={**given.variables(self.plan, self.state, role, self._around), **shown.environment},
                 inherited=shown.descriptors,
                 stdin=given.stdin(self.plan, self.state, role, self._around),

@@ -144,6 +144,10 @@ class Check(Value):
         successes: So many passing results in a row make it healthy, at least 1.
         start_period_s: Seconds from the start of a run in which a failing result does not count, as long as none has
             passed.
+        level: What it asks about: whether the job works at all ("alive"), or whether others can use its service now
+            ("ready"). Only the latter decides what the catalog is told.
+        on_unhealthy: "restart": when it fails, the run is ended, and has failed.
+        logged: Which results its command's output is logged of.
     """
 
     interval_s: int
@@ -155,6 +159,9 @@ class Check(Value):
     failures: int = 1
     successes: int = 1
     start_period_s: float = 0.0
+    level: Literal["alive", "ready"] = "ready"
+    on_unhealthy: Literal["nothing", "restart"] = "nothing"
+    logged: Literal["always", "failures"] = "always"
 
     @property
     def asks(self) -> bool:

@@ -35,6 +35,7 @@ class OutputPipe:
         log_limit_bytes: Log no more than this much; the rest is read and counted. None for no limit.
         keep: Whether to keep the last `KEEP_BYTES` for `tail`.
         delivery: Where lines go that are not simply logged; closed with the pipe.
+        withhold: Whether lines wait for `release`. Only with a limit.
 
     Attributes:
         seen: Called with the lines that came, if somebody looks for one.
@@ -51,10 +52,12 @@ class OutputPipe:
         log_limit_bytes: int | None = None,
         keep: bool = False,
         delivery: "Delivery | None" = None,
+        withhold: bool = False,
     ) -> None:
         self._loop, self._log, self._delivery = loop, log, delivery
         self.seen: Callable[[list[bytes]], None] | None = None
         self._limit, self._keep = log_limit_bytes, keep
+        self._withheld: list[bytes] | None = [] if withhold else None
         self._splitter = LineSplitter()
         self._fields: Fields = ()
         self._record_bytes = RECORD_BYTES
@@ -113,8 +116,18 @@ class OutputPipe:
                 self._log("warning", f"{self._skipped_bytes} bytes of output were not logged", self._fields)
             os.close(self._read_end)
             self._read_end = -1
-            if self._delivery is not None:
+            if self._delivery is not None and self._withheld is None:
                 self._delivery.close()
+
+    def release(self, *, logged: bool) -> None:
+        """Hand on what has been withheld, or drop it; what comes from now on is handed on."""
+        if self._withheld is None:
+            return
+        lines, self._withheld = self._withheld, None
+        if logged:
+            self._emit(lines)
+        if self._delivery is not None and self._read_end < 0:
+            self._delivery.close()
 
     def _close_write_end(self) -> None:
         if self.write_end >= 0:
@@ -170,6 +183,9 @@ class OutputPipe:
             return
         if self.seen is not None:
             self.seen(lines)
+        if self._withheld is not None:
+            self._withheld += lines
+            return
         if self._delivery is None:
             self._log.output.publish(Records.now(lines, self._fields))
         else:

@@ -211,3 +211,26 @@ def test_what_systemd_gave_to_corepilot_itself_stays_there(tmp_path: Path) -> No
     with Corepilot(shell('{after: "0"}', script), tmp_path, environment=outer) as corepilot:
         corepilot.until("watchdog [] socket [/run/outer]")
         assert corepilot.stop() == 0
+
+
+@pytest.mark.slow
+def test_a_check_that_fails_restarts_the_job_and_a_passing_one_is_quiet(tmp_path: Path) -> None:
+    script = "test -e %(dir)s/bad || exec echo fine as ever; rm %(dir)s/bad; echo it is bad"
+    health = (
+        f'health: {{exec: ["sh", "-c", "{script}; false"], interval: 1, ttl: 5, onUnhealthy: "restart", '
+        'logging: "failures"}, restarts: 1'
+    )
+    text = (
+        '{control: {socket: "%(dir)s/control.socket"}, discovery: false, stopTimeout: 2, jobs: ['
+        f'{{name: "app", exec: ["sh", "-c", "trap \'exit 0\' TERM; sleep 1000 & wait"], {health}}}]}}'
+    )
+    with Corepilot(text, tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: app(corepilot)["checks"][0]["output"] == "fine as ever")
+        assert app(corepilot)["starts"] == 1
+        (tmp_path / "bad").touch()
+        corepilot.until("check.app fails: it is bad")
+        eventually(lambda: app(corepilot)["starts"] == 2 and app(corepilot)["health"] == "healthy")
+        assert app(corepilot)["last_status"] == 143
+        assert "fine as ever" not in corepilot.output
+        assert corepilot.stop() == 0

@@ -132,3 +132,34 @@ def test_what_a_check_says_that_a_reload_has_killed_does_not_count() -> None:
     assert world.actor("app").killed == [0]
     assert "event unhealthy app" not in world.events("app")
     assert health_of(world, 2) == ["healthy", "healthy"]
+
+
+# ---------------------------------------------------------------------------------------------- levels and restarts
+def test_a_check_may_restart_the_job() -> None:
+    checked = CHECK.changed(failures=2, on_unhealthy="restart")
+    how = {"app": FOREVER, "check.app": results(0, 1, 1, 0)}
+    app = job(health=checked, restarts=3, stop_timeout_s=5.0)
+    world = World([app, job("alarm", when=when("each", "exitFailed", "app"))], how).run(10)
+    assert world.starts("app") == [0, pytest.approx(3.1)]
+    assert len(world.starts("alarm")) == 1, "it counts as a failed run, though the program ends well when it is told to"
+    assert world.actor("app").state.process.restarts == 1
+    assert world.actor("app").state.health == "healthy"
+
+
+def test_a_job_that_hangs_in_its_end_is_killed_after_its_stop_timeout() -> None:
+    how = {"app": Behaviour(((None, 0),), term_s=None), "check.app": results(1)}
+    world = World([job(health=CHECK.changed(on_unhealthy="restart"), restarts=1, stop_timeout_s=5.0)], how).run(6.2)
+    assert world.starts("app") == [0, pytest.approx(6.1)]
+
+
+def test_only_checks_that_ask_whether_it_is_ready_decide_what_the_catalog_is_told() -> None:
+    world = two(results(0, 1, 1), results(0, 0, 1), checks=(A.changed(level="alive"), B))
+    assert health_of(world, 3) == ["healthy", "unhealthy", "unhealthy"]
+    assert {status for at, _, status in world.catalog if at < 3} == {"passing"}
+    assert world.catalog[-1][2] == "critical"
+
+
+def test_a_job_whose_checks_only_ask_whether_it_lives_is_in_the_catalog_as_long_as_it_runs() -> None:
+    world = one(CHECK.changed(level="alive"), 0, 1).run(3)
+    assert {status for _, _, status in world.catalog} == {"passing"}
+    assert world.actor("app").state.health == "unhealthy"

@@ -113,3 +113,19 @@ def test_what_is_no_address_of_tcp(address: str) -> None:
 def test_heartbeats_go_on_without_anything_to_ask(tmp_path: Path) -> None:
     (check,) = job(f'name: "a", {HEALTH}', tmp_path).checks
     assert not check.asks
+
+
+def test_what_a_failure_is_for_and_what_is_logged(tmp_path: Path) -> None:
+    settings = 'exec: "true", level: "alive", onUnhealthy: "restart", logging: "failures"'
+    (check,) = job(f'name: "a", health: {{ {settings}, {TIMES} }}', tmp_path).checks
+    assert (check.level, check.on_unhealthy, check.logged) == ("alive", "restart", "failures")
+    (check,) = job(f'name: "a", health: {{ exec: "true", logging: {{ raw: true }}, {TIMES} }}', tmp_path).checks
+    assert check.command is not None
+    assert (check.command.raw, check.level, check.on_unhealthy, check.logged) == (True, "ready", "nothing", "always")
+
+
+@pytest.mark.parametrize("setting", ['level: "live"', 'onUnhealthy: "kill"', 'logging: "never"', "logging: 3"])
+def test_words_that_are_none_of_these(tmp_path: Path, setting: str) -> None:
+    found = complaints(f'{{ exec: "true", {setting}, {TIMES} }}', tmp_path)
+    assert found
+    assert {path for _, path in found} == {f"health.{setting.partition(':')[0]}"}

@@ -75,7 +75,8 @@ def _check(health: Settings, written: Any, path: Path, verdict: Verdict, host: H
     if "interval" not in health or "ttl" not in health:
         return None
     timeout_s = positive(health.get("timeout", float(health["interval"])))
-    return made(Check, health, command=command, timeout_s=timeout_s, plugin=plugin)
+    logged = (health.get("logging") or {}).get("results", "always")
+    return made(Check, health, command=command, timeout_s=timeout_s, plugin=plugin, logged=logged)
 
 
 def _judge_one_of_several(health: Settings, names: set[str], path: Path, verdict: Verdict, *, alone: bool) -> None:

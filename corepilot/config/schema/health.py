@@ -1,10 +1,32 @@
 """The settings of `jobs[].health` (ContainerPilot contract, section 3). `rules.jobs` makes a check of them."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from corepilot.config.schema.fields import Command, Duration, Raw, Text, Whole
+from corepilot.config.schema.fields import Choice, Command, Duration, Raw, Text, Whole
 from corepilot.config.schema.output import OutputSection
 from corepilot.config.schema.sections import Object, Section
+
+
+class CheckOutputSection(OutputSection):
+    """`jobs[].health.logging`."""
+
+    results = Choice(
+        "of which results the output is logged",
+        {"always": "always", "failures": "failures"},
+        default="always",
+        derives=("logged",),
+    )
+
+
+class CheckLogging(Object):
+    """An object of settings, or one of the words of `results`."""
+
+    kind = "object, or one of `always`, `failures`"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        given = {"results": value} if isinstance(value, str) and value in {"always", "failures"} else value
+        return super()._deserialize(given, attr, data, **kwargs)
 
 
 class HealthSection(Section):
@@ -72,4 +94,16 @@ class HealthSection(Section):
         default_text="0",
         example="30s",
     )
-    logging = Object("output of the command", OutputSection, fills="command")
+    level = Choice(
+        "what it asks about: whether the job works at all (`alive`), or whether others can use its service now "
+        "(`ready`); only the latter decides what the catalog is told",
+        {"alive": "alive", "ready": "ready"},
+        default="ready",
+    )
+    on_unhealthy = Choice(
+        "what becomes of a run when the check has failed: `restart` ends it as one that has failed",
+        {"nothing": "nothing", "restart": "restart"},
+        key="onUnhealthy",
+        default="nothing",
+    )
+    logging = CheckLogging("output of the command", CheckOutputSection, derives=("command", "logged"))
