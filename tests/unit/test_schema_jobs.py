@@ -317,6 +317,49 @@ def test_rules_of_health(tmp_path: Path, health: str, expected: list[tuple[str, 
     assert judged_job(f'name: "a", health: {health}', tmp_path) == expected
 
 
+PORT = 'name: "web", exec: "true", port: 80, interfaces: ["static:192.0.2.1"], initial_status: "passing", health: %s'
+
+
+@pytest.mark.parametrize(
+    ("health", "path", "write"),
+    [
+        ("{ interval: 4, ttl: 2 }", "health.ttl", "ttl: 8"),
+        ("{ interval: 1, ttl: 1 }", "health.ttl", "ttl: 2"),
+        ('{ interval: 5, ttl: 7, exec: "true", timeout: "2500ms" }', "health.ttl", "ttl: 8"),
+        (
+            '[ { name: "a", exec: "true", interval: 1, ttl: 9 }, { name: "b", exec: "true", interval: 9, ttl: 8 } ]',
+            "health[1].ttl",
+            "ttl: 18",
+        ),
+    ],
+)
+def test_a_ttl_that_is_over_before_the_next_result_is_warned_of(
+    tmp_path: Path, health: str, path: str, write: str
+) -> None:
+    text = f'{{ discovery: {{ backend: "embedded" }}, jobs: [ {{ {PORT % health} }} ] }}'
+    result = judged(text, tmp_path)
+    assert result.config is not None
+    (found,) = [one for one in result.problems if one.code == "ttl-short"]
+    assert (found.severity, found.path, found.hint) == ("warning", f"jobs[0].{path}", f"write {write}, or more")
+    assert found.line == 1
+
+
+@pytest.mark.parametrize(
+    "health",
+    [
+        "{ interval: 5, ttl: 10 }",
+        "{ interval: 10, ttl: 15 }",
+        '{ interval: 5, ttl: 8, exec: "true", timeout: "2500ms" }',
+        '{ interval: 5, ttl: 6, exec: "true", timeout: 0 }',
+    ],
+)
+def test_a_ttl_that_is_long_enough_is_not(tmp_path: Path, health: str) -> None:
+    text = f'{{ discovery: {{ backend: "embedded" }}, jobs: [ {{ {PORT % health} }} ] }}'
+    assert "ttl-short" not in [one.code for one in judged(text, tmp_path).problems]
+    alone = '{ jobs: [ { name: "a", exec: "true", health: { interval: 10, ttl: 1 } } ] }'
+    assert judged(alone, tmp_path).problems == []
+
+
 @pytest.mark.parametrize(
     ("timeout", "seconds"),
     [('"2s"', 2), ("3", 3), ('"3"', 3), ('"500ms"', 0.5), ("0", None), ('"-1s"', None), ('""', 7), ("null", 7)],

@@ -46,6 +46,7 @@ CODES = {
     "no-right": "corepilot has not the rights on this machine that a setting needs",
     "limit-too-high": "a resource limit is above the hard limit of this machine, which corepilot may not raise",
     "stop-timeout": "a job has a stopTimeout, which bounds its hook, and no hook",
+    "ttl-short": "the result of a check is not good until the next one comes, so its service turns critical in between",
     "health-missing": "a job has a port and no health",
     "port-range": "a port is not between 1 and 65535",
     "exit-never": "exitOn belongs to a job that never ends by itself",

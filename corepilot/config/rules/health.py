@@ -50,6 +50,29 @@ def checks_of(given: Any, written: Any, path: Path, verdict: Verdict, host: Host
     return tuple(found)
 
 
+def judge_ttls(given: Any, path: Path, verdict: Verdict) -> None:
+    """Warn of a check of an advertised job whose result cannot be good until the next one comes.
+
+    Two results are an interval apart, and by a timeout more where one is quick and the next one slow. A timeout that is
+    not given counts only for what to write: it is as long as the interval, and hardly any check takes that long.
+    """
+    checks = enumerate(given) if isinstance(given, list) else [(None, given)]
+    for index, health in checks:
+        if not isinstance(health, dict) or "interval" not in health or "ttl" not in health:
+            continue
+        interval_s, ttl_s = health["interval"], health["ttl"]
+        timeout_s = positive(health.get("timeout"))
+        if ttl_s > interval_s and ttl_s >= interval_s + (timeout_s or 0.0):
+            continue
+        more = f", or {timeout_s:g} s later where the check takes its timeout" if timeout_s else ""
+        rule = (
+            f"a result is good for {ttl_s} s, and the next one comes after {interval_s} s{more}, so the service turns "
+            "critical in between"
+        )
+        hint = f"write ttl: {-(-(interval_s + (timeout_s or interval_s)) // 1):g}, or more"
+        verdict.warn((*path, "ttl") if index is None else (*path, index, "ttl"), "ttl-short", rule, hint)
+
+
 def positive(seconds: float | None) -> float | None:
     """Seconds, or None for no limit: that is what zero and less mean."""
     return seconds if seconds is not None and seconds > 0 else None

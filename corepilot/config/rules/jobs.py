@@ -9,7 +9,7 @@ from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.catalog import NamedCatalogs
 from corepilot.config.rules.commands import Start, command_of, judge_command
 from corepilot.config.rules.conditions import leaves, when_of
-from corepilot.config.rules.health import Settings, checks_of, positive
+from corepilot.config.rules.health import Settings, checks_of, judge_ttls, positive
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.process_settings import judge_shell, settings_of, stop_policy
 from corepilot.config.rules.ready import ready_of
@@ -67,6 +67,8 @@ def job_of(
     command = command_of(data, written.get("exec"), of_main)
     judge_command(command, written.get("exec"), (*path, "exec"), verdict, host)
     checks = checks_of(data.get("health"), written.get("health"), (*path, "health"), verdict, host, start=start)
+    if data.get("port"):
+        judge_ttls(data.get("health"), (*path, "health"), verdict)
     service = _service(data, path, verdict, host, catalogs, checks=checks) if data.get("port") else None
     if not data.get("name"):
         return None
