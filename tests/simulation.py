@@ -272,6 +272,15 @@ class World:
         needs = () if actor.state.stop.shutdown else actor.plan.job.depends_on
         return all(self.jobs.standings.meets(one) or self.jobs.standings.is_telling(one) for one in needs)
 
+    def check_bindings(self) -> None:
+        """No job runs whose binding is broken, once everybody has been told."""
+        for actor in self.jobs.actors:
+            state, job = actor.state, actor.plan.job
+            bound = [one for one in job.depends_on if one.job in job.binds_to]
+            if state.process.stage == "running" and not (state.stopping or state.lingering or state.stop.shutdown):
+                broken = [one for one in bound if not self.jobs.standings.meets(one)]
+                assert not broken, f"{actor.name} runs although it is bound: {broken}"
+
     def exits_told(self) -> int:
         """How many exits of jobs, not of checks, have been on the bus."""
         return sum(
@@ -340,6 +349,7 @@ class World:
     def _drain(self) -> None:
         while self.soon:
             self.soon.popleft()()
+        self.check_bindings()
 
     @staticmethod
     def _broken(_event: Event, error: Exception) -> None:

@@ -48,6 +48,7 @@ from corepilot.jobs.state import (
     Unstarted,
 )
 from corepilot.model.event import GLOBAL, Event
+from corepilot.model.job import Dependency
 
 _MAINTENANCE = {"enterMaintenance": True, "exitMaintenance": False}
 
@@ -87,7 +88,8 @@ def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
             return orders.other_is_over(plan, state, name)
         case Holds(dependency, holds):
             met = state.met | {dependency} if holds else state.met - {dependency}
-            return starting.stand_by(plan, state.changed(met=met), now)
+            state = state.changed(met=met)
+            return starting.stand_by(plan, state, now) if holds else _lost(plan, state, dependency)
         case KillNow():
             return stopping.kill_now(plan, state)
 
@@ -133,6 +135,14 @@ def _lock(plan: Plan, state: State, code: str, now: float) -> Step:
     if state.stopping or state.process.stage in {"none", "standby"}:
         return state, ()
     return stopping.stop(plan, state, "complete" if state.stop.shutdown else "again")
+
+
+def _lost(plan: Plan, state: State, dependency: Dependency) -> Step:
+    """What it depends on holds no more: that stops it only if it is bound to it, and it begins anew when it holds."""
+    runs = state.process.stage == "running" and not (state.stopping or state.lingering or state.stop.shutdown)
+    if not runs or dependency.job not in plan.job.binds_to:
+        return state, ()
+    return stopping.stop(plan, state, "again", f"{dependency.job} is no longer {dependency.condition}")
 
 
 def _shutdown(plan: Plan, state: State) -> Step:

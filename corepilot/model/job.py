@@ -262,6 +262,7 @@ class Job(Value):
             it failed for good, "" never.
         success_statuses: Exit statuses, 128+n for a signal, of a run that has succeeded.
         depends_on: What has to hold whenever it is started.
+        binds_to: Names of those jobs of `depends_on` with which it is stopped, too, when that holds no more.
         lock: Name of the lock that it has to hold to run, or "".
         stdin: What its command finds on its standard input: "null" nothing, "event" what is behind the watch that has
             started it, as JSON.
@@ -285,6 +286,7 @@ class Job(Value):
     exit_on: Literal["", "end", "failure"] = ""
     success_statuses: tuple[int, ...] = (0,)
     depends_on: tuple[Dependency, ...] = ()
+    binds_to: tuple[str, ...] = ()
     lock: str = ""
     stdin: Literal["null", "event"] = "null"
     autostart: bool = True

@@ -83,6 +83,23 @@ def test_a_reload_brings_a_job_that_finds_what_holds(tmp_path: Path) -> None:
         assert corepilot.job("app")["pid"] == pid
 
 
+def test_a_bound_job_is_ended_with_its_dependency_and_begins_again(tmp_path: Path) -> None:
+    text = """{ discovery: false, control: { socket: "%(dir)s/control.socket" }, jobs: [
+      { name: "app", exec: "sleep 99", bindsTo: ["db"] },
+      { name: "db", exec: "sleep 98", restarts: { on: "failure" } } ] }"""
+    with Corepilot(text, tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: corepilot.job("app")["state"] == "running")
+        before = corepilot.job("app")["pid"]
+        assert corepilot.client("signal", "KILL", "db").returncode == 0
+        corepilot.until("ending the job: db is no longer started")
+        eventually(lambda: corepilot.job("app")["pid"] not in {before, None})
+        assert corepilot.client("stop", "db").returncode == 0
+        eventually(lambda: corepilot.job("app")["state"] == "standby")
+        assert corepilot.client("start", "db").returncode == 0
+        eventually(lambda: corepilot.job("app")["state"] == "running")
+
+
 def test_two_jobs_that_start_one_another_do_not_spin(tmp_path: Path) -> None:
     text = """{ discovery: false, control: { socket: "%(dir)s/control.socket" }, jobs: [
       { name: "first", exec: "true" },

@@ -190,3 +190,74 @@ def test_maintenance_changes_nothing_about_what_holds() -> None:
     world.publish("enterMaintenance")
     world.order("restart", "app")
     assert phase(world.run(1), "app") == "running"
+
+
+# ------------------------------------------------------------------------------------------------------------ bindings
+def bound(condition: str = "started", **settings: object) -> list[Job]:
+    """A job that is bound to another one."""
+    return [job("app", needs={"db": condition}, binds_to=("db",)), job("db", **settings)]  # type: ignore[arg-type]  # of any kind
+
+
+def test_a_bound_job_is_stopped_with_its_dependency_and_begins_when_that_does() -> None:
+    how = {"app": FOREVER, "db": Behaviour(runs=((5.0, 1), (None, 0)))}
+    world = World(bound(restarts=RestartPolicy(1, delay_s=3.0)), how).run(6)
+    assert phase(world, "app") == "standby"
+    assert world.events("app") == ["event stopping app", "event stopped app"]
+    world.run(4)
+    assert (phase(world, "app"), world.starts("app"), world.starts("db")) == ("running", [0, 8], [0, 8])
+    assert world.actor("app").state.process.restarts == 0
+
+
+def test_a_restart_at_once_is_a_loss_too() -> None:
+    how = {"app": Behaviour(runs=((None, 0),), term_s=1.0), "db": Behaviour(runs=((5.0, 1), (None, 0)))}
+    assert World(bound(restarts=1), how).run(9).starts("app") == [0, 6]
+
+
+def test_a_run_that_ends_with_success_is_no_loss() -> None:
+    how = {"app": FOREVER, "db": Behaviour(runs=((5.0, 0), (None, 0)))}
+    assert World(bound(restarts=1), how).run(9).starts("app") == [0]
+    assert World(bound(), how).run(9).starts("app") == [0]
+
+
+def test_a_bound_job_follows_the_health() -> None:
+    world = World(bound("healthy", health=CHECK), {"app": FOREVER, "db": FOREVER}).run(3)
+    world.behaviours["check.db"] = SICK
+    assert phase(world.run(2), "app") == "standby"
+    world.behaviours["check.db"] = Behaviour()
+    assert phase(world.run(2), "app") == "running"
+
+
+def test_maintenance_is_no_loss() -> None:
+    world = World(bound("healthy", health=CHECK), {"app": FOREVER, "db": FOREVER}).run(3)
+    world.publish("enterMaintenance")
+    world.run(5).publish("exitMaintenance")
+    assert world.run(5).starts("app") == pytest.approx([1.1])
+
+
+def test_a_stop_by_hand_of_the_dependency_stops_it_and_a_start_brings_it_back() -> None:
+    world = World(bound(), {"app": FOREVER, "db": FOREVER}).run(1)
+    world.order("stop", "db")
+    assert phase(world.run(1), "app") == "standby"
+    world.order("start", "db")
+    assert phase(world.run(1), "app") == "running"
+
+
+def test_a_bound_job_whose_dependency_failed_for_good_waits_in_vain() -> None:
+    world = World(bound(), {"app": FOREVER, "db": Behaviour(runs=((5.0, 7),))}).run(9)
+    assert "in vain app db:started" in world.told
+    assert (world.ends, world.jobs.failure) == (1, ("db", 7))
+
+
+def test_a_binding_that_a_reload_brings_holds_at_once() -> None:
+    late = job("db", when=when("once", "changed", "watch.x"))
+    world = World([job("app"), late], {"app": FOREVER, "db": FOREVER}).run(1)
+    world.reload([job("app", needs={"db": "started"}, binds_to=("db",)), late])
+    assert phase(world.run(1), "app") == "standby"
+
+
+def test_everything_stops_in_order_with_bindings_as_well() -> None:
+    how = Behaviour(runs=((None, 0),), term_s=2.0)
+    world = World(bound(), {"app": how, "db": how}).run(1)
+    world.publish("shutdown")
+    assert world.run(20).over
+    assert [at for at, text in world.log if text == "event stopping db"] == [3.0]

@@ -153,3 +153,13 @@ def test_success_statuses(tmp_path: Path) -> None:
 def test_success_statuses_that_are_refused(tmp_path: Path, written: str, code: str, place: str) -> None:
     jobs = f'{{ name: "a", exec: "true", successStatuses: {written} }}'
     assert problems(jobs, tmp_path) == [(code, f"jobs[0].successStatuses{place}")]
+
+
+def test_bindings(tmp_path: Path) -> None:
+    text = """{ discovery: false, jobs: [
+      { name: "a", exec: "true", dependsOn: { db: "completed" }, bindsTo: ["web", "db"] },
+      { name: "db", exec: "true" }, { name: "web", exec: "true" }] }"""
+    found = accepted(text, tmp_path).jobs[0]
+    assert found.binds_to == ("web", "db")
+    assert set(found.depends_on) == {Dependency("db", "completed"), Dependency("web")}
+    assert problems('{ name: "a", exec: "true", bindsTo: ["b"] }', tmp_path) == [("unknown-job", "jobs[0].bindsTo")]

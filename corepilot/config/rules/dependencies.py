@@ -47,7 +47,9 @@ def _path(index: int, place: int, dependency: Dependency, verdict: Verdict) -> P
     by_place: Path = (*whole, place)
     if verdict.source_map.has(by_name):
         return by_name
-    return by_place if verdict.source_map.has(by_place) else whole
+    if verdict.source_map.has(by_place):
+        return by_place
+    return whole if verdict.source_map.has(whole) else ("jobs", index, "bindsTo")
 
 
 def _circle(names: Sequence[str]) -> Complaint:

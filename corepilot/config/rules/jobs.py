@@ -87,7 +87,7 @@ def job_of(
         command=command,
         when=when,
         restarts=restarts,
-        depends_on=tuple([Dependency(*one) for one in data.get("depends_on", ())]),
+        depends_on=dependencies_of(data),
         timeout_s=data.get("timeout", every_s),
         stop=stop_policy(data, stop_timeout_s, positive(data.get("stop_timeout"))),
         checks=checks,
@@ -135,6 +135,12 @@ def address_of(specs: tuple[str, ...], path: Path, verdict: Verdict, host: Host,
 def notes_for(service: str) -> str:
     """What people read in the catalog about an instance of a service, in ContainerPilot's words."""
     return f"TTL for {service} set by containerpilot"
+
+
+def dependencies_of(data: Settings) -> tuple[Dependency, ...]:
+    """What a job depends on: as it says, and that the jobs it is bound to have been started."""
+    found = {**dict.fromkeys(data.get("binds_to", ()), "started"), **dict(data.get("depends_on", ()))}
+    return tuple([Dependency(*one) for one in found.items()])
 
 
 def _restarts(data: Settings | None, *, periodic: bool) -> RestartPolicy:

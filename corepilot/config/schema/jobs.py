@@ -135,6 +135,14 @@ class JobSection(ProcessSection):
         allowed="an array stands for `started`",
         derives=("depends_on.job", "depends_on.condition"),
     )
+    binds_to = Several(
+        "jobs that this one depends on and is stopped with when that holds no more: it begins again when it does; "
+        "those that are not in `dependsOn` have to be `started`",
+        key="bindsTo",
+        default=(),
+        default_text="a loss stops nobody",
+        example='["db"]',
+    )
     stop_after = Several(
         "jobs that have to be `stopped` before this one is stopped; until then it goes on",
         key="stopAfter",
