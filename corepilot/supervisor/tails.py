@@ -1,18 +1,21 @@
-"""What `corepilot logs` and `corepilot events` read, and who follows it."""
+"""What `corepilot logs` and `corepilot events` read, and who follows it.
+
+What is kept needs its modules with the first line that is read: they are not on the way to the first job.
+"""
 
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from corepilot.errors import ControlError
 from corepilot.events import EventBus
 from corepilot.model.event import Event
 from corepilot.output.records import Output, Records, Subscription
-from corepilot.output.ring import ENTRY_BYTES, Kept, Ring, names_of
 from corepilot.output.stamps import nano_stamp
 
 if TYPE_CHECKING:
+    from corepilot.output.ring import Kept, Ring
     from corepilot.supervisor.tail import Tail
 
 FOLLOWERS_MAX = 8
@@ -20,11 +23,8 @@ FOLLOWERS_MAX = 8
 
 EVENTS_KEPT = 500
 _EVENT_BYTES = 512
-
-
-class _Seen(NamedTuple):
-    wall_ns: int
-    event: Event
+_Seen = tuple[int, Event]
+"""When an event was on the bus, in nanoseconds of Unix time, and the event."""
 
 
 class Tails:
@@ -38,7 +38,8 @@ class Tails:
 
     def __init__(self, output: Output, bus: EventBus, keep_bytes: int) -> None:
         self._output = output
-        self._ring = Ring(keep_bytes)
+        self._keep_bytes = keep_bytes
+        self._made: Ring | None = None
         self._subscription: Subscription | None = None
         self._events: deque[_Seen] = deque(maxlen=EVENTS_KEPT)
         self._following: dict[Tail[Any], Subscription | None] = {}
@@ -47,9 +48,11 @@ class Tails:
 
     def resize(self, keep_bytes: int) -> None:
         """Keep this much of the lines from now on. What is not kept costs nothing."""
-        self._ring.resize(keep_bytes)
+        self._keep_bytes = keep_bytes
+        if self._made is not None:
+            self._made.resize(keep_bytes)
         if keep_bytes and self._subscription is None:
-            self._subscription = self._output.subscribe("the memory of `corepilot logs`", self._ring.take)
+            self._subscription = self._output.subscribe("the memory of `corepilot logs`", self._keep)
         elif not keep_bytes and self._subscription is not None:
             self._subscription.close()
             self._subscription = None
@@ -60,7 +63,8 @@ class Tails:
         Raises:
             ControlError: Too many clients follow already.
         """
-        from corepilot.supervisor.tail import Tail  # here and below: not on the boot path
+        from corepilot.output.ring import ENTRY_BYTES, Kept, names_of
+        from corepilot.supervisor.tail import Tail
 
         wanted = names_of(jobs)
         self._require_room(follow=follow)
@@ -86,7 +90,7 @@ class Tails:
         from corepilot.supervisor.tail import Tail
 
         self._require_room(follow=follow)
-        known = [seen for seen in self._events if seen.wall_ns >= since_s * 1e9]
+        known = [seen for seen in self._events if seen[0] >= since_s * 1e9]
         if last is not None:
             known = known[max(len(known) - last, 0) :]
         tail = Tail(known, _event, self._left, follow=follow)
@@ -99,8 +103,21 @@ class Tails:
         for tail in self._following:
             tail.end()
 
+    @property
+    def _ring(self) -> "Ring":
+        if self._made is None:
+            from corepilot.output.ring import Ring
+
+            self._made = Ring(self._keep_bytes)
+        return self._made
+
+    def _keep(self, records: Records) -> None:
+        self._ring.take(records)
+        if self._subscription is not None:
+            self._subscription.take = self._ring.take  # without us from now on
+
     def _hear(self, event: Event) -> None:
-        seen = _Seen(time.time_ns(), event)
+        seen = time.time_ns(), event
         self._events.append(seen)
         for tail, subscription in self._following.items():
             if subscription is None:
@@ -118,16 +135,16 @@ class Tails:
             subscription.close()
 
 
-def _lines(kept: Kept) -> dict[str, object]:
+def _lines(kept: "Kept") -> dict[str, object]:
     stream = {"stream": kept.stream} if kept.stream else {}
     lines = [line.decode("utf-8", "backslashreplace") for line in kept.lines]
     return {"time": nano_stamp(kept.wall_ns), **dict(kept.fields), **stream, "lines": lines}
 
 
 def _event(seen: _Seen) -> dict[str, object]:
-    event = seen.event
+    wall_ns, event = seen
     return {
-        "time": nano_stamp(seen.wall_ns),
+        "time": nano_stamp(wall_ns),
         "code": event.code,
         "source": event.subject,
         "detail": event.detail,
