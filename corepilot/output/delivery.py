@@ -38,22 +38,13 @@ class Delivery:
 
     def deliver(self, lines: Sequence[bytes], fields: Fields) -> None:
         """Hand lines on."""
-        prefix = self._prefix
-        if prefix and self._structured:
-            lines = [line if is_object(line) else prefix + line for line in lines]
-        elif prefix:
-            lines = [prefix + line for line in lines]
+        now = Records.now(lines, fields, self._stream)
+        records = now._replace(structured=self._structured, logged=self._logged, prefix=self._prefix)
         if self._file is not None:
-            self._file.write(b"\n".join(lines) + b"\n")
-        records = Records.now(lines, fields, self._stream)
-        self._output.publish(records._replace(structured=self._structured, logged=self._logged))
+            self._file.write(b"\n".join(records.shown) + b"\n")
+        self._output.publish(records)
 
     def close(self) -> None:
         """Nothing more comes."""
         if self._file is not None:
             self._file.close()
-
-
-def is_object(line: bytes) -> bool:
-    """Whether a line looks like a JSON object."""
-    return line[:1] == b"{" and line[-1:] == b"}"

@@ -181,10 +181,16 @@ class JobFiles:
         self._losing: set[JobFile] = set()
         self._told: dict[JobFile, tuple[float, int]] = {}
         self._closed = False
+        self._lost_before = 0
         self._running = allocate_lock()
         self._started = False
         self._wake = loop.async_(ref=False)
         self._wake.start(self._tell)
+
+    @property
+    def lost_bytes(self) -> int:
+        """How many bytes all files have lost so far; of one that is closed, what was known by then."""
+        return self._lost_before + sum(file.all_lost_bytes for file in self._files.values())
 
     def open(self, settings: OutputFile) -> JobFile:
         """A file that can be written to from now on, whatever becomes of it. Never blocks.
@@ -238,6 +244,7 @@ class JobFiles:
         file.users -= 1
         if not file.users and self._files.get(file.settings.path) is file:
             del self._files[file.settings.path]
+            self._lost_before += file.all_lost_bytes
             self._queue.put(file)
             self._told.pop(file, None)
 

@@ -67,8 +67,8 @@ class Log:
 
     @property
     def dropped_bytes(self) -> int:
-        """How many bytes of output have been dropped because nobody took them."""
-        return self._writers.dropped_bytes
+        """How many bytes of output have been dropped because nobody took them, or no disk."""
+        return self._writers.dropped_bytes + (0 if self._files is None else self._files.lost_bytes)
 
     @property
     def draining(self) -> int:
@@ -166,9 +166,9 @@ class Log:
         if records.structured and self._format is _json:
             from corepilot.output.structure import passed_through  # few jobs have such lines
 
-            self._writer.write(passed_through(records.lines, fields, records.wall_ns))
+            self._writer.write(passed_through(records.shown, fields, records.wall_ns))
         else:
-            self._writer.write(self._format("info", records.lines, fields, records.wall_ns))
+            self._writer.write(self._format("info", records.shown, fields, records.wall_ns))
 
     def _dropped(self, size: int) -> bytes:
         message = f"{size} bytes of output were dropped: whatever reads it did not keep up"

@@ -18,13 +18,14 @@ class Records(NamedTuple):
     """Lines that one run wrote, in order. Immutable: everybody gets the same object.
 
     Attributes:
-        lines: The lines without their newline, at least one; not to be changed.
+        lines: The lines without their newline, as they were written; at least one; not to be changed.
         fields: Whose they are.
         wall_ns: When they were read, in nanoseconds of Unix time.
         monotonic_s: The same moment on the clock that never goes back.
         stream: "stdout" or "stderr", where the job's streams are told apart; else "".
         structured: Lines that are JSON objects are to stay what they are where that is possible.
         logged: They belong into the log, and not only into a file of their own.
+        prefix: What people see in front of each line; see `shown`.
     """
 
     lines: Sequence[bytes]
@@ -34,11 +35,27 @@ class Records(NamedTuple):
     stream: str = ""
     structured: bool = False
     logged: bool = True
+    prefix: bytes = b""
+
+    @property
+    def shown(self) -> Sequence[bytes]:
+        """The lines as people see them: with the prefix, but for those that are passed through as structure."""
+        prefix = self.prefix
+        if not prefix:
+            return self.lines
+        if self.structured:
+            return [line if is_object(line) else prefix + line for line in self.lines]
+        return [prefix + line for line in self.lines]
 
     @classmethod
     def now(cls, lines: Sequence[bytes], fields: Fields, stream: str = "") -> "Records":
         """Records of lines that were read just now."""
         return cls(lines, fields, time.time_ns(), time.monotonic(), stream)
+
+
+def is_object(line: bytes) -> bool:
+    """Whether a line looks like a JSON object."""
+    return line[:1] == b"{" and line[-1:] == b"}"
 
 
 Take = Callable[[Records], object]

@@ -81,7 +81,7 @@ class Ring:
     def take(self, records: Records) -> None:
         """Keep lines."""
         share = self._limit // SHARE
-        text = b"\n".join(records.lines)
+        text = b"\n".join(records.shown)
         if len(text) + ENTRY_BYTES > share:
             text = text[-max(share - ENTRY_BYTES, 0) :].partition(b"\n")[2] if share > ENTRY_BYTES else b""
             if not text:

@@ -73,7 +73,7 @@ class Tails:
 
         def take(records: Records) -> None:
             if wanted(str(records.fields[0][1]) if records.fields else ""):
-                text = b"\n".join(records.lines)
+                text = b"\n".join(records.shown)
                 kept = Kept(0, records.wall_ns, records.fields, records.stream, text)
                 tail.follower.put(kept, len(text) + ENTRY_BYTES, len(records.lines))
 

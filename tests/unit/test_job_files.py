@@ -128,7 +128,7 @@ def test_a_full_disk_costs_lines_that_are_counted_and_told(world: World, tmp_pat
         fine.write(b"here\n")
     world.until_told("the file /dev/full: cannot write to it: No space left on device; ")
     assert world.close()
-    assert full.all_lost_bytes == 15
+    assert full.all_lost_bytes == world.files.lost_bytes == 15
     assert world.lines[-1].endswith("; 15 bytes lost so far")
     assert (tmp_path / "fine").read_bytes() == b"here\n" * 3
 
