@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from corepilot.jobs.environment import ChildEnvironment, with_changes
-from corepilot.model.job import Command, OutputSettings, StopPolicy
+from corepilot.model.job import Command, Listener, OutputSettings, StopPolicy
 from corepilot.output.log import Log
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # few jobs need them
     from corepilot.system.launching import LaunchReport
 
 _AS_USUAL = OutputSettings()
+FIRST_SOCKET = 3
+"""The descriptor of a job's first listening socket (sd_listen_fds(3))."""
+
 CHECK_LOG_BYTES = 64 * 1024
 """How much of one check's output is logged."""
 
@@ -35,10 +38,12 @@ class Spawner:
         reaper: Who waits for the processes.
         log: Where output goes.
         environment: What commands are started with.
+        sockets: The descriptors of listening sockets that jobs are handed.
     """
 
     def __init__(self, loop: Any, reaper: Reaper, log: Log, environment: ChildEnvironment) -> None:
         self.loop, self.reaper, self.log, self.environment = loop, reaper, log, environment
+        self.sockets: Callable[[Sequence[Listener]], Sequence[int]] = lambda _listen: ()
 
     def deliveries(self, settings: OutputSettings) -> Iterator[Delivery]:
         """Where the output of a run goes: one place for both streams, or one for stdout and one for stderr.
@@ -165,9 +170,10 @@ class Run:
         from corepilot.system.launching import launch
 
         request = request_of(command.argv, environment, settings, own, own_output=not command.raw)
+        sockets = dict(enumerate(spawner.sockets(settings.listen), FIRST_SOCKET))
         pid, self._report = launch(
             request, spawner.reaper, self._ended, spawner.loop,
-            output=output, errors=errors, stdin=stdin, inherited=self._inherited,
+            output=output, errors=errors, stdin=stdin, inherited={**sockets, **self._inherited},
         )  # fmt: skip
         return pid
 

@@ -39,6 +39,36 @@ Variables = tuple[tuple[str, str | None], ...]
 """Variables in order; None removes one."""
 
 
+class Listener(Value):
+    """A listening socket that a job is handed (sd_listen_fds(3)). Those of one address are one.
+
+    Attributes:
+        host: An IP address of this machine; "" for all of them, and for a path.
+        port: 1 to 65535; 0 for a path.
+        path: Of a Unix socket; "" for TCP.
+        name: What LISTEN_FDNAMES calls it.
+        backlog: How many connections wait in the kernel.
+        mode: Of the path; None for what the umask leaves.
+    """
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    name: str = ""
+    backlog: int = 1024
+    mode: int | None = None
+
+    @property
+    def address(self) -> tuple[str, int, str]:
+        """Where it listens."""
+        return self.host, self.port, self.path
+
+    def __str__(self) -> str:
+        """As configurations write it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host or "*"
+        return self.path or f"{host}:{self.port}"
+
+
 class ProcessSettings(Value):
     """What a process is started with beside its arguments. Relative paths begin at corepilot's working directory.
 
@@ -55,6 +85,7 @@ class ProcessSettings(Value):
         nice: The nice value, -20 to 19; None for corepilot's own.
         oom_score_adj: -1000 to 1000; None for a little more than corepilot's own.
         stdin: File that its standard input is read from; "" for none.
+        listen: Sockets that it is handed as its descriptors 3, 4, and so on.
     """
 
     environment: Variables = ()
@@ -69,6 +100,7 @@ class ProcessSettings(Value):
     nice: int | None = None
     oom_score_adj: int | None = None
     stdin: str = ""
+    listen: tuple[Listener, ...] = ()
 
     @property
     def only_variables(self) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from corepilot import _version
-from corepilot.errors import CorepilotError
+from corepilot.errors import ControlError, CorepilotError
 from corepilot.events import EventBus
 from corepilot.guard import Channel
 from corepilot.jobs.audience import Audience
@@ -30,6 +30,7 @@ from corepilot.supervisor.discovery import DRAIN_S, Discovery
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition
 from corepilot.supervisor.incoming import Incoming
+from corepilot.supervisor.job_sockets import JobSockets
 from corepilot.supervisor.locks import JobLocks, holder_of
 from corepilot.supervisor.measured import Measured
 from corepilot.supervisor.observers import Observers
@@ -139,6 +140,7 @@ class App:
         self.exposition = Exposition(self.log, self.metrics, status, self.facts, environment)
         self.observers = Observers(self.log, self.facts, environment)
         self.checks = Checks(self.log, self.environment.current)
+        self.sockets = JobSockets()
         self.locks = JobLocks(self.bus.publish, self._channel, holder_of(environment, os.uname().nodename))
         self.renders = Renders(
             self.log,
@@ -166,6 +168,7 @@ class App:
             lambda: sources_of(self.configuration),
         )
         supervision.ended = self.jobs.ended
+        supervision.sockets = self.sockets.descriptors
         supervision.plugin_checks = self.checks
         supervision.locks = self.locks
         supervision.watched = Watched(lambda: self.discovery.watchers)
@@ -189,8 +192,11 @@ class App:
         self.environment.advertise(addresses_of(self.configuration))
         try:
             self.exposition.listen(telemetry, lambda: self.shutdown.begun)
+            self.sockets.commit(self.configuration, self.sockets.prepare(self.configuration))
         except OSError as error:
             self.shutdown.refuse_start(REFUSED, f"{error.strerror}; choose another telemetry.port")
+        except ControlError as error:
+            self.shutdown.refuse_start(REFUSED, str(error))
         if not self.shutdown.begun:
             self.jobs.start(Audience(plans(jobs_of(self.configuration))))
 
@@ -270,6 +276,7 @@ class App:
         self.oversight.stop()
         self.tails.close()
         self.control.stop()
+        self.sockets.close()
         self.jobs.discard()
         reasons = self.shutdown.reasons.changed(
             ended_by=self.jobs.ended_by, failure=self.jobs.failure, mode=self.configuration.exit_status

@@ -12,6 +12,7 @@ from corepilot.supervisor.checks import Checks, PreparedChecks, references_of
 from corepilot.supervisor.discovery import Discovery, PreparedCatalogs
 from corepilot.supervisor.endpoint import ControlEndpoint
 from corepilot.supervisor.exposition import Exposition, PreparedTelemetry
+from corepilot.supervisor.job_sockets import Held, JobSockets
 from corepilot.supervisor.locks import JobLocks
 from corepilot.supervisor.observers import Observers, PreparedObservers
 from corepilot.supervisor.renders import Renders
@@ -33,6 +34,7 @@ class Parts(Protocol):
     renders: Renders
     observers: Observers
     checks: Checks
+    sockets: JobSockets
     oversight: Oversight
 
 
@@ -46,6 +48,7 @@ class Prepared:
         catalogs: The next catalogs.
         observers: The next observers, None if they stay.
         checks: The plugins of the next checks.
+        sockets: The listening sockets of the next jobs.
     """
 
     def __init__(self) -> None:
@@ -55,6 +58,7 @@ class Prepared:
         self.catalogs: PreparedCatalogs | None = None
         self.observers: PreparedObservers | None = None
         self.checks: PreparedChecks | None = None
+        self.sockets: Held = {}
 
     def discard(self, parts: Parts) -> None:
         """Close everything: it is not to be used."""
@@ -62,6 +66,7 @@ class Prepared:
             parts.log.discard(self.log)
         if self.control is not None:
             self.control.close()
+        parts.sockets.discard(self.sockets)
         if self.telemetry is not None:
             parts.exposition.discard(self.telemetry)
         if self.catalogs is not None:
@@ -93,6 +98,7 @@ def prepare(parts: Parts, new: Configuration, plugins: Callable[[], Any]) -> Pre
             prepared.control = parts.control.bind(new.control)
         except CorepilotError as error:
             raise ControlError(f"cannot use {_place(new, 'control.socket')}: {error}") from error
+        prepared.sockets = parts.sockets.prepare(new)
         loader = plugins() if names_plugins(new) else None
         oversight = parts.oversight
         prepared.telemetry = parts.exposition.prepare(new.telemetry, loader, oversight, _place(new, "telemetry"))

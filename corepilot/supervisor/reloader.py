@@ -305,6 +305,7 @@ class Reloader:
         app.show_configuration()
         if prepared.control is not None:
             app.control.move(prepared.control)
+        app.sockets.commit(new, prepared.sockets)
         app.environment.advertise(addresses_of(new))
         app.metrics.declare(new.telemetry.metrics if new.telemetry else ())
         app.exposition.commit(prepared.telemetry)

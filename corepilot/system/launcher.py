@@ -28,9 +28,6 @@ else:
 FILE_MAX_BYTES = 1024 * 1024
 """The longest file of variables."""
 
-_ABOVE = 256
-"""The numbers of a job's descriptors are below that."""
-
 REPORT_MAX_BYTES = 2000
 """The longest report: less than a pipe takes at once."""
 
@@ -71,6 +68,7 @@ def launch(request: dict[str, Any]) -> NoReturn:
         _read_from(request["stdin"])
     if request["own_output"]:
         identity.own_output()
+    _place(request["descriptors"])
     _set_limits(request["limits"])
     identity.take()
     if request["cwd"]:
@@ -78,7 +76,6 @@ def launch(request: dict[str, Any]) -> NoReturn:
             os.chdir(request["cwd"])
     if request["umask"] is not None:
         os.umask(request["umask"])
-    _place(request["descriptors"])
     _execute(request["argv"], environment)
 
 
@@ -88,8 +85,13 @@ def _out_of_the_way(report: int, request: dict[str, Any]) -> int:
     if request["descriptors"]:
         import fcntl
 
-        report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
+        report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, _above(request["descriptors"]))
     return report
+
+
+def _above(descriptors: list[tuple[int, int]]) -> int:
+    """A number above those that the job's descriptors have, and are to have: the limit may be low."""
+    return max([number for pair in descriptors for number in pair]) + 1
 
 
 def _place(descriptors: list[tuple[int, int]]) -> None:
@@ -98,7 +100,8 @@ def _place(descriptors: list[tuple[int, int]]) -> None:
         return
     import fcntl
 
-    copies = [(fcntl.fcntl(place, fcntl.F_DUPFD_CLOEXEC, _ABOVE), number) for place, number in descriptors]
+    above = _above(descriptors)
+    copies = [(fcntl.fcntl(place, fcntl.F_DUPFD_CLOEXEC, above), number) for place, number in descriptors]
     for place, _ in descriptors:
         os.close(place)
     for copy, number in copies:
@@ -110,6 +113,10 @@ def _environment(request: dict[str, Any], identity: Identity) -> dict[str, str]:
     layers: list[dict[str, str | None]] = [identity.home, dict(request["defaults"])]
     layers += [{**_variables(name.removeprefix("-"), optional=name.startswith("-"))} for name in request["files"]]
     layers += [dict(request["variables"]), request["own"]]
+    if request["sockets"]:  # sd_listen_fds(3)
+        names = ":".join([name.replace(":", "_") for name in request["sockets"]])
+        count = len(request["sockets"])
+        layers.append({"LISTEN_FDS": str(count), "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": names})
     for layer in layers:
         for name, value in layer.items():
             if value is None:

@@ -58,6 +58,7 @@ ROWS = {
         "autostart: false", "echo up", "waits to be started by hand and keeps corepilot up", stop="keeps corepilot"
     ),
     "standard input": Tried('stdin: {file: "%(dir)s/variables"}', "cat", "A=x"),
+    "sockets handed over": Tried('listen: "%(dir)s/socket"', "echo $LISTEN_FDS-$((LISTEN_PID == $$))", "1-1"),
     "stop signal": Tried('stopSignal: "INT"', f"trap 'echo INT; exit' INT; echo up; {WAIT}", "INT", stop="up"),
     "signal the main process only": Tried(
         'stopMode: "process"',

@@ -7,7 +7,7 @@ import pytest
 from judging import accepted, codes, errors, job, judged, warnings
 
 from corepilot.config.rules import users
-from corepilot.model.job import Command, Job, ProcessSettings, StopPolicy
+from corepilot.model.job import Command, Job, Listener, ProcessSettings, StopPolicy
 from corepilot.supervisor.desired import stop_budget_s, stop_timeout_s
 
 
@@ -223,3 +223,54 @@ def test_the_budget_of_a_stop_covers_the_longest_kill_timeout(tmp_path: Path) ->
     assert stop_budget_s(configuration, 2.0) == 92.0
     assert [one.stop.timeout_s for one in configuration.jobs] == [90.0, 1.0]
     assert stop_timeout_s(configuration.changed(jobs=(Job("c"),))) == 5.0
+
+
+# -------------------------------------------------------------------------------------------------------------- sockets
+def test_a_socket_is_shown_as_it_is_written() -> None:
+    shown = [str(Listener("::1", 80)), str(Listener("127.0.0.1", 1)), str(Listener("", 2)), str(Listener(path="/a"))]
+    assert shown == ["[::1]:80", "127.0.0.1:1", "*:2", "/a"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('"127.0.0.1:80"', Listener("127.0.0.1", 80)),
+        ('"localhost:80"', Listener("127.0.0.1", 80)),
+        ('["[::1]:8080"]', Listener("::1", 8080)),
+        ('"*:80"', Listener("", 80)),
+        ('":80"', Listener("", 80)),
+        ("80", Listener("", 80)),
+        ('"/run/a.sock"', Listener(path="/run/a.sock")),
+        ('{address: "run/a.sock", mode: "0600", backlog: 5}', Listener(path="run/a.sock", backlog=5, mode=0o600)),
+        ('{address: "*:1", name: "http"}', Listener("", 1, name="http")),
+    ],
+)
+def test_listening_sockets(tmp_path: Path, written: str, expected: Listener) -> None:
+    made = settings(f"listen: {written}", tmp_path)
+    assert made.listen == (expected if expected.name else expected.changed(name="a"),)
+    assert not made.only_variables
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ('"example.com:80"', "listen"),
+        ('"127.0.0.1:0"', "listen"),
+        ('"127.0.0.1:65536"', "listen"),
+        ('["*:1", ""]', "listen[1]"),
+        ('[{address: "*:1", mode: "0600"}]', "listen[0].mode"),
+        ('{address: "/a", mode: 600}', "listen.mode"),
+        ('{address: "/a", backlog: 0}', "listen.backlog"),
+        ('{address: "/a", name: "a:b"}', "listen.name"),
+        ('{adress: "/a"}', "listen.adress"),
+        ("{}", "listen.address"),
+        (f'"/{"x" * 108}"', "listen"),
+    ],
+)
+def test_what_nobody_can_listen_on_is_refused(tmp_path: Path, written: str, path: str) -> None:
+    assert path in [where for _, where in refused(f"listen: {written}", tmp_path)]
+
+
+def test_the_descriptor_that_shows_a_job_ready_is_none_of_its_sockets(tmp_path: Path) -> None:
+    assert refused("listen: [1, 2], ready: {fd: 4}", tmp_path) == [("ready-conflict", "ready.fd")]
+    assert refused("listen: [1, 2], ready: {fd: 5}", tmp_path) == []

@@ -63,7 +63,8 @@ def job_of(
     start = Start(settings_of(data, variables, path, verdict, host), bool(data.get("shell")))
     judge_shell(data, written.get("exec"), path, verdict)
     stdin, file = data.get("stdin", ("null", ""))
-    of_main = start._replace(settings=start.settings.changed(stdin=file)) if file else start
+    listen = tuple([one if one.name else one.changed(name=data.get("name", "")) for one in data.get("listen", ())])
+    of_main = start._replace(settings=start.settings.changed(stdin=file, listen=listen)) if file or listen else start
     command = command_of(data, written.get("exec"), of_main)
     judge_command(command, written.get("exec"), (*path, "exec"), verdict, host)
     checks = checks_of(data.get("health"), written.get("health"), (*path, "health"), verdict, host, start=start)

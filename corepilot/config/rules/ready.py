@@ -58,6 +58,10 @@ def _complaints(
         fault = _pattern_fault(data["log"])
         if fault:
             found.append(("log", Complaint("wrong-value", f"{shown(data['log'])}: {fault}", "correct the expression")))
+    sockets = len(job.get("listen", ()))
+    if data.get("fd") and data["fd"] < 3 + sockets:
+        rule = f"the job's sockets are the descriptors 3 to {2 + sockets}"
+        found.append(("fd", Complaint("ready-conflict", rule, f"write {3 + sockets} or more")))
     if data.get("file") and not data["file"].startswith("/"):
         rule = f"{shown(data['file'])} is not an absolute path"
         found.append(("file", Complaint("wrong-value", rule, "write it from / on")))

@@ -115,6 +115,33 @@ class Stdin(Setting):
         raise refusal("wrong-value", rule, 'write "null", "event", or { file: "/path" }')
 
 
+class Listen(Setting):
+    """Listening sockets: one or an array, each an address or an object. The result is made of `Listener`."""
+
+    kind = "text, object or array of them"
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        del attr, data, kwargs
+        from corepilot.config.schema.listen import listener_of  # few files need it
+
+        if not isinstance(value, list):
+            return (listener_of(value),)
+        found, errors = [], {}
+        for index, one in enumerate(value):
+            try:
+                found.append(listener_of(one))
+            except ValidationError as error:
+                errors[index] = error.messages
+        if len(found) > _SOCKETS_MAX:
+            raise refusal("wrong-value", f"there are more than {_SOCKETS_MAX} sockets", "name fewer")
+        if errors:
+            raise ValidationError(errors)
+        return tuple(found)
+
+
+_SOCKETS_MAX = 64
+
+
 def _is_name(text: str) -> bool:
     return bool(text) and "=" not in text and "\0" not in text
 

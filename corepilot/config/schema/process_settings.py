@@ -6,8 +6,10 @@
 from typing import Any, ClassVar
 
 from corepilot.config.schema.fields import Choice, Duration, Flag, Several, Text, Whole
-from corepilot.config.schema.process_fields import Mask, Names, SignalName, Stdin, Variables
+from corepilot.config.schema.process_fields import Listen, Mask, Names, SignalName, Stdin, Variables
 from corepilot.config.schema.sections import Object, Section
+from corepilot.model.job import Listener
+from corepilot.model.value import names_of
 
 
 class Limits(Object):
@@ -139,6 +141,13 @@ class ProcessSection(Section):
         default_text="`null`",
         example='{ file: "/srv/input" }',
         derives=("stdin", "command.settings.stdin"),
+    )
+    listen = Listen(
+        "sockets that corepilot listens on and hands over as descriptors 3, 4, … (LISTEN_FDS, as systemd does); they "
+        "stay while the job is restarted; of each an address, or `address`, `name`, `backlog` and `mode`",
+        default_text="none",
+        example='["127.0.0.1:8080", { address: "/run/app.sock", mode: "0660" }]',
+        derives=tuple([f"command.settings.listen.{one}" for one in names_of(Listener)]),
     )
     shell = Flag(
         "`exec` is one text that `/bin/sh -c` runs; so is that of a check",

@@ -1,0 +1,122 @@
+"""Listening sockets for programs that are handed them: TCP addresses and paths. Imported only where jobs have some.
+
+They are blocking, as those that systemd hands over: the programs that take them decide otherwise themselves.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+else:  # see corepilot.http.listening
+    import _socket as socket
+
+
+class StreamListener:
+    """A listening socket, until `close`.
+
+    Args:
+        host: An IPv4 or IPv6 address of this machine; "" for every one of them.
+        port: 1 to 65535; 0 for a path.
+        path: Of a Unix socket; "" for TCP. A socket there on which nobody listens is replaced.
+        backlog: How many connections wait in the kernel.
+        mode: Of the path; None for what the umask leaves.
+
+    Raises:
+        OSError: It cannot be had. Nothing is left, at the path neither.
+    """
+
+    def __init__(self, host: str, port: int, path: str, backlog: int, mode: int | None) -> None:
+        self._path = path
+        self._identity = (0, 0)
+        self._socket = _at_path(path) if path else _at_port(host, port)
+        try:
+            if path:
+                status = os.stat(path)
+                self._identity = (status.st_dev, status.st_ino)
+            self.adjust(backlog, mode)
+        except OSError:
+            self.close()
+            raise
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        return self._socket.fileno()
+
+    def adjust(self, backlog: int, mode: int | None) -> None:
+        """Listen with another backlog, and another mode of the path.
+
+        Raises:
+            OSError: The path is gone, or not ours.
+        """
+        self._socket.listen(backlog)
+        if self._path and mode is not None:
+            os.chmod(self._path, mode)
+
+    def close(self) -> None:
+        """Listen no more, and take the path away if it is still this socket's. Idempotent."""
+        self._socket.close()
+        if self._path:
+            with suppress(OSError):
+                status = os.lstat(self._path)
+                if (status.st_dev, status.st_ino) == self._identity:
+                    os.unlink(self._path)
+            self._identity = (0, 0)
+
+
+def _at_port(host: str, port: int) -> "socket.socket":
+    try:
+        return _bound(socket.AF_INET6 if ":" in host or not host else socket.AF_INET, host or "::", port)
+    except OSError as error:
+        # Every address, on a machine that has no IPv6.
+        if host or error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
+            raise
+    return _bound(socket.AF_INET, "0.0.0.0", port)  # noqa: S104  - this is what is asked for
+
+
+def _bound(family: int, host: str, port: int) -> "socket.socket":
+    made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        # A port of connections that have ended is free for us again (socket(7)).
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if host == "::":
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _at_path(path: str) -> "socket.socket":
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        try:
+            made.bind(path)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not _is_stale(path):
+                raise
+            os.unlink(path)
+            made.bind(path)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _is_stale(path: str) -> bool:
+    """Whether there is a socket on which nobody listens."""
+    asking = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    try:
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            asking.connect(path)
+    except ConnectionRefusedError:
+        return True
+    except OSError:  # its queue is full, so that somebody listens; or it is not ours to ask
+        return False
+    finally:
+        asking.close()
+    return False
