@@ -29,17 +29,36 @@ def status(arguments: Any) -> int:
     say(f"catalog {where}, socket {found['socket']}" + (", stopping" if found["stopping"] else ""))
     _say_jobs(found["jobs"])
     services = [
-        (one["id"], f"{one['address']}:{one['port']}", one["status"] or "-", "yes" if one["in_sync"] else "no")
+        (
+            one["id"],
+            f"{one['address']}:{one['port']}",
+            one["status"] or "-",
+            one["catalog"],
+            "yes" if one["in_sync"] else "no",
+            one["last_error"] or "-",
+        )
         for one in found["services"]
     ]
-    _say_table(("INSTANCE", "ADDRESS", "STATUS", "IN CATALOG"), services)
+    _say_table(("INSTANCE", "ADDRESS", "STATUS", "CATALOG", "IN SYNC", "TROUBLE"), services)
     watches = [
-        (one["name"], str(one["passing"]), str(one["instances"]), "yes" if one["connected"] else "no")
+        (
+            one["name"],
+            str(one["passing"]),
+            str(one["instances"]),
+            "yes" if one["connected"] else "no",
+            one["last_error"] or "-",
+        )
         for one in found["watches"]
     ]
-    _say_table(("WATCH", "PASSING", "INSTANCES", "CONNECTED"), watches)
+    _say_table(("WATCH", "PASSING", "INSTANCES", "CONNECTED", "TROUBLE"), watches)
     locks = [
-        (one["name"], "yes" if one["held"] else "no", one["holder"] or "-", str(one["token"] or "-"), one["last_error"])
+        (
+            one["name"],
+            "yes" if one["held"] else "no",
+            one["holder"] or "-",
+            str(one["token"] or "-"),
+            one["last_error"] or "-",
+        )
         for one in found["locks"]
     ]
     _say_table(("LOCK", "HELD", "HOLDER", "TOKEN", "TROUBLE"), locks)
@@ -115,6 +134,8 @@ def _catalog(catalog: dict[str, Any]) -> str:
     where = f"{name}{catalog['backend']} at {catalog['address']}"
     if catalog["off"]:
         where += f" (switched off: {catalog['off']})"
+    elif catalog.get("refused"):
+        where += " (refuses what it is asked)"
     if stuck := catalog.get("stuck"):
         where += f" ({stuck} {'calls' if stuck > 1 else 'call'} stuck in native threads)"
     if catalog["mode"] == "poll":

@@ -8,6 +8,7 @@ from corepilot.discovery.watcher import CatalogView
 from corepilot.model.plugin import PluginReference
 
 if TYPE_CHECKING:
+    from corepilot.discovery.answers import Answers
     from corepilot.discovery.guarded import GuardedBackend
     from corepilot.discovery.registrar import Registrar
     from corepilot.discovery.registrations import Registrations
@@ -23,6 +24,7 @@ class Catalog:
         log: Takes a level and a message.
         tell: Takes the name of a service and a message when an instance of it has entered or left.
         release: Gives the backend's boundary back.
+        answers: What the backend's calls have been answered.
 
     Attributes:
         name: As given; a reload may change it.
@@ -38,6 +40,7 @@ class Catalog:
         release: Callable[[], None],
         *,
         tell: Callable[[str, str], None],
+        answers: "Answers",
     ) -> None:
         from corepilot.discovery.connection import Connection
         from corepilot.discovery.registrar import CALL_S
@@ -45,7 +48,7 @@ class Catalog:
         self.name, self.plugin, self.backend, self._log = name, plugin, backend, log
         self.connection: Connection = Connection(CALL_S)
         self.registrar: Registrar | None = None
-        self._release, self._tell = release, tell
+        self._release, self._tell, self._answers = release, tell, answers
         self._users: set[object] = set()
         self._closing = self._closed = False
 
@@ -129,7 +132,8 @@ class Catalog:
 
         Returns:
             `name`, `backend`, `address`, `mode` (of a backend with two ways to learn of changes), `connected` (whether
-            its last answer is newer than the last failure), `faults` of the plugin, `off` (why it is switched off),
+            its last answer is newer than the last failure, and it does not refuse everything), `refused` (whether the
+            last answer to each kind of call was no), `faults` of the plugin, `off` (why it is switched off),
             `stuck` (calls of a blocking client that have not returned, each in a native thread that nothing can end).
         """
         return {
@@ -137,7 +141,8 @@ class Catalog:
             "backend": self.plugin.name,
             "address": self.backend.address,
             "mode": self.backend.mode,
-            "connected": self.connection.connected,
+            "connected": self.connection.connected and not self._answers.refused,
+            "refused": self._answers.refused,
             "faults": self.backend.boundary.faults,
             "off": self.backend.boundary.off,
             "stuck": self.backend.stuck,

@@ -157,18 +157,26 @@ class Discovery:
                 catalog.registrar.stop_waiting()
 
     def _make(self, name: str, plugin: PluginReference, plugins: "Plugins", oversight: "Oversight") -> "Catalog":
+        from corepilot.discovery.answers import Answers
         from corepilot.discovery.opening import opened
         from corepilot.supervisor.catalog import Catalog
 
         loaded = plugins.load(plugin)
         boundary = oversight.boundary(loaded)
+        answers = Answers()
+
+        def asked(operation: str, result: str) -> None:
+            answers.take(operation, result)
+            self._asked(operation, result)
+
         try:
-            backend = opened(loaded, boundary, self._environment, self._asked)
+            backend = opened(loaded, boundary, self._environment, asked)
         except BaseException:
             oversight.release(boundary)
             raise
         tell = lambda service, message: self._log("info", message, (("job", service),))  # noqa: E731
-        return Catalog(name, plugin, backend, self._log, lambda: oversight.release(boundary), tell=tell)
+        release = lambda: oversight.release(boundary)  # noqa: E731
+        return Catalog(name, plugin, backend, self._log, release, tell=tell, answers=answers)
 
     def _use(self, configuration: Configuration, prepared: PreparedCatalogs) -> None:
         """The prepared catalogs from now on; one that stays may have another name."""

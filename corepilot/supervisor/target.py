@@ -231,5 +231,5 @@ def _not_in_use(name: str, plugin: PluginReference) -> dict[str, object]:
     """A catalog that is named and could not be made, or is not made yet."""
     return {
         "name": name, "backend": plugin.name, "address": "", "mode": "", "connected": False, "faults": 0, "off": "",
-        "stuck": 0,
+        "stuck": 0, "refused": False,
     }  # fmt: skip

@@ -176,3 +176,28 @@ def test_another_option_of_the_same_store_takes_nothing_out(tmp_path: Path) -> N
         assert record.words == ["changed"]
         assert "a bug in" not in corepilot.output
         assert corepilot.stop() == 0
+
+
+def test_a_catalog_that_refuses_everything_is_not_connected(tmp_path: Path) -> None:
+    (tmp_path / "bad").write_text("a file in the place of a directory")
+    watch = 'watches: [{name: "web", interval: 1, atStart: true}],'
+    with Corepilot(catalogs("good", "bad", more=watch), tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: seen(tmp_path / "good") == ("passing",))
+
+        def refused() -> bool:
+            return [(one["connected"], one["refused"]) for one in corepilot.status()["catalogs"]] == [
+                (True, False),
+                (False, True),
+            ]
+
+        eventually(refused)
+        said = corepilot.client("status").stdout
+        assert f"bad: embedded at {tmp_path}/bad (refuses what it is asked)" in said
+        rows = [line for line in said.splitlines() if line.startswith("web-a ")]
+        assert [row.split()[3:5] for row in rows] == [["good", "yes"], ["bad", "no"]]
+        assert rows[0].split()[5:] == ["-"]
+        assert f"cannot register web-a in the catalog {tmp_path}/bad" in rows[1]
+        (row,) = [line for line in said.splitlines() if line.startswith("web ") and "cannot" in line]
+        assert str(tmp_path / "bad") in row
+        assert corepilot.stop() == 0

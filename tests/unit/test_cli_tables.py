@@ -32,22 +32,28 @@ def test_a_job_is_one_row(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         "name": NAME, "state": "running", "health": "healthy", "pid": 7, "starts": 1, "last_status": None, "up_s": None,
         "ready": None, "said": "", "checks": [],
     }  # fmt: skip
-    service = {"id": NAME, "address": "192.0.2.1", "port": 80, "status": "passing", "in_sync": True}
-    watch = {"name": NAME, "passing": 1, "instances": 2, "connected": False}
+    service = {
+        "id": NAME, "address": "192.0.2.1", "port": 80, "status": "passing", "in_sync": True, "catalog": "one",
+        "last_error": "",
+    }  # fmt: skip
+    other = {**service, "in_sync": False, "catalog": "two", "last_error": NAME}
+    watch = {"name": NAME, "passing": 1, "instances": 2, "connected": False, "last_error": "it is down"}
+    catalog = {"name": "one", "backend": "one", "address": "here", "off": "", "mode": "", "refused": True}
     answer = {
-        "catalogs": [], "locks": [], "render": [],
+        "catalogs": [catalog], "locks": [], "render": [],
         "version": "1", "pid": 1, "uptime_s": 1.0, "config": NAME, "socket": NAME, "stopping": False,
-        "jobs": [job], "services": [service], "watches": [watch], "sinks": [], "observers": [],
+        "jobs": [job], "services": [service, other], "watches": [watch], "sinks": [], "observers": [],
     }  # fmt: skip
     width = len(SHOWN)
     lines = printed(status.status, answer, monkeypatch, capsys).splitlines()
     assert lines == [
         f"corepilot 1, pid 1, up 1s, {SHOWN}",
-        f"catalog none, socket {SHOWN}",
+        f"catalog one at here (refuses what it is asked), socket {SHOWN}",
         f"{'JOB':<{width}}  STATE    HEALTH   PID  STARTS  LAST  UP",
         f"{SHOWN}  running  healthy  7    1       -     -",
-        f"{'INSTANCE':<{width}}  ADDRESS       STATUS   IN CATALOG",
-        f"{SHOWN}  192.0.2.1:80  passing  yes",
-        f"{'WATCH':<{width}}  PASSING  INSTANCES  CONNECTED",
-        f"{SHOWN}  1        2          no",
+        f"{'INSTANCE':<{width}}  ADDRESS       STATUS   CATALOG  IN SYNC  TROUBLE",
+        f"{SHOWN}  192.0.2.1:80  passing  one      yes      -",
+        f"{SHOWN}  192.0.2.1:80  passing  two      no       {SHOWN}",
+        f"{'WATCH':<{width}}  PASSING  INSTANCES  CONNECTED  TROUBLE",
+        f"{SHOWN}  1        2          no         it is down",
     ]
