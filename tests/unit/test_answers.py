@@ -17,7 +17,7 @@ from corepilot.discovery.answers import Answers
     ],
 )
 def test_it_does_when_the_last_answer_to_every_kind_of_call_was_no(
-    answers: list[tuple[str, str]], refused: bool
+    answers: list[tuple[str, str]], *, refused: bool
 ) -> None:
     taken = Answers()
     for operation, result in answers:
