@@ -9,7 +9,7 @@ from corepilot.cli.arguments import UsageError
 from corepilot.cli.clients import INCOMPLETE, REFUSED, ask, client_of, complain, say
 from corepilot.cli.following import follow
 from corepilot.cli.table import FOR
-from corepilot.control.signals import signal_name, signal_number
+from corepilot.system.signal_names import signal_name, signal_number
 
 
 def start(arguments: Any) -> int:

@@ -11,10 +11,10 @@ from typing import cast
 from corepilot.control.api import Api, RoutedRequest, as_json, failed
 from corepilot.control.payload import PayloadError, encode, parse_object
 from corepilot.control.query import Waiting, one_of, parse_waiting
-from corepilot.control.signals import signal_number
 from corepilot.errors import ControlError
 from corepilot.http.message import Answer, Headers, Response, StreamingResponse
 from corepilot.model.value import Value
+from corepilot.system.signal_names import signal_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from corepilot.model.event import Event
 from corepilot.model.job import Variables
+from corepilot.system.signal_names import signal_name
 
 EVENT = "COREPILOT_EVENT"
 """Begins the names of the variables that tell of the event that has started a run."""
@@ -88,20 +89,13 @@ def variables_of(event: Event | None, passing: int | None = None) -> dict[str, s
     if event.status is not None:
         found[f"{EVENT}_STATUS"] = str(event.status)
         if event.status > _SIGNALLED and event.status - _SIGNALLED in signal.valid_signals():
-            found[f"{EVENT}_SIGNAL"] = _signal_name(event.status - _SIGNALLED)
+            found[f"{EVENT}_SIGNAL"] = f"SIG{signal_name(event.status - _SIGNALLED)}"
     if passing is not None:
         found[f"{EVENT}_PASSING"] = str(passing)
     return found
 
 
 _SIGNALLED = 128
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
 def _upper(name: str) -> str:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from corepilot.system.children import children
+from corepilot.system.signal_names import signal_name
 
 _WANTED = ("Umask:", "SigBlk:", "SigCgt:")
 _SIGNALS = tuple(sorted(signal.valid_signals()))
@@ -54,7 +55,7 @@ class Footprint(NamedTuple):
     def changes_to(self, after: "Footprint") -> list[str]:
         """What is different in `after`, in words; environment variables by name only."""
         pairs = zip(_SIGNALS, self.handlers, after.handlers, strict=True)
-        moved = [signal.Signals(number).name for number, one, other in pairs if one is not other]
+        moved = [f"SIG{signal_name(number)}" for number, one, other in pairs if one is not other]
         names = {name for name, _ in self.environment.items() ^ after.environment.items()}
         if self.reaps and not after.reaps and "SIGCHLD" not in moved:
             moved.append("SIGCHLD")  # the event loop's, of which Python does not know
@@ -78,6 +79,10 @@ class Footprint(NamedTuple):
                 f"the standard library, by monkey-patching {', '.join(sorted(after.patched - self.patched))}"
             )
         return changes
+
+    def with_present_handlers(self) -> "Footprint":
+        """The same state, but for the signal handlers: those that are there now are right."""
+        return self._replace(handlers=tuple(signal.getsignal(number) for number in _SIGNALS))
 
     def restore(self) -> None:
         """Put signals, working directory and umask back: the stop, and what jobs inherit, depend on them.

@@ -142,6 +142,11 @@ class Oversight:
             self.boundaries.remove(boundary)
             self._past[boundary.kind, boundary.plugin] += boundary.faults
 
+    def signals_are_ours(self) -> None:
+        """The signal handlers as they are now are corepilot's own, and no plugin's."""
+        if self._footprint is not None:
+            self._footprint = self._footprint.with_present_handlers()
+
     def faults(self) -> dict[tuple[str, ...], float]:
         """How many faults there were so far, by kind and name, of instances that are gone too."""
         found = Counter(self._past)

@@ -250,6 +250,7 @@ class App:
     def ready(self) -> None:
         """Everything is up: tell the guard how long a stop may take, and what asks for one."""
         self._stop_with(self.configuration.stop_signals)
+        self.oversight.signals_are_ours()
         self._channel.ready(stop_budget_s(self.configuration, DRAIN_S))
 
     def _ended(self, wait_s: float) -> bool:

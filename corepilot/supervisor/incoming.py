@@ -29,7 +29,7 @@ class Incoming:
 
     def signalled(self, number: int) -> None:
         """A signal has arrived."""
-        from corepilot.control.signals import signal_name  # a start needs no names
+        from corepilot.system.signal_names import signal_name  # a start needs no names
 
         name = f"SIG{signal_name(number)}"
         if self._signals.stops(number):

@@ -58,8 +58,8 @@ class Signals:
         self._asked = self._direct = self._indirect = 0
         self._pending: deque[int] = deque()
         self._fd, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        for number in self._always.union(HANDLED):
-            signal.signal(number, self._note)
+        self._noted: set[int] = set()
+        self._note_from(self._always.union(HANDLED))
         # The C half of Python's handlers writes there, which wakes the guard too; `_note` does, because a library such
         # as asyncio may take this away.
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
@@ -71,8 +71,16 @@ class Signals:
     def stop_with(self, numbers: Iterable[int]) -> None:
         """Let these ask for a stop too, in the place of what they meant. The last call counts."""
         self._stopping = self._always.union(numbers)
-        for number in self._stopping:
-            signal.signal(number, self._note)  # and of none is the handler taken away: it has no meaning then
+        self._note_from(self._stopping)
+
+    def _note_from(self, numbers: Iterable[int]) -> None:
+        """Take the signals that are not taken yet. None is given back: one that is no stop any more means nothing.
+
+        A handler that is there is not set again: each `self._note` is another object, and would look like a plugin's.
+        """
+        for number in set(numbers) - self._noted:
+            signal.signal(number, self._note)
+            self._noted.add(number)
 
     def fileno(self) -> int:
         """The descriptor that becomes readable with each signal."""

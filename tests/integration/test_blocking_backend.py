@@ -1,5 +1,6 @@
 """A backend whose client blocks, in a real corepilot: it works, a stop is in time, and what never returns is named."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +104,18 @@ def test_it_works_like_any_other(start: Start) -> None:
     assert "no process had to be killed" in said
     assert "something changed" not in said
     assert "event loop" not in said
+
+
+@pytest.mark.slow
+def test_a_stop_signal_that_a_reload_brings_is_not_taken_for_a_plugins(start: Start) -> None:
+    with start("pass") as corepilot:
+        corepilot.until("it is there")
+        corepilot.configure(CONFIGURATION.replace("{", '{stopSignals: ["RTMIN+5"], ', 1))
+        assert corepilot.client("reload").returncode == 0
+        ticks_on(corepilot)  # the footprint has been looked at
+        corepilot.signal(signal.SIGRTMIN + 5)
+        assert corepilot.wait() == 0
+        assert "something changed" not in corepilot.output
 
 
 @pytest.mark.slow

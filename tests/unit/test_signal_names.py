@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from corepilot.control.signals import signal_name, signal_number
+from corepilot.system.signal_names import signal_name, signal_number
 
 
 @pytest.mark.parametrize(

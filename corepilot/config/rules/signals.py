@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.verdict import Verdict
-from corepilot.control.signals import signal_name, signal_number
 from corepilot.model.job import Job
 from corepilot.model.trigger import OnSignal
 from corepilot.system.kernel import FAULTS
+from corepilot.system.signal_names import signal_name, signal_number
 
 _NEVER = FAULTS | {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGIO, signal.SIGPIPE}
 """What cannot be taken, or comes from what corepilot itself does."""

@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, refusal, shown
 from corepilot.config.schema.fields import Setting, Texts
 from corepilot.config.text.units import weak_str
-from corepilot.control.signals import signal_number
+from corepilot.system.signal_names import signal_number
 
 _NAME_HINT = "write a name without = and NUL"
 _VARIABLES_HINT = 'write { NAME: "value" }, or ["NAME=value"]'

@@ -1,4 +1,4 @@
-"""Signals as people write them. For the command line and the control API; nothing heavy."""
+"""Signals as people write them. Nothing heavy: the command line imports it."""
 
 import signal
 
