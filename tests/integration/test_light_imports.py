@@ -271,6 +271,15 @@ def test_the_supervisor_compiles_no_types(backend: str) -> None:
     run(f"{SUPERVISOR}\nassert not {light} & {{*sys.modules}}\nimport {backend}\nassert not compiled, compiled")
 
 
+def test_what_only_some_outputs_need_is_not_on_the_way_to_the_first_job() -> None:
+    rare = ("output.ring", "output.follower", "output.files", "output.delivery", "output.structure", "supervisor.tail")
+    run(f"""
+import sys
+import corepilot.supervisor.app
+assert not [name for name in {rare} if f"corepilot.{{name}}" in sys.modules]
+""")
+
+
 def test_h11_has_its_real_typing_back_afterwards() -> None:
     program = """
 from corepilot.system.light_imports import import_h11
