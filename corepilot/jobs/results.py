@@ -70,6 +70,12 @@ class CheckResults:
         name = job.checks[index].name if index < len(job.checks) else ""
         return f"{name}: {reason}" if name else reason
 
+    def why(self, job: Job, index: int, reason: str) -> str:
+        """Why a job is not healthy any more; of a check with a command in ContainerPilot's words."""
+        if index < len(job.checks) and job.checks[index].command is not None:
+            return f"{job.check_source(index)} exited with error: {reason}"
+        return self.named(job, index, reason)
+
     def status(self, job: Job, states: tuple[CheckState, ...]) -> list[dict[str, object]]:
         """What `corepilot status` shows of them, in the order of the configuration."""
         return list(self._status(job, states))

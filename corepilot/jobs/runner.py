@@ -250,7 +250,7 @@ class Runner(Actor):
     def _tell_result(self, ended: Exited) -> None:
         """A check has given a result."""
         if ended.status:
-            self._unhealthy = self.results.named(self.plan.job, ended.role, ended.reason)
+            self._unhealthy = self.results.why(self.plan.job, ended.role, ended.reason)
         lasted_s = self.results.end(self.plan.job, ended.role, ended.output or ended.reason, passed=not ended.status)
         if lasted_s is not None:
             self._around.checked(str(self.key), lasted_s)

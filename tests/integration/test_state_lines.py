@@ -29,7 +29,7 @@ def test_each_change_is_one_record_with_the_job(tmp_path: Path) -> None:
     with Corepilot(CONFIG.replace("FORMAT", "json"), tmp_path) as corepilot:
         corepilot.until("Service registered: app as app-here, passing")
         (tmp_path / "bad").touch()
-        corepilot.until("unhealthy: exit status 3")
+        corepilot.until("unhealthy: check.app exited with error: exit status 3")
         (tmp_path / "bad").unlink()
         eventually(lambda: corepilot.output.count('"healthy"') == 2, message="healthy again")
         assert corepilot.client("maintenance", "enable").returncode == 0
@@ -43,7 +43,7 @@ def test_each_change_is_one_record_with_the_job(tmp_path: Path) -> None:
         for text in (f"started (pid {pids[0]})", "stopping, to begin anew", "complete"):
             assert texts.count(text) == 1, (text, texts)
         assert texts.count("healthy") == texts.count("in maintenance") == 2  # it begins anew in maintenance
-        assert texts.count("unhealthy: exit status 3") == 1
+        assert texts.count("unhealthy: check.app exited with error: exit status 3") == 1
         assert texts.count("exited: signal: terminated") == 2
         assert {one["level"] for one in app} == {"info"}
         assert len(set(pids)) == len(pids) == 2
