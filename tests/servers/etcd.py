@@ -102,10 +102,6 @@ class EtcdServer(Opened):
             return False
         return True
 
-    def start_member(self, member: EtcdMember) -> None:
-        """Start one member again."""
-        member.spawn(self._cluster)
-
     def kill(self) -> None:
         """End all members at once."""
         for member in self.members:
