@@ -149,7 +149,9 @@ class _Waits:
         if source in self._watches:
             return None if code in OF_A_WATCH else ()
         if source in self._locks:
-            return None if code in OF_A_LOCK else ()
+            if code not in OF_A_LOCK:
+                return ()  # corepilot competes for a lock only while a job that needs it should run
+            return tuple([index for index, job in enumerate(jobs) if f"lock.{job.lock}" == source])
         if code not in EXITS or not source.startswith("check."):
             return ()
         return tuple([index for index, job in enumerate(jobs) if job.checks and source in check_sources(job)])

@@ -105,7 +105,9 @@ def _may_come(
             if source == GLOBAL or code == "error":
                 return True
             if source.startswith("lock.") and source not in hopeful:
-                return code in {"acquired", "lost"}
+                return code in {"acquired", "lost"} and any(
+                    f"lock.{one.plan.job.lock}" == source for named in hopeful.values() for one in named
+                )
             if source.startswith(("watch.", "render.")) and source not in hopeful:
                 return watched is None or source in watched
             if code in EXITS and source.startswith("check.") and source not in hopeful:

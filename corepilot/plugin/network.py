@@ -158,6 +158,11 @@ class TlsGroup:
     )
     verify: bool = option(help="check the server's certificate; false accepts anybody's", default=True)
 
+    @property
+    def given(self) -> bool:
+        """Whether any of them says something."""
+        return self != type(self)()
+
     def warning(self) -> str:
         """What a backend says in its log when it is made; "" for nothing."""
         if bool(self.clientcert) == bool(self.clientkey):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from judging import accepted, codes, judged
+from judging import accepted, codes, judged, warnings
 
 from corepilot.model.configuration import Lock, Watch
 
@@ -56,6 +56,59 @@ def test_what_the_backend_takes_is_said(tmp_path: Path) -> None:
     (key,) = judged(f'{{ {CATALOG}, watches: [ {{ name: "d", key: "app/" }} ] }}', tmp_path).problems[:1]
     assert key.hint == 'write prefix: "app" for all keys below it'
     accepted(f'{{ {CATALOG}, watches: [ {{ name: "d", prefix: "app/" }} ] }}', tmp_path)
+
+
+PLAIN = '{ name: "a", exec: "true" }'
+WAITS = '{ name: "told", exec: "true", when: { source: "lock.primary", once: "acquired" } }'
+
+
+def test_a_lock_that_no_job_takes_is_never_acquired(tmp_path: Path) -> None:
+    result = judged(f"{{ {CATALOG}, {LOCK}, jobs: [ {WAITS} ] }}", tmp_path)
+    (found,) = result.problems
+    assert (found.severity, found.code, found.path) == ("warning", "when-never", "jobs[0].when.once")
+    assert '"lock.primary" is a lock that no other job takes' in found.message
+    assert judged(f"{{ {CATALOG}, {LOCK}, jobs: [ {WAITS}, {{ {JOB} }} ] }}", tmp_path).problems == []
+    own = WAITS.replace('name: "told"', 'name: "told", lock: "primary"')
+    (found,) = judged(f"{{ {CATALOG}, {LOCK}, jobs: [ {own} ] }}", tmp_path).problems
+    assert found.code == "when-never"
+
+
+def test_what_has_no_effect_on_keys_is_said(tmp_path: Path) -> None:
+    watch = 'watches: [ { name: "k", key: "k", tag: "x" } ]'
+    assert warnings(judged(f"{{ {CATALOG}, {watch}, jobs: [ {PLAIN} ] }}", tmp_path)) == [
+        ("key-ignored", "watches[0].tag")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "hint"),
+    [
+        ('backend: "zookeeper", tls: { verify: false }', "tls", "add enabled: true"),
+        ('backend: "consul", address: "c:1", tls: { verify: false }', "tls", "write https:// in address"),
+        ('backend: "etcd", endpoints: ["http://e:1"], tls: { verify: false }', "tls", "write https://"),
+        ('backend: "etcd", endpoints: ["https://e:1"], tls: { clientcert: "/x" }', "tls.clientcert", "add clientkey"),
+    ],
+)
+def test_options_without_effect_are_said(tmp_path: Path, options: str, path: str, hint: str) -> None:
+    result = judged(f"{{ discovery: {{ {options} }}, {LOCK}, jobs: [ {PLAIN} ] }}", tmp_path)
+    assert warnings(result) == [("option-unused", f"discovery.{path}")]
+    assert result.problems[0].hint == hint
+    assert result.config is not None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        'backend: "zookeeper", tls: { enabled: true, verify: false }',
+        'backend: "consul", address: "https://c:1", tls: { verify: false }',
+        'backend: "etcd", endpoints: ["https://e:1"], tls: { verify: false }',
+        'backend: "consul", address: "c:1"',
+    ],
+)
+def test_options_with_an_effect_are_not(tmp_path: Path, options: str) -> None:
+    environment = {"CONSUL_HTTP_SSL_VERIFY": "false"}  # what others in the container need is no mistake of this file
+    result = judged(f"{{ discovery: {{ {options} }}, {LOCK}, jobs: [ {PLAIN} ] }}", tmp_path, environment)
+    assert warnings(result) == []
 
 
 def test_the_time_of_a_hook_counts(tmp_path: Path) -> None:

@@ -13,6 +13,12 @@ from corepilot.model.service import Instance, Registration
 from corepilot.plugin import OptionError
 
 
+def test_a_digest_credential_is_a_user_and_a_password() -> None:
+    with pytest.raises(OptionError, match="user:password"):
+        Auth(credential="nocolon")
+    Auth(scheme="ip", credential="nocolon")
+
+
 def test_it_can_do_all_but_datacenters() -> None:
     assert {"services", "register", "watch", "expiry", "keys", "locks"} == CAPABILITIES
 

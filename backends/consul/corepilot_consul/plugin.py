@@ -103,6 +103,14 @@ class Options:
             )
         )
 
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect beside the others."""
+        if self.tls.given and not self.origin.startswith("https://"):
+            return {
+                "tls": "the connection is not encrypted, because the scheme is not https; write https:// in address"
+            }
+        return {}
+
 
 @hookimpl
 def corepilot_register_backend() -> type[Any]:

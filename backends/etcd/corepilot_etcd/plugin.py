@@ -73,6 +73,12 @@ class Options:
             raise OptionError("endpoints", f"at least one is needed: [{DEFAULT_ENDPOINT!r}] for example")
         return found
 
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect beside the others."""
+        if self.tls.given and not any(one.startswith("https://") for one in self.origins):
+            return {"tls": "the connection is not encrypted, because no endpoint begins with https://; write https://"}
+        return {}
+
 
 def _origin(text: str) -> str:
     return str(

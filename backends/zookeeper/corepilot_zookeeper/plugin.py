@@ -30,6 +30,8 @@ class Auth:
     def __post_init__(self) -> None:
         if self.scheme == "sasl":
             raise OptionError("scheme", "SASL is not supported; use digest, or a client certificate")
+        if self.scheme == "digest" and self.credential and ":" not in self.credential:
+            raise OptionError("credential", 'a digest credential is "user:password"; add the missing part')
         if self.protect and not self.credential:
             raise OptionError("protect", "needs a credential")
 
@@ -64,6 +66,12 @@ class Options:
             raise OptionError("hosts", "the path at the end is absolute: names with one slash before each")
         if self.prefix != "/" and not _is_path(self.prefix):
             raise OptionError("prefix", "a prefix is an absolute path, such as /corepilot")
+
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect beside the others."""
+        if self.tls.given and not self.tls.enabled:
+            return {"tls": "the connection is not encrypted, because TLS is not enabled; add enabled: true"}
+        return {}
 
 
 def _is_path(text: str) -> bool:

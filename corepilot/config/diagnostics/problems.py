@@ -87,6 +87,7 @@ CODES = {
     "plugin-broken": "a plugin is installed that cannot be used",
     "bad-option": "a plugin refuses the combination of its options",
     "env-ignored": "a variable holds a value that is not understood and is ignored",
+    "option-unused": "an option of a plugin has no effect beside the others",
     "env-missing": "a variable that an option refers to is not set",
     "file-missing": "a file or directory that is named is not there or cannot be read",
 }

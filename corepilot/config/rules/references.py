@@ -26,7 +26,10 @@ _NO_EXEC = ("has no exec", "give it an exec, or wait for something else")
 _NO_CHECK = ("has no check", "give it health.exec, health.http or health.check, or wait for something else")
 _NO_TIMEOUT = ("has no timeout in its when", "give it one, or wait for something else")
 _NOBODY = ("does not publish it", "wait for something else")
+_NO_USER = ("is a lock that no other job takes", "let a job need it: add lock to that job")
 _UNPUBLISHED = {
+    "acquired": _NO_USER,
+    "lost": _NO_USER,
     "exitSuccess": _NO_EXEC,
     "exitFailed": _NO_EXEC,
     "healthy": _NO_CHECK,

@@ -57,6 +57,11 @@ def watches_of(entries: Any, written: Any, catalogs: NamedCatalogs, verdict: Ver
         names.setdefault(entry["name"], index)
         kind = next((one for one in ("key", "prefix") if entry.get(one)), "service")
         catalog = entry.get("catalog", "")
+        for one in ("tag", "dc") if kind != "service" else ():
+            if entry.get(one):
+                verdict.warn(
+                    (*path, one), "key-ignored", "keys have none, so it has no effect", "leave it out", key=True
+                )
         if catalogs.named:
             catalog = catalog_for("services" if kind == "service" else "keys", catalog, path, catalogs, verdict)
             if entry.get("dc") and catalog not in {"", *catalogs.with_capability("datacenters")}:

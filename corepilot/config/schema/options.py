@@ -36,7 +36,7 @@ class Judged(NamedTuple):
         options: Every option with its value, defaults included, for `corepilot.plugin.options.build`; None if anything
             is wrong.
         complaints: What is wrong.
-        ignored: What in the environment is ignored.
+        ignored: What is ignored: in the environment, and of the configuration what has no effect beside the rest.
         paths: Options that name files and directories: path, value, "file" or "directory".
         sources: Where values came from that the configuration does not hold: "$CONSUL_HTTP_ADDR".
         missing: What is referred to and cannot be had on this machine. There are no options then.
@@ -83,7 +83,9 @@ def judge(kind: type[Any], raw: Mapping[str, Any], environment: Mapping[str, str
     options = None
     if not complaints and not references.missing:
         try:
-            options = _options(build(kind, data), references.values)
+            made = build(kind, data)
+            options = _options(made, references.values)
+            filling.ignored += _without_effect(made, given, filling.sources)
         except OptionError as error:
             complaints.append((tuple(error.name.split(".")), Complaint("bad-option", str(error))))
     values = data if options is None else options.plain()
@@ -240,6 +242,32 @@ class _Filling:
             self.ignored.append((where, Complaint("env-ignored", rule, "write one of " + ", ".join(words))))
             return None
         return text.split(",") if get_origin(hint) is tuple else text
+
+
+def _without_effect(
+    made: Any, given: Any, sources: Mapping[OptionPath, str], path: OptionPath = ()
+) -> Iterator[tuple[OptionPath, Complaint]]:
+    """The options that the configuration gives and that have no effect, each with the reason."""
+    reasons: Mapping[str, str] = getattr(made, "without_effect", dict)()
+    for field in dataclasses.fields(made):
+        value, where = getattr(made, field.name), (*path, field.name)
+        below = given.get(_in_any_case(field.name, given)) if isinstance(given, Mapping) else None
+        if field.name in reasons and _is_given(below, where, sources):
+            rule, _, hint = reasons[field.name].partition("; ")
+            yield where, Complaint("option-unused", rule, hint or "leave it out")
+            continue
+        if dataclasses.is_dataclass(value):
+            yield from _without_effect(value, below, sources, where)
+        other = info_of(field).together_with
+        if other and value and not getattr(made, other):
+            yield where, Complaint("option-unused", f"it has no effect without {other}", f"add {other}")
+
+
+def _is_given(value: Any, where: OptionPath, sources: Mapping[OptionPath, str]) -> bool:
+    """Whether an option, or one of its group, is in the configuration, and not in the environment only."""
+    if isinstance(value, Mapping):
+        return any((*where, one) not in sources for one in value)
+    return value is not None and where not in sources
 
 
 def _in_any_case(name: str, given: Mapping[str, Any]) -> str:
