@@ -168,9 +168,9 @@ class Container(Started):
         """The container's own /proc, seen from here."""
         return Path(f"/proc/{self.pid}/root/proc")
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: int) -> None:
         """Send it to PID 1 from outside, as `docker kill` does."""
-        answer = self._call("kill", self.id, number.name)
+        answer = self._call("kill", self.id, str(int(number)))
         assert answer.returncode == 0, answer.stderr
 
     def execute(self, *args: str) -> "subprocess.CompletedProcess[str]":

@@ -21,6 +21,26 @@ def test_a_stop_is_graceful_and_ends_with_status_0(tmp_path: Path, number: signa
         assert container.lines[-1].endswith(f"{number.name}; no process had to be killed")
 
 
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGWINCH, 37])
+def test_the_stop_signals_of_base_images_are_a_stop(tmp_path: Path, number: int) -> None:
+    """STOPSIGNAL of nginx, php-fpm, httpd and systemd; 37 is what a runtime takes SIGRTMIN+3 for."""
+    with Container(f"{{jobs: [{POLITE}]}}", tmp_path) as container:
+        container.until("up")
+        container.signal(number)
+        assert container.wait() == 0
+        assert "bye" in container.output
+        assert "Greenlet" not in container.output
+
+
+def test_a_process_in_the_container_ends_it_by_name(tmp_path: Path) -> None:
+    with Container(f"{{jobs: [{POLITE}]}}", tmp_path) as container:
+        container.until("up")
+        assert container.execute("pkill", "-TERM", "corepilot").returncode == 0
+        assert container.wait() == 0
+        assert "bye" in container.output
+        assert container.lines[-1].endswith("SIGTERM; no process had to be killed")
+
+
 def test_a_job_that_ignores_term_is_killed_at_stop_timeout_and_named(tmp_path: Path) -> None:
     with Container(f"{{stopTimeout: 1, jobs: [{DEAF}, {POLITE}]}}", tmp_path) as container:
         container.until("up", count=2)
