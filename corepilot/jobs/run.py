@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,7 @@ class Run:
         self.pipes: list[OutputPipe] = []
         try:
             if not command.raw:
-                self._open_pipes(command.output, check=check, withhold=withhold)
+                self._open_pipes(command, check=check, withhold=withhold)
             self.pid = self._spawn(command, {**(more or {}), MARK: mark}, stdin)
         except SpawnError:
             self.close()
@@ -123,19 +124,24 @@ class Run:
             raise SpawnError(why, NOT_EXECUTABLE, shortage=error.errno in SHORTAGES) from error
         spawner.environment.running(name, self.pid)
 
-    def _open_pipes(self, settings: OutputSettings, *, check: bool, withhold: bool) -> None:
+    def _open_pipes(self, command: Command, *, check: bool, withhold: bool) -> None:
         """One for both streams, or one for each. They are this run's as soon as they are open."""
         spawner, limit = self._spawner, CHECK_LOG_BYTES if check else None
-        if settings == _AS_USUAL:
-            self.pipes.append(
-                OutputPipe(spawner.loop, spawner.log, log_limit_bytes=limit, keep=check, withhold=withhold)
-            )
+        opened = partial(
+            OutputPipe,
+            spawner.loop,
+            spawner.log,
+            log_limit_bytes=limit,
+            keep=check,
+            withhold=withhold,
+            terminal=command.settings.tty,
+        )
+        if command.output == _AS_USUAL:
+            self.pipes.append(opened())
             return
-        for delivery in spawner.deliveries(settings):
+        for delivery in spawner.deliveries(command.output):
             try:
-                pipe = OutputPipe(
-                    spawner.loop, spawner.log, log_limit_bytes=limit, keep=check, delivery=delivery, withhold=withhold
-                )
+                pipe = opened(delivery=delivery)
             except OSError:
                 delivery.close()
                 raise
@@ -170,10 +176,12 @@ class Run:
         from corepilot.system.launching import launch
 
         request = request_of(command.argv, environment, settings, own, own_output=not command.raw)
+        if settings.tty and stdin is None:
+            stdin = output
         sockets = dict(enumerate(spawner.sockets(settings.listen), FIRST_SOCKET))
         pid, self._report = launch(
             request, spawner.reaper, self._ended, spawner.loop,
-            output=output, errors=errors, stdin=stdin, inherited={**sockets, **self._inherited},
+            output=output, errors=errors, stdin=stdin, inherited={**sockets, **self._inherited}, session=settings.tty,
         )  # fmt: skip
         return pid
 

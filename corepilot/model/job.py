@@ -86,6 +86,7 @@ class ProcessSettings(Value):
         oom_score_adj: -1000 to 1000; None for a little more than corepilot's own.
         stdin: File that its standard input is read from; "" for none.
         listen: Sockets that it is handed as its descriptors 3, 4, and so on.
+        tty: Whether its standard input, output and error are a terminal, which is its session's.
     """
 
     environment: Variables = ()
@@ -101,6 +102,7 @@ class ProcessSettings(Value):
     oom_score_adj: int | None = None
     stdin: str = ""
     listen: tuple[Listener, ...] = ()
+    tty: bool = False
 
     @property
     def only_variables(self) -> bool:

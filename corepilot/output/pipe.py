@@ -1,5 +1,6 @@
 """The read end of a child's output: from the pipe to whoever takes records, in the hub, without ever waiting."""
 
+import errno
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ class OutputPipe:
         keep: Whether to keep the last `KEEP_BYTES` for `tail`.
         delivery: Where lines go that are not simply logged; closed with the pipe.
         withhold: Whether lines wait for `release`. Only with a limit.
+        terminal: Whether it is a pseudo-terminal in the place of a pipe.
 
     Attributes:
         seen: Called with the lines that came, if somebody looks for one.
@@ -53,6 +55,7 @@ class OutputPipe:
         keep: bool = False,
         delivery: "Delivery | None" = None,
         withhold: bool = False,
+        terminal: bool = False,
     ) -> None:
         self._loop, self._log, self._delivery = loop, log, delivery
         self.seen: Callable[[list[bytes]], None] | None = None
@@ -65,7 +68,7 @@ class OutputPipe:
         self._logged_bytes = 0
         self._skipped_bytes = 0
         self._chunk_bytes = FIRST_CHUNK_BYTES
-        self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        self._read_end, self.write_end = _opened(terminal=terminal)
         os.set_blocking(self._read_end, False)
         self._watcher: Any = None
         self._pause: Any = None
@@ -162,6 +165,10 @@ class OutputPipe:
             chunk = os.read(self._read_end, self._chunk_bytes)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            chunk = b""  # nobody has the terminal open any more
         if not chunk:
             self.close()
             return False
@@ -190,3 +197,11 @@ class OutputPipe:
             self._log.output.publish(Records.now(lines, self._fields))
         else:
             self._delivery.deliver(lines, self._fields)
+
+
+def _opened(*, terminal: bool) -> tuple[int, int]:
+    if not terminal:
+        return os.pipe2(os.O_CLOEXEC)
+    from corepilot.system.terminal import open_terminal  # few jobs have one
+
+    return open_terminal()

@@ -64,6 +64,8 @@ def launch(request: dict[str, Any]) -> NoReturn:
     identity = Identity(request)
     environment = _environment(request, identity)
     _set_priorities(request)
+    if request["tty"]:
+        _take_terminal()
     if request["stdin"]:
         _read_from(request["stdin"])
     if request["own_output"]:
@@ -175,6 +177,15 @@ def _set_limits(limits: list[tuple[str, int, int]]) -> None:
                 most = resource.getrlimit(number)[1]
                 why = f"the hard limit is {most}, and corepilot needs CAP_SYS_RESOURCE to raise it"
                 raise LaunchError(f"limits.{name} {shown(soft)}: {why}") from None
+
+
+def _take_terminal() -> None:
+    """Have the terminal for the session, so that /dev/tty is it."""
+    import fcntl
+    import termios
+
+    with Setting("tty", "true"):
+        fcntl.ioctl(1, termios.TIOCSCTTY, 0)
 
 
 def _read_from(file: str) -> None:

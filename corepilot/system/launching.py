@@ -89,6 +89,7 @@ def launch(
     errors: int | None,
     stdin: int | None,
     inherited: Mapping[int, int],
+    session: bool = False,
 ) -> tuple[int, LaunchReport]:
     """Start a job: its pid, which is also its process group, and what its start reports.
 
@@ -101,6 +102,7 @@ def launch(
         errors: As for `spawn`.
         stdin: As for `spawn`.
         inherited: As for `spawn`.
+        session: As for `spawn`.
 
     Raises:
         SpawnError, OSError: It could not be started; nothing is open.
@@ -115,7 +117,7 @@ def launch(
         files = {_SPEC: spec, _REPORT: write_end, **{place: inherited[number] for place, number in places.items()}}
         pid = spawn(
             command, os.environ, reaper, exited,
-            output=output, errors=errors, stdin=stdin, inherited=files,
+            output=output, errors=errors, stdin=stdin, inherited=files, session=session,
         )  # fmt: skip
     except BaseException:
         if read_end >= 0:

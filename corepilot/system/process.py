@@ -119,6 +119,7 @@ def spawn(
     stdin: int | None = None,
     own: bool = False,
     inherited: Mapping[int, int] = MappingProxyType({}),
+    session: bool = False,
 ) -> int:
     """Start a program in a process group of its own, with default signals and /dev/null as stdin.
 
@@ -135,6 +136,7 @@ def spawn(
         stdin: The descriptor that becomes its stdin; None for /dev/null.
         own: Whether it is a process of corepilot's own, with our limits, and our stderr.
         inherited: What else it has open: our descriptor for each of its own, from 3 on.
+        session: Whether it leads a session of its own, too.
 
     Returns:
         Its pid, which is also its process group.
@@ -145,9 +147,9 @@ def spawn(
     try:
         program = find_program(argv[0], environment.get("PATH"))
         if own:
-            pid = _spawn(program, argv, environment, _Files(output, errors, stdin, inherited), own=True)
+            pid = _spawn(program, argv, environment, _Files(output, errors, stdin, inherited, session), own=True)
         else:
-            pid = _spawn_job(program, argv, environment, _Files(output, errors, stdin, inherited))
+            pid = _spawn_job(program, argv, environment, _Files(output, errors, stdin, inherited, session))
     except ProgramError as error:
         raise SpawnError(f"cannot start {argv[0]!r}: {error}", error.status) from None
     except OSError as error:
@@ -165,12 +167,13 @@ class _Files(NamedTuple):
     errors: int | None
     stdin: int | None
     inherited: Mapping[int, int]
+    session: bool
 
 
 def _spawn(
     program: str, argv: Sequence[str], environment: Mapping[str, str], files: _Files, *, own: bool = False
 ) -> int:
-    output, errors, stdin, inherited = files
+    output, errors, stdin, inherited, session = files
     actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
     if stdin is not None:
         actions = [(os.POSIX_SPAWN_DUP2, stdin, 0)]
@@ -179,6 +182,7 @@ def _spawn(
         if not own:
             actions.append((os.POSIX_SPAWN_DUP2, output if errors is None else errors, 2))
     copies: list[int] = []
+    leading: dict[str, Any] = {"setsid": True} if session else {"setpgroup": 0}  # a session's leader leads a group, too
     try:
         for place, one in inherited.items():
             # From above all places, so that none is closed by another one that goes there.
@@ -189,9 +193,9 @@ def _spawn(
             list(argv),
             environment,
             file_actions=actions,
-            setpgroup=0,
             setsigmask=(),
             setsigdef=_ALL_SIGNALS,
+            **leading,
         )
     finally:
         for one in copies:

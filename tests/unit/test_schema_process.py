@@ -131,6 +131,8 @@ def test_a_stop_signal(tmp_path: Path, written: str, number: int) -> None:
         ("nice: 20", "wrong-value", "nice"),
         ("oomScoreAdj: 1001", "wrong-value", "oomScoreAdj"),
         ('user: "a:b", group: "c"', "wrong-value", "group"),
+        ("tty: true, logging: {raw: true}", "wrong-value", "tty"),
+        ("tty: true, logging: {separate: true}", "wrong-value", "tty"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, written: str, code: str, path: str) -> None:

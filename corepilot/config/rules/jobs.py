@@ -11,7 +11,7 @@ from corepilot.config.rules.commands import Start, command_of, judge_command
 from corepilot.config.rules.conditions import leaves, when_of
 from corepilot.config.rules.health import Settings, checks_of, judge_ttls, positive
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.process_settings import judge_shell, settings_of, stop_policy
+from corepilot.config.rules.process_settings import judge_shell, judge_tty, settings_of, stop_policy
 from corepilot.config.rules.ready import ready_of
 from corepilot.config.rules.watches import catalogs_of_job
 from corepilot.config.schema.fields import bad_duration
@@ -62,9 +62,13 @@ def job_of(
             verdict.warn((*path, key), "key-ignored", "the key has no effect, as in ContainerPilot", hint, key=True)
     start = Start(settings_of(data, variables, path, verdict, host), bool(data.get("shell")))
     judge_shell(data, written.get("exec"), path, verdict)
+    judge_tty(data, path, verdict)
     stdin, file = data.get("stdin", ("null", ""))
     listen = tuple([one if one.name else one.changed(name=data.get("name", "")) for one in data.get("listen", ())])
-    of_main = start._replace(settings=start.settings.changed(stdin=file, listen=listen)) if file or listen else start
+    tty = data.get("tty", False)
+    of_main = start
+    if file or listen or tty:
+        of_main = start._replace(settings=start.settings.changed(stdin=file, listen=listen, tty=tty))
     command = command_of(data, written.get("exec"), of_main)
     judge_command(command, written.get("exec"), (*path, "exec"), verdict, host)
     checks = checks_of(data.get("health"), written.get("health"), (*path, "health"), verdict, host, start=start)

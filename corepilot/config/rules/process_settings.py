@@ -85,6 +85,18 @@ def judge_shell(data: Mapping[str, Any], written: Any, path: Path, verdict: Verd
         verdict.complain((*path, "shell"), Complaint("bad-exec", rule, hint))
 
 
+def judge_tty(data: Mapping[str, Any], path: Path, verdict: Verdict) -> None:
+    """Refuse a terminal whose output would go past it, or that is to be two."""
+    logging = data.get("logging") or {}
+    if not data.get("tty"):
+        return
+    for key, name in (("raw", "raw"), ("separate", "separate"), ("error_file", "errorFile")):
+        if logging.get(key):
+            rule = f"with logging.{name} its output does not come from one terminal"
+            verdict.complain((*path, "tty"), Complaint("wrong-value", rule, "leave one of them out"))
+            return
+
+
 def judge_stop_timeouts(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
     """Warn of each `stopTimeout` that bounds nothing: it is often taken for the time until SIGKILL."""
     hooked = {job.hook.source for _, job in jobs if job.hook is not None and job.hook.code == "stopping"}

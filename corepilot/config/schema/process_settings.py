@@ -149,6 +149,11 @@ class ProcessSection(Section):
         example='["127.0.0.1:8080", { address: "/run/app.sock", mode: "0660" }]',
         derives=tuple([f"command.settings.listen.{one}" for one in names_of(Listener)]),
     )
+    tty = Flag(
+        "standard input, output and error are a terminal, whose output is logged like any other; nobody types there",
+        default=False,
+        fills="command.settings.tty",
+    )
     shell = Flag(
         "`exec` is one text that `/bin/sh -c` runs; so is that of a check",
         default=False,
