@@ -33,6 +33,7 @@ def job(
     hook_timeout_s: float | None = None,
     stop_timeout_s: float = 5.0,
     stop_after: tuple[str, ...] = (),
+    drain_s: float | None = None,
     needs: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Job:
@@ -42,6 +43,6 @@ def job(
         restarts=restarts if isinstance(restarts, RestartPolicy) else RestartPolicy(restarts),
         checks=(health,) if isinstance(health, Check) else health or (),
         depends_on=tuple([Dependency(name, condition) for name, condition in (needs or {}).items()]),  # type: ignore[arg-type]  # as a test writes it
-        stop=StopPolicy(stop_timeout_s, hook_timeout_s, stop_after),
+        stop=StopPolicy(stop_timeout_s, hook_timeout_s, stop_after, drain_s=drain_s),
         **settings,
     )

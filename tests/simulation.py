@@ -16,6 +16,7 @@ from corepilot.jobs.state import (
     MAIN,
     Action,
     Advertise,
+    AwaitGone,
     Began,
     ClearTimer,
     Due,
@@ -23,6 +24,7 @@ from corepilot.jobs.state import (
     Ended,
     Exited,
     Kill,
+    Left,
     Notified,
     Order,
     Outcome,
@@ -119,6 +121,9 @@ class Simulated(Actor):
                 world.tell("report", status, instance)
             case Withdraw(registration):
                 world.tell("withdraw", "", registration)
+            case AwaitGone():
+                if world.leaves_s is not None:
+                    world.later(world.leaves_s, lambda: self.handle(Left()))
             case Ended(outcome):
                 assert not self.running, f"{self.name} has ended with a process: {list(self.history)}"
                 assert not self.groups, (
@@ -217,6 +222,7 @@ class World:
         self.complete: list[str] = []
         self.told: list[str] = []
         self.ends = 0
+        self.leaves_s: float | None = 0.5  # from a withdrawal until it is seen; None: it never is
         self.exits = 0
         self.behaviours = behaviours or {}
         self.soon: deque[Callable[[], None]] = deque()

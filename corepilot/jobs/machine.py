@@ -33,6 +33,7 @@ from corepilot.jobs.state import (
     Happened,
     Holds,
     KillNow,
+    Left,
     Notified,
     Order,
     Over,
@@ -50,6 +51,7 @@ from corepilot.jobs.state import (
 from corepilot.model.event import GLOBAL, Event
 from corepilot.model.job import Dependency
 
+_LEFT = frozenset(("draining", "terminating", "done"))
 _MAINTENANCE = {"enterMaintenance": True, "exitMaintenance": False}
 
 
@@ -72,6 +74,8 @@ def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
             # Its main process is reaped by now, and nothing is left of its group.
             gone = state.process.changed(stage="none")
             return stopping.ended(plan, state.changed(process=gone, stop=state.stop.changed(sweeping=False)))
+        case Left():
+            return stopping.left(plan, state)
         case Spawned():
             return _spawned(plan, state)
         case Notified():
@@ -105,7 +109,7 @@ def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
     if plan.job.lock and event.subject == f"lock.{plan.job.lock}":
         return _lock(plan, state, event.code, now)
     started: Step = (state, ())
-    if event.subject == GLOBAL and event.code in _MAINTENANCE and state.stop.stage not in {"terminating", "done"}:
+    if event.subject == GLOBAL and event.code in _MAINTENANCE and state.stop.stage not in _LEFT:
         started = _maintain(plan, state, entering=_MAINTENANCE[event.code])
         state = started[0]
     if state.stopping or state.lingering:
@@ -178,6 +182,8 @@ def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
     state, actions = state.changed(process=process_, readiness=readiness_), (*actions, *waits)
     if state.stop.stage == "terminating":
         state, more = stopping.ended(plan, state)
+    elif state.stop.stage == "draining":
+        state, more = stopping.terminate(plan, state)
     elif state.stopping:
         more = ()
     elif _is_last(plan, state, now):
@@ -279,6 +285,8 @@ def _due(plan: Plan, state: State, timer: Timer, now: float) -> Step:
         return stopping.late(plan, state)
     if name == "kill" and (state.process.stage == "emptying" or state.process.blame):
         return state, process.overdue(plan)
+    if name == "drain":
+        return stopping.drained(plan, state)
     if name == "hook" and state.stop.stage == "hooked":
         return stopping.overdue(plan, state)
     if name == "timeout" and process.alive(plan, state.process):

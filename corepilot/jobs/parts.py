@@ -117,22 +117,27 @@ class StopState(Value):
     Attributes:
         outcome: What it is for; None while the job is not being stopped.
         stage: "lingering": the job goes on until those have stopped that it stops after. "hooked": a job that hooks its
-            `stopping` runs. "terminating": its processes have been told to end. "done": nothing of it is left.
+            `stopping` runs. "draining": it leaves the catalog, and goes on for a while. "terminating": its processes
+            have been told to end. "done": nothing of it is left.
         shutdown: Whether it stops together with others, and is not started again before all of it is over.
         failed: Exit status (128+n for a signal) of the run after which it ended by itself, or None.
         hook_done: Whether the hook that is waited for has stopped.
         source_done: Whether the job that this hook waits for has stopped.
         bounded: Whether the time that it may take as a hook is being counted.
         gone: Those of the jobs it stops after that have stopped.
+        left: Whether its service has been seen to be out of the catalog, or has had its time for that.
+        hurried: Whether nothing is waited for any more.
         sweeping: Whether the runner ends everything that the job has started, and has not yet said that it is gone.
     """
 
     outcome: Outcome | None = None
-    stage: Literal["none", "lingering", "hooked", "terminating", "done"] = "none"
+    stage: Literal["none", "lingering", "hooked", "draining", "terminating", "done"] = "none"
     shutdown: bool = False
     failed: int | None = None
     hook_done: bool = False
     source_done: bool = False
     bounded: bool = False
     gone: frozenset[str] = frozenset()
+    left: bool = False
+    hurried: bool = False
     sweeping: bool = False

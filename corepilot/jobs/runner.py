@@ -19,12 +19,14 @@ from corepilot.jobs.state import (
     MAIN,
     Action,
     Advertise,
+    AwaitGone,
     ClearTimer,
     Due,
     Emptied,
     Ended,
     Exited,
     Kill,
+    Left,
     Publish,
     Report,
     SetTimer,
@@ -172,6 +174,8 @@ class Runner(Actor):
                 around.registrations.report(instance, status, output)
             case Withdraw(registration):
                 around.registrations.withdraw(registration)
+            case AwaitGone(registration):
+                around.await_gone(registration, lambda: self.handle(Left()))
             case Ended(outcome):
                 self.reset()
                 around.ended(self, outcome)

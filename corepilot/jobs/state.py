@@ -18,7 +18,9 @@ from corepilot.model.job import Dependency
 from corepilot.model.service import Registration, Status
 from corepilot.model.value import Value
 
-Phase = Literal["idle", "standby", "running", "waiting", "backoff", "hooked", "terminating", "complete", "stopped"]
+Phase = Literal[
+    "idle", "standby", "running", "waiting", "backoff", "hooked", "draining", "terminating", "complete", "stopped"
+]  # fmt: skip
 """See the diagram of `corepilot.jobs.machine`. "standby": it is to run as soon as what it depends on holds
 and it has its lock."""
 
@@ -32,6 +34,7 @@ TimerName = Literal[
     "restart",
     "timeout",
     "hook",
+    "drain",
     "kill",
     "ready-after",
     "ready-timeout",
@@ -80,8 +83,8 @@ class State(Value):
         stage = self.stop.stage
         if stage == "done":
             return _AFTER_STOP.get(self.stop.outcome or "complete", "complete")
-        if stage in {"hooked", "terminating"}:
-            return "hooked" if stage == "hooked" else "terminating"
+        if stage in {"hooked", "draining", "terminating"}:
+            return stage
         match self.process.stage:
             case "running":
                 return "running"
@@ -101,7 +104,7 @@ class State(Value):
     @property
     def stopping(self) -> bool:
         """Whether it has begun to stop, or has stopped."""
-        return self.stop.stage in {"hooked", "terminating", "done"}
+        return self.stop.stage in {"hooked", "draining", "terminating", "done"}
 
     @property
     def alone(self) -> bool:
@@ -177,6 +180,10 @@ class Swept(Value):
     """Nothing is left that the job has started, as far as can be known: the answer to `Sweep`."""
 
 
+class Left(Value):
+    """The job's service is out of the catalog, or has had its time for that: the answer to `AwaitGone`."""
+
+
 class SiblingExited(Value):
     """The main process of another job of the same name has ended.
 
@@ -235,6 +242,7 @@ Stimulus = (
     | Unstarted
     | Emptied
     | Swept
+    | Left
     | SiblingExited
     | Due
     | Order
@@ -325,11 +333,17 @@ class Withdraw(Value):
     registration: Registration
 
 
+class AwaitGone(Value):
+    """See to it that the instance is seen to have left the catalog. The runner answers with `Left` in every case."""
+
+    registration: Registration
+
+
 class Ended(Value):
     """A stop is over, `stopped` published: the runner does what it was for."""
 
     outcome: Outcome
 
 
-Action = Start | Kill | Sweep | SetTimer | ClearTimer | Publish | Advertise | Report | Withdraw | Ended
+Action = Start | Kill | Sweep | SetTimer | ClearTimer | Publish | Advertise | Report | Withdraw | AwaitGone | Ended
 Step = tuple[State, tuple[Action, ...]]

@@ -26,7 +26,7 @@ def changes(plan: Plan, before: State, after: State, *, pid: int | None, why: st
     """
     if after.health != before.health and (plan.job.checks or plan.job.service):
         yield from _health(before, after, why)
-    if after.stop.stage != before.stop.stage:
+    if after.stop.stage != before.stop.stage or after.stop.left != before.stop.left:
         yield from _stop(plan, after)
     new, old = after.process, before.process
     if new.runs > old.runs and pid is not None and not (plan.periodic and old.runs):
@@ -57,6 +57,10 @@ def _stop(plan: Plan, after: State) -> Iterator[str]:
             yield f"stops after {', '.join(sorted(plan.stops_after - stop.gone))}"
         case "hooked":
             yield f"stops when {plan.awaited_hook} has stopped"
+        case "draining" if stop.left:
+            yield f"out of the catalog; goes on for {plan.job.stop.drain_s:g} s"
+        case "draining":
+            yield "leaving the catalog before it is stopped"
         case "terminating" if after.alone and stop.outcome == "again":
             yield "stopping, to begin anew"
         case "done" if stop.outcome in _ENDS:

@@ -1,7 +1,8 @@
 """How a job ends, as one of its machines: who is waited for, and in which order (contract, sections 4.1, 4.6 to 4.8).
 
 `lingering` (it goes on until those have stopped that it stops after) ──▶ `hooked` (the job that hooks our `stopping`
-runs, bounded) ──▶ `terminating` (TERM, bounded, KILL) ──▶ `done`, with what the stop is for as its outcome.
+runs, bounded) ──▶ `draining` (where that is configured: it leaves the catalog and goes on for a while, bounded) ──▶
+`terminating` (TERM, bounded, KILL) ──▶ `done`, with what the stop is for as its outcome.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import (
     MAIN,
     Action,
+    AwaitGone,
     ClearTimer,
     Ended,
     Kill,
@@ -23,9 +25,10 @@ from corepilot.jobs.state import (
     Timer,
 )
 from corepilot.model.event import Event
-from corepilot.model.job import HOOK_TIMEOUT_S
+from corepilot.model.job import HOOK_TIMEOUT_S, LEAVE_S
 
 HOOK = Timer("hook")
+DRAIN = Timer("drain")
 
 
 def shutdown(plan: Plan, state: State, outcome: Outcome = "complete") -> Step:
@@ -92,9 +95,13 @@ def terminate(plan: Plan, state: State, why: str = "") -> Step:
     After its own end a job keeps the children that have left its process group (contract, section 4.2); a stop that
     somebody asked for takes them, too.
     """
+    if _drains(plan, state):
+        return _drain(plan, state)
     own_end = state.stop.outcome == "complete" and not state.stop.shutdown
     advertised, actions = registration.withdraw(plan.job.service)
-    if plan.awaited_hook:
+    if state.stop.stage == "draining":
+        advertised, actions = None, (ClearTimer(DRAIN),)  # it has left already
+    elif plan.awaited_hook:
         actions = (ClearTimer(HOOK), *actions)
     if plan.job.command is None:
         state = state.changed(process=state.process.changed(stage="none", up=False))
@@ -113,6 +120,38 @@ def terminate(plan: Plan, state: State, why: str = "") -> Step:
         actions += process.await_group(plan)
     state, more = ended(plan, state)
     return state, (*actions, *more)
+
+
+def _drains(plan: Plan, state: State) -> bool:
+    stop_ = state.stop
+    if not plan.job.stop.drain_s or stop_.hurried or stop_.stage == "draining":
+        return False
+    return state.advertised is not None and process.alive(plan, state.process)
+
+
+def _drain(plan: Plan, state: State) -> Step:
+    """Leave the catalog first, and go on until nobody can be expected to come any more: seen to be out, and a while."""
+    service = plan.job.service
+    advertised, actions = registration.withdraw(service)
+    if plan.awaited_hook:
+        actions = (ClearTimer(HOOK), *actions)
+    state = state.changed(advertised=advertised, stop=state.stop.changed(stage="draining", left=False))
+    wait = (AwaitGone(service.registration),) if service is not None else ()
+    return state, (*actions, SetTimer(DRAIN, LEAVE_S), *wait)
+
+
+def left(plan: Plan, state: State) -> Step:
+    """It is out of the catalog: from now on its time to drain counts."""
+    if state.stop.stage != "draining" or state.stop.left:
+        return state, ()
+    return state.changed(stop=state.stop.changed(left=True)), (SetTimer(DRAIN, plan.job.stop.drain_s or 0.0),)
+
+
+def drained(plan: Plan, state: State) -> Step:
+    """The time has passed in which it was to be seen out of the catalog, or to drain."""
+    if state.stop.stage != "draining":
+        return state, ()
+    return terminate(plan, state) if state.stop.left else left(plan, state)
 
 
 def ended(plan: Plan, state: State) -> Step:
@@ -135,9 +174,10 @@ def kill_now(plan: Plan, state: State) -> Step:
     if state.ended:
         return state, ()
     actions: tuple[Action, ...] = ()
+    state = state.changed(stop=state.stop.changed(hurried=True))
     if not state.stopping:
         state, actions = stop(plan, state.changed(stop=state.stop.changed(shutdown=True)), "complete")
-    if state.stop.stage == "hooked":
+    if state.stop.stage in {"hooked", "draining"}:
         state, more = terminate(plan, state)
         actions += more
     return state, (*actions, *_kill_all(plan, state, "the stop was asked for twice"))

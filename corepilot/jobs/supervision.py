@@ -107,6 +107,7 @@ class Supervision(Spawner):
         orphans: Processes that have lost their parents.
         timers: Give the time of a pause again.
         plugin_checks: Calls the checks that are plugins.
+        await_gone: Calls its second argument once when an instance is seen to have left the catalogs.
         locks: Keeps the locks that jobs need.
         watched: Knows what is behind watches.
         shortages: Says now and then that starts fail for want of descriptors, processes or memory.
@@ -132,6 +133,9 @@ class Supervision(Spawner):
         self.timers = Timers(spawner.loop)
         self.shortages = Repeat(spawner.log)
         self.plugin_checks: PluginChecks | None = None
+        self.await_gone: Callable[[Registration, Callable[[], None]], None] = lambda _, left: spawner.loop.run_callback(
+            left
+        )
         self.locks: Locks | None = None
         self.watched: Watched | None = None
         self.made = 0

@@ -9,7 +9,7 @@ from corepilot.jobs.process import RESTART
 from corepilot.jobs.state import Timer, TimerName
 from corepilot.jobs.supervision import Supervision
 
-BOUNDING: frozenset[TimerName] = frozenset(("hook", "kill", "check-group"))
+BOUNDING: frozenset[TimerName] = frozenset(("hook", "drain", "kill", "check-group"))
 """Timers that bound a wait within a stop."""
 
 LIMITING: frozenset[TimerName] = BOUNDING | {"timeout", "check-timeout", "ready-timeout", "watchdog"}

@@ -12,6 +12,9 @@ from corepilot.model.value import Value
 UNLIMITED = -1
 """`RestartPolicy.limit` of a job that is restarted for ever."""
 
+LEAVE_S = 5.0
+"""Seconds that a job which drains waits at most to see itself gone from the catalog."""
+
 HOOK_TIMEOUT_S = 30.0
 """Seconds a stop hook may take where `stopTimeout` does not say (our decision; contract, section 4.7)."""
 
@@ -271,6 +274,8 @@ class StopPolicy(Value):
         after: Names of jobs that have to be `stopped` before it is.
         signal: The number of the stop signal.
         mode: Who gets it: the "group" of processes, or the main "process" only, and the others when that has ended.
+        drain_s: Seconds from when its service is seen to have left the catalog to the stop signal; None: the signal
+            comes at once, while the service leaves.
     """
 
     timeout_s: float = 5.0
@@ -278,6 +283,7 @@ class StopPolicy(Value):
     after: tuple[str, ...] = ()
     signal: int = 15
     mode: Literal["group", "process"] = "group"
+    drain_s: float | None = None
 
 
 class Job(Value):
@@ -358,4 +364,9 @@ def stop_s(job: Job, *, hooked: bool) -> float:
         hooked: Whether another job runs before it is stopped.
     """
     hook_s = (job.stop.hook_timeout_s or HOOK_TIMEOUT_S) if hooked else 0.0
-    return max(job.stop.timeout_s, 0.0) + hook_s
+    return max(job.stop.timeout_s, 0.0) + hook_s + leaving_s(job)
+
+
+def leaving_s(job: Job) -> float:
+    """Seconds from the beginning of a stop to the stop signal at most, where the job drains; else 0."""
+    return LEAVE_S + job.stop.drain_s if job.stop.drain_s and job.service is not None else 0.0

@@ -171,6 +171,7 @@ class App:
         supervision.sockets = self.sockets.descriptors
         supervision.plugin_checks = self.checks
         supervision.locks = self.locks
+        supervision.await_gone = self.discovery.await_gone
         supervision.watched = Watched(lambda: self.discovery.watchers)
         self.shutdown = Shutdown(
             lambda: self.configuration,

@@ -265,7 +265,7 @@ def _is_decided(runner: Runner) -> bool:
     state = runner.state
     if state.stop.shutdown:
         return True  # everything stops: it will not come up
-    if state.stop.stage in {"hooked", "terminating"} or state.phase == "terminating":
+    if state.stop.stage in {"hooked", "draining", "terminating"} or state.phase == "terminating":
         return False
     if state.process.stage != "running" or runner.plan.job.command is None or runner.started_at is None:
         return True

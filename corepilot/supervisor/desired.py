@@ -44,7 +44,8 @@ def stop_budget_s(configuration: Configuration, drain_s: float) -> float:
         configuration: What runs.
         drain_s: Seconds for leaving the catalog.
     """
-    from corepilot.model.job import HOOK_TIMEOUT_S
+    from corepilot.model.job import HOOK_TIMEOUT_S, leaving_s
 
     hooked = any(job.hook is not None for job in configuration.jobs)
-    return stop_timeout_s(configuration) + (HOOK_TIMEOUT_S if hooked else 0.0) + drain_s
+    leaving = max([leaving_s(job) for job in configuration.jobs], default=0.0)
+    return stop_timeout_s(configuration) + (HOOK_TIMEOUT_S if hooked else 0.0) + leaving + drain_s

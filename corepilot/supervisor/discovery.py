@@ -9,6 +9,7 @@ from corepilot.discovery.registrations import DRAIN_S, Registrations
 from corepilot.model.configuration import Configuration, Watch
 from corepilot.model.event import Event
 from corepilot.model.plugin import PluginReference
+from corepilot.model.service import Registration
 from corepilot.output.log import Log
 from corepilot.supervisor.continuity import continued
 from corepilot.telemetry.builtin import WATCH_INSTANCES, WATCH_LAG
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from corepilot.plugin.manager import Plugins
     from corepilot.plugin.oversight import Oversight
     from corepilot.supervisor.catalog import Catalog
+    from corepilot.supervisor.departure import Departure
 
 
 __all__ = ["DRAIN_S", "Discovery", "PreparedCatalogs"]
@@ -67,6 +69,7 @@ class Discovery:
         self.catalogs: dict[str, Catalog] = {}
         self._retiring: dict[Catalog, gevent.Greenlet[..., None]] = {}
         self.watchers: tuple[Watcher, ...] = ()
+        self._departures: set[Departure] = set()
         self.answered: Callable[[], None] = lambda: None
         metrics.before_collecting(self._refresh)
 
@@ -134,10 +137,23 @@ class Discovery:
             for row in catalog.registrar.status()
         ]
 
+    def await_gone(self, registration: Registration, left: Callable[[], None]) -> None:
+        """Call `left`, later and once, when an instance is seen to have left the catalogs, or LEAVE_S have passed."""
+        from corepilot.supervisor.departure import Departure
+
+        where = [one for one in self.catalogs.values() if one.can("services") and one.registrar is not None]
+        named = [one for one in where if not registration.catalogs or one.name in registration.catalogs]
+        departure = Departure(registration, [catalog.view() for catalog in named], left)
+        departure.over = lambda: self._departures.discard(departure)
+        self._departures.add(departure)
+        departure.begin()
+
     def stop_watching(self) -> None:
         """End the watches."""
         for watcher in self.watchers:
             watcher.close()
+        for departure in tuple(self._departures):
+            departure.close()
 
     def leave(self) -> None:
         """Wait until what was withdrawn is out of all catalogs, for at most DRAIN_S. `close` is for afterwards."""

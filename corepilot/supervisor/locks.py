@@ -94,7 +94,7 @@ class JobLocks:
         if not name:
             return
         users = self._users.setdefault(name, {})
-        busy = bool(job.groups) or state.stop.stage in {"hooked", "terminating"}
+        busy = bool(job.groups) or state.stop.stage in {"hooked", "draining", "terminating"}
         starts_again = state.ended and state.stop.outcome == "again"
         waits = state.process.stage != "none" and not (state.process.stage == "standby" and missing(job.plan, state))
         if busy or starts_again or (not state.ended and waits):

@@ -66,6 +66,7 @@ jobs = st.builds(
     restarts=st.sampled_from([0, 2, UNLIMITED]) | policies,
     success_statuses=st.sampled_from([(0,), (0, 1), (1,)]),
     needs=st.dictionaries(st.sampled_from([*NAMES, "nobody"]), st.sampled_from(CONDITIONS), max_size=2),
+    drain_s=st.none() | st.just(1.0),
     binds_to=st.lists(st.sampled_from(NAMES), max_size=1).map(tuple),
     timeout_s=st.none() | st.just(1.0),
     hook_timeout_s=st.none() | st.just(0.5),

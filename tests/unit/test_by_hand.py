@@ -34,7 +34,9 @@ class Scripted(Runner):
     """A job whose process is a word. It ends when it is told to, unless `world.holds` names it."""
 
     def __init__(self, plan: Plan, world: "World") -> None:
-        super().__init__(plan, SimpleNamespace(made=0, clock=lambda: 0.0, log=lambda *_: None, orphans=None))  # type: ignore[arg-type]  # all it needs
+        loop = gevent.get_hub().loop
+        around = SimpleNamespace(made=0, clock=lambda: 0.0, log=lambda *_: None, orphans=None, loop=loop)
+        super().__init__(plan, around)  # type: ignore[arg-type]  # all it needs
         self.world = world
         self.runs = False
 

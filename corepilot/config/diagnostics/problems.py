@@ -49,6 +49,7 @@ CODES = {
     "ttl-short": "the result of a check is not good until the next one comes, so its service turns critical in between",
     "health-missing": "a job has a port and no health",
     "port-range": "a port is not between 1 and 65535",
+    "drain-useless": "drain belongs to a job without a port",
     "exit-never": "exitOn belongs to a job that never ends by itself",
     "stdin-event": "a job reads what a watch has found, and no watch starts it",
     "when-conflict": "a when has more than one of interval, once, each, all and any",

@@ -83,6 +83,8 @@ def job_of(
     if data.get("exit_on") and (never_ends(restarts) or when.each):
         hint = "leave it out, or give the job an end: restarts with a number, when.once"
         verdict.warn((*path, "exitOn"), "exit-never", "the job never ends by itself", hint)
+    if data.get("drain") and not data.get("port"):
+        verdict.warn((*path, "drain"), "drain-useless", "the job has no port to leave the catalog with", "leave it out")
     if stdin == "event" and not any(one.source.startswith("watch.") for _, one in leaves(when.trigger)):
         hint = 'leave it out, or write when: { source: "watch.<name>", each: "changed" }'
         verdict.warn((*path, "stdin"), "stdin-event", "no watch starts the job, so it reads null", hint)

@@ -74,6 +74,7 @@ def stop_policy(data: Mapping[str, Any], stop_timeout_s: float, hook_timeout_s: 
         data.get("stop_after", ()),
         data.get("stop_signal", StopPolicy().signal),
         data.get("stop_mode", StopPolicy().mode),
+        data.get("drain"),
     )
 
 

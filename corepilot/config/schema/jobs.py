@@ -151,6 +151,13 @@ class JobSection(ProcessSection):
         example='["app"]',
         fills="stop.after",
     )
+    drain = Duration(
+        "at a stop, time from when the service has left the catalog, and is seen to have, to the stop signal",
+        minimum=0.001,
+        default_text="none: the signal comes at once",
+        example="5s",
+        fills="stop.drain_s",
+    )
     exit_on = Choice(
         "when the job has ended for good, or failed for good, everything is stopped, and the exit status is the job's",
         {"end": "end", "failure": "failure"},
