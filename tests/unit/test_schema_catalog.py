@@ -202,6 +202,26 @@ def test_rules_of_discovery(tmp_path: Path, discovery: str, expected: list[tuple
     assert codes(judged(f"{{ discovery: {discovery} }}", tmp_path)) == expected
 
 
+@pytest.mark.parametrize(
+    ("discovery", "hints"),
+    [
+        ('{ etcd: "http://e:2379" }', {"discovery.etcd": 'write etcd: { endpoints: ["http://HOST:2379"] }'}),
+        ('{ etcd: ["http://e:2379"] }', {"discovery.etcd": 'write etcd: { endpoints: ["http://HOST:2379"] }'}),
+        (
+            '{ consul: "c:8500", zookeeper: "z:2181", other: { backend: "embedded" } }',
+            {
+                "discovery.consul": 'write consul: { address: "HOST:8500" }',
+                "discovery.zookeeper": 'write zookeeper: { hosts: "HOST:2181" }',
+            },
+        ),
+    ],
+)
+def test_an_address_in_the_place_of_options(tmp_path: Path, discovery: str, hints: dict[str, str]) -> None:
+    found = errors(judged(f"{{ discovery: {discovery}, {WATCH} }}", tmp_path))
+    assert {one.path: one.hint for one in found} == hints
+    assert {one.code for one in found} == {"wrong-type"}
+
+
 def test_only_one_of_consul_and_discovery(tmp_path: Path) -> None:
     assert codes(judged('{ consul: "c", discovery: "embedded" }', tmp_path)) == [("two-catalogs", "discovery")]
     assert codes(judged('{ consul: "c", discovery: "embedded" }', tmp_path, discovery="none")) == [

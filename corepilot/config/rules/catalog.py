@@ -18,6 +18,14 @@ from corepilot.model.plugin import PluginReference
 
 WAY_OUT = 'name one: discovery: "embedded" in the file, or --discovery embedded; it needs no server'
 _FORM = 'write a backend\'s name, or an object such as { backend: "embedded" }, or false for none'
+_WRITTEN = {
+    "consul": 'consul: { address: "HOST:8500" }',
+    "embedded": 'embedded: { path: "/run/catalog" }',
+    "etcd": 'etcd: { endpoints: ["http://HOST:2379"] }',
+    "zookeeper": 'zookeeper: { hosts: "HOST:2181" }',
+}
+"""How our backends say where they are, for who has given that alone."""
+
 _CONSUL_FORM = "write the address of a Consul agent, an object of its options, or false for none"
 
 
@@ -183,6 +191,12 @@ def _discovery(value: Any, path: Path, verdict: Verdict) -> NamedPlugin | None:
         key = "backend" if "backend" in value else next((one for one in value if one.lower() == "backend"), "backend")
         options = {name: one for name, one in value.items() if name != key}
         name = value.get(key)
+        bare = [one for one in options if name is None and one in _WRITTEN and isinstance(options[one], str | list)]
+        for one in bare:
+            rule = f"{shown(options[one])} is not an object of options"
+            verdict.complain((*path, one), Complaint("wrong-type", rule, f"write {_WRITTEN[one]}"))
+        if bare:
+            return None
         if isinstance(name, str) and name:
             return NamedPlugin(name, options, (*path, "backend"), path, inside=True)
         if name is None:
