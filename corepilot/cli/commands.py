@@ -97,6 +97,9 @@ def plugins(arguments: "Any") -> int:
 
         return new_plugin(names[0], names[1], arguments.directory)
     what = " ".join(arguments.positionals)
+    forms = {"list": "list", "info": "info NAME", "new": "new KIND NAME"}
+    if verb in forms:
+        raise UsageError(f"cannot do {what!r}: write corepilot plugins {forms[verb]}")
     near = suggest(verb, ("list", "info", "verify", "new"))
     raise UsageError(f"cannot do {what!r}: it is list, info NAME, verify [NAME…], or new KIND NAME{near}")
 

@@ -40,15 +40,16 @@ def new_plugin(kind: str, name: str, directory: str | None) -> int:
     """Write the plugin into `DIRECTORY/corepilot-NAME`; returns 0.
 
     Raises:
-        UsageError: there is no such kind, or the name cannot be one, or nobody would ever get the plugin by it.
-        ConfigError: the directory is there already, or cannot be written.
+        UsageError: there is no such kind, or the name cannot be one.
+        ConfigError: the name is taken, or the directory is there already, or cannot be written.
     """
     if kind not in KINDS:
         raise UsageError(f"cannot write {kind!r}: the kind is one of {', '.join(KINDS)}{suggest(kind, KINDS)}")
     if not _NAME.fullmatch(name) or len(name) > _NAME_MAX:
         raise UsageError(f"cannot name a {kind} {name!r}: use lower-case letters, digits and single hyphens")
-    if name in _own_names(kind):
-        raise UsageError(f"cannot name a {kind} {name!r}: corepilot has one of that name, which wins; choose another")
+    taken = _taken(kind, name)
+    if taken:
+        raise ConfigError(f"cannot name a {kind} {name!r}: {taken}; choose another name")
     target = os.path.join(directory or ".", f"corepilot-{name}")
     texts = files_of(kind, name)
     try:
@@ -75,13 +76,20 @@ def new_plugin(kind: str, name: str, directory: str | None) -> int:
     return 0
 
 
-def _own_names(kind: str) -> set[str]:
-    """Names that corepilot's own plugins and commands have, which win."""
+def _taken(kind: str, name: str) -> str:
+    """Why nobody would ever get a plugin by this name; "" if it is free."""
     from corepilot.cli.table import COMMANDS
     from corepilot.plugin.installed import scan
 
-    built_in = {one.name for one in scan(KINDS[kind].group) if one.built_in}
-    return built_in | set(COMMANDS) if kind == "command" else built_in
+    others = [one for one in scan(KINDS[kind].group) if one.name == name]
+    if any(one.built_in for one in others) or (kind == "command" and name in COMMANDS):
+        return "corepilot has one of that name, which wins"
+    if others:
+        return f"{others[0].distribution} brings one of that name, and two of them cannot be used"
+    distribution = f"corepilot-{name}"
+    if any(distribution in one.shipped.values() for one in KINDS.values()):
+        return f"{distribution} is a distribution of corepilot's own"
+    return ""
 
 
 def files_of(kind: str, name: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What `corepilot plugins new` writes: complete, importable, and good for every kind."""
 
+import argparse
 import ast
 import tomllib
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from corepilot.cli.arguments import UsageError
+from corepilot.cli.commands import plugins
 from corepilot.cli.new_plugin import TEMPLATES, files_of, new_plugin
 from corepilot.errors import ConfigError
 from corepilot.plugin.hookspec import API_VERSION, KINDS
@@ -54,6 +56,29 @@ def test_names_and_kinds_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'sink'"):
         new_plugin("sinc", "a", str(tmp_path))
     for kind, taken in (("sink", "jsonl"), ("source", "file"), ("command", "status"), ("backend", "embedded")):
-        with pytest.raises(UsageError, match="corepilot has one of that name, which wins"):
+        with pytest.raises(ConfigError, match="corepilot has one of that name, which wins"):
             new_plugin(kind, taken, str(tmp_path))
+    with pytest.raises(ConfigError, match="corepilot-etcd brings one of that name"):
+        new_plugin("backend", "etcd", str(tmp_path))
+    with pytest.raises(ConfigError, match="corepilot-etcd is a distribution of corepilot's own"):
+        new_plugin("sink", "etcd", str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "form"),
+    [
+        (["new"], "new KIND NAME"),
+        (["new", "backend"], "new KIND NAME"),
+        (["new", "backend", "a", "b"], "new KIND NAME"),
+        (["info"], "info NAME"),
+        (["list", "x"], "list"),
+    ],
+)
+def test_a_command_with_too_few_or_too_many_words_says_its_form(words: list[str], form: str) -> None:
+    arguments = argparse.Namespace(
+        positionals=words, output=None, config=[], load=False, directory=None, environment={}
+    )
+    with pytest.raises(UsageError) as caught:
+        plugins(arguments)
+    assert str(caught.value) == f"cannot do {' '.join(words)!r}: write corepilot plugins {form}"
