@@ -22,7 +22,7 @@ from corepilot.system import kernel
 from corepilot.wording.escaping import escaped
 
 NOT_HAD = 75
-"""Exit status when the lock was not had, or was lost: EX_TEMPFAIL of sysexits.h."""
+"""Exit status when the lock could not be acquired, or was lost: EX_TEMPFAIL of sysexits.h."""
 
 TTL_S = 30.0
 """Seconds that a lock without an entry in the configuration lives, unless the end of the command needs more."""
@@ -103,7 +103,7 @@ def _lock(configuration: Configuration, name: str) -> Lock:
     able = [catalog for catalog, plugin in configuration.catalogs if "locks" in plugin.capabilities]
     if len(able) != 1:
         which = "no catalog keeps locks" if not able else f"{' and '.join(able)} can both keep it"
-        raise ConfigError(f"cannot have the lock {name}: {which}; say which in locks: [{{ name, ttl, catalog }}]")
+        raise ConfigError(f"cannot acquire the lock {name}: {which}; say which in locks: [{{ name, ttl, catalog }}]")
     return Lock(name, max(TTL_S, needed_s), able[0])
 
 

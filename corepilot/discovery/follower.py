@@ -112,7 +112,7 @@ class Follower:
             self.connected = False
             self._lost_at = self._lost_at or now
             self.last_error = str(error)
-            self._repeats.failed("stream", f"{self._what}: {error}; trying again, what is known stays")
+            self._repeats.failed("stream", f"{self._what}: {error}; trying again, keeping what is known")
             if now - self._begun_at > STEADY_S:
                 self._backoff.reset()
             if isinstance(error, BackendUnavailableError | BackendTimeoutError):

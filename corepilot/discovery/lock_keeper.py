@@ -169,7 +169,7 @@ class LockKeeper:
             grant = self.facet.acquire(self.lock.name, self._me, self.lock.ttl_s, self._stop_s + MARGIN_S)
         except (BackendError, PluginFaultError) as error:
             self.refused = error if isinstance(error, BackendRefusedError) else None
-            self._failed(f"cannot have the lock {self.lock.name}: {error}")
+            self._failed(f"cannot acquire the lock {self.lock.name}: {error}")
             self._try_at = self._clock() + min(self.lock.ttl_s / 3, 5.0) * (1.0 - chance() / 2)
             return self._try_at - self._clock()
         self._answered()

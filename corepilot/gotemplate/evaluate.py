@@ -183,7 +183,7 @@ class Evaluator:
             return self._called(function, arguments)
         except FunctionFailure as failure:
             self.position = at.position
-            raise self._failure(f"{name} cannot do this: {failure}") from None
+            raise self._failure(f"cannot call {name}: {failure}") from None
 
     def _called(self, function: Function, arguments: list[Value]) -> Value:
         if function.also == ENVIRONMENT:

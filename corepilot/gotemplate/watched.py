@@ -7,6 +7,7 @@ which name services and keys, can stay as they are.
 from __future__ import annotations
 
 from corepilot.gotemplate.errors import FunctionFailure
+from corepilot.gotemplate.quoting import quote
 from corepilot.gotemplate.values import Environment, GoList, Record, Value, Watches, type_name
 
 
@@ -21,7 +22,9 @@ def key(environment: Environment, name: str) -> str:
     """Return what a key holds."""
     found = _watches(environment).of("key", name)
     if not isinstance(found, str):
-        raise FunctionFailure(f"there is no key behind the watch {name!a}; give a default: keyOrDefault {name!a} …")
+        raise FunctionFailure(
+            f"there is no key behind the watch {name!a}; give a default: keyOrDefault {quote(name)} …"
+        )
     return found
 
 

@@ -48,7 +48,7 @@ def parse_origin(text: str) -> Origin:
             raise ValueError(f"cannot use the address {text}: unix:// takes an absolute path, unix:///run/x.socket")
         return Origin(scheme, rest, 0, "localhost", text)
     if "@" in rest:
-        raise ValueError("cannot use the address: user name and password do not belong into it")
+        raise ValueError("cannot use the address: user name and password do not belong in it")
     rest = rest.removesuffix("/")
     if any(character in rest for character in "/?#"):
         raise ValueError("cannot use the address: only scheme, host and port are taken, no path or query")

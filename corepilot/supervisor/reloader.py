@@ -337,12 +337,16 @@ def _out_of(what: str, error: BaseException) -> ControlError:
 
 
 def _summary(changes: list[Change]) -> str:
-    """How many of what, such as "1 job restarted, 2 jobs added, telemetry changed"."""
-    counts: dict[tuple[str, str], int] = {}
+    """Such as "1 job restarted, 2 jobs added, catalog etcd added, telemetry changed"."""
+    names: dict[tuple[str, str], list[str]] = {}
     for change in changes:
-        counts[change.what, change.kind] = counts.get((change.what, change.kind), 0) + 1
-    parts = [
-        f"{counted(count, what, 'watches' if what == 'watch' else None) if what in {'job', 'watch'} else what} {kind}"
-        for (what, kind), count in counts.items()
-    ]
+        names.setdefault((change.what, change.kind), []).append(change.name)
+    parts = [f"{_summed(what, named)} {kind}" for (what, kind), named in names.items()]
     return ", ".join(parts) or "nothing has changed"
+
+
+def _summed(what: str, names: list[str]) -> str:
+    if what in {"job", "watch"}:  # there may be hundreds
+        return counted(len(names), what, "watches" if what == "watch" else None)
+    named = [name for name in names if name]
+    return f"{what if len(named) < 2 else f'{what}s'} {' and '.join(named)}".rstrip()

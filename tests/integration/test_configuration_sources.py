@@ -77,7 +77,7 @@ def test_a_reload_whose_server_refuses_changes_nothing(tmp_path: Path, server: C
         server.status = 503
         refused = corepilot.client("reload")
         assert refused.returncode == 1
-        assert f"cannot read configuration '{server.origin}': the server answers 503" in refused.stderr
+        assert f"{server.origin}: error: cannot read configuration: the server answers 503" in refused.stderr
         server.status, server.text, server.etag = 200, "{\n\n jobs: 5 }", '"3"'
         refused = corepilot.client("reload")
         assert f"{server.origin}:3:8: error: cannot use jobs" in refused.stderr
@@ -146,4 +146,4 @@ def test_a_server_that_hangs_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"{server.origin}/x: error: cannot read configuration" in done.stdout
     assert "did not answer within" in done.stdout
-    assert "cannot read configuration 'env:NONE': the time was over before its turn came" in done.stdout
+    assert "cannot read configuration: the time was over before its turn came" in done.stdout

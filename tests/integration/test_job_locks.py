@@ -177,7 +177,7 @@ def test_a_lock_that_could_be_outlasted_is_refused(etcd: EtcdServer, tmp_path: P
     answer = run("check", str(file))
     assert all(part in answer.stdout for part in ('there is no lock "primari"', 'did you mean "primary"?'))
     file.write_text(text.replace("%(dir)s", str(tmp_path)))
-    assert "which is less than three times that and a second, 6 s" in run("check", str(file)).stdout
+    assert "which is less than 6 s: three times the sum of that and one second" in run("check", str(file)).stdout
 
 
 def run(*words: str, **more: Any) -> "subprocess.CompletedProcess[str]":

@@ -63,7 +63,7 @@ def test_options_stand_behind_a_question_mark(keys: Keys, place: str) -> None:
         ("etcd://{place}/nothing", "there is no such key"),
         ("etcd://{place}/a/../b", "is not a key"),
         ("etcd://{place}", "names no key"),
-        ("etcd://user:secret@{place}/a", "credentials do not belong into a location"),
+        ("etcd://user:secret@{place}/a", "credentials do not belong in a location"),
         ("etcd://127.0.0.1:1/a", "cannot"),
     ],
 )

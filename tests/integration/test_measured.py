@@ -110,7 +110,7 @@ def test_the_catalog(tmp_path: Path, endpoint: Endpoint, consul: ConsulServer) -
         consul.kill()
         until('corepilot_catalog_requests_total{operation="watch",result="unavailable"}')
         until('corepilot_watch_lag_seconds{service="app"}', 0.001)
-        assert endpoint.samples()['corepilot_watch_instances{service="app"}'] == 1, "what is known stays"
+        assert endpoint.samples()['corepilot_watch_instances{service="app"}'] == 1, "what is known is kept"
 
 
 def test_locks_and_files_keep_their_counts_over_reloads(tmp_path: Path, endpoint: Endpoint) -> None:

@@ -66,10 +66,12 @@ def test_a_team_moves_from_one_catalog_to_another_without_a_gap(tmp_path: Path) 
         with looked_for(tmp_path / "old", tmp_path / "new") as found:
             corepilot.configure(catalogs("old", "new"))
             assert "catalog new: added" in corepilot.client("reload").stdout
+            corepilot.until("reloading: catalog new added")
             eventually(lambda: seen(tmp_path / "new") == ("passing",))
             assert seen(tmp_path / "old") == ("passing",)
             corepilot.configure(catalogs("new"))
             assert "catalog old: removed" in corepilot.client("reload").stdout
+            corepilot.until("reloading: catalog old removed")
             eventually(lambda: seen(tmp_path / "old") == ())
             assert seen(tmp_path / "new") == ("passing",)
         assert found == {("passing",)}

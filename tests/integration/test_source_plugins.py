@@ -64,10 +64,10 @@ def test_a_source_returns_one_text_or_several(site: Path) -> None:
 
 def test_what_a_source_refuses_is_its_own_word(site: Path) -> None:
     install(site, GOOD.format(body="raise SourceError(\"cannot read configuration 'motd:x': it is empty; write one\")"))
-    assert check("motd:x").startswith("motd:x: error: cannot read configuration 'motd:x': it is empty\n    = write one")
+    assert check("motd:x").startswith("motd:x: error: cannot read configuration: it is empty\n    = write one")
 
 
-WHO = r"motd:x: error: cannot read configuration 'motd:x': source 'motd' \(motd-source 1\.2\): "
+WHO = r"motd:x: error: cannot read configuration: source 'motd' \(motd-source 1\.2\): "
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_two_that_bring_one_scheme_are_both_named(site: Path) -> None:
 def test_a_scheme_that_nobody_reads_names_those_that_there_are(site: Path) -> None:
     install(site, GOOD.format(body="pass"))
     assert check("mott:x") == (
-        "mott:x: error: cannot read configuration 'mott:x': no source called 'mott' is installed\n"
+        "mott:x: error: cannot read configuration: no source called 'mott' is installed\n"
         "    = installed: directory, env, file, http, https, motd; did you mean motd:?\nmott:x: refused (1 error)\n"
     )
 

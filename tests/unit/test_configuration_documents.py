@@ -163,7 +163,7 @@ def test_rendering_shows_each_document_with_its_name(here: Path) -> None:
 
 def test_a_directory_without_documents_needs_another_location(here: Path) -> None:
     assert "".join(sentences(loaded())) == (
-        "conf.d: cannot read configuration 'conf.d': there is no document in it; of a directory, files that end in "
+        "conf.d: cannot read configuration: there is no document in it; of a directory, files that end in "
         ".json5 or .json are read"
     )
     (here / "x.json5").write_text(BASE)
@@ -189,4 +189,4 @@ def test_paths_only_is_what_containerpilot_means(here: Path) -> None:
     assert config is not None
     assert config.jobs[0].name == "app"
     (problem,) = loaded("conf.d", paths_only=True).problems
-    assert problem.message == "cannot read configuration 'conf.d': it is a directory"
+    assert problem.message == "cannot read configuration: it is a directory"

@@ -146,7 +146,7 @@ def test_an_error_inside_a_defined_template_names_it() -> None:
     assert error.name == "job"
     assert str(error) == (
         "cannot render template (line 1, column 22, in template 'job'): in {{ index . 9 }}: "
-        "index cannot do this: the index 9 is out of range; the last one is 2"
+        "cannot call index: the index 9 is out of range; the last one is 2"
     )
 
 
@@ -159,7 +159,8 @@ def test_an_error_inside_a_defined_template_names_it() -> None:
         ("{{ splt `,` .A }}", "did you mean 'split'?"),
         ("{{ evn `A` }}", "did you mean 'env'?"),
         ("{{ serverx }}", "there is no function 'serverx'; besides Go's there are default, env, join, loop, regexRepl"),
-        ("{{ serverx }}", "All, replaceAll, split (docs/reference/configuration.md). A variable is written with a dot"),
+        ("{{ serverx }}", "replaceAll, split, and in a template of render contains, key, keyExists, keyOrDefault"),
+        ("{{ serverx }}", "ls, service, tree (docs/reference/configuration.md). A variable is written with a dot"),
         ("{{ get `A` }}", "there is no function 'get'; besides Go's"),
         ("{{ json .A }}", "there is no function 'json'; besides Go's"),
         ("{{ add 1 2 }}", "there is no function 'add'; besides Go's"),

@@ -60,7 +60,7 @@ def test_a_template_looks_at_watches_and_at_the_environment(template: str, text:
         ('{{ service "wep" }}', "no watch of a service is called 'wep'; there are: late, web"),
         ('{{ key "web" }}', "no watch of a key is called 'web'; there are: absent, limit"),
         ("{{ .watches.wep }}", "there is no watch 'wep'; there are: absent, late, limit, settings, web"),
-        ('{{ key "absent" }}', "there is no key behind the watch 'absent'; give a default: keyOrDefault"),
+        ('{{ key "absent" }}', "there is no key behind the watch 'absent'; give a default: keyOrDefault \"absent\" …"),
         ('{{ range service "web" }}{{ .Addr }}{{ end }}', "Instance has no field .Addr; it has .Address, .Port, .Tags"),
     ],
 )  # fmt: skip

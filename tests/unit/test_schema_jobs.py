@@ -159,7 +159,6 @@ def test_a_port_makes_a_registration(tmp_path: Path) -> None:
         port=8080,
         tags=("x",),
         ttl_s=7,
-        notes="TTL for app set by containerpilot",
         extras=(("consul.enableTagOverride", True), ("consul.deregisterCriticalServiceAfter", "90m")),
     )
 

@@ -155,7 +155,6 @@ def test_telemetry_registers_itself(tmp_path: Path) -> None:
         port=9090,
         tags=("a", __version__),
         ttl_s=15,
-        notes="TTL for containerpilot set by containerpilot",
     )
 
 

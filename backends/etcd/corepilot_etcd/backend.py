@@ -124,7 +124,7 @@ class EtcdBackend(Backend):
             self.context.log(
                 "warning",
                 f"{found.key.decode('utf-8', 'replace')!r} at {self.address} is no instance: {error}; "
-                f"it is ignored, as others of {service} may be",
+                f"ignoring it, and any others of {service} without another warning",
             )
 
 

@@ -52,7 +52,7 @@ class Options:
             # etcdctl takes both in one; the text holds a password then, and is not repeated.
             raise OptionError("user", "a user is a name alone; its password is for password, or $ETCDCTL_PASSWORD")
         if self.password and not self.user:
-            raise OptionError("user", "a password belongs to a user")
+            raise OptionError("user", "password needs a user; add user")
         prefix = self.prefix
         segments = prefix.removeprefix("/").split("/")
         if not prefix.startswith("/") or not all(segments) or {".", ".."} & set(segments):

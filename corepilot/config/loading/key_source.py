@@ -65,7 +65,7 @@ def _parts(
     rest, _, query = rest.partition("#")[0].partition("?")
     place, _, key = rest.partition("/")
     if "@" in place:
-        raise SourceError(f"{about}: credentials do not belong into a location; set the backend's variables instead")
+        raise SourceError(f"{about}: credentials do not belong in a location; set the backend's variables instead")
     title = f"backend {plugin.name!r} ({plugin.distribution} {plugin.version})"
     light = import_light(plugin.module, plugin.attribute, _KIND.name, f"{about}: {title}", plugin.distribution)
     located: Callable[[str], Mapping[str, object]] | None = getattr(light.module, "location_options", None)

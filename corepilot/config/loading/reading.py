@@ -52,7 +52,7 @@ def read_all(request: LoadRequest, reached: Callable[[bytes], None]) -> Read:
         reached(READING if not scheme and len(request.locations) == 1 else reading(shown(location)))
         left_s = end - time.monotonic()
         if left_s <= 0:
-            message = f"cannot read configuration {shown(location)!r}: the time was over before its turn came"
+            message = "cannot read configuration: the time was over before its turn came"
             hint = f"the {DEADLINE_S:g} s are for all locations together: look which one is slow"
             found.problems.append(Problem("error", "source", message, hint, shown(location)))
             continue
@@ -85,6 +85,8 @@ def _unreadable(location: str, error: SourceError) -> Problem:
     from corepilot.config.rules.version2 import judge_location
 
     message, _, hint = str(error).partition("; ")
+    # The problem is shown behind the location's name.
+    message = message.replace(f"cannot read configuration {shown(location)!r}", "cannot read configuration", 1)
     code = "source" if error.code == SourceError.code else error.code
     return judge_location(location) or Problem("error", code, message, hint, shown(location))
 
@@ -93,11 +95,11 @@ def _judged(texts: Sequence[SourceText], locations: Sequence[str]) -> list[Probl
     """What is wrong with the documents as a whole."""
     if not texts:
         name = all_shown(locations)
-        message = f"cannot read configuration {name!r}: there is no document in it"
+        message = "cannot read configuration: there is no document in it"
         hint = "of a directory, files that end in .json5 or .json are read"
         return [Problem("error", "source", message, hint, name)]
     if len(texts) > 1 and sum(len(one.text) for one in texts) > MAX_BYTES:
         name = all_shown(locations)
-        message = f"cannot read configuration {name!r}: its documents have more than {MAX_BYTES} characters together"
+        message = f"cannot read configuration: its documents have more than {MAX_BYTES} characters together"
         return [Problem("error", "source", message, "make them smaller", name)]
     return []

@@ -139,11 +139,6 @@ def address_of(specs: tuple[str, ...], path: Path, verdict: Verdict, host: Host,
     return ""
 
 
-def notes_for(service: str) -> str:
-    """What people read in the catalog about an instance of a service, in ContainerPilot's words."""
-    return f"TTL for {service} set by containerpilot"
-
-
 def dependencies_of(data: Settings) -> tuple[Dependency, ...]:
     """What a job depends on: as it says, and that the jobs it is bound to have been started."""
     found = {**dict.fromkeys(data.get("binds_to", ()), "started"), **dict(data.get("depends_on", ()))}
@@ -175,7 +170,7 @@ def _service(
         port,
         data.get("tags", ()),
         min((check.ttl_s for check in checks), default=_TTL_WITHOUT_HEALTH_S),
-        notes_for(name),
+        "",  # Consul's backend has ContainerPilot's words for people, the others need none
         extras,
         data.get("catalogs", ()),
     )

@@ -28,6 +28,7 @@ def locks_of(entries: Any, written: Any, catalogs: NamedCatalogs, verdict: Verdi
         verdict: Takes what is wrong.
     """
     locks: list[Lock] = []
+    places: dict[str, int] = {}
     for index, entry in enumerate(entries):
         path: Path = ("locks", index)
         if entry is None:
@@ -42,8 +43,9 @@ def locks_of(entries: Any, written: Any, catalogs: NamedCatalogs, verdict: Verdi
         _judge_ttl(entry.get("ttl"), catalog, (*path, "ttl"), catalogs, verdict)
         if not {"name", "ttl"} <= entry.keys():
             continue
-        if any(lock.name == entry["name"] for lock in locks):
-            rule = f"there is a lock {shown(entry['name'])} before it"
+        first = places.setdefault(entry["name"], index)
+        if first != index:
+            rule = f"locks[{first}] is already called {shown(entry['name'])}"
             verdict.complain((*path, "name"), Complaint("same-name", rule, "give it another name, or leave it out"))
             continue
         locks.append(made(Lock, entry, catalog=catalog))
@@ -81,7 +83,7 @@ def judge_lock_users(jobs: Sequence[tuple[int, Job]], locks: Sequence[Lock], ver
         needed_s = _PARTS * (end_s + _MARGIN_S)
         if lock.ttl_s < needed_s:
             rule = f"the job's end may take {end_s:g} s, and the lock's ttl is {lock.ttl_s:g} s, which is less than "
-            rule += f"three times that and a second, {needed_s:g} s"
+            rule += f"{needed_s:g} s: three times the sum of that and one second"
             hint = "give the lock a longer ttl, or lower stopTimeout: the one at the top"
             if job.name in hooked:
                 hint += ", and the job's own, which its hook may take"

@@ -8,7 +8,7 @@ from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.entries import entries_of
 from corepilot.config.rules.health import Settings
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.jobs import address_of, notes_for
+from corepilot.config.rules.jobs import address_of
 from corepilot.config.rules.naming import NamedPlugin
 from corepilot.config.rules.plugin_lookup import plugin_of
 from corepilot.config.schema.filling import made
@@ -53,7 +53,7 @@ def telemetry_of(data: Settings, verdict: Verdict, host: Host) -> Telemetry:
     if port and address:
         tags = (*data.get("tags", ()), __version__)
         identity = f"{SERVICE}-{host.instance}"
-        service = Service(Registration(identity, SERVICE, address, port, tags, _TTL_S, notes_for(SERVICE)))
+        service = Service(Registration(identity, SERVICE, address, port, tags, _TTL_S))
     metrics = _metrics(data.get("metrics", ()), verdict)
     sinks = entries_of("sink", data.get("sinks", ()), ("telemetry", "sinks"), verdict, host)
     named = SINK.name in [sink.name for sink in sinks]

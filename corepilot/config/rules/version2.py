@@ -59,7 +59,7 @@ def judge_location(location: str) -> Problem | None:
     if not location.lstrip().startswith("{"):
         return None
     message = "cannot use a configuration that is given as text: its path is wanted, as in ContainerPilot 3"
-    hint = "write it to FILE, and name that"
+    hint = "write it to FILE, and give the path of FILE"
     if keys_in(location):
         message += "; this is one of ContainerPilot 2, which took both"
         hint = f"write it to FILE; {_hint('FILE')}"

@@ -147,7 +147,7 @@ class KeyView:
 
     def _keep(self, name: str, error: OSError) -> bool:
         """Only what is not there is gone."""
-        self._ignore(os.path.join(self._directory, name), f"{error.strerror}; what is known of it stays")
+        self._ignore(os.path.join(self._directory, name), f"{error.strerror}; keeping what is known of it")
         self._again.set(name, self._clock() + _AGAIN_S)
         return False
 

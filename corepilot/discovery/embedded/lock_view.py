@@ -93,7 +93,7 @@ class LockView:
         except OSError as error:
             if not self._complete:
                 raise
-            self._ignore(self._directory, f"{error.strerror}; what is known of the lock {self._lock} stays")
+            self._ignore(self._directory, f"{error.strerror}; keeping what is known of the lock {self._lock}")
             return self._keep(len(_AGAIN_S) - 1, now)
         if found is not None and found.state is LockState.UNCLEAR:
             return self._keep(min(attempt, len(_AGAIN_S) - 1), now)

@@ -233,7 +233,7 @@ class View:
 
     def _keep(self, name: str, attempt: int, reason: str) -> bool:
         """Only what is not there is gone: what cannot be read now stays as it is, until it lapses."""
-        self._ignore(self._prefix + name, f"{reason}; what is known of it stays")
+        self._ignore(self._prefix + name, f"{reason}; keeping what is known of it")
         self._inspect_later(name, min(attempt, len(_AGAIN_S) - 1))
         return False
 
