@@ -12,6 +12,8 @@ from running import Corepilot
 from corepilot.testing.running import COMMAND
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings-of-other-supervisors.md"
+TOUCH = "touch %(dir)s/{}"
+TIMES = "echo x >> %(dir)s/runs; test $(wc -l < %(dir)s/runs) -ge {} && echo found"
 UNTIL = "until {}; do sleep 0.05; done; echo found"
 CLIENT = " ".join(COMMAND)
 SOCKET = "--socket %(dir)s/control.socket"
@@ -28,6 +30,7 @@ class Tried(NamedTuple):
         top: Settings of the top level.
         stop: It is stopped as soon as the log has this; "" for a job that ends by itself.
         whole: The job has an `exec` of its own.
+        others: More jobs.
     """
 
     settings: str
@@ -36,6 +39,7 @@ class Tried(NamedTuple):
     top: str = ""
     stop: str = ""
     whole: bool = False
+    others: str = ""
 
 
 ROWS = {
@@ -106,6 +110,56 @@ ROWS = {
 }  # fmt: skip
 
 
+def other(script: str, settings: str = "") -> str:
+    """A second job."""
+    return f'{{name: "b", exec: ["sh", "-c", {json.dumps(script)}], {settings}}}'
+
+
+ROWS |= {
+    "start after another has been started": Tried(
+        'dependsOn: ["b"]', UNTIL.format("test -e %(dir)s/b"), "found", others=other(TOUCH.format("b"))
+    ),
+    "start when another can be used": Tried(
+        'dependsOn: {b: "ready"}', "test -e %(dir)s/up && echo found", "found",
+        others=other(f"sleep 0.1; {TOUCH.format('up')}; sleep 0.5", 'ready: {file: "%(dir)s/up"}'),
+    ),
+    "start when another is healthy": Tried(
+        'dependsOn: {b: "healthy"}', f"{TOUCH.format('done')}; echo found", "found",
+        others=other(UNTIL.format("test -e %(dir)s/done"), 'health: {exec: "true", interval: 1, ttl: 5}'),
+    ),
+    "start when another has ended with success": Tried(
+        'dependsOn: {b: "completed"}', "test -e %(dir)s/done && echo found", "found",
+        others=other(f"sleep 0.1; {TOUCH.format('done')}"),
+    ),
+    "stop in the reverse order": Tried(
+        'dependsOn: ["b"]', f"trap 'sleep 0.2; {TOUCH.format('gone')}; exit' TERM; echo up; {WAIT}", "last", stop="up",
+        others=other(f"trap 'test -e %(dir)s/gone && echo last; exit' TERM; {WAIT}"),
+    ),
+    "stop when another stops": Tried(
+        'bindsTo: ["b"]', WAIT, "b is no longer started", stop="b is no longer started",
+        others=other("sleep 0.2; exit 3", 'restarts: {limit: 1, delay: "1m"}'),
+    ),
+    "after which ends a restart follows": Tried('restarts: {on: "failure"}', TIMES.format(3), "found"),
+    "how many restarts": Tried('restarts: {on: "failure", limit: 2}', TIMES.format(3), "found"),
+    "how many restarts in a time": Tried(
+        'restarts: {on: "failure", limit: 2, within: "1h"}', TIMES.format(3), "found"
+    ),
+    "time until a restart": Tried(
+        'restarts: {on: "failure", delay: "50ms"}', TIMES.format(2), "restarting in 0.05 s"
+    ),
+    "how long that grows": Tried(
+        'restarts: {on: "failure", delay: "10ms", maxDelay: "15ms"}', TIMES.format(3), "restarting in 0.015 s"
+    ),
+    "exit statuses of a success": Tried("successStatuses: [0, 3]", "exit 3", "complete"),
+    "everything ends with one": Tried(
+        'exitOn: "end"', "exit 0", "stopping: job a has ended with status 0", others=other(WAIT)
+    ),
+    "a command before the stop": Tried(
+        'when: {source: "b", once: "stopping"}', "echo cleanup", "cleanup", stop="up", others=other(f"echo up; {WAIT}")
+    ),
+}  # fmt: skip
+
+
 def rows() -> dict[str, str]:
     """What each row is about, and its last cell."""
     lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
@@ -119,12 +173,12 @@ def test_each_row_of_the_table_is_run() -> None:
 
 @pytest.mark.parametrize("row", ROWS)
 def test_what_a_row_names_does_what_it_says(row: str, tmp_path: Path) -> None:
-    settings, script, told, top, stop, whole = ROWS[row]
+    settings, script, told, top, stop, whole, others = ROWS[row]
     named = re.findall(r"`([a-zA-Z]+)", rows()[row])
     assert not named or any(name in settings + top + script for name in named), rows()[row]
     (tmp_path / "variables").write_text("A=x\n")
     exec_ = "" if whole else f'exec: ["sh", "-c", {json.dumps(script)}], '
-    text = config(f'{{name: "a", {exec_}{settings}}}', top)
+    text = config(f'{{name: "a", {exec_}{settings}}}, {others}', top)
     with Corepilot(text, tmp_path, environment={"GIVEN": "x"}) as corepilot:
         if stop:
             corepilot.until(stop)
