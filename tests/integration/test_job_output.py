@@ -97,7 +97,7 @@ def test_in_another_format_they_are_text(tmp_path: Path, form: str) -> None:
 
 
 def test_output_goes_to_files_and_not_to_the_log(tmp_path: Path) -> None:
-    logging = 'file: {path: "%(dir)s/out"}, errorFile: {path: "%(dir)s/err"}'
+    logging = 'file: {path: "%(dir)s/out"}, errorFile: "%(dir)s/err"'
     check = 'health: {exec: "echo checked", interval: 1, ttl: 5, logging: {file: {path: "%(dir)s/check"}}}'
     script = shell("echo out; echo err >&2; exec sleep 1000")
     with Corepilot(config(job(logging, script, check)), tmp_path) as corepilot:
@@ -163,6 +163,8 @@ def test_a_full_disk_costs_lines_and_not_the_job(tmp_path: Path) -> None:
     ("jobs", "log", "message"),
     [
         (job('raw: true, prefix: "x", json: true'), "", "jobs[0].logging.raw"),
+        (job('file: ""'), "", "cannot use jobs[0].logging.file.path"),
+        (job('maxSize: "1MB"'), "", "write it in file: { path: …, maxSize: … }"),
         (job('file: {path: ""}'), "", "cannot use jobs[0].logging.file.path"),
         (job('file: {path: "/tmp/x", keep: -1}'), "", "it is not between 0 and 1000"),
         (job('file: {path: "/tmp/x", maxSize: "big"}'), "", '"big" is not a size'),

@@ -35,6 +35,10 @@ class JobSection(ProcessSection):
         "heartbeat": "write interval in health",
         "frequency": "write interval in when",
         "restart": "write restarts",
+        "stdout_logfile": "write logging: { file: … }",
+        "log_location": "write logging: { file: … }",
+        "stderr_logfile": "write logging: { errorFile: … }",
+        "redirect_stderr": "both streams are one; logging: { separate: true } tells them apart",
     }
     ignored = frozenset(
         (

@@ -1,6 +1,7 @@
 """The settings of `jobs[].logging` and `jobs[].health.logging`: where output goes, and in which form."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, validates_schema
 
@@ -44,8 +45,27 @@ class FileSection(Section):
             raise ValidationError(errors)
 
 
+class OwnFile(Object):
+    """A file of its own: its path, or an object with more."""
+
+    kind = "text or object"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        given = {"path": value} if isinstance(value, str) else value
+        return super()._deserialize(given, attr, data, **kwargs)
+
+
 class OutputSection(Section):
     """`logging` of a job or of a check."""
+
+    meant: ClassVar = {
+        "maxsize": "write it in file: { path: …, maxSize: … }",
+        "keep": "write it in file: { path: …, keep: … }",
+        "stderr": "write errorFile",
+        "stdout": "write file",
+        "format": "it is one for the whole log: write logging.format at the top",
+        "level": "it is one for the whole log: write logging.level at the top",
+    }
 
     raw = Flag("write to corepilot's own stdout and stderr, not through its log", default=False)
     separate = Flag(
@@ -60,10 +80,10 @@ class OutputSection(Section):
         default=False,
         fills="output.structured",
     )
-    file = Object(
+    file = OwnFile(
         "a file of its own for the output, which then is not in the log", FileSection, fills="output.file", default=None
     )
-    error_file = Object(
+    error_file = OwnFile(
         "one for stderr alone; `file` then holds stdout",
         FileSection,
         key="errorFile",
