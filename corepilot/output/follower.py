@@ -21,12 +21,16 @@ class Follower(Generic[Item]):
     Args:
         wake: Called when something waits. It must not block or switch.
         limit_bytes: What may wait; what comes then is counted and not kept.
+
+    Attributes:
+        full: Something was lost, and nothing has been read since: what comes is lost as well.
     """
 
     def __init__(self, wake: Callable[[], object], limit_bytes: int = QUEUE_BYTES) -> None:
         self._wake, self._limit = wake, limit_bytes
         self._waiting: deque[tuple[Item | Lost, int]] = deque()
         self._bytes = 0
+        self.full = False
 
     def put(self, item: Item, size: int, count: int) -> None:
         """Keep an item until it is read, or count it.
@@ -36,10 +40,17 @@ class Follower(Generic[Item]):
             size: What it takes, in bytes, more than 0.
             count: As how many it counts when it is lost.
         """
-        if self._bytes + size <= self._limit:
-            self._waiting.append((item, size))
-            self._bytes += size
-        elif self._waiting and isinstance(last := self._waiting[-1][0], Lost):
+        if self.full or self._bytes + size > self._limit:
+            self.lose(count)
+            return
+        self._waiting.append((item, size))
+        self._bytes += size
+        self._wake()
+
+    def lose(self, count: int) -> None:
+        """Count what is lost."""
+        self.full = True
+        if self._waiting and isinstance(last := self._waiting[-1][0], Lost):
             self._waiting[-1] = (Lost(last + count), 0)
         else:
             self._waiting.append((Lost(count), 0))
@@ -50,5 +61,6 @@ class Follower(Generic[Item]):
         if not self._waiting:
             return None
         item, size = self._waiting.popleft()
+        self.full = False
         self._bytes -= size
         return item

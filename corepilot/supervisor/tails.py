@@ -72,7 +72,11 @@ class Tails:
         tail = Tail(known, _lines, self._left, follow=follow)
 
         def take(records: Records) -> None:
-            if wanted(str(records.fields[0][1]) if records.fields else ""):
+            if not wanted(str(records.fields[0][1]) if records.fields else ""):
+                return
+            if tail.follower.full:
+                tail.follower.lose(len(records.lines))  # who stands still costs no more than this
+            else:
                 text = b"\n".join(records.shown)
                 kept = Kept(0, records.wall_ns, records.fields, records.stream, text)
                 tail.follower.put(kept, len(text) + ENTRY_BYTES, len(records.lines))
