@@ -39,7 +39,18 @@ def client_of(arguments: "Any") -> ControlClient:
         if arguments.config:
             raise  # the default places are another corepilot's
         return find(None, arguments.environment)
-    return find(identity.socket, arguments.environment, config=identity.name, required=bool(arguments.config))
+    try:
+        return find(identity.socket, arguments.environment, config=identity.name, required=bool(arguments.config))
+    except ControlError as error:
+        from corepilot.config.loading.peek import unread
+
+        elsewhere = [] if where.paths_only else unread(where.locations)
+        if not elsewhere or identity.socket:
+            raise
+        raise ControlError(
+            f"{str(error).rpartition('; ')[0]}; clients do not read {', '.join(elsewhere)}: if it sets control.socket, "
+            "name that socket with --socket PATH"
+        ) from error
 
 
 def ask(client: ControlClient, method: str, path: str, body: object = None, deadline_s: float = 5.0) -> "Any":

@@ -48,6 +48,11 @@ class GuardedKeys(_Facet, Keys):
         super().__init__(boundary, asked, address)
         self._keys, self._pushes = keys, pushes
 
+    def place(self, key: str) -> str:
+        """See Keys."""
+        found: str = self._boundary.call("place", self._keys.place, key, allowed=_ALLOWED, take=plain)
+        return found
+
     def get(self, key: str) -> Entry | None:
         """See Keys."""
         found: Entry | None = self._ask("get", key, self._keys.get, key, take=_found)

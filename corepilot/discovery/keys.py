@@ -30,6 +30,14 @@ class Keys(ABC):
     never stop at such a mixture.
     """
 
+    def place(self, key: str) -> str:
+        """The name that a key has in the store, for people: what they find there with another program. No I/O.
+
+        Raises:
+            BackendRefusedError: the key cannot be used there.
+        """
+        return key
+
     @abstractmethod
     def get(self, key: str) -> Entry | None:
         """What a key holds; None if there is no such key.

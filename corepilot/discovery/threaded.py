@@ -169,6 +169,9 @@ class _ThreadedKeys(Keys):
     def __init__(self, keys: Keys, threads: _Threads) -> None:
         self._keys, self._threads = keys, threads
 
+    def place(self, key: str) -> str:
+        return self._keys.place(key)
+
     def get(self, key: str) -> Entry | None:
         found: Entry | None = self._threads.call(self._keys.get, key)
         return found

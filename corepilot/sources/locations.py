@@ -32,12 +32,14 @@ def shown(location: str) -> str:
         return printable(location)
     rest, hash_, _ = location.partition("#")
     rest, question, _ = rest.partition("?")
-    scheme, slashes, rest = rest.partition("://")
-    authority, slash, path = rest.partition("/")
-    at = authority.rpartition("@")
-    if ":" in at[0]:
-        authority = f"{at[0].partition(':')[0]}:***@{at[2]}"
-    return printable(f"{scheme}{slashes}{authority}{slash}{path}{'?…' if question else ''}{'#…' if hash_ else ''}")
+    # Between any two slashes: where the place of a catalog has a scheme of its own, or is mistyped, it comes later.
+    rest = "/".join([_without_password(part) for part in rest.split("/")])
+    return printable(f"{rest}{'?…' if question else ''}{'#…' if hash_ else ''}")
+
+
+def _without_password(part: str) -> str:
+    at = part.rpartition("@")
+    return f"{at[0].partition(':')[0]}:***@{at[2]}" if ":" in at[0] else part
 
 
 def all_shown(locations: "Sequence[str]") -> str:

@@ -38,3 +38,12 @@ def test_a_client_never_asks_another_corepilot_than_the_one_named(tmp_path: Path
     answer = cli(*words, "-c", "typo.json5", cwd=tmp_path)
     assert answer.returncode == 1
     assert "cannot read configuration 'typo.json5': there is no such file" in answer.stderr
+
+
+def test_a_client_says_that_it_does_not_read_a_catalog_for_the_socket(tmp_path: Path) -> None:
+    answer = cli("reload", "-c", "etcd://127.0.0.1:1/app", cwd=tmp_path)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("corepilot: cannot ")
+    assert answer.stderr.endswith(
+        "; clients do not read etcd://127.0.0.1:1/app: if it sets control.socket, name that socket with --socket PATH\n"
+    )

@@ -51,6 +51,18 @@ def test_keys_below_a_slash_are_documents_in_order(keys: Keys, place: str) -> No
     assert f"etcd://{place}/app/20-more:1:8" in check("-c", f"etcd://{place}/app/").stdout
 
 
+def test_keys_below_a_missing_one_are_offered(keys: Keys, place: str) -> None:
+    keys.put("many/one", (GOOD % "web").encode())
+    answer = check("-c", f"etcd://{place}/many").stdout
+    assert "there is no key '/corepilot/keys/many'\n    = for the 1 key below it, write many/\n" in answer
+
+
+def test_a_place_may_have_a_scheme(keys: Keys, place: str) -> None:
+    keys.put("app/config", (GOOD % "web").encode())
+    answer = check("-c", f"etcd:http://{place}/app/config?tls.verify=false")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
 def test_options_stand_behind_a_question_mark(keys: Keys, place: str) -> None:
     keys.put("/elsewhere/keys/config", (GOOD % "web").encode())
     assert check("-c", f"etcd://{place}/config?prefix=/elsewhere").returncode == 0
@@ -60,7 +72,18 @@ def test_options_stand_behind_a_question_mark(keys: Keys, place: str) -> None:
 @pytest.mark.parametrize(
     ("location", "said"),
     [
-        ("etcd://{place}/nothing", "there is no such key"),
+        ("etcd://{place}/nothing", "there is no key '/corepilot/keys/nothing'\n    = put the configuration there"),
+        ("etcd://{place}/nothing/", "there are no keys below '/corepilot/keys/nothing/'"),
+        ("etcd://{place}//nothing?prefix=/x", "there is no key '/nothing'"),
+        ("etcd://https://{place}/a", "there are two schemes in it\n    = write etcd:https://…"),
+        ("etcd:http://{place}/nothing", "there is no key '/corepilot/keys/nothing'"),
+        ("etcd:http://user:secret@{place}/a", "credentials do not belong in a location"),
+        ("etcd:user:secret@{place}/a", "credentials do not belong in a location"),
+        ("etcd://{place}/a?user=root&password=secret", "password does not belong in a location, which others can see"),
+        ("consul://{place}/a?token=secret", "token does not belong in a location, which others can see"),
+        ("zookeeper://{place}/a?auth.credential=secret", "auth.credential does not belong in a location"),
+        ("etcd://{place}/a?timeout=long", "cannot use timeout: "),
+        ("etcd:https://127.0.0.1:1/a?tls.verfy=false", "cannot use tls.verfy: there is no such key here"),
         ("etcd://{place}/a/../b", "is not a key"),
         ("etcd://{place}", "names no key"),
         ("etcd://user:secret@{place}/a", "credentials do not belong in a location"),

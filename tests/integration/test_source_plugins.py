@@ -148,8 +148,11 @@ def test_a_scheme_that_nobody_reads_names_those_that_there_are(site: Path) -> No
     install(site, GOOD.format(body="pass"))
     assert check("mott:x") == (
         "mott:x: error: cannot read configuration: no source called 'mott' is installed\n"
-        "    = installed: directory, env, file, http, https, motd; did you mean motd:?\nmott:x: refused (1 error)\n"
+        "    = installed: directory, env, file, http, https, motd, and the catalogs consul, etcd, zookeeper; "
+        "did you mean motd:?\nmott:x: refused (1 error)\n"
     )
+    assert "did you mean etcd:?" in check("etdc://127.0.0.1:1/x")
+    assert "if it is a path, write ./zk:…" in check("zk://127.0.0.1:1/x")
 
 
 def test_a_file_needs_none_of_what_a_plugin_needs(tmp_path: Path, site: Path) -> None:

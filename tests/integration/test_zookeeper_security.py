@@ -95,12 +95,14 @@ def test_no_message_holds_the_credential(clients: Clients, zookeeper: ZooKeeperS
     assert not [text for text in (*messages, *(said for _, said in clients.said)) if "correct-horse" in text]
 
 
-def test_a_chroot_has_to_exist(clients: Clients) -> None:
-    client = clients.new(hosts=f"{clients.hosts}/not/there")
+@pytest.mark.parametrize("chroot", ["/not/there", "/fresh"])
+def test_a_chroot_has_to_exist(clients: Clients, chroot: str) -> None:
+    client = clients.new(hosts=f"{clients.hosts}{chroot}")
     for call in (*calls(client)[:1], *calls(client)[2:3], *calls(client)[5:]):
         with pytest.raises(BackendRefusedError, match="the path at the end of hosts does not exist; create it"):
             call()
     assert client.instances(ALL) == ()
+    assert chroot[1:] not in witness(clients.hosts, 'told = client.get_children("/")')
 
 
 def test_a_chroot_is_put_before_every_path(clients: Clients) -> None:

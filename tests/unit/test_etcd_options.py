@@ -17,7 +17,9 @@ from corepilot.plugin.verify import imported_by
     [
         ("http://localhost:2379", "http://localhost:2379"),
         ("https://etcd-1.internal:2379/", "https://etcd-1.internal:2379"),
-        ("HTTPS://etcd", "https://etcd:443"),
+        ("HTTPS://etcd", "https://etcd:2379"),
+        ("etcd", "http://etcd:2379"),
+        ("http://etcd/", "http://etcd:2379"),
         ("etcd:2379", "http://etcd:2379"),
         ("http://[::1]:2379", "http://[::1]:2379"),
         ("http://etcd:02379", "http://etcd:2379"),

@@ -50,6 +50,10 @@ class ConsulKeys(Keys):
     def __init__(self, client: Consul, transport: Transport, streams: Streams) -> None:
         self._kv, self._transport, self._streams = client.kv, transport, streams
 
+    def place(self, key: str) -> str:
+        """Without the slash at its beginning, which means nothing."""
+        return key.removeprefix("/")
+
     def get(self, key: str) -> Entry | None:
         """See Keys. Asked of the leader, who makes sure that it still is one: whatever was written is seen."""
         entries = self._entry(key, self._now(_quoted(key)))

@@ -24,6 +24,10 @@ class EtcdKeys(Keys):
         self._transport, self._pulse = transport, pulse
         self._base = f"{prefix}/keys/"
 
+    def place(self, key: str) -> str:
+        """Below the prefix, unless it is absolute."""
+        return self._place(key).decode()
+
     def get(self, key: str) -> Entry | None:
         """A linearizable read."""
         span = Span(self._place(key))

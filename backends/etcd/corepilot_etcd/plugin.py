@@ -10,7 +10,8 @@ API = "1.0"
 CAPABILITIES = frozenset({"expiry", "keys", "locks", "register", "services", "watch"})
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:2379"
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 2379, "https": 2379}
+"""etcd's own for clients, with and without TLS."""
 _PREFIX_MAX = 200
 
 
@@ -28,8 +29,8 @@ class Options:
     """What a configuration may say of etcd."""
 
     endpoints: tuple[str, ...] = option(
-        help="the members of one cluster, each as http://host:port or https://host:port; the others are tried when one "
-        "does not answer",
+        help="the members of one cluster, each as http://host:port or https://host:port; the port is 2379 if left out, "
+        "and the others are tried when one does not answer",
         default=(DEFAULT_ENDPOINT,),
         env="ETCDCTL_ENDPOINTS",
     )
@@ -102,5 +103,6 @@ def corepilot_register_backend() -> type[Any]:
 
 
 def location_options(place: str) -> dict[str, str]:
-    """What the place in `etcd://HOST:PORT,HOST:PORT/KEY` stands for."""
-    return {"endpoints": ",".join([f"http://{one}" for one in place.split(",")])}
+    """What the place in `etcd://HOST:PORT,HOST:PORT/KEY`, or in `etcd:https://…`, stands for."""
+    scheme, _, members = place.rpartition("://")
+    return {"endpoints": ",".join([f"{scheme or 'http'}://{one}" for one in members.split(",")])}

@@ -38,6 +38,10 @@ class ZooKeeperKeys(Keys):
         self._sessions = sessions
         self._paths = KeyPaths(root)
 
+    def place(self, key: str) -> str:
+        """The path of its node, without that at the end of `hosts`."""
+        return self._paths.path_of(key)
+
     @persistent
     def get(self, key: str) -> Entry | None:
         """See `Keys.get`."""

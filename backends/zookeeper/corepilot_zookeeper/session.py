@@ -160,12 +160,17 @@ class Session:
         return None
 
     def make_path(self, action: str, path: str) -> None:
-        """Make a node, and those above it, that are to stay.
+        """Make a node, and those above it, that are to stay. The path at the end of `hosts` is not made.
 
         Raises:
             BackendError: They may or may not be there.
         """
-        if self.wait(action, self.client.ensure_path_async(path), absent=(exceptions.NoNodeError,)) == [None]:
+        # kazoo makes a missing chroot of one segment: with a typing error in it, everybody would have a catalog alone.
+        lost = bool(self.client.chroot) and self.wait(action, self.client.exists_async("/")) == [None]
+        ensured = (
+            () if lost else self.wait(action, self.client.ensure_path_async(path), absent=(exceptions.NoNodeError,))
+        )
+        if lost or ensured == [None]:
             raise BackendRefusedError(
                 f"cannot {action} at {self._server.address}: the path at the end of hosts does not exist; create it"
             )

@@ -95,9 +95,17 @@ def _found(scheme: str, about: str) -> InstalledPlugin:
         names = sorted({one.name for one in scan(_KIND.group)})
         if scheme in names:
             raise SourcePluginError(f"{about}: {str(error).partition(': ')[2]}; uninstall one of them") from error
-        near = nearest(scheme, names)
-        hint = f"did you mean {near}:?" if near else f"if it is a path, write ./{scheme}:…"
+        from corepilot.config.loading.key_source import BACKENDS, keeping_configurations
+
+        catalogs = keeping_configurations()
+        near = scheme if scheme in BACKENDS.shipped else nearest(scheme, [*names, *catalogs, *BACKENDS.shipped])
+        hint = f"if it is a path, write ./{scheme}:…" if near is None else f"did you mean {near}:?"
+        if near is not None and near in BACKENDS.shipped and near not in catalogs:
+            installation = f"install {BACKENDS.shipped[near]}, which reads from {near}"
+            hint = installation if near == scheme else f"{hint} {installation}"
         known = f"no source called {scheme!r} is installed; installed: {', '.join(names)}"
+        if catalogs:
+            known += f", and the catalogs {', '.join(catalogs)}"
         raise SourcePluginError(f"{about}: {known}; {hint}", "plugin-missing") from error
 
 

@@ -73,6 +73,13 @@ def control_socket(locations: Sequence[str], environment: Mapping[str, str], *, 
     return socket
 
 
+def unread(locations: Sequence[str]) -> list[str]:
+    """Those locations, for people, that a client does not read."""
+    from corepilot.sources.locations import scheme_of, shown
+
+    return [shown(one) for one in locations if scheme_of(one) not in {"", "env"}]
+
+
 def _texts(location: str, environment: Mapping[str, str], *, paths_only: bool) -> list[str]:
     """The texts at a location, if it is one that a client reads."""
     import os

@@ -14,6 +14,7 @@ from corepilot.config.rules.host import Host
 from corepilot.config.rules.naming import NamedPlugin
 from corepilot.config.rules.plugin_lookup import plugin_of
 from corepilot.config.schema.names import CATALOG_HINT, is_catalog_name
+from corepilot.config.text.option_texts import put_option
 from corepilot.model.plugin import PluginReference
 
 WAY_OUT = 'name one: discovery: "embedded" in the file, or --discovery embedded; it needs no server'
@@ -220,13 +221,7 @@ def _overriding(text: str, verdict: Verdict) -> NamedPlugin | None:
     for part in rest.split(",") if rest else ():
         key, equals, value = part.partition("=")
         if equals and key:
-            place = options
-            *outer, key = key.split(".")
-            for one in outer:
-                below = place.setdefault(one, {})
-                place = below if isinstance(below, dict) else {}
-            place[key] = value
-            last = (place, key)
+            last = put_option(options, key, value)
         elif last is not None:
             last[0][last[1]] += f",{part}"
         else:

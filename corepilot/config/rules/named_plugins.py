@@ -2,7 +2,7 @@
 
 import sys
 
-from corepilot.config.diagnostics.complaints import Complaint, shown
+from corepilot.config.diagnostics.complaints import REQUIRED, Complaint, shown
 from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.host import Host
@@ -41,6 +41,8 @@ class _Reporter:
         base = self._named.options_path
         if base is None:
             name = source or f"--discovery {self._named.name}:{path_text(option)}"
+            if complaint.rule == REQUIRED:
+                complaint = Complaint(complaint.code, "it is required", f"add {path_text(option)}=… to --discovery")
             self._outside(complaint, name, depends=depends, severity="warning" if warning else "error")
             return
         # The short form is one text: what is wrong with it is not wrong with a key that the file does not have.
