@@ -26,6 +26,7 @@ from corepilot.plugin.manager import Loaded
 from corepilot.supervisor.checks import Checks
 from corepilot.supervisor.discovery import Discovery
 from corepilot.supervisor.exposition import Exposition
+from corepilot.supervisor.job_sockets import JobSockets
 from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.reloader import Reloader
 from corepilot.telemetry.metrics import Metrics
@@ -67,6 +68,7 @@ class World:
             catalogs=(("default", PLUGIN),),
         )
         self.log = Log(self.configuration.logging)
+        self.sockets = JobSockets()
         self.control = SimpleNamespace(bind=lambda control: bind_control_socket(control.socket, {}))
         self.metrics = Metrics()
         facts = self.facts = Facts(wanted=False)
