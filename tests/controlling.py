@@ -125,6 +125,10 @@ class Supervisor:
         self.calls.append(("signal", number, group, *jobs))
         return [{"job": name, "pid": self.pids[name], "signalled": self.pids[name] is not None} for name in found]
 
+    def reload_jobs(self, jobs: Sequence[str]) -> FakeOperation:
+        self._named(jobs)
+        return self._begin(("reload", *jobs), None)
+
     def wait_for(self, condition: Condition, jobs: Sequence[str]) -> FakeOperation:
         self._named(jobs)
         return self._begin(("wait", condition, *jobs), None)

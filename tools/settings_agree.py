@@ -31,6 +31,7 @@ UNSET: Mapping[str, str] = {
     "Configuration.origins": "no setting",
     "Configuration.warnings": "no setting",
     "Job.path": "no setting",
+    "Job.reloads": "no setting: a job that is made of another one's reload",
     "Registration.notes": "ContainerPilot's words",
     "Registration.service": "the job's name",
     "Registration.ttl_s": "the ttl of the job's health",

@@ -27,6 +27,11 @@ def restart(arguments: Any) -> int:
     return _act(arguments, "restart")
 
 
+def reload_job(arguments: Any) -> int:
+    """`corepilot reload-job JOB…`."""
+    return _act(arguments, "reload")
+
+
 def wait(arguments: Any) -> int:
     """`corepilot wait JOB… --for STATE`."""
     if arguments.condition is None:

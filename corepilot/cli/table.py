@@ -104,6 +104,10 @@ COMMANDS = {
             "corepilot.cli.jobs:restart",
         ),
         Command(
+            "reload-job", "have jobs read their own configuration again: their `reload`", "JOB…", 1, MOST_JOBS, WAITING,
+            "corepilot.cli.jobs:reload_job",
+        ),
+        Command(
             "signal", "send jobs a signal", "SIGNAL JOB…", 2, 1 + MOST_JOBS, (*CLIENT, OUTPUT, GROUP),
             "corepilot.cli.jobs:signal",
         ),
@@ -146,7 +150,7 @@ COMMANDS = {
 
 
 TOGETHER = {
-    "start": ("start, stop, restart", "control single jobs"),
+    "start": ("start, stop, restart, reload-job", "control single jobs"),
     "signal": ("signal, wait", "send jobs a signal; wait until they are in a state"),
     "status": ("status, logs, events", "show jobs, services, watches; last lines; last events"),
     "ping": ("ping, debug", "say whether corepilot answers; show its stacks"),
@@ -154,7 +158,7 @@ TOGETHER = {
 }
 """Commands that share a line of the overview: what it says, by the first of them."""
 
-_ELSEWHERE = ("run", "stop", "restart", "wait", "metric", "logs", "events", "debug")
+_ELSEWHERE = ("run", "stop", "restart", "reload-job", "wait", "metric", "logs", "events", "debug")
 
 
 def overview(plugins: Iterable[tuple[str, str]] = ()) -> str:

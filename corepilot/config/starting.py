@@ -22,7 +22,7 @@ NAMED_MAX = 5
 """How many jobs of a chain are told."""
 
 _STOPS = frozenset(("stopping", "stopped"))
-_STARTS = frozenset(("started", "ready"))
+_STARTS = frozenset(("started", "ready", "reload"))
 _HEALTH = frozenset(("healthy", "unhealthy"))
 
 Key = tuple[str, str]

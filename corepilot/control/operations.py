@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CONDITIONS = ("running", "ready", "healthy", "complete", "stopped")
 MODES = ("changed", "all", "everything")
-ACTIONS = ("start", "stop", "restart", "signal", "wait")
+ACTIONS = ("start", "stop", "restart", "reload", "signal", "wait")
 MOST_PATTERNS = 256
 """Each is compared with every job."""
 
@@ -90,6 +90,11 @@ def restart(api: Api, asked: RoutedRequest) -> Answer:
     return _on_one(api, asked, "restart")
 
 
+def reload_job(api: Api, asked: RoutedRequest) -> Answer:
+    """Have a job read its own configuration again."""
+    return _on_one(api, asked, "reload")
+
+
 def signal(api: Api, asked: RoutedRequest) -> Answer:
     """Send a signal to a job."""
     return _on_one(api, asked, "signal")
@@ -117,7 +122,9 @@ def request(api: Api, asked: RoutedRequest) -> Response:
     return as_json(200, operation.state())
 
 
-def _on_one(api: Api, asked: RoutedRequest, action: Literal["start", "stop", "restart", "signal", "wait"]) -> Answer:
+def _on_one(
+    api: Api, asked: RoutedRequest, action: Literal["start", "stop", "restart", "reload", "signal", "wait"]
+) -> Answer:
     body = asked.request.body
     return _carry_out(api, asked, action, (asked.name,), parse_object(body) if body else {})
 
@@ -130,6 +137,8 @@ def _carry_out(
     command = _parse_command(action, patterns, values)
     if action == "signal":
         return as_json(200, api.target.signal(command.number, command.jobs, group=command.group))
+    if action == "reload":
+        return _begun(api, api.target.reload_jobs(command.jobs), waiting)
     if command.condition is not None:
         return _begun(api, api.target.wait_for(command.condition, command.jobs), waiting)
     return _begun(api, api.target.act(cast("Action", action), command.jobs, asked.client_pid), waiting)

@@ -88,6 +88,8 @@ ROUTES = (
           "Stop a job, which then ignores what would start it until `start`.", _BEGUN, parameters=_WAITING),
     Route("POST", "/v1/jobs/NAME/restart", "restart", operations.restart, "Stop a job and run it again.", _BEGUN,
           parameters=_WAITING),
+    Route("POST", "/v1/jobs/NAME/reload", "reload-job", operations.reload_job,
+          "Have a job read its own configuration again: its `reload`, and the event.", _BEGUN, parameters=_WAITING),
     Route("POST", "/v1/jobs/NAME/signal", "signal", operations.signal,
           "Send a signal to a job's main process, or to its process group.",
           {200: "Signalled", 404: "Error"}, body="Signal"),

@@ -129,6 +129,15 @@ class ControlTarget(Protocol):
         """
         ...
 
+    def reload_jobs(self, jobs: Sequence[str]) -> Operation:
+        """Have jobs read their own configuration again: the operation is done when their `reload` commands are.
+
+        Raises:
+            UnknownJobError: One pattern matches nothing. Nothing is done.
+            ControlError: One of them does not run, and nothing is done; or corepilot is stopping.
+        """
+        ...
+
     def signal(self, number: int, jobs: Sequence[str], *, group: bool) -> list[dict[str, object]]:
         """Send a signal to the main process of each job, or to its process group.
 

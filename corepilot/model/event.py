@@ -12,7 +12,7 @@ CODES = frozenset(
     (
         "exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "changed", "timerExpired",
         "enterMaintenance", "exitMaintenance", "error", "quit", "startup", "shutdown", "SIGHUP", "SIGUSR2",
-        "acquired", "lost", "started", "ready",
+        "acquired", "lost", "started", "ready", "reload",
     )
 )  # fmt: skip
 """What `when.once` and `when.each` accept (ContainerPilot contract, section 3.6)."""

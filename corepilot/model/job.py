@@ -310,6 +310,9 @@ class Job(Value):
         replicas: How many of it run side by side, each as a job of its own; 0 for one that is the job itself.
         ready: What shows that a run is ready; None if nothing does.
         ready_timeout_s: Seconds until a run that is not ready is ended, and has failed; None for no limit.
+        reload: What makes it read its own configuration again; a job of its own runs that.
+        reload_signal: A signal that does; 0 for none.
+        reloads: Name of the job whose `reload` this one is; "" for one that is configured as such.
         path: Where it is configured, such as `jobs[2]`. Not compared.
     """
 
@@ -331,6 +334,9 @@ class Job(Value):
     stdin: Literal["null", "event"] = "null"
     autostart: bool = True
     replicas: int = 0
+    reload: Command | None = None
+    reload_signal: int = 0
+    reloads: str = ""
     ready: Ready | None = None
     ready_timeout_s: float | None = None
     path: str = ""

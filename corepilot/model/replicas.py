@@ -1,9 +1,10 @@
-"""The jobs that run, with what each is known by: of a job with replicas each of them. Pure."""
+"""The jobs that run, with what each is known by: of a job with replicas each of them, and what reloads one. Pure."""
 
 from __future__ import annotations
 
 from corepilot.model.job import Check, Command, Job, JobKey, Variables
 from corepilot.model.service import Service
+from corepilot.model.trigger import OnEvent, When
 
 VARIABLE = "COREPILOT_REPLICA"
 """The variable that tells a replica its number."""
@@ -22,6 +23,9 @@ def keyed(jobs: tuple[Job, ...]) -> tuple[tuple[JobKey, Job], ...]:
             ]
         else:
             found.append((JobKey(job.name, counts[job.name], 0), job))
+        reload = reload_of(job)
+        if reload is not None:
+            found.append((JobKey(reload.name, counts[job.name], 0), reload))
     return tuple(found)
 
 
@@ -38,6 +42,20 @@ def replica_of(job: Job, number: int) -> Job:
         checks=tuple([_check(check, number) for check in job.checks]),
         service=_service(job.service, number),
     )
+
+
+def reload_name(name: str) -> str:
+    """The name of the job that runs another one's `reload`."""
+    return f"reload.{name}"
+
+
+def reload_of(job: Job) -> Job | None:
+    """The job that runs another one's `reload`, whenever that is asked for; None if it has no such command."""
+    if job.reload is None:
+        return None
+    when = When(OnEvent("reload", job.name), each=True)
+    stop = job.stop.changed(after=(), hook_timeout_s=None)
+    return Job(reload_name(job.name), job.reload, when, stop=stop, reloads=job.name, path=job.path)
 
 
 def numbered(text: str, number: int) -> str:

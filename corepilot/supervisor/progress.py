@@ -73,6 +73,8 @@ class Progress:
 
     def waits_in_vain(self, actor: Actor, never: Sequence[Dependency]) -> None:
         """Nothing starts a job any more."""
+        if actor.plan.job.reloads:
+            return  # what it reloads has ended, as its own lines say
         awaited = described(actor.plan.trigger)
         what = f"it waits for {awaited}, which cannot come any more" if awaited else "its when names no event"
         by_hand = str(actor.key)

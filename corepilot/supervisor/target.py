@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from corepilot import _version
 from corepilot.control.target import PlanOutcome, ReloadOutcome
-from corepilot.errors import CorepilotError
+from corepilot.errors import ControlError, CorepilotError
 from corepilot.events import EventBus
 from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
@@ -118,6 +118,19 @@ class SupervisorTarget:
     def act(self, action: Action, jobs: Sequence[str], client_pid: int | None) -> Operation:
         """See `JobsByHand.act`."""
         return self._by_hand.act(action, jobs, client_pid)
+
+    def reload_jobs(self, jobs: Sequence[str]) -> Operation:
+        """Have jobs read their own configuration again.
+
+        Raises:
+            ControlError: a name is not known, or one of them does not run: nothing is done; or everything stops.
+        """
+        from corepilot.supervisor.job_reloads import begin_reloads
+
+        app, by_hand = self._app, self._by_hand
+        if app.shutdown.ending:
+            raise ControlError(f"cannot reload jobs: corepilot is stopping ({app.shutdown.ending})")
+        return begin_reloads(by_hand.named(jobs), lambda: by_hand.named(()), app.bus.publish, self._operations)
 
     def signal(self, number: int, jobs: Sequence[str], *, group: bool) -> list[dict[str, object]]:
         """See `JobsByHand.signal`."""

@@ -64,6 +64,9 @@ ROWS = {
     "standard input": Tried('stdin: {file: "%(dir)s/variables"}', "cat", "A=x"),
     "sockets handed over": Tried('listen: "%(dir)s/socket"', "echo $LISTEN_FDS-$((LISTEN_PID == $$))", "1-1"),
     "a terminal": Tried("tty: true", "[ -t 0 ] && [ -t 1 ] && echo a terminal", "a terminal"),
+    "reload of the process": Tried(
+        'reload: {signal: "HUP"}', f"trap 'echo HUP; exit' HUP; corepilot reload-job a & {WAIT}", "HUP"
+    ),
     "stop signal": Tried('stopSignal: "INT"', f"trap 'echo INT; exit' INT; echo up; {WAIT}", "INT", stop="up"),
     "signal the main process only": Tried(
         'stopMode: "process"',

@@ -8,6 +8,7 @@ from judging import accepted, codes, errors, job, judged, warnings
 
 from corepilot.config.rules import users
 from corepilot.model.job import Command, Job, Listener, ProcessSettings, StopPolicy
+from corepilot.model.replicas import keyed
 from corepilot.supervisor.desired import stop_budget_s, stop_timeout_s
 
 
@@ -276,3 +277,25 @@ def test_what_nobody_can_listen_on_is_refused(tmp_path: Path, written: str, path
 def test_the_descriptor_that_shows_a_job_ready_is_none_of_its_sockets(tmp_path: Path) -> None:
     assert refused("listen: [1, 2], ready: {fd: 4}", tmp_path) == [("ready-conflict", "ready.fd")]
     assert refused("listen: [1, 2], ready: {fd: 5}", tmp_path) == []
+
+
+# -------------------------------------------------------------------------------------------------------------- reload
+def test_a_reload_is_a_command_or_a_signal(tmp_path: Path) -> None:
+    made = job('name: "a", exec: "true", reload: "true --now", cwd: "/"', tmp_path)
+    assert made.command is not None
+    assert made.reload == Command(("true", "--now"), settings=made.command.settings)
+    assert job('name: "a", exec: "true", reload: {signal: "HUP"}', tmp_path).reload_signal == 1
+    (_, (key, reload)) = keyed((made,))
+    assert (str(key), reload.name, reload.command, reload.reloads) == ("reload.a", "reload.a", made.reload, "a")
+
+
+@pytest.mark.parametrize("written", ["5", '""', "[]", "{}", '{signal: "HOP"}', '{exec: "x"}'])
+def test_a_reload_that_is_neither_is_refused(tmp_path: Path, written: str) -> None:
+    assert [path for _, path in refused(f"reload: {written}", tmp_path)] == ["reload"]
+
+
+def test_the_job_that_reloads_another_may_be_waited_for_and_its_name_is_taken(tmp_path: Path) -> None:
+    text = """{ discovery: false, jobs: [ { name: "a", exec: "true", reload: "true" },
+        { name: "b", exec: "true", when: { source: "reload.a", each: "exitSuccess" } } ] }"""
+    assert warnings(judged(text, tmp_path)) == []
+    assert codes(judged(text.replace('"b"', '"reload.a"'), tmp_path)) == [("same-name", "jobs[0].reload")]

@@ -18,6 +18,7 @@ from corepilot.config.schema.fields import bad_duration
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.jobs import JobSection
 from corepilot.config.text.addresses import AddressError, parse_spec
+from corepilot.config.text.commands import parsed
 from corepilot.config.text.units import DurationError, parse_duration
 from corepilot.model.job import UNLIMITED, Check, Dependency, Job, RestartPolicy, Variables, never_ends
 from corepilot.model.service import Extras, Registration, Service
@@ -71,6 +72,9 @@ def job_of(
         of_main = start._replace(settings=start.settings.changed(stdin=file, listen=listen, tty=tty))
     command = command_of(data, written.get("exec"), of_main)
     judge_command(command, written.get("exec"), (*path, "exec"), verdict, host)
+    text, reload_signal = data.get("reload", (None, 0))
+    reload = command_of({"exec": parsed(text)}, text, start) if text else None
+    judge_command(reload, text, (*path, "reload"), verdict, host)
     checks = checks_of(data.get("health"), written.get("health"), (*path, "health"), verdict, host, start=start)
     if data.get("port"):
         judge_ttls(data.get("health"), (*path, "health"), verdict)
@@ -101,6 +105,8 @@ def job_of(
         ready=ready_of(data, checks, path, verdict),
         service=service,
         stdin=stdin,
+        reload=reload,
+        reload_signal=reload_signal,
         path=path_text(path),
     )
 

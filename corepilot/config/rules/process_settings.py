@@ -10,6 +10,7 @@ from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules import users
 from corepilot.config.rules.host import Host
 from corepilot.model.job import Job, ProcessSettings, StopPolicy, Variables
+from corepilot.model.replicas import reload_name
 
 _NONE = ProcessSettings()
 _KEYS = frozenset(
@@ -109,7 +110,7 @@ def judge_stop_timeouts(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> No
 
 
 def judge_replicas(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
-    """Refuse a name that replicas share with another job: nobody could tell one of them from that."""
+    """Refuse a name that a job shares with replicas, or with what reloads a job: nobody could tell them apart."""
     counts: dict[str, int] = {}
     for _, job in jobs:
         counts[job.name] = counts.get(job.name, 0) + 1
@@ -117,6 +118,9 @@ def judge_replicas(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
         if job.replicas and counts[job.name] > 1:
             rule = f"another job is called {shown(job.name)}, too"
             verdict.complain(("jobs", index, "replicas"), Complaint("same-name", rule, "give each a name of its own"))
+        if job.reload is not None and reload_name(job.name) in counts:
+            rule = f"another job is called {shown(reload_name(job.name))}, as the one that runs this"
+            verdict.complain(("jobs", index, "reload"), Complaint("same-name", rule, "give that one another name"))
         if job.replicas and job.hook is not None:
             rule = "a hook runs once, before or after another job is stopped"
             verdict.complain(("jobs", index, "replicas"), Complaint("wrong-value", rule, "leave it out", key=True))

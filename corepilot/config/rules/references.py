@@ -12,10 +12,22 @@ from corepilot.config.starting import OF_A_LOCK, OF_A_WATCH, OF_ALL, Blockage, n
 from corepilot.model.configuration import Render
 from corepilot.model.event import EXITS, GLOBAL, SIGNALS
 from corepilot.model.job import Job, check_sources
+from corepilot.model.replicas import reload_of
 from corepilot.model.trigger import AllOf, AnyOf, Never, OnEvent
 
 _OF_A_JOB = frozenset(
-    ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired", "started", "ready")
+    (
+        "exitSuccess",
+        "exitFailed",
+        "stopping",
+        "stopped",
+        "healthy",
+        "unhealthy",
+        "timerExpired",
+        "started",
+        "ready",
+        "reload",
+    )
 )
 _TELEMETRY = Job("containerpilot")  # its check has no command, and it never ends
 _STOP_HINT = 'to act before a job is stopped, write source: "<job>", once: "stopping"'
@@ -58,7 +70,8 @@ def judge_references(
         verdict: Takes the warnings.
         telemetry: Whether there is the job `containerpilot` that telemetry brings.
     """
-    every = [job for _, job in jobs] + [_TELEMETRY] * telemetry
+    reloads = [one for _, job in jobs if (one := reload_of(job)) is not None]
+    every = [job for _, job in jobs] + reloads + [_TELEMETRY] * telemetry
     names = {job.name for job in every}
     known: dict[str, frozenset[str]] = {GLOBAL: OF_ALL}
     watches = [*watches, *[f"render.{render.name}" for _, render in renders]]  # they publish the same

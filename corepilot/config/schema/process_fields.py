@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, refusal, shown
-from corepilot.config.schema.fields import Setting, Texts
+from corepilot.config.schema.fields import Command, Setting, Texts
 from corepilot.config.text.units import weak_str
 from corepilot.system.signal_names import signal_number
 
@@ -113,6 +113,22 @@ class Stdin(Setting):
             raise refusal("wrong-value", "it is no path", "name a file", name="file")
         rule = f"{shown(value)} is neither null nor event nor a file"
         raise refusal("wrong-value", rule, 'write "null", "event", or { file: "/path" }')
+
+
+class Reload(Setting):
+    """What makes a job read its configuration again: a command, or a signal. The result is `exec`, and the signal."""
+
+    kind = "text, array or object"
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> tuple[Any, int]:
+        del attr, data, kwargs
+        if not isinstance(value, dict):
+            Command("a command").deserialize(value)
+            return value, 0
+        if set(value) != {"signal"}:
+            hint = 'write a command, or { signal: "HUP" }'
+            raise refusal("wrong-value", "it is neither a command nor a signal", hint)
+        return None, SignalName("a signal").deserialize(value["signal"]) or 0
 
 
 class Listen(Setting):

@@ -6,7 +6,7 @@
 from typing import Any, ClassVar
 
 from corepilot.config.schema.fields import Choice, Duration, Flag, Several, Text, Whole
-from corepilot.config.schema.process_fields import Listen, Mask, Names, SignalName, Stdin, Variables
+from corepilot.config.schema.process_fields import Listen, Mask, Names, Reload, SignalName, Stdin, Variables
 from corepilot.config.schema.sections import Object, Section
 from corepilot.model.job import Listener
 from corepilot.model.value import names_of
@@ -158,6 +158,13 @@ class ProcessSection(Section):
         "`exec` is one text that `/bin/sh -c` runs; so is that of a check",
         default=False,
         derives=("command.argv",),
+    )
+    reload = Reload(
+        "command that makes the job read its own configuration again, or the signal that does: `corepilot reload-job` "
+        "asks for it, and publishes `reload`",
+        default_text="none",
+        example='{ signal: "HUP" }',
+        derives=("reload", "reload_signal"),
     )
     stop_signal = SignalName(
         "signal that tells it to stop",

@@ -12,6 +12,11 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(text.strip().split(" "))
 
 
+def parsed(written: Any) -> tuple[str, ...]:
+    """A command as it is written: a text, or an array."""
+    return split(written) if isinstance(written, str) else tuple([formatted(one) for one in written])
+
+
 def formatted(value: Any) -> str:
     """An element of an array as an argument: what Go's fmt prints with %v. Numbers are floats, as in Go's JSON."""
     if isinstance(value, str):
