@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from corepilot.model.configuration import Telemetry
 from corepilot.telemetry.metrics import Metrics
 from corepilot.telemetry.sink import SinkContext
 
@@ -18,4 +17,4 @@ def context_with(metrics: Metrics, log: list[str] | None = None, **more: Any) ->
     def status() -> Mapping[str, Any]:
         return {"uptime_s": 10.0, "jobs": [], "watches": []}
 
-    return SinkContext(metrics, status, write, Telemetry(0, "", (), None, (), ()), "1.2", "web-1", **more)
+    return SinkContext(metrics, status, write, (), "1.2", "web-1", **more)

@@ -75,9 +75,11 @@ class BackendContext:
 
 
 class Backend(ABC):
-    """One connection to a catalog. Made once per (re)load, closed when the configuration is left.
+    """One connection to a catalog.
 
-    The services are the backend itself: most have nothing else. Keys and locks are facets on the same connection.
+    Made when a configuration first names the catalog with these options, kept over reloads as long as one does, and
+    closed then. The services are the backend itself: most have nothing else. Keys and locks are facets on the same
+    connection.
 
     Errors: every method raises only `BackendError`s (see `corepilot.errors` for which one means what), and lets
     `gevent.Timeout` and `GreenletExit` pass.

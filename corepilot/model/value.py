@@ -25,6 +25,8 @@ class ValueType(type):
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> ValueType:
         """Make a class of values."""
+        if any(vars(base).get("_names") for base in bases):
+            raise TypeError(f"cannot make {name}: {bases[0].__name__} is a value, and values have no subclasses")
         names = tuple(
             [one for one, kind in namespace.get("__annotations__", {}).items() if not str(kind).startswith("ClassVar")]
         )

@@ -53,6 +53,7 @@ _AFTER_START = "in the supervisor, after the first jobs have been started"
     loaded=_AFTER_START,
     suite="corepilot.testing.backends:BackendSuite",
     shipped={"consul": "corepilot-consul", "etcd": "corepilot-etcd", "zookeeper": "corepilot-zookeeper"},
+    capabilities=frozenset({"services", "register", "watch", "expiry", "datacenters", "keys", "locks"}),
 )
 def corepilot_register_backend() -> type[Any]:  # type: ignore[empty-body]
     """Return the backend: a subclass of `corepilot.discovery.backend.Backend` without abstract methods left.
@@ -73,6 +74,7 @@ def corepilot_register_backend() -> type[Any]:  # type: ignore[empty-body]
     loaded=_AFTER_START,
     suite="corepilot.testing.sinks:SinkSuite",
     shipped={"otlp": "corepilot-otlp", "prometheus": "corepilot-prometheus", "statsd": "corepilot-statsd"},
+    capabilities=frozenset({"pull"}),
 )
 def corepilot_register_sink() -> type[Any]:  # type: ignore[empty-body]
     """Return the telemetry sink: a subclass of `corepilot.telemetry.sink.Sink` without abstract methods left.

@@ -28,6 +28,7 @@ class Kind(NamedTuple):
         shipped: Plugins that we publish and a user may have to install: the name, and the distribution that brings it.
             Only for these do we name a command: guessing a distribution's name from a plugin's would send people to
             whoever registers that name.
+        capabilities: What a plugin can declare in `CAPABILITIES`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Kind(NamedTuple):
     loaded: str
     suite: str
     shipped: Mapping[str, str]
+    capabilities: frozenset[str]
 
 
 def table() -> tuple[dict[str, Kind], Callable[..., Callable[[_Hook], _Hook]]]:
@@ -52,10 +54,12 @@ def table() -> tuple[dict[str, Kind], Callable[..., Callable[[_Hook], _Hook]]]:
         loaded: str,
         suite: str,
         shipped: Mapping[str, str] | None = None,
+        capabilities: frozenset[str] = frozenset(),
     ) -> Callable[[_Hook], _Hook]:
         def add(hook: _Hook) -> _Hook:
+            group = f"corepilot.{name}s"
             kinds[name] = Kind(
-                name, f"corepilot.{name}s", hook.__name__, contract, named_in, loaded, suite, shipped or {}
+                name, group, hook.__name__, contract, named_in, loaded, suite, shipped or {}, capabilities
             )
             setattr(hook, SPEC_MARK, True)
             return hook

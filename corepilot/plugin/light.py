@@ -20,7 +20,7 @@ from corepilot.plugin.hookspec import API_VERSION, KINDS, hooks
 from corepilot.plugin.options import fields_of
 from corepilot.plugin.stalls import PluginStalledError, within
 from corepilot.system.interruption import Interruption
-from corepilot.wording.nearest import nearest
+from corepilot.wording.nearest import nearest, suggest
 
 _ALLOWED = ("corepilot", "corepilot.plugin")
 _NAMED_MAX = 5
@@ -72,6 +72,7 @@ def import_light(module: str, attribute: str, kind: str, where: str, distributio
     try:
         declared = within(_declared, found, about)
         within(_judge_hooks, found, kind, about)
+        within(_judge_capabilities, declared.capabilities, kind, about)
     except PluginStalledError as error:
         raise PluginError(f"{about} held the event loop up when it was looked at ({error})") from None
     except (PluginError, Interruption):
@@ -183,6 +184,14 @@ def _judge_hooks(found: Any, kind: str, where: str) -> None:
     if hook not in mine:
         has = f"only {', '.join(sorted(mine))}" if mine else "no hook at all"
         raise PluginError(f"{where}: a {kind} must implement {hook}; it implements {has}")
+
+
+def _judge_capabilities(declared: frozenset[str], kind: str, where: str) -> None:
+    """Without a word, what is misspelt would just never be used."""
+    known = KINDS[kind].capabilities
+    for unknown in sorted(declared - known):
+        rule = f"a {kind} can declare {', '.join(sorted(known)) or 'none'}{suggest(unknown, known)}"
+        raise PluginError(f"{where}: CAPABILITIES holds {shown(unknown, 200)}: {rule}")
 
 
 def is_marked(found: Any) -> bool:

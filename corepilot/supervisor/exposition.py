@@ -180,7 +180,7 @@ class Exposition:
             self._metrics,
             self._status,
             boundary.say,
-            prepared.telemetry,
+            prepared.telemetry.listen if prepared.telemetry else (),
             _version.__version__,
             self._environment.get("COREPILOT_INSTANCE") or _hostname(),
             self._environment,

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from corepilot.model.configuration import Telemetry
 from corepilot.model.fact import Fact
 from corepilot.telemetry.metrics import Metrics
 
@@ -38,7 +37,7 @@ class SinkContext:
         metrics: The metrics of this process: `collect()` at any time.
         status: What `corepilot status -o json` shows, made anew by each call.
         log: `log(level, message)`, as for backends. Never blocks.
-        telemetry: The `telemetry` section: the addresses that were asked for.
+        listen: The addresses that the `telemetry` section names, each a host and a port.
         version: corepilot's version.
         instance: What tells this corepilot from others: `$COREPILOT_INSTANCE`, or the host's name.
         environment: The environment corepilot was given. Options that name a variable have been filled in already.
@@ -52,7 +51,7 @@ class SinkContext:
     metrics: Metrics
     status: Callable[[], Mapping[str, Any]]
     log: Callable[[str, str], None]
-    telemetry: Telemetry
+    listen: tuple[tuple[str, int], ...]
     version: str
     instance: str = ""
     environment: Mapping[str, str] | None = None

@@ -28,7 +28,6 @@ from typing import Any
 
 import gevent
 
-from corepilot.model.configuration import Telemetry
 from corepilot.model.fact import Fact
 from corepilot.telemetry.metrics import Family, Metrics
 from corepilot.telemetry.sink import FLUSH_S, Sink, SinkContext
@@ -101,7 +100,7 @@ class SinkSuite(Conduct):
             metrics=self.metrics,
             status=lambda: {"jobs": [], "watches": [], "services": []},
             log=lambda *_: None,
-            telemetry=Telemetry(port, host, listen=((host, port),) if listeners else ()),
+            listen=((host, port),) if listeners else (),
             version="0",
             instance="suite",
             environment={},

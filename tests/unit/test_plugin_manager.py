@@ -221,7 +221,9 @@ def test_what_the_hook_may_return(write: Write, body: str, told: str) -> None:
     ],
 )
 def test_a_contract_that_is_a_protocol_is_about_methods(write: Write, body: str, told: str) -> None:
-    config = write(f"@hookimpl\ndef corepilot_register_source():\n    {body}\n    return Good\n")
+    config = write(
+        f"CAPABILITIES = frozenset()\n@hookimpl\ndef corepilot_register_source():\n    {body}\n    return Good\n"
+    )
     if told:
         assert told in refusal(config, kind="source")
     else:
@@ -231,6 +233,9 @@ def test_a_contract_that_is_a_protocol_is_about_methods(write: Write, body: str,
 def test_what_is_declared_must_have_the_right_type(write: Write) -> None:
     assert "LOCK_TTL_S must be two numbers" in refusal(write("LOCK_TTL_S = (10,)" + HOOK))
     assert "CAPABILITIES must be a frozenset of str" in refusal(write("CAPABILITIES = ['push']" + HOOK))
+    misspelt = refusal(write('CAPABILITIES = frozenset({"services", "wacth"})\n' + HOOK))
+    assert "CAPABILITIES holds 'wacth': a backend can declare datacenters, expiry, keys" in misspelt
+    assert misspelt.endswith("did you mean 'watch'?")
     assert "Options must be a dataclass" in refusal(write("class Options: pass" + HOOK))
     odd = "@dataclass(frozen=True)\nclass Options:\n    x: object = None\n"
     assert "Options.x has a type that no configuration can give" in refusal(write(odd + HOOK))

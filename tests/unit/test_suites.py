@@ -9,7 +9,6 @@ import pytest
 
 from corepilot.checks.check import Check, CheckFailed
 from corepilot.errors import ConfigError
-from corepilot.model.configuration import Telemetry
 from corepilot.model.fact import Fact
 from corepilot.observers.observer import Observer
 from corepilot.plugin.hookspec import KINDS
@@ -150,4 +149,4 @@ def test_a_sink_that_forgets_flush_is_told_so() -> None:
             """Nothing."""
 
     with pytest.raises(NotImplementedError, match="Silent has an interval_s, and no flush"):
-        Silent(None, SinkContext(metrics(), dict, lambda *_: None, Telemetry(0, ""), "1")).flush()
+        Silent(None, SinkContext(metrics(), dict, lambda *_: None, (), "1")).flush()

@@ -34,7 +34,7 @@ class PrometheusSink(Sink):
         self._registry.register(self._runtime)
         self._scrapes = Scrapes(context.metrics)
         self._servers: list[HttpServer] = []
-        self._addresses = [url(host, port) for host, port in context.telemetry.listen]
+        self._addresses = [url(host, port) for host, port in context.listen]
 
     @property
     def address(self) -> str:
