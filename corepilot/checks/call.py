@@ -1,7 +1,7 @@
 """One call of a check, in a greenlet of its own: it gives a result, is given up at its timeout, or is cancelled."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gevent
 
@@ -12,8 +12,6 @@ from corepilot.system.leaving import Leaving
 from corepilot.wording.escaping import escaped
 
 NO_LIMIT_S = 86_400.0
-
-_LATE_S = 1.0  # after its timeout a call is ended; one that goes on for so long does not heed it
 
 
 class CheckResult(NamedTuple):
@@ -29,46 +27,37 @@ class CheckResult(NamedTuple):
 
 
 class CheckCall:
-    """A call under way.
+    """A call under way. Whoever makes it keeps the time that it has, and cancels it then.
 
     Args:
         check: The instance.
         boundary: The check's boundary.
-        timeout_s: Seconds it may take; None for no limit.
+        timeout_s: Seconds it may take; None for no limit. The check is told.
         answered: Called with the result, once, from the hub; not after `cancel`.
+
+    Raises:
+        PluginFaultError: it cannot be made.
     """
 
     def __init__(
         self, check: Check, boundary: Boundary, timeout_s: float | None, answered: Callable[[CheckResult], None]
     ) -> None:
-        self._check, self._boundary, self._answered = check, boundary, answered
-        self._greenlet = gevent.spawn(self._ask, timeout_s or NO_LIMIT_S)
+        self._boundary, self._answered = boundary, answered
+        self._give_up = boundary.begin(
+            "ask", check.ask, timeout_s or NO_LIMIT_S, allowed=(CheckFailed,), take=self._text, ended=self._ended
+        )
 
     def cancel(self) -> None:
         """Give the call up, without a result. Returns at once."""
-        self._answered = lambda _answer: None
-        self._greenlet.kill(Leaving(), block=False)
+        self._give_up()
 
-    def _ask(self, timeout_s: float) -> None:
-        answer = self._answer(timeout_s)
-        self._answered(answer)
-
-    def _answer(self, timeout_s: float) -> CheckResult:
-        try:
-            said = self._boundary.apart(
-                "ask",
-                self._check.ask,
-                timeout_s,
-                deadline_s=timeout_s + _LATE_S,
-                allowed=(CheckFailed,),
-                take=self._text,
-            )
-        except CheckFailed as failed:
-            return CheckResult(passed=False, text=str(failed))
-        except PluginFaultError as fault:
-            self._boundary.report(fault)
-            return CheckResult(passed=False, text=_cut(str(fault)))
-        return CheckResult(passed=True, text=said)
+    def _ended(self, said: Any, failure: BaseException | None) -> None:
+        if failure is None:
+            self._answered(CheckResult(passed=True, text=said))
+            return
+        if isinstance(failure, PluginFaultError):
+            self._boundary.report(failure)
+        self._answered(CheckResult(passed=False, text=_cut(str(failure))))
 
     def _text(self, found: object) -> str:
         if isinstance(found, str):

@@ -57,8 +57,8 @@ class Check(ABC):
         """Find out whether the job is healthy now.
 
         Args:
-            deadline_s: Seconds this may take. Then the call is ended by `gevent.Timeout`, which a check lets pass after
-                closing what it opened, and the job counts as not healthy.
+            deadline_s: Seconds this may take. Then the call is ended by `gevent.Timeout` or `gevent.GreenletExit`,
+                which a check lets pass after closing what it opened, and the job counts as not healthy.
 
         Returns:
             The text to show with the status, such as "200 OK"; may be empty. Cut at `OUTPUT_MAX` characters.

@@ -1,11 +1,13 @@
 """The check `http`: a request, and what its answer has to be."""
 
+from time import monotonic
 from typing import Any
 
 from corepilot.checks.check import Check, CheckContext, CheckFailed
-from corepilot.http.client import Client, ClientLimits
-from corepilot.http.errors import HttpError
-from corepilot.http.tls import TlsOptions
+from corepilot.checks.exchange import AnswerError, exchange
+from corepilot.http.connecting import connect
+from corepilot.http.origin import parse_origin
+from corepilot.http.tls import TlsContexts, TlsOptions
 
 BODY_MAX = 1024 * 1024
 """Bytes of an answer that are read. A longer one counts as no answer."""
@@ -18,27 +20,31 @@ class HttpCheck(Check):
 
     def __init__(self, options: Any, context: CheckContext) -> None:
         super().__init__(options, context)
-        origin, self._path = _parts(options.url, context)
+        origin, path = _parts(options.url, context)
+        self._origin = parse_origin(origin)
         tls = options.tls
-        self._client = Client(
-            origin,
-            tls=TlsOptions(tls.ca, "", tls.cert, tls.key, tls.name, tls.verify),
-            headers=[
-                (name.strip(), value.strip()) for name, _, value in (one.partition(":") for one in options.headers)
-            ],
-            limits=ClientLimits(idle_connections=0),
-        )
+        secure = self._origin.scheme == "https"
+        self._tls = TlsContexts(TlsOptions(tls.ca, "", tls.cert, tls.key, tls.name, tls.verify)) if secure else None
+        self._method = options.method.upper()
+        self._request = _request(self._method, path, self._origin.authority, options.headers)
+        self._what = f"cannot {self._method} {self._origin.text}{path.partition('?')[0]}"
         self._ranges = [_range(one) for one in options.status]
         self._body = options.body.encode()
 
     def ask(self, deadline_s: float) -> str:
         """See Check."""
         try:
-            answer = self._client.request(
-                self.options.method.upper(), self._path, deadline_s=deadline_s, max_body_bytes=BODY_MAX
-            )
-        except HttpError as error:
-            raise CheckFailed(str(error)) from error
+            sock = connect(self._origin, self._tls, monotonic() + deadline_s)
+            try:
+                answer = exchange(sock, self._request, body_max=BODY_MAX, without_body=self._method == "HEAD")
+            finally:
+                sock.close()
+        except OSError as error:
+            # An ssl.SSLCertVerificationError says what is wrong with the certificate there.
+            reason = getattr(error, "verify_message", None) or error.strerror or str(error) or type(error).__name__
+            raise CheckFailed(f"{self._what}: {reason}") from error
+        except AnswerError as error:
+            raise CheckFailed(f"{self._what}: {error}") from error
         said = f"{answer.status} {answer.body[:_SHOWN].decode('utf-8', 'replace')}".strip()
         if not any(first <= answer.status <= last for first, last in self._ranges):
             raise CheckFailed(f"the answer is {said}")
@@ -46,9 +52,20 @@ class HttpCheck(Check):
             raise CheckFailed(f"the answer does not hold {self.options.body!r}: {said}")
         return said
 
-    def close(self) -> None:
-        """See Check."""
-        self._client.close()
+
+def _request(method: str, path: str, authority: str, headers: tuple[str, ...]) -> bytes:
+    """The bytes of a request. What is configured wins over what is sent by itself, such as Host."""
+    fields = {"host": f"Host: {authority}", "user-agent": "User-Agent: corepilot"}
+    fields["accept-encoding"] = "Accept-Encoding: identity"
+    if method in {"POST", "PUT", "PATCH"}:
+        fields["content-length"] = "Content-Length: 0"
+    given = []
+    for one in headers:
+        name, _, value = one.partition(":")
+        fields.pop(name.strip().lower(), None)
+        given.append(f"{name.strip()}: {value.strip()}")
+    lines = [f"{method} {path} HTTP/1.1", *fields.values(), "Connection: close", *given]
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _parts(url: str, context: CheckContext) -> tuple[str, str]:

@@ -43,6 +43,8 @@ class Options:
         """
         if not self.url.startswith(("/", "http://", "https://", "unix://")) or not self.url.isascii():
             raise OptionError("url", "must begin with http://, https:// or unix://, or be a path that begins with /")
+        if not self.url.isprintable() or " " in self.url or "#" in self.url:
+            raise OptionError("url", "must hold neither blanks nor a fragment; write %20 for a blank")
         if "@" in self.url.partition("://")[2].partition("/")[0]:
             raise OptionError("url", "must not hold a user name or a password; send them in a header")
         if not self.method.isascii() or not self.method.isalpha():

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from corepilot.http.call import Call
-from corepilot.http.connection import Connection, Outgoing, connect
+from corepilot.http.connecting import connect
+from corepilot.http.connection import Connection, Outgoing
 from corepilot.http.message import Response
 from corepilot.http.origin import parse_origin
 from corepilot.http.stream import BodyStream

@@ -1,7 +1,6 @@
 """A client's connection: how it is made, and one exchange after the other on it."""
 
 import select
-import socket as native
 from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import NamedTuple
@@ -9,48 +8,11 @@ from typing import NamedTuple
 import h11
 from gevent import socket
 
-from corepilot.http.connecting import connect_first, connect_unix
 from corepilot.http.message import Headers
 from corepilot.http.origin import Origin
-from corepilot.http.resolve import resolve
-from corepilot.http.tls import TlsContexts
 from corepilot.http.wire import Wire, decoded
 
 _READ_BYTES = 64 * 1024
-
-
-def connect(origin: Origin, tls: TlsContexts | None, until: float) -> socket.socket:
-    """Connect to an origin, up to and including the TLS handshake.
-
-    Each address of a name gets an equal share of the time that is left, so that a dead first address (IPv6 without a
-    route, say) does not use up the deadline.
-
-    Args:
-        origin: Where to.
-        tls: For https.
-        until: When the caller's deadline ends, on the monotonic clock. The caller enforces it.
-
-    Returns:
-        A gevent socket. After an exception, `gevent.Timeout` and kill included, nothing is left open.
-
-    Raises:
-        OSError: No address answers, the name does not resolve, or TLS failed.
-    """
-    if origin.scheme == "unix":
-        return connect_unix(origin.host)
-    addresses = resolve(origin.host, origin.port)
-    sock = connect_first(addresses, until)
-    try:
-        sock.setsockopt(native.IPPROTO_TCP, native.TCP_NODELAY, 1)
-        if tls is not None:
-            name = tls.options.server_name or origin.host
-            # Not in one step: a handshake that is cut short inside wrap_socket leaves nobody who owns the socket.
-            sock = tls.current().wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-            sock.do_handshake()
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 class Outgoing(NamedTuple):

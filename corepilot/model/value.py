@@ -35,6 +35,8 @@ class ValueType(type):
             namespace[one] = property(itemgetter(index))
         in_order = tuple([defaults.get(one, _NONE) for one in names])
         namespace.update(__slots__=(), __match_args__=names, _names=names, _defaults=defaults, _in_order=in_order)
+        namespace["_places"] = {one: index for index, one in enumerate(names)}
+        namespace["_needed"] = 1 + max([index for index, one in enumerate(in_order) if one is _NONE], default=-1)
         ignored = namespace.get("ignored", ())
         if ignored:
             namespace["_compared"] = itemgetter(*[index for index, one in enumerate(names) if one not in ignored])
@@ -59,6 +61,8 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
     _names: ClassVar[tuple[str, ...]]
     _defaults: ClassVar[dict[str, Any]]
     _in_order: ClassVar[tuple[Any, ...]]
+    _needed: ClassVar[int]  # so many fields have to be given in order, for the rest to have defaults
+    _places: ClassVar[dict[str, int]]
     _compared: ClassVar[Any] = None  # gives the fields that are compared; None: all of them are
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -68,8 +72,8 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
             TypeError: a field without a default is missing, or one is not known.
         """
         names = cls._names
-        if len(args) == len(names) and not kwargs:
-            return tuple.__new__(cls, args)
+        if not kwargs and cls._needed <= len(args) <= len(names):
+            return tuple.__new__(cls, args + cls._in_order[len(args) :])
         fields = dict(zip(names, args, strict=False))
         for name in names[len(args) :]:
             if name in kwargs:
@@ -88,10 +92,13 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
         Raises:
             TypeError: a field is not known.
         """
-        made = tuple.__new__(type(self), [fields.pop(name, old) for name, old in zip(self._names, self, strict=True)])
-        if fields:
-            raise TypeError(f"{type(self).__name__} has no field {', '.join(fields)}")
-        return made
+        places, contents = self._places, list(self)
+        for name, content in fields.items():
+            place = places.get(name)
+            if place is None:
+                raise TypeError(f"{type(self).__name__} has no field {', '.join(fields.keys() - places.keys())}")
+            contents[place] = content
+        return tuple.__new__(type(self), contents)
 
     def __eq__(self, other: object) -> bool:
         if other is self:

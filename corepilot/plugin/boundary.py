@@ -170,6 +170,58 @@ class Boundary(Conduct):
             raise self._fault(what, f"raised {class_name(type(error))}", class_name(type(error)))
         raise error
 
+    def begin(
+        self,
+        what: str,
+        function: Callable[..., Any],
+        *arguments: Any,
+        allowed: tuple[type[BaseException], ...],
+        take: Callable[[Any], Any],
+        ended: Callable[[Any, BaseException | None], None],
+    ) -> Callable[[], None]:
+        """Make a call in a greenlet of its own, which nobody waits for: whoever has begun it keeps its time.
+
+        Args:
+            what: As for `call`.
+            function: The plugin's.
+            arguments: For it.
+            allowed: As for `call`.
+            take: As for `call`.
+            ended: Told of the answer, or of what was raised instead, in that greenlet; not once it is given up.
+
+        Returns:
+            What gives the call up, whatever it does with that.
+
+        Raises:
+            PluginFaultError: too many calls that were given up never returned.
+        """
+        if self._apart >= APART_MAX:
+            raise PluginFaultError(f"{self.title}: {what} is not called: {self._apart} calls never returned")
+        self._apart += 1
+        given_up = False
+
+        def run() -> None:
+            answer, failure = None, None
+            try:
+                answer = self.call(what, function, *arguments, allowed=allowed, take=take)
+            except BaseException as error:  # noqa: BLE001  - `call` lets only a few pass, and this greenlet ends with it
+                failure = error
+            finally:
+                self._apart -= 1
+            if not given_up:
+                if isinstance(failure, gevent.GreenletExit):
+                    failure = self._fault(what, f"raised {class_name(type(failure))}", class_name(type(failure)))
+                ended(answer, failure)
+
+        greenlet = gevent.spawn(run)
+
+        def give_up() -> None:
+            nonlocal given_up
+            given_up = True
+            greenlet.kill(Leaving(), block=False)
+
+        return give_up
+
     def follow(
         self,
         what: str,

@@ -95,9 +95,9 @@ class Checks:
 
         try:
             asked, boundary = self._instance(job, check)
+            return Call(asked, boundary, check.timeout_s, told)
         except CorepilotError as error:
             return FailedCall(str(error), told)
-        return Call(asked, boundary, check.timeout_s, told)
 
     def close(self) -> None:
         """Close everything."""

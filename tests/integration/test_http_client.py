@@ -7,7 +7,7 @@ import gevent
 import pytest
 from http_script import ScriptedServer, eventually_switching, read_request, say, stay
 
-from corepilot.http import connection as connection_module
+from corepilot.http import connecting as connection_module
 from corepilot.http.client import Client, ClientLimits
 from corepilot.http.errors import HttpConnectError, HttpError, HttpProtocolError, HttpTimeoutError
 from corepilot.http.resolve import Address

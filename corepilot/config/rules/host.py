@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from corepilot.config.text.addresses import InterfaceAddress, choose, interface_addresses, parse_spec
 from corepilot.system.programs import ProgramError, find_program
@@ -19,6 +20,8 @@ class Host:
 
     Attributes:
         secrets: What options have referred to: no message may show it.
+        found: The plugins that have been looked for while this configuration is judged, by kind and name.
+        light: Their light modules, by the same.
     """
 
     def __init__(
@@ -28,6 +31,8 @@ class Host:
         self.hostname = hostname
         self.importing = importing
         self.secrets: list[str] = []
+        self.found: dict[tuple[str, str], Any] = {}
+        self.light: dict[tuple[str, str], Any] = {}
         self._addresses: list[InterfaceAddress] | None = None
         self._chosen: dict[tuple[str, ...], str] = {}
         self._program_faults: dict[tuple[str, str | None], str] = {}

@@ -75,7 +75,9 @@ def plugin_of(kind: str, named: NamedPlugin, verdict: Verdict, host: Host) -> Pl
     """
     report = _Reporter(named, verdict)
     try:
-        installed = find(KINDS[kind].group, named.name)
+        installed: InstalledPlugin | None = host.found.get((kind, named.name))
+        if installed is None:
+            installed = host.found[kind, named.name] = find(KINDS[kind].group, named.name)
     except PluginError as error:
         report.about_name(_not_found(KINDS[kind], named, error), depends=True)
         return None
@@ -154,7 +156,10 @@ def _judged(installed: InstalledPlugin, kind: str, named: NamedPlugin, host: Hos
     title = f"{installed.distribution} {installed.version} cannot be used"
     host.importing(f"{kind} {installed.name!r} ({installed.distribution} {installed.version})")
     try:
-        light = import_light(installed.module, installed.attribute, kind, title, installed.distribution)
+        light: LightModule | None = host.light.get((kind, installed.name))
+        if light is None:
+            light = import_light(installed.module, installed.attribute, kind, title, installed.distribution)
+            host.light[kind, installed.name] = light
         judged = judge(light.options, named.options, host.environment, texts=named.texts) if light.options else None
     except TypeError as error:
         raise PluginError(f"{title}: {installed.file}: {error}") from error

@@ -72,7 +72,7 @@ def judge(kind: type[Any], raw: Mapping[str, Any], environment: Mapping[str, str
     Raises:
         TypeError: `kind` is no frozen dataclass of supported types.
     """
-    section = section_for(kind, texts=texts)()
+    section = _section(kind, texts=texts)
     filling = _Filling(environment)
     references = References(environment)
     given = filling.fill(kind, raw, ())
@@ -92,6 +92,18 @@ def judge(kind: type[Any], raw: Mapping[str, Any], environment: Mapping[str, str
     secrets = list(references.values.values())
     paths = list(_paths(kind, values, ()))
     return Judged(options, complaints, filling.ignored, paths, filling.sources, references.missing, secrets)
+
+
+_sections: dict[tuple[type[Any], bool], Section] = {}
+"""As many as there are plugins."""
+
+
+def _section(kind: type[Any], *, texts: bool) -> Section:
+    """Made once: a thousand jobs may have the same check."""
+    found = _sections.get((kind, texts))
+    if found is None:
+        found = _sections[kind, texts] = section_for(kind, texts=texts)()
+    return found
 
 
 def section_for(kind: type[Any], *, texts: bool = False) -> type[Section]:
