@@ -87,7 +87,7 @@ COMMANDS = {
             (CONFIG, OUTPUT, DISCOVERY), "corepilot.cli.catalog:catalog",
         ),
         Command(
-            "lock", "run a command under a lock of the catalog; 75: it could not be acquired",
+            "lock", "run a command under a lock of the catalog; 75: not acquired",
             "NAME -- COMMAND ARGS…", 1, 1000, (CONFIG, DISCOVERY, NONBLOCK, LOCK_TIMEOUT),
             "corepilot.cli.lock:lock",
         ),
