@@ -182,9 +182,14 @@ class DesiredInstance:
             self._backoff.reset()
 
     def unknown(self, step: CatalogCall, now: float, error: str) -> None:
-        """The catalog does not hold what was reported on: register it again, at once the first time."""
+        """The catalog does not hold what was reported on: register it again, at once the first time.
+
+        Only the answer to a report says so. After another call it is a failure: the instance may be there.
+        """
         at_once = not self._forgetful
         self.failed(step, now, error)
+        if step.kind != "report":
+            return
         self._forgetful = True
         self._stored = None
         self._perhaps_stored = False

@@ -5,6 +5,10 @@ greenlet was killed, is given up together with its thread: another thread takes 
 call returns after all. Calls that do not return are counted, and beyond `STUCK_MAX` of them nothing is called any more
 until some have returned: then the boundary counts faults, and switches the plugin off.
 
+What was given up may still be carried out, and must not undo what is asked for afterwards. So while such a call is under
+way, no other one about the same subject (an instance, a key, a lock) is made: whoever asks tries again later, as after
+every failure.
+
 gevent's own pool is not used, because it takes a thread that hangs for one of its number for ever.
 """
 
@@ -18,7 +22,7 @@ from gevent.event import Event
 
 from corepilot.discovery.backend import STREAM_BLOCK_S
 from corepilot.discovery.wakeup import Wakeup
-from corepilot.errors import BackendUnavailableError
+from corepilot.errors import BackendTimeoutError, BackendUnavailableError
 from corepilot.plugin.stalls import entrance
 from corepilot.system.native_thread import start_native_thread
 
@@ -88,10 +92,10 @@ class Stuck:
 class _Job:
     """One call. What both threads change, they change under the lock of `NativeCalls`."""
 
-    __slots__ = ("answer", "arguments", "done", "error", "function", "given_up", "returned", "running")
+    __slots__ = ("answer", "arguments", "done", "error", "function", "given_up", "returned", "running", "subject")
 
-    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        self.function, self.arguments = function, arguments
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], subject: str) -> None:
+        self.function, self.arguments, self.subject = function, arguments, subject
         self.answer: Any = None
         self.error: BaseException | None = None
         self.done = Event()
@@ -111,14 +115,21 @@ class NativeCalls:
         self._lock = allocate_lock()  # held for microseconds
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._jobs: set[_Job] = set()  # the hub's thread only
+        self._belated: dict[str, _Job] = {}  # given up while they ran, by subject: no more than threads that are stuck
         self._threads = 0  # without those that were given up
         self._closed = False
 
     @entrance
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, function: Callable[..., Any], *arguments: Any, subject: str = "") -> Any:
         """Make a call in one of the threads, and wait for what it returns or raises. No deadline of its own.
 
+        Args:
+            function: What to call.
+            arguments: What with.
+            subject: What it changes; "" for a question, which may overtake others.
+
         Raises:
+            BackendTimeoutError: a call that changes the same was given up, and has not returned yet.
             BackendUnavailableError: `close` was called, before or meanwhile.
             ThreadsStuckError: nothing is called any more.
             BaseException: what the function raised, and what ends the waiting greenlet: then the call is given up.
@@ -126,7 +137,12 @@ class NativeCalls:
         if self._closed:
             raise _closed()
         self._stuck.require_few()
-        job = _Job(function, arguments)
+        with self._lock:
+            if subject in self._belated:
+                raise BackendTimeoutError(
+                    f"cannot change {subject}: an earlier call that was given up is still under way"
+                )
+        job = _Job(function, arguments, subject)
         self._jobs.add(job)
         try:
             self._start_thread()
@@ -174,6 +190,8 @@ class NativeCalls:
             if job.running:
                 self._threads -= 1
                 self._stuck.add(job)
+                if job.subject:
+                    self._belated[job.subject] = job
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None and self._did(job):
@@ -196,6 +214,7 @@ class NativeCalls:
         with self._lock:
             if job.given_up:
                 self._stuck.discard(job)
+                self._belated.pop(job.subject, None)
                 return False
             job.answer, job.error, job.returned = answer, error, True
         self._wakeup.post(job.done.set)

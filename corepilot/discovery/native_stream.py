@@ -115,7 +115,8 @@ class NativeStream:
             raise TypeError(f"watch must return a generator, and returned {stream!r:.80}")
         try:
             last: Any = _NOTHING
-            for found in stream:
+            for told in stream:
+                found = tuple(told) if isinstance(told, list) else told  # it may be the plugin's own, which changes it
                 with self._lock:
                     if self._closed:
                         return

@@ -112,15 +112,15 @@ class ThreadedBackend(Backend):
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """See Backend."""
-        self._threads.call(self._backend.register, registration, status, output)
+        self._threads.call(self._backend.register, registration, status, output, subject=registration.id)
 
     def report(self, instance_id: str, status: Status, output: str, valid_for_s: float) -> None:
         """See Backend."""
-        self._threads.call(self._backend.report, instance_id, status, output, valid_for_s)
+        self._threads.call(self._backend.report, instance_id, status, output, valid_for_s, subject=instance_id)
 
     def deregister(self, instance_id: str) -> None:
         """See Backend."""
-        self._threads.call(self._backend.deregister, instance_id)
+        self._threads.call(self._backend.deregister, instance_id, subject=instance_id)
 
     def instances(self, query: Query) -> Snapshot:
         """See Backend."""
@@ -177,14 +177,14 @@ class _ThreadedKeys(Keys):
         return found
 
     def put(self, key: str, value: bytes) -> None:
-        self._threads.call(self._keys.put, key, value)
+        self._threads.call(self._keys.put, key, value, subject=f"the key {key}")
 
     def compare_and_set(self, key: str, value: bytes, version: str | None) -> bool:
-        done: bool = self._threads.call(self._keys.compare_and_set, key, value, version)
+        done: bool = self._threads.call(self._keys.compare_and_set, key, value, version, subject=f"the key {key}")
         return done
 
     def delete(self, key: str) -> None:
-        self._threads.call(self._keys.delete, key)
+        self._threads.call(self._keys.delete, key, subject=f"the key {key}")
 
     def list(self, prefix: str) -> Entries:
         found: Entries = self._threads.call(self._keys.list, prefix)
@@ -199,15 +199,17 @@ class _ThreadedLocks(Locks):
         self._locks, self._threads = locks, threads
 
     def acquire(self, name: str, holder: str, ttl_s: float, delay_s: float) -> Grant | None:
-        found: Grant | None = self._threads.call(self._locks.acquire, name, holder, ttl_s, delay_s)
+        found: Grant | None = self._threads.call(
+            self._locks.acquire, name, holder, ttl_s, delay_s, subject=f"the lock {name}"
+        )
         return found
 
     def keep(self, name: str) -> float:
-        left_s: float = self._threads.call(self._locks.keep, name)
+        left_s: float = self._threads.call(self._locks.keep, name, subject=f"the lock {name}")
         return left_s
 
     def release(self, name: str) -> None:
-        self._threads.call(self._locks.release, name)
+        self._threads.call(self._locks.release, name, subject=f"the lock {name}")
 
     def watch(self, name: str) -> Iterator[str | None]:
         return self._threads.follow(lambda: self._locks.watch(name))

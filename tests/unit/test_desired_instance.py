@@ -112,6 +112,19 @@ def test_an_unknown_instance_is_registered_again_at_once_but_not_in_a_spin() -> 
     assert desired.last_error == ""
 
 
+def test_a_catalog_that_does_not_know_what_it_is_told_to_register_may_hold_it() -> None:
+    desired = make()
+    desired.advertise(WEB, "passing", "ok", 0)
+    step = desired.next_step(0)
+    assert step is not None
+    desired.begun(step)
+    desired.unknown(step, 0, "no such node")
+    assert desired.next_step(0) is None
+    desired.withdraw(1)
+    assert not desired.done
+    assert do(desired, 1).kind == "deregister"
+
+
 def test_failures_are_retried_later_and_later_and_at_once_with_the_next_report() -> None:
     desired, now, pauses = make(), 0.0, []
     desired.advertise(WEB.changed(ttl_s=10_000), "passing", "", now)

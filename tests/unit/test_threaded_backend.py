@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -15,7 +16,7 @@ from corepilot.discovery.locks import Locks
 from corepilot.discovery.making import made
 from corepilot.discovery.native_calls import STUCK_MAX, THREADS, ThreadsStuckError
 from corepilot.discovery.threaded import ThreadedBackend, _ThreadedKeys, _ThreadedLocks
-from corepilot.errors import BackendRefusedError, BackendUnavailableError
+from corepilot.errors import BackendRefusedError, BackendTimeoutError, BackendUnavailableError
 from corepilot.model.service import Instance, Query, Registration, Snapshot
 from corepilot.plugin.oversight import _foreign_threads
 
@@ -143,12 +144,14 @@ def registering(outer: Backend) -> Callable[[], BackendUnavailableError | None]:
     return register
 
 
-def given_up(outer: Backend, inner: Blocking) -> None:
-    """Make one call that blocks, and give it up once it has begun."""
+def given_up(outer: Backend, inner: Blocking) -> Registration:
+    """Make one call that blocks, about another instance each time, and give it up once it has begun."""
     calls = inner.calls
-    greenlet = gevent.spawn(registering(outer))
+    registration = REGISTRATION.changed(id=f"app-{calls}")
+    greenlet = gevent.spawn(outer.register, registration, "passing", "")
     eventually(lambda: inner.calls > calls, message="the call has begun")
     greenlet.kill()
+    return registration
 
 
 def test_the_hub_turns_while_a_call_blocks(backend: tuple[ThreadedBackend, Blocking]) -> None:
@@ -207,6 +210,34 @@ def test_a_stream_shows_what_is_newest(backend: tuple[ThreadedBackend, Blocking]
     eventually(lambda: outer.mode == "native threads", message="nothing is stuck")
 
 
+def test_a_list_that_the_plugin_changes_in_place_is_news(backend: tuple[ThreadedBackend, Blocking]) -> None:
+    outer, inner = backend
+    inner.snapshot = told = []  # type: ignore[assignment]  # what plugins do
+    stream = outer.watch(QUERY)
+    assert next(stream) == ()
+    told.append(instance(1))
+    with gevent.Timeout(20):
+        assert next(stream) == (instance(1),)
+
+
+def test_what_was_given_up_is_not_carried_out_behind_a_later_call(backend: tuple[ThreadedBackend, Blocking]) -> None:
+    outer, inner = backend
+    late = given_up(outer, inner)
+    for change in (lambda: outer.register(late, "passing", ""), lambda: outer.deregister(late.id)):
+        with pytest.raises(BackendTimeoutError, match="cannot change app-0: an earlier call that was given up"):
+            change()
+    outer.deregister("another")
+    inner.gate.set()
+
+    def deregistered() -> bool:
+        with suppress(BackendTimeoutError):
+            outer.deregister(late.id)
+            return True
+        return False
+
+    eventually(deregistered, message="the earlier call has returned")
+
+
 def test_a_stream_ends_with_its_client(backend: tuple[ThreadedBackend, Blocking]) -> None:
     outer, inner = backend
     stream = outer.watch(QUERY)
@@ -235,7 +266,7 @@ def test_a_call_that_was_given_up_leaves_its_place_to_others(
     for number in range(1, STUCK_MAX):
         given_up(outer, inner)
         assert outer.mode == f"native threads, {number} stuck"
-        outer.deregister("app-1")
+        outer.deregister("another")
     assert any(level == "warning" and "1 call has not returned" in message for level, message in lines)
     inner.gate.set()
     eventually(lambda: outer.mode == "native threads", message="the calls have returned")
