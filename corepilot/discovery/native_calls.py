@@ -5,9 +5,9 @@ greenlet was killed, is given up together with its thread: another thread takes 
 call returns after all. Calls that do not return are counted, and beyond `STUCK_MAX` of them nothing is called any more
 until some have returned: then the boundary counts faults, and switches the plugin off.
 
-What was given up may still be carried out, and must not undo what is asked for afterwards. So while such a call is under
-way, no other one about the same subject (an instance, a key, a lock) is made: whoever asks tries again later, as after
-every failure.
+What was given up may still be carried out, and must not undo what is asked for afterwards. So while such a call is
+under way, no other one about the same subject (an instance, a key, a lock) is made: whoever asks tries again later, as
+after every failure.
 
 gevent's own pool is not used, because it takes a thread that hangs for one of its number for ever.
 """
