@@ -44,16 +44,22 @@ _Facet = TypeVar("_Facet")
 
 
 def facet(make: Callable[[Any], _Facet]) -> _Facet:
-    """Turn a method into a facet that it makes when it is first wanted.
+    """Turn a method into a facet that it makes when it is first used.
 
         @facet
         def keys(self) -> "NotebookKeys":
             from corepilot_notebook.keys import NotebookKeys
 
-            return NotebookKeys(self._notebook)
+            return NotebookKeys(self._open, self.options.look_s)
 
     Most configurations use neither keys nor locks, and then their modules take no memory. The method must not do I/O.
-    Where it raises, a configuration that uses the facet is refused.
+    If it raises, a configuration that uses the facet is refused.
+
+    Args:
+        make: A method called `keys` or `locks`.
+
+    Returns:
+        A descriptor: the attribute is made once for each backend.
     """
     return cast("_Facet", cached_property(make))
 
@@ -207,7 +213,10 @@ class Backend(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release every connection, file and greenlet. Does not deregister. Idempotent, never raises, does not wait."""
+        """Release every connection, file and greenlet. Does not deregister. Idempotent, never raises, does not wait.
+
+        Whatever is called later, of keys and locks too, raises a `BackendError`.
+        """
 
 
 STREAM_BLOCK_S = 1.0

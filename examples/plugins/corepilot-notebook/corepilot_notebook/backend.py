@@ -56,6 +56,8 @@ class NotebookBackend(Backend):
     @contextmanager
     def _open(self) -> Iterator[dict[str, Any]]:
         """The pages, read and, where they were changed, written back. Others wait, for microseconds."""
+        if self._closed:
+            raise BackendUnavailableError(f"cannot use {self.address}: this client of it was closed")
         try:
             with open(self.options.path, "a+", encoding="utf-8") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
