@@ -81,7 +81,8 @@ def healths(corepilot: Running) -> dict[str, int]:
 def measure(kind: str, port: int, served: "Synchronized[int]", checks: int, seconds: float) -> None:
     """Print one row."""
     asked = ASKED[kind].replace("PORT", str(port))
-    jobs = ",".join([f'{{name: "job{index}", health: {{{asked} interval: 1, ttl: 30, timeout: 10}}}}' for index in range(checks)])
+    health = f"health: {{{asked} interval: 1, ttl: 30, timeout: 10}}"
+    jobs = ",".join([f'{{name: "job{index}", {health}}}' for index in range(checks)])
     text = (
         f'{{control: {{socket: "DIR/control.socket"}}, logging: {{level: "error"}}, discovery: false, jobs: [{jobs}]}}'
     )

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from corepilot.plugin import OptionError, hookimpl, option
+from corepilot.plugin import hookimpl, option
+from corepilot.plugin.network import require_place
 
 API = "1.0"
 CAPABILITIES: frozenset[str] = frozenset()
@@ -25,14 +26,7 @@ class Options:
         Raises:
             OptionError: the address is malformed.
         """
-        if self.address.startswith("unix://"):
-            if not self.address.startswith("unix:///"):
-                raise OptionError("address", "must name an absolute path after unix://, such as unix:///run/db.socket")
-            return
-        host, colon, port = self.address.rpartition(":")
-        bare = ":" in host and not (host.startswith("[") and host.endswith("]"))
-        if self.address and not (port.isdecimal() and 1 <= int(port) <= 65535 and (host or not colon) and not bare):
-            raise OptionError("address", "must be host:port, [address]:port for IPv6, a port, or unix:///path")
+        require_place("address", self.address)
 
 
 @hookimpl

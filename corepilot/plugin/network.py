@@ -54,6 +54,26 @@ class NetworkAddress(NamedTuple):
         return f"{self.scheme}://{shown}:{self.port}" if self.scheme else f"{shown}:{self.port}"
 
 
+def require_place(name: str, text: str) -> None:
+    """Refuse a text that is no place to connect to, for what is asked of a job: one without a scheme.
+
+    Args:
+        name: The option's.
+        text: "host:port", "[address]:port", a port alone, "unix:///path", or "" for the job's own address and port.
+
+    Raises:
+        OptionError: it is none of these.
+    """
+    if text.startswith("unix://"):
+        if not text.startswith("unix:///"):
+            raise OptionError(name, "must name an absolute path after unix://, such as unix:///run/db.socket")
+        return
+    host, colon, port = text.rpartition(":")
+    bare = ":" in host and not (host.startswith("[") and host.endswith("]"))
+    if text and not (port.isdecimal() and 1 <= int(port) <= 65535 and (host or not colon) and not bare):
+        raise OptionError(name, "must be host:port, [address]:port for IPv6, a port, or unix:///path")
+
+
 def network_address(
     name: str,
     text: str,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from corepilot_consul.plugin import CAPABILITIES
 
+from corepilot.checks.grpc_plugin import Options as GrpcOptions
 from corepilot.checks.http_plugin import Options as HttpOptions
 from corepilot.checks.tcp_plugin import Options as TcpOptions
 from corepilot.errors import CorepilotError
@@ -149,6 +150,11 @@ def test_every_option_of_the_check_http() -> None:
 def test_every_option_of_the_check_tcp() -> None:
     named = {row[0].strip("`") for row in rows("## The check `tcp`")}
     assert named == {field.name for field in fields_of(TcpOptions)}
+
+
+def test_every_option_of_the_check_grpc() -> None:
+    named = {row[0].strip("`") for row in rows("## The check `grpc`")}
+    assert named == {field.name for field in fields_of(GrpcOptions)}
 
 
 def test_the_figures_of_the_boundary() -> None:

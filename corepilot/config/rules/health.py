@@ -18,10 +18,10 @@ from corepilot.model.plugin import PluginReference
 Settings = Mapping[str, Any]
 """What is valid of a section, by attribute."""
 
-ASKING = ("exec", "http", "tcp", "check")
+ASKING = ("exec", "http", "tcp", "grpc", "check")
 """The keys that say what a check asks; it has one of them."""
 
-_BUILT_IN = {"http": ("url", "URL"), "tcp": ("address", "address")}
+_BUILT_IN = {"http": ("url", "URL"), "tcp": ("address", "address"), "grpc": ("address", "address")}
 """The checks that have a key of their own: the option that the short form gives, and what it is."""
 
 
@@ -147,7 +147,7 @@ def _plugin(health: Settings, path: Path, verdict: Verdict, host: Host) -> Plugi
 
 def _built_in(name: str, value: Any, where: Path, verdict: Verdict, host: Host) -> PluginReference | None:
     option, what = _BUILT_IN[name]
-    if isinstance(value, str) or (name == "tcp" and isinstance(value, int) and not isinstance(value, bool)):
+    if isinstance(value, str) or (name != "http" and isinstance(value, int) and not isinstance(value, bool)):
         return plugin_of("check", NamedPlugin(name, {option: str(value)}, where, where), verdict, host)
     if isinstance(value, dict):
         return plugin_of("check", NamedPlugin(name, value, where, where, inside=True), verdict, host)

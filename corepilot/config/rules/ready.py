@@ -67,7 +67,7 @@ def _complaints(
         found.append(("file", Complaint("wrong-value", rule, "write it from / on")))
     if data.get("check") and not any(check.asks for check in checks):
         rule = "the job has no check that asks anything"
-        found.append(("check", Complaint("ready-conflict", rule, "add health with exec, http, tcp or check")))
+        found.append(("check", Complaint("ready-conflict", rule, "add health with exec, http, tcp, grpc or check")))
     return found
 
 

@@ -74,6 +74,13 @@ class HealthSection(Section):
         example='"127.0.0.1:6379"',
         derives=("plugin",),
     )
+    grpc = Raw(
+        "gRPC server whose health (grpc.health.v1) is SERVING when the job is healthy: as `tcp`, or the options of the "
+        "check `grpc`",
+        kind="number, text or object",
+        example='{ address: "127.0.0.1:50051", service: "shop.Cart" }',
+        derives=("plugin",),
+    )
     check = Text("plugin that finds it out", default_text="none", example="redis", derives=("plugin",))
     options = Raw("options of `check`", kind="object", default_text="none", derives=("plugin",))
     interval = Whole("time between two checks", unit="s", required=True, minimum=1)

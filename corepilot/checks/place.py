@@ -1,0 +1,46 @@
+"""Where a check connects to: an address of its own, or the job's."""
+
+from time import monotonic
+from typing import Any
+
+from corepilot.checks.check import CheckContext, CheckFailed
+from corepilot.http.connecting import connect_first, connect_unix
+from corepilot.http.resolve import resolve
+
+
+class Place:
+    """A place to connect to.
+
+    Args:
+        address: See `corepilot.plugin.network.require_place`.
+        context: Of the check; has the job's own address and port.
+    """
+
+    def __init__(self, address: str, context: CheckContext) -> None:
+        self._path, self._host, self._port = "", "", 0
+        if address.startswith("unix://"):
+            self._path = address.removeprefix("unix://")
+        else:
+            host, _, port = address.rpartition(":")
+            self._host = host.strip("[]") or context.address or "127.0.0.1"
+            self._port = int(port or context.port)
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        self._text = self._path or f"{shown}:{self._port}"
+
+    def __str__(self) -> str:
+        return self._text
+
+    def connect(self, deadline_s: float) -> Any:
+        """A connected socket, which is the caller's to close. Switches to the hub; the caller has the deadline.
+
+        Raises:
+            CheckFailed: there is nothing to connect to, or nobody accepts.
+        """
+        if not (self._path or self._port):
+            raise CheckFailed("there is no port to connect to: name one, or give the job a port")
+        try:
+            if self._path:
+                return connect_unix(self._path)
+            return connect_first(resolve(self._host, self._port), monotonic() + deadline_s)
+        except OSError as error:
+            raise CheckFailed(f"cannot connect to {self}: {error.strerror or error}") from error
