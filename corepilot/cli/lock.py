@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Protocol
 
 from corepilot import guard
@@ -19,6 +20,7 @@ from corepilot.errors import ConfigError, CorepilotError
 from corepilot.model.configuration import Configuration, Lock
 from corepilot.model.plugin import PluginReference
 from corepilot.system import kernel
+from corepilot.system.groups import descendants, group_of
 from corepilot.wording.escaping import escaped
 
 NOT_HAD = 75
@@ -131,6 +133,7 @@ class _Holder:
         self._signal = 0
         self._pid = 0
         self._lost = False
+        self._asked_to_end: set[int] = set()
         self._status: int | None = None
 
     def run(self) -> int:
@@ -198,15 +201,28 @@ class _Holder:
         return self._keeper.grant is not None
 
     def _wait_for_end(self) -> None:
-        killed_at: float | None = None
-        while self._status is None or _there(self._pid):
+        """Until the command has ended, and all that it has started, in whatever session: then the lock is free."""
+        kill_at: float | None = None
+        while self._status is None or self._left():
             self._news.clear()
-            if (self._lost or self._status is not None) and killed_at is None:
-                killed_at = time.monotonic() + self._stop_s
-                self._send(signal.SIGTERM)
-            if killed_at is not None and time.monotonic() >= killed_at:
-                self._send(signal.SIGKILL)
-            self._news.wait(0.02 if killed_at is not None else None)
+            if self._lost or self._status is not None:
+                if kill_at is None:
+                    kill_at = time.monotonic() + self._stop_s
+                self._end_left(force=time.monotonic() >= kill_at)
+            self._news.wait(0.02 if kill_at is not None else None)
+
+    def _left(self) -> set[int]:
+        """The command's processes: we are a child subreaper, so all of them are below us."""
+        return descendants(os.getpid())
+
+    def _end_left(self, *, force: bool) -> None:
+        """Ask what has not been asked yet to end, or kill everything."""
+        left = self._left()
+        for pid in left if force else left - self._asked_to_end:
+            with suppress(ProcessLookupError, PermissionError):  # it has ended, or is not ours to signal
+                os.kill(pid, signal.SIGKILL if force else signal.SIGTERM)
+                os.kill(pid, signal.SIGCONT)
+        self._asked_to_end |= left
 
     def _told(self, what: str) -> None:
         if what == "lost" and self._pid:
@@ -215,7 +231,8 @@ class _Holder:
         self._news.set()
 
     def _announce(self) -> None:
-        self._channel.locked(0, self._keeper.until, [self._pid] if self._pid else [])
+        groups = {self._pid, *map(group_of, self._left())} - {0, os.getpgrp()} if self._pid else set()
+        self._channel.locked(0, self._keeper.until, sorted(groups))
 
     def _log(self, level: str, message: str) -> None:
         self._news.set()
@@ -237,23 +254,13 @@ class _Holder:
         self._news.set()
 
     def _send(self, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError, PermissionError):  # it has ended, or is not ours to signal
             os.killpg(self._pid, number)
             if number == signal.SIGTERM:
                 os.killpg(self._pid, signal.SIGCONT)
-        except (ProcessLookupError, PermissionError):
-            return  # it has ended, or is not ours to signal
 
 
 _FOR_EVER_S = 365 * 86400.0
-
-
-def _there(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except OSError:
-        return False
-    return True
 
 
 def _complain(message: str) -> None:
