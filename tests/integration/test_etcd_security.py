@@ -11,8 +11,11 @@ import pytest
 from corepilot_etcd.member import Member
 from corepilot_etcd.plugin import Tls
 from etcd_client import Clients
+from eventually import eventually
 from following import becomes
 from papers import authority, certificate
+from recording import config
+from running import Corepilot, cli
 from servers.etcd import EtcdServer
 
 from corepilot.errors import BackendError, BackendRefusedError, BackendUnavailableError
@@ -81,6 +84,27 @@ def test_without_a_user_or_with_a_wrong_one_it_refuses(clients: Clients, options
         with pytest.raises(BackendRefusedError, match="check the options user and password") as caught:
             call()
         assert "wrong" not in str(caught.value)
+
+
+def test_a_wrong_password_ends_a_command_and_is_in_the_status(guarded: EtcdServer, tmp_path: Path) -> None:
+    etcd = f'discovery: {{backend: "etcd", endpoints: ["{guarded.endpoints[0]}"], user: "web", password: "wrong"}}'
+    job = (
+        '{name: "web", exec: "sleep 1000", port: 80, interfaces: ["static:127.0.0.1"], instance: "a", initial_status: '
+    )
+    job += '"passing", health: {interval: 1, ttl: 10}}'
+    text = config(job, f'{etcd}, watches: [{{name: "db"}}],').replace("consul: false, ", "")
+    with Corepilot(text, tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(
+            lambda: [(one["connected"], one["refused"]) for one in corepilot.status()["catalogs"]] == [(False, True)]
+        )
+        # Of the instance, and of the watch.
+        eventually(lambda: corepilot.client("status").stdout.count("authentication failed") == 2)
+        assert corepilot.stop() == 0
+    lock = cli("lock", "-c", str(corepilot.file), "job", "--", "true", environment=corepilot.environment)
+    assert lock.returncode == 1
+    (line,) = lock.stderr.splitlines()
+    assert "authentication failed" in line
 
 
 def test_a_refused_password_is_shown_once_in_five_seconds(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
