@@ -147,11 +147,18 @@ def test_what_cannot_be_is_refused(tmp_path: Path, written: str, code: str, path
         ("directory", "write cwd"),
         ("working_dir", "write cwd"),
         ("stopwaitsecs", "write killTimeout"),
-        ("kill_timeout", "write killTimeout"),
+        ("kill-delay", "write killTimeout"),
+        ("numprocs", "write replicas"),
+        ("autorestart", "write restarts"),
+        ("command", "write exec"),
+        ("is_tty", "write tty"),
+        ("rlimit_nofile", "write limits: { nofile: … }"),
+        ("killasgroup", "leave it out: SIGKILL always goes to the whole group"),
+        ("cwdd", 'did you mean "cwd"?'),
     ],
 )
 def test_what_other_supervisors_call_it_has_a_hint(tmp_path: Path, key: str, hint: str) -> None:
-    result = judged(f'{{ discovery: false, jobs: [ {{ name: "a", exec: "true", {key}: "x" }} ] }}', tmp_path)
+    result = judged(f'{{ discovery: false, jobs: [ {{ name: "a", exec: "true", "{key}": "x" }} ] }}', tmp_path)
     assert [problem.hint for problem in errors(result)] == [hint]
 
 

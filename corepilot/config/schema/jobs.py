@@ -30,7 +30,6 @@ class JobSection(ProcessSection):
     """
 
     meant: ClassVar = {
-        **ProcessSection.meant,
         "poll": "write interval in health",
         "heartbeat": "write interval in health",
         "frequency": "write interval in when",

@@ -3,8 +3,9 @@
 `rules.process_settings` judges what needs a machine.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
+from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.schema.fields import Choice, Duration, Flag, Several, Text, Whole
 from corepilot.config.schema.process_fields import Listen, Mask, Names, Reload, SignalName, Stdin, Variables
 from corepilot.config.schema.sections import Object, Section
@@ -30,30 +31,6 @@ class Limits(Object):
 
 class ProcessSection(Section):
     """What processes are started with, and how they are stopped."""
-
-    meant: ClassVar = {
-        "numprocs": "write replicas",
-        "numprocesses": "write replicas",
-        "instances": "write replicas",
-        "scale": "write replicas",
-        "disabled": "write autostart: false",
-        "startup": "write autostart",
-        "environment": "write env",
-        "environmentfile": "write envFile",
-        "env_file": "write envFile",
-        "directory": "write cwd",
-        "workingdir": "write cwd",
-        "working_dir": "write cwd",
-        "workingdirectory": "write cwd",
-        "uid": "write user",
-        "gid": "write group",
-        "stop_signal": "write stopSignal",
-        "killsignal": "write stopSignal",
-        "kill_timeout": "write killTimeout",
-        "stopwaitsecs": "write killTimeout",
-        "graceful_timeout": "write killTimeout",
-        "timeoutstopsec": "write killTimeout",
-    }
 
     env = Variables(
         "variables of the job's environment; `null` removes one",
@@ -188,3 +165,13 @@ class ProcessSection(Section):
         example="30s",
         derives=("stop.timeout_s",),
     )
+
+    def unknown_key(self, key: str) -> Complaint:
+        """With what it is called here, if it is a key of another supervisor."""
+        from corepilot.config.schema.other_supervisors import hint_for  # a good file needs it not
+
+        complaint = super().unknown_key(key)
+        hint = "" if key.lower() in self.meant else hint_for(key)
+        if hint and not any(name.lower() == key.lower() for name in self.keys()):
+            complaint.hint = hint
+        return complaint
