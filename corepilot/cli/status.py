@@ -92,7 +92,7 @@ def _say_jobs(jobs: list[dict[str, Any]]) -> None:
     rows = [
         (
             job["name"],
-            job["state"] if job["ready"] is not False or job["state"] != "running" else "running (not ready)",
+            _state(job),
             "-" if job["health"] in {"idle", "unknown"} else job["health"],
             str(job["pid"] or "-"),
             str(job["starts"]),
@@ -102,6 +102,13 @@ def _say_jobs(jobs: list[dict[str, Any]]) -> None:
         for job in jobs
     ]
     _say_table(("JOB", "STATE", "HEALTH", "PID", "STARTS", "LAST", "UP"), rows)
+
+
+def _state(job: dict[str, Any]) -> str:
+    """The state of a job, with what it waits for."""
+    if job["state"] == "running" and job["ready"] is False:
+        return "running (not ready)"
+    return f"{job['state']} ({', '.join(job['waits_for'])})" if job["waits_for"] else str(job["state"])
 
 
 def _say_checks(jobs: list[dict[str, Any]]) -> None:

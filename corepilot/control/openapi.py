@@ -117,6 +117,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         {
             "name": _TEXT,
             "state": _TEXT,
+            "waits_for": _list(_TEXT),
             "health": _TEXT,
             "pid": _PID,
             "starts": _NUMBER,

@@ -82,6 +82,14 @@ def missing(plan: Plan, state: State) -> tuple[Dependency, ...]:
     return tuple([one for one in plan.job.depends_on if one not in state.met])
 
 
+def awaited(plan: Plan, state: State) -> tuple[str, ...]:
+    """What a job in standby waits for, in words."""
+    if state.phase != "standby":
+        return ()
+    needed = tuple([f"{one.job} to be {one.condition}" for one in missing(plan, state)])
+    return needed or (f"the lock {plan.job.lock}",)
+
+
 def start(plan: Plan, state: State, now: float) -> Step:
     """Begin a run, as soon as what the job depends on holds and it has its lock; none is under way."""
     if missing(plan, state):  # `when.timeout` goes on: it is the time that a job has to be started

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from corepilot.jobs.plan import Plan
-from corepilot.jobs.starting import missing
+from corepilot.jobs.starting import awaited
 from corepilot.jobs.state import State
 
 _ENDS = {"complete": "complete", "stopped": "stopped by hand", "removed": "removed: it is configured no more"}
@@ -34,8 +34,7 @@ def changes(plan: Plan, before: State, after: State, *, pid: int | None, why: st
     if new.stage != old.stage and new.stage == "backoff":
         yield f"restarting in {delay_s:.3g} s"
     if new.stage != old.stage and new.stage == "standby":
-        needed = [f"{one.job} to be {one.condition}" for one in missing(plan, after)]
-        yield f"waiting for {', '.join(needed) or 'the lock ' + plan.job.lock}"
+        yield f"waiting for {', '.join(awaited(plan, after))}"
 
 
 def _health(before: State, after: State, why: str) -> Iterator[str]:

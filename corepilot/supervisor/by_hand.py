@@ -11,6 +11,7 @@ from corepilot.http.time_slice import TimeSlice
 from corepilot.jobs.jobset import JobSet
 from corepilot.jobs.levels import levels
 from corepilot.jobs.runner import Runner
+from corepilot.jobs.starting import awaited
 from corepilot.jobs.state import Order
 from corepilot.supervisor.difference import Difference
 from corepilot.supervisor.operations import UP_S, Operation, Operations
@@ -321,6 +322,7 @@ def _job(runner: Runner) -> dict[str, object]:
     return {
         "name": str(runner.key),
         "state": state.phase,
+        "waits_for": [*awaited(runner.plan, state)],
         "health": state.health,
         "address": job.service.registration.address if job.service else "",
         "port": job.service.registration.port if job.service else 0,

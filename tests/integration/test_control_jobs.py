@@ -218,7 +218,7 @@ def test_a_request_that_is_not_known(running: Running, number: str) -> None:
     ("path", "body", "message"),
     [
         ("/v1/jobs", None, "the body is not JSON"),
-        ("/v1/jobs", {}, "cannot act on jobs: `action` is one of start, stop, restart, signal, wait"),
+        ("/v1/jobs", {}, "cannot act on jobs: `action` is one of start, stop, restart, reload, signal, wait"),
         ("/v1/jobs", {"action": "_stop", "jobs": ["web"]}, "cannot act on jobs: `action` is one of"),
         ("/v1/jobs", {"action": ["stop"], "jobs": ["web"]}, "cannot act on jobs: `action` is one of"),
         ("/v1/jobs", {"action": "stop"}, "cannot stop: `jobs` is a list of at least one name or pattern"),
@@ -228,7 +228,7 @@ def test_a_request_that_is_not_known(running: Running, number: str) -> None:
         ("/v1/jobs", {"action": "stop", "jobs": ["*"] * 257}, "cannot use 257 names at once: 256 are the limit"),
         ("/v1/jobs", {"action": "stop", "jobs": ["web"], "signal": "HUP"}, "cannot stop with an unknown member"),
         ("/v1/jobs/web/stop", {"for": "running"}, "cannot stop with an unknown member in the body: it takes nothing"),
-        ("/v1/jobs/web/wait", None, "cannot wait: `for` is one of running, healthy, complete, stopped"),
+        ("/v1/jobs/web/wait", None, "cannot wait: `for` is one of running, ready, healthy, complete, stopped"),
         ("/v1/jobs/web/wait", {"for": ["running"]}, "cannot wait: `for` is one of"),
         ("/v1/jobs/web/signal", {}, "cannot send signal None: write a name"),
         ("/v1/jobs/web/signal", {"signal": "NOPE"}, "cannot send signal 'NOPE': write a name, such as HUP or SIGHUP"),

@@ -26,6 +26,8 @@ def test_a_stack_starts_in_order_and_stops_in_the_reverse_order(tmp_path: Path) 
     with Corepilot(STACK, tmp_path) as corepilot:
         corepilot.until("waiting for db to be healthy, migrate to be completed")
         assert order.read_text().split() == ["db"]
+        assert corepilot.job("app")["waits_for"] == ["db to be healthy", "migrate to be completed"]
+        assert "standby (db to be healthy, migrate to be completed)" in corepilot.client("status", "app").stdout
         (tmp_path / "up").touch()
         eventually(lambda: "told" in order.read_text())
         assert order.read_text().split() == ["db", "migrate", "migrate", "app", "told"]
