@@ -21,6 +21,9 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+collect_ignore = ["api"]
+"""Tests of plugins that are run where these are installed: see `tests/packaging/test_new_plugin_packages.py`."""
+
 _SERVERS: list[ConsulServer | EtcdServer | ZooKeeperServer] = []
 _COUNT = itertools.count()
 _PURE = ("unit", "property")

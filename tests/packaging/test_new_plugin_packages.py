@@ -1,4 +1,8 @@
-"""What `plugins new` writes, as an author goes on with it: installed, tested, verified, built."""
+"""Packages of plugins, as their authors go on with them: installed, tested, verified, built.
+
+Those that `plugins new` writes now, and those in `tests/api`, which were made when a version of the interface was
+frozen and are never changed. They share an environment, and therefore this file: one is installed after the other.
+"""
 
 import os
 import shutil
@@ -13,6 +17,7 @@ import pytest
 from corepilot.plugin.hookspec import KINDS
 
 DEADLINE_S = 900
+FROZEN = sorted((Path(__file__).resolve().parents[1] / "api").glob("*/plugins/*"))
 BY_CI = "check"
 """The kind whose plugin goes the same way by its own `ci.sh`."""
 
@@ -58,6 +63,25 @@ def test_it_is_installed_tested_verified_and_built(kind: str, programs: Path, tm
         run([python, "-m", "pip", "uninstall", "--quiet", "--yes", f"corepilot-{name}"])
     run([python, "-m", "build", "--no-isolation", str(project)])
     assert f"corepilot_my_{kind}/py.typed" in names_in_wheel(project)
+
+
+@pytest.mark.timeout(DEADLINE_S)
+def test_plugins_made_for_an_earlier_version_still_work(programs: Path, tmp_path: Path) -> None:
+    assert [project.parents[1].name for project in FROZEN] == ["1.0"] * len(KINDS)
+    projects = [shutil.copytree(one, tmp_path / one.parents[1].name / one.name) for one in FROZEN]
+    python = str(programs / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-input", "--no-deps", "--no-build-isolation"]
+    run([*pip, *map(str, projects)])
+    try:
+        for project in projects:
+            tested = run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider"], project)
+            assert " passed" in tested.splitlines()[-1]
+            assert "skipped" not in tested
+        names = [project.name.removeprefix("corepilot-") for project in projects]
+        verified = run([str(programs / "corepilot"), "plugins", "verify", *names])
+        assert [line.split()[-1] for line in verified.splitlines()[1:]] == ["ok"] * len(projects)
+    finally:
+        run([python, "-m", "pip", "uninstall", "--quiet", "--yes", *(project.name for project in projects)])
 
 
 def names_in_wheel(project: Path) -> list[str]:
