@@ -1,0 +1,1 @@
+"""Keeps services in one JSON file."""

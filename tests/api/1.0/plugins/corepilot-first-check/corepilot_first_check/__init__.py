@@ -1,0 +1,1 @@
+"""Compares a number in a file with a limit."""

@@ -1,0 +1,1 @@
+"""Writes a line for everything that happens."""

@@ -1,0 +1,1 @@
+"""Sends metrics as lines of text in UDP datagrams."""
