@@ -50,6 +50,7 @@ class JobLocks:
         self._publish, self._guard, self._holder = publish, guard, holder
         self._keepers: dict[str, LockKeeper] = {}
         self._retired: dict[LockKeeper, Catalog] = {}
+        self._leaving: set[LockKeeper] = set()  # those of the retired that are giving theirs back
         self._catalogs: dict[str, Catalog] = {}
         self._slots: dict[str, int] = {}
         self._users: dict[str, dict[LockUser, bool]] = {}
@@ -58,7 +59,9 @@ class JobLocks:
     def commit(self, locks: "tuple[Lock, ...]", catalogs: "Mapping[str, Catalog]") -> None:
         """Go on with the locks of another configuration. One that goes, or whose catalog has another client, is lost.
 
-        It is given back when what runs under it has ended, and its client closed not before that.
+        It is given back when what runs under it has ended, and its client closed not before that. Its successor on the
+        same client asks for nothing until then: to a catalog they are one, and what one of them was granted the other
+        would give back.
         """
         wanted = {lock.name: lock for lock in locks}
         counts = {name: count for name, count in self.counts().items() if name in wanted}
@@ -130,14 +133,12 @@ class JobLocks:
 
     def give_back(self) -> None:
         """All jobs have ended: nobody needs a lock any more. Waits for at most RELEASE_S."""
-        every = [*self._keepers.values(), *self._retired]
-        gevent.joinall([gevent.spawn(keeper.give_back) for keeper in every])
-        for name, keeper in self._keepers.items():
-            self._catalogs[name].done_with(keeper)
-        for keeper, catalog in self._retired.items():
-            catalog.done_with(keeper)
+        every = {keeper: self._catalogs[name] for name, keeper in self._keepers.items()} | self._retired
         self._keepers.clear()
         self._retired.clear()
+        gevent.joinall([gevent.spawn(keeper.give_back) for keeper in every])
+        for keeper, catalog in every.items():
+            catalog.done_with(keeper)
 
     def _keeper(self, lock: Lock, catalog: "Catalog") -> "LockKeeper":
         from corepilot.discovery.lock_keeper import LockKeeper
@@ -160,28 +161,35 @@ class JobLocks:
             self._publish(Event(what, f"lock.{name}"))
 
     def _let_go(self, keeper: "LockKeeper") -> None:
-        """Nothing runs any more under a lock that is not configured, or is kept by another client from now on."""
-        catalog = self._retired.pop(keeper, None)
-        if catalog is not None:
+        """Nothing runs any more under a lock that is not configured, or has other settings or another client now."""
+        try:
             keeper.give_back()
-            catalog.done_with(keeper)
+        finally:
+            self._leaving.discard(keeper)
+            catalog = self._retired.pop(keeper, None)
+            if catalog is not None:
+                catalog.done_with(keeper)
+                self._refresh(keeper.lock.name)
 
     def _refresh(self, name: str) -> None:
         keeper, users = self._keepers.get(name), self._users.get(name, {})
         busy = any(users.values())
         ends_s = max([stop_s(one.plan.job, hooked=bool(one.plan.awaited_hook)) for one in users], default=0.0)
+        before = [one for one in self._retired if one.lock.name == name]
         if keeper is not None:
-            keeper.use(wanted=bool(users), busy=busy, stop_s=ends_s)
-        for retired in [one for one in self._retired if one.lock.name == name]:
+            free = all(one.facet is not keeper.facet for one in before)
+            keeper.use(wanted=bool(users) and free, busy=busy, stop_s=ends_s)
+        for retired in [one for one in before if one not in self._leaving]:
             if busy:
                 retired.use(wanted=False, busy=True, stop_s=ends_s)
             else:
+                self._leaving.add(retired)
                 gevent.spawn(self._let_go, retired)
         self._announce(name)
 
     def _announce(self, name: str) -> None:
         """The promise holds on after a loss, until everything that ran is gone."""
-        keepers = [*self._keepers.values(), *self._retired]
+        keepers = [*self._keepers.values(), *[one for one in self._retired if one not in self._leaving]]
         until = max([one.until for one in keepers if one.lock.name == name], default=0.0)
         groups = sorted({group for one in self._users.get(name, {}) for group in one.groups})
         slot = self._slots.setdefault(name, len(self._slots))
