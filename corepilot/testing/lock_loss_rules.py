@@ -16,7 +16,37 @@ OVERTIME = 2.0
 
 
 class LockLossRules(LockRules):
-    """TTL, watch, close."""
+    """Loss, TTL, watch, close."""
+
+    def take_away(self, name: str) -> None:
+        """Have the store end a grant whose holder lives on and stays connected: an operator deletes the key, say.
+
+        A subclass can say how; else the TTL ends it, because the holder does not keep it.
+        """
+
+    def test_what_was_lost_comes_back_with_a_higher_token(self) -> None:
+        """A client that loses a lock and stays connected is not granted its old token again.
+
+        Neither when it asks for the first time after somebody else had the lock, nor when it has asked meanwhile.
+        """
+        for asks in (False, True):
+            client, other = self.open(), self.open()
+            name = self.lock("asks" if asks else "waits")
+            tokens = [self.acquired(client, name, ttl_s=self.lock_ttl_s).token]
+            self.take_away(name)
+            why = "a lock that was taken away must be had by the next one who asks"
+            limit_s = OVERTIME * self.lock_ttl_s + self.deadline_s
+            tokens.append(self.acquired_in_time(other, name, limit_s, why).token)
+            if asks:
+                require(self.acquire(client, name) is None, "acquire must return None while somebody else holds it")
+            self.done(self.locks(other).release, name)
+            tokens.append(self.acquired_in_time(client, name, limit_s, why).token)
+            self.keeps(client, name)
+            require(
+                tokens == sorted(set(tokens)),
+                f"whoever holds a lock later must have a higher token, but one that was taken away, passed on and "
+                f"regained had {tokens}",
+            )
 
     def test_a_lock_is_lost_with_its_ttl(self) -> None:
         """Whoever does not keep a lock loses it, alive or closed, to a higher token; whoever keeps it does not.

@@ -50,6 +50,19 @@ class TokenOfTheLastHolder(MemoryLocks):
         return found.changed(token=before.token) if found and before else found
 
 
+class TokenRemembered(MemoryLocks):
+    """Whoever has not released a lock gets the token that it had, also after somebody else had the lock."""
+
+    def acquire(self, name: str, holder: str, ttl_s: float, delay_s: float) -> Grant | None:
+        tokens = self.__dict__.setdefault("tokens", {})
+        found = super().acquire(name, holder, ttl_s, delay_s)
+        return found and found.changed(token=tokens.setdefault(name, found.token))
+
+    def release(self, name: str) -> None:
+        self.__dict__.setdefault("tokens", {}).pop(name, None)
+        super().release(name)
+
+
 class TwoHolders(MemoryLocks):
     def acquire(self, name: str, holder: str, ttl_s: float, delay_s: float) -> Grant | None:
         return super().acquire(name, holder, ttl_s, delay_s) or Grant(self._client.store.writes + 1, ttl_s)
@@ -200,6 +213,7 @@ BROKEN: dict[type[Backend], tuple[str, str]] = {
         TokenFalls: ("the_token_grows_with_every_holder", "must have a higher token"),
         NewTokenEachTime: ("acquire_is_idempotent", "the holder must get its token again"),
         TokenOfTheLastHolder: ("a_lock_is_lost_with_its_ttl", "must have a higher token"),
+        TokenRemembered: ("what_was_lost_comes_back_with_a_higher_token", "must have a higher token"),
         TwoHolders: ("only_one_of_several_clients_holds_a_lock", "a lock has one holder at a time"),
         LooksThenTakes: ("only_one_of_several_clients_holds_a_lock", "a lock has one holder at a time"),
         ReleasesByPrefix: ("locks_do_not_mix", "must not release"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from corepilot_consul import blocking
 from corepilot_consul.backend import ConsulBackend
+from corepilot_consul.locks import FOLDER
 from corepilot_consul.plugin import CAPABILITIES, Options
 from eventually import eventually
 from servers.consul import ConsulServer
@@ -64,6 +65,9 @@ class TestConsul(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, Hang
             # An agent that was paused still carries out what its clients have given up meanwhile, also their blocking
             # queries, for 10 seconds: let it work that off.
             eventually(lambda: not half_closed(self.consul.port), message="the agent has worked off its backlog")
+
+    def take_away(self, name: str) -> None:
+        self.consul.request("DELETE", f"/v1/kv/{FOLDER}/{name}")
 
     def teardown_method(self) -> None:
         self.paused = False  # the next test has names of its own

@@ -35,6 +35,9 @@ class TestEtcd(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, HangSu
     def resume(self) -> None:
         self.etcd.resume()
 
+    def take_away(self, name: str) -> None:
+        assert self.etcd.ctl("del", f"{Options().prefix}/locks/{name}").strip() == "1"
+
 
 class TestEtcdBehindProxy(FaultSuite):
     capabilities = CAPABILITIES

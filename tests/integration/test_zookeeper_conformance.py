@@ -4,6 +4,7 @@ import pytest
 from corepilot_zookeeper.backend import ZooKeeperBackend
 from corepilot_zookeeper.plugin import CAPABILITIES, Options
 from servers.zookeeper import ZooKeeperServer
+from zookeeper_client import witness
 
 from corepilot.discovery.backend import Backend
 from corepilot.testing.backends import (
@@ -44,3 +45,8 @@ class TestZooKeeper(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, H
     def resume(self) -> None:
         if self.server.pid:
             self.server.resume()
+
+    def take_away(self, name: str) -> None:
+        queue = f"{Options().prefix}/locks/{name}"
+        code = f"told = [client.delete('{queue}/' + one) for one in client.get_children('{queue}')]"
+        assert len(witness(self.server.hosts, code)) == 1

@@ -29,6 +29,9 @@ class TestMemory(BackendSuite, KeySuite, LockSuite, LossSuite, OutageSuite, Hang
     def forget(self) -> None:
         self.catalog.forget()
 
+    def take_away(self, name: str) -> None:
+        self.catalog.store.let_go(name)
+
     def stop(self) -> None:
         self.catalog.down = True
 

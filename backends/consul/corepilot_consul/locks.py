@@ -5,7 +5,7 @@ before its TTL. Its TTL is at least 10 s, and Consul ends it between once and tw
 whoever counts on one TTL is on the safe side. When a session ends by itself, Consul grants the key to nobody for the
 lock delay; after a release it is free at once.
 
-The token is the key's ModifyIndex, read once with our session on it. LockIndex would not do: it begins anew when
+The token is the key's ModifyIndex, read after each write that has put our session on it. LockIndex would not do: it begins anew when
 somebody else writes the key. ModifyIndex is the place of a write in the servers' log, and only grows; whoever has the
 lock later, has it by a later write.
 """
@@ -40,7 +40,8 @@ class _Session:
         id: Consul's name for it.
         holder: Who asked.
         ttl_s: Its TTL.
-        token: Of the lock, while we know that the key is under this session; else 0.
+        token: Of the lock, while we know that the key is under this session; else 0. A session may outlive what it
+            held: whoever deletes the key, or releases it for us, leaves it alone.
     """
 
     __slots__ = ("holder", "id", "token", "ttl_s")
@@ -74,9 +75,11 @@ class ConsulLocks(Locks):
             held = self._held(name)
             if session is not None and held.session == session.id:
                 return self._granted(session, held, ttl_s)
-            if session is not None and (held.session or session.ttl_s > ttl_s):
-                self._end(name, session)
-                session = None
+            if session is not None:
+                session.token = 0
+                if held.session or session.ttl_s > ttl_s:
+                    self._end(name, session)
+                    session = None
             if held.session:
                 return None
             session = session or self._begin(name, holder, int(ttl_s), delay_s)
