@@ -46,6 +46,7 @@ def main(report: int, request: dict[str, Any]) -> NoReturn:
         report = _out_of_the_way(report, request)
         for number in _SET_BY_PYTHON:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # one that came meanwhile was kept from Python's own handler
         launch(request)
     except LaunchError as error:
         status, text = error.status, str(error)

@@ -7,8 +7,10 @@ a job that has such settings.
 import importlib
 import marshal
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
+from importlib.machinery import SourceFileLoader
 from typing import Any
 
 from corepilot.system.launcher import REPORT_MAX_BYTES
@@ -117,7 +119,7 @@ def launch(
         files = {_SPEC: spec, _REPORT: write_end, **{place: inherited[number] for place, number in places.items()}}
         pid = spawn(
             command, os.environ, reaper, exited,
-            output=output, errors=errors, stdin=stdin, inherited=files, session=session,
+            output=output, errors=errors, stdin=stdin, inherited=files, session=session, blocked=(signal.SIGINT,),
         )  # fmt: skip
     except BaseException:
         if read_end >= 0:
@@ -138,7 +140,10 @@ def _code() -> bytes:
     if not _made:
         codes = []
         for name in _MODULES:
-            loader: Any = importlib.import_module(name).__loader__
+            module = importlib.import_module(name)
+            loader: Any = module.__loader__
+            if not hasattr(loader, "get_code"):  # one that changes the code, such as that of pytest
+                loader = SourceFileLoader(name, str(module.__file__))
             codes.append((name, loader.get_code(name)))
         _made = marshal.dumps(codes)
     return _made

@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -120,6 +120,7 @@ def spawn(
     own: bool = False,
     inherited: Mapping[int, int] = MappingProxyType({}),
     session: bool = False,
+    blocked: Collection[int] = (),
 ) -> int:
     """Start a program in a process group of its own, with default signals and /dev/null as stdin.
 
@@ -137,6 +138,7 @@ def spawn(
         own: Whether it is a process of corepilot's own, with our limits, and our stderr.
         inherited: What else it has open: our descriptor for each of its own, from 3 on.
         session: Whether it leads a session of its own, too.
+        blocked: Signals that wait until it unblocks them.
 
     Returns:
         Its pid, which is also its process group.
@@ -147,9 +149,11 @@ def spawn(
     try:
         program = find_program(argv[0], environment.get("PATH"))
         if own:
-            pid = _spawn(program, argv, environment, _Files(output, errors, stdin, inherited, session), own=True)
+            pid = _spawn(
+                program, argv, environment, _Files(output, errors, stdin, inherited, session, blocked), own=True
+            )
         else:
-            pid = _spawn_job(program, argv, environment, _Files(output, errors, stdin, inherited, session))
+            pid = _spawn_job(program, argv, environment, _Files(output, errors, stdin, inherited, session, blocked))
     except ProgramError as error:
         raise SpawnError(f"cannot start {argv[0]!r}: {error}", error.status) from None
     except OSError as error:
@@ -168,12 +172,13 @@ class _Files(NamedTuple):
     stdin: int | None
     inherited: Mapping[int, int]
     session: bool
+    blocked: Collection[int]
 
 
 def _spawn(
     program: str, argv: Sequence[str], environment: Mapping[str, str], files: _Files, *, own: bool = False
 ) -> int:
-    output, errors, stdin, inherited, session = files
+    output, errors, stdin, inherited, session, blocked = files
     actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
     if stdin is not None:
         actions = [(os.POSIX_SPAWN_DUP2, stdin, 0)]
@@ -193,7 +198,7 @@ def _spawn(
             list(argv),
             environment,
             file_actions=actions,
-            setsigmask=(),
+            setsigmask=blocked,
             setsigdef=_ALL_SIGNALS,
             **leading,
         )
