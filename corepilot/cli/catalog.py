@@ -47,7 +47,8 @@ def catalog(arguments: Arguments) -> int:
     for fault in faults:
         complain(fault)
     for one in failed:
-        complain(f"{one['catalog']}: {one['error']}")
+        what = f"instances of {wanted[0]}" if wanted else "services"
+        complain(f"cannot list the {what} in {one['catalog']}: {one['error']}")
     if arguments.output == "json":
         say_json(found)
     elif wanted:
@@ -82,7 +83,7 @@ def _asked(name: str, plugin: PluginReference, opener: Opener, services: list[st
                 return {"catalog": name, key: [_plain(one) for one in backend.instances(Query(services[0]))]}
             return {"catalog": name, key: list(backend.service_names())}
     except NotImplementedError:
-        why = "cannot list its services: its backend does not tell them; name one: corepilot catalog SERVICE"
+        why = "its backend does not tell them; name one: corepilot catalog SERVICE"
     except (CorepilotError, PluginFaultError) as error:
         why = str(error)
     return {"catalog": name, key: [], "error": why}

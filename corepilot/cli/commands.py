@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from corepilot.cli.arguments import UsageError, suggest
-from corepilot.cli.clients import ask, client_of, decoded, quoted, say, say_json
+from corepilot.cli.clients import ask, client_of, complain, decoded, quoted, say, say_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,10 +69,12 @@ def instances(arguments: "Any") -> int:
     if arguments.output == "json":
         say_json(found)
         return 0
-    for one in found:
-        if one["status"] == "passing":
-            address = f"[{one['address']}]" if ":" in one["address"] else one["address"]
-            say(f"{address}:{one['port']} {one['id']}")
+    passing = [one for one in found if one["status"] == "passing"]
+    for one in passing:
+        address = f"[{one['address']}]" if ":" in one["address"] else one["address"]
+        say(f"{address}:{one['port']} {one['id']}")
+    if not passing:
+        complain(f"no passing instance of {arguments.positionals[0]}")  # programs that read stdout find nothing there
     return 0
 
 

@@ -327,15 +327,20 @@ class Registrar:
         subject = step.registration.id
         if error is None:
             desired.succeeded(step)
-            if step.kind != "register":
+            if step.kind == "deregister":
+                self._repeats.forget(subject)  # it was never accepted: another process may have the id
+            elif step.kind != "register":
                 self._repeats.recovered(subject, f"{subject}: the catalog accepts updates again")
+            if step.kind != "register":
                 self._repeats.forget(f"lost {subject}")
         elif isinstance(error, UnknownInstanceError):
             desired.unknown(step, now, str(error))
             self._repeats.failed(f"lost {subject}", f"{subject} is not in the catalog any more; registering it again")
         else:
-            desired.failed(step, now, str(error))
-            self._repeats.failed(subject, str(error), "warning" if isinstance(error, BackendError) else "error")
+            # A backend says what went wrong at the catalog, and not always with whom.
+            why = str(error) if subject in str(error) else f"cannot {step.kind} {subject}: {error}"
+            desired.failed(step, now, why)
+            self._repeats.failed(subject, why, "warning" if isinstance(error, BackendError) else "error")
 
     def _wake_all(self) -> None:
         for slot in self._slots.values():

@@ -56,7 +56,7 @@ class Call:
                 *self._where, "the path, or a header, holds a character that HTTP does not allow"
             ) from None
         if isinstance(error, h11.RemoteProtocolError):
-            raise HttpProtocolError(*self._where, f"the answer is not HTTP: {_brief(error)}") from error
+            raise HttpProtocolError(*self._where, _reason(error)) from error
         if isinstance(error, OSError):
             raise self._lost(error) from error
 
@@ -83,6 +83,12 @@ class Call:
         if isinstance(error, TimeoutError) and error.errno is None:
             return self._timed_out()
         return HttpConnectError(*self._where, reason)
+
+
+def _reason(error: h11.RemoteProtocolError) -> str:
+    if "incomplete" in str(error) or str(error).startswith("peer "):
+        return "the connection was closed in the middle of the answer"
+    return f"the answer is not HTTP: {_brief(error)}"
 
 
 def _brief(error: Exception) -> str:

@@ -106,6 +106,8 @@ def _sync(directory: str) -> None:
 def _reason(error: OSError, directory: str) -> str:
     import errno
 
+    if isinstance(error, FileNotFoundError) and os.path.isdir(directory):
+        return f"no file can be made in {directory}; name another directory"  # /proc says so
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"there is no directory {directory}; make it, or mount its volume"
     if isinstance(error, PermissionError):

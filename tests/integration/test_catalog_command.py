@@ -108,7 +108,7 @@ def test_one_catalog_that_is_away_takes_nothing_from_the_others(tmp_path: Path) 
     assert (said.returncode, said.stdout.split()[2:]) == (1, ["db", "here", "web", "here"])
     first, second = said.stderr.splitlines()
     assert all(part in first for part in (f"{file}:1:", "discovery.gone.backend", 'did you mean "etcd"?'))
-    assert second.startswith("corepilot: away: cannot ")
+    assert second.startswith("corepilot: cannot list the services in away: cannot reach etcd at http://127.0.0.1:1: ")
     assert "127.0.0.1:1" in second
     said = catalog("web", "-c", str(file), "-o", "json")
     away, here = json.loads(said.stdout)

@@ -287,7 +287,7 @@ def test_what_was_done_is_said_in_one_line(running: Running, client: Client, wor
 
 
 def test_a_name_may_be_anything(client: Client) -> None:
-    assert client("instances", "a b") == Answer(0, "")
+    assert client("instances", "a b") == Answer(0, "", "corepilot: no passing instance of a b\n")
     for name in ("é?x=1", "../jobs", "a%b\n"):
         answer = client("instances", name)
         assert answer.status == 1

@@ -193,6 +193,11 @@ def test_without_a_certificate_of_ours_it_does_not_talk(tls_clients: Clients, pa
         tls_clients.new(tls=tls).register(WEB, "passing", "ok")
 
 
+def test_a_file_that_is_missing_is_named(tls_clients: Clients) -> None:
+    with pytest.raises(BackendUnavailableError, match=r"/nonexistent/ca\.pem"):
+        tls_clients.new(tls=Tls(enabled=True, cafile="/nonexistent/ca.pem")).register(WEB, "passing", "ok")
+
+
 def test_plain_to_a_tls_port_is_no_answer(tls_clients: Clients) -> None:
     with pytest.raises(BackendError), gevent.Timeout(15, BackendTimeoutError("no answer")):
         tls_clients.new().register(WEB, "passing", "ok")

@@ -184,9 +184,20 @@ def test_a_report_retries_a_refused_registration_at_once(world: World) -> None:
     registrar.advertise(WEB, "passing")
     for number in range(1, 4):
         until(lambda number=number: len(world.calls("register")) == number and registrar.status()[0]["last_error"])  # type: ignore[misc]
+        assert registrar.status()[0]["last_error"] == "cannot register web-a: no", "whoever it is about is named"
         gevent.sleep(0)
         registrar.report("web-a", "passing", "ok")
     until(lambda: world.statuses() == ["passing"])
+
+
+def test_one_that_was_refused_and_leaves_was_not_accepted_again(world: World) -> None:
+    registrar = world.registrar()
+    world.catalog.fail("register", BackendRefusedError("no"), times=100)
+    registrar.advertise(WEB, "passing")
+    until(lambda: registrar.status()[0]["last_error"])
+    registrar.withdraw(WEB)
+    assert registrar.drain(5)
+    assert not [line for _, line in world.lines if "accepts updates again" in line]
 
 
 def test_a_call_that_hangs_is_given_up(world: World) -> None:

@@ -80,6 +80,7 @@ def test_a_link_stays_a_link_and_what_a_killed_process_left_is_taken_away(tmp_pa
         ("directory", "what is there is not a regular file"),
         ("fifo", "what is there is not a regular file"),
         ("x" * 300, "file name too long"),
+        ("/proc/made", "no file can be made in /proc; name another directory"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_told_with_what_to_do(path: str, rule: str, tmp_path: Path) -> None:

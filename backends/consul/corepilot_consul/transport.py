@@ -21,6 +21,7 @@ from corepilot.errors import (
 )
 from corepilot.http.client import Client, ClientLimits
 from corepilot.http.errors import HttpError, HttpTimeoutError, HttpTooLargeError
+from corepilot.http.failures import unreachable
 from corepilot.http.message import Headers, Response
 from corepilot.http.tls import TlsOptions
 from corepilot_consul.agent import Agent
@@ -86,8 +87,8 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         response = self._request("GET", self.uri(path, params), b"", headers, deadline_s)
         if response.headers.get(_FILTERED, "").strip().lower() == "true":
             raise BackendRefusedError(
-                f"cannot GET {path} at {self.origin}: the answer is not whole, the ACL token hides a part of it; "
-                f"give it {permission_for(path)}"
+                f"cannot use Consul at {self.origin}: the answer is not whole, the ACL token hides a part of it; "
+                f"give it {permission_for(path)} [GET {path}]"
             )
         return response
 
@@ -135,7 +136,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         Something in between may be to blame (a proxy's error page), and may get out of the way again.
         """
         raise BackendUnavailableError(
-            f"cannot read the answer to {path} of {self.origin}: {reason}; check that a Consul agent listens there"
+            f"cannot read the answer of {self.origin}: {reason}; check that a Consul agent listens there [{path}]"
         ) from None  # py-consul's errors quote the whole body
 
     def _send(
@@ -168,9 +169,9 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         idempotent: bool = True,
     ) -> Response:
         if self._closed:
-            raise BackendUnavailableError(f"cannot ask {self.origin} any more: the client was closed")
+            raise BackendUnavailableError(f"cannot use Consul at {self.origin}: this client of it was closed")
         if monotonic() < self._not_before:
-            raise BackendUnavailableError(f"cannot ask {self.origin} yet: it asked for a pause")
+            raise BackendUnavailableError(f"cannot use Consul at {self.origin} yet: it asked for a pause")
         sent = [(name, value) for name, value in (headers or {}).items() if name != "X-Consul-Token"]
         token = self._token()
         if token:
@@ -190,9 +191,9 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         except HttpTooLargeError as error:
             raise BackendRefusedError(f"{error}; raise max_answer_mib in the options of the backend") from error
         except HttpTimeoutError as error:
-            raise BackendTimeoutError(str(error)) from error
+            raise BackendTimeoutError(unreachable(error, "Consul")) from error
         except HttpError as error:
-            raise BackendUnavailableError(str(error)) from error
+            raise BackendUnavailableError(unreachable(error, "Consul")) from error
         if not 200 <= response.status < 300:
             self._require_status(method, target.partition("?")[0], response, token)
         return response
@@ -205,28 +206,30 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
             return  # it is gone, which is what was asked for
         if method == "GET" and path.startswith("/v1/kv/") and status == 404 and "X-Consul-Index" in response.headers:
             return  # there is no such key, which is an answer
-        what = f"cannot {method} {path} at {self.origin}: {status}{f' {said}' if said else ''}"
-        raise self._error(status, what, path, said, response.headers)
+        kind, advice = self._meaning(status, path, said, response.headers)
+        what = f"cannot use Consul at {self.origin}: it answers {status}{f', {said}' if said else ''}"
+        raise kind(f"{what}; {advice} [{method} {path}]" if advice else f"{what} [{method} {path}]")
 
-    def _error(self, status: int, what: str, path: str, said: str, headers: Headers) -> BackendError:
+    def _meaning(self, status: int, path: str, said: str, headers: Headers) -> tuple[type[BackendError], str]:
+        """The error that a status means, and what to do about it, or ""."""
         unknown = status == 404 or (status == 500 and _is_unknown_check(said))
         if unknown and path.startswith("/v1/agent/check/update/"):
-            return UnknownInstanceError(what)  # whatever the words of a 404: agents of others have their own
+            return UnknownInstanceError, ""  # whatever the words of a 404: agents of others have their own
         if status == 404 and path.startswith("/v1/session/renew/"):
-            return LockLostError(what)
+            return LockLostError, ""
         if status == 500 and path.startswith("/v1/kv/") and "invalid session" in said.lower():
-            return LockLostError(what)
+            return LockLostError, ""
         if status in {401, 403}:
-            return BackendRefusedError(f"{what}; check that the ACL token allows this")
+            return BackendRefusedError, "check that the ACL token allows this"
         if status in {429, 503}:
             self._obey_retry_after(headers.get("Retry-After", ""))
         if 300 <= status < 400:
-            return BackendRefusedError(f"{what}; redirects are not followed: name the agent itself as the address")
+            return BackendRefusedError, "redirects are not followed: name the agent itself as the address"
         if status == 404:
-            return BackendRefusedError(f"{what}; check that a Consul agent listens there")
+            return BackendRefusedError, "check that a Consul agent listens there"
         if status >= 500 or status in {408, 425, 429}:
-            return BackendUnavailableError(what)
-        return BackendRefusedError(what)
+            return BackendUnavailableError, ""
+        return BackendRefusedError, ""
 
     def _obey_retry_after(self, text: str) -> None:
         if text.isascii() and text.isdecimal():

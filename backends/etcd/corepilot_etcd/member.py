@@ -8,6 +8,7 @@ from typing import Any
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 from corepilot.http.client import Client, ClientLimits
 from corepilot.http.errors import HttpConnectError, HttpError, HttpTimeoutError, HttpTooLargeError
+from corepilot.http.failures import unreachable
 from corepilot.http.stream import BodyStream
 from corepilot.http.tls import TlsOptions
 from corepilot_etcd.encoding import Message
@@ -127,7 +128,7 @@ class Member:
     def nonsense(self, path: str, reason: str) -> BackendUnavailableError:
         """The error for an answer that is not etcd's: something in between may be to blame, and may go away again."""
         return BackendUnavailableError(
-            f"cannot read the answer to {path} of {self.origin}: {reason}; check that an etcd listens there"
+            f"cannot read the answer of {self.origin}: {reason}; check that an etcd listens there [POST {path}]"
         )
 
     def close(self) -> None:
@@ -139,9 +140,9 @@ class Member:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise BackendUnavailableError(f"cannot ask {self.origin}: this client of it was closed")
+            raise BackendUnavailableError(f"cannot use etcd at {self.origin}: this client of it was closed")
         if monotonic() < self._not_before:
-            raise NotSentError(f"cannot ask {self.origin} yet: it asked for a pause")
+            raise NotSentError(f"cannot use etcd at {self.origin} yet: it asked for a pause")
 
     def _obey_retry_after(self, text: str) -> None:
         if text.isascii() and text.isdecimal():  # etcd does not say so; what stands before it may
@@ -155,7 +156,7 @@ class Member:
                 raise self.nonsense(path, f"it is not JSON ({type(error).__name__})") from None
             body = None
         if status != 200:
-            raise error_of(f"ask {self.origin} for {path}", status, body, secret)
+            raise error_of(f"use etcd at {self.origin}", status, body, secret, path=path)
         if not isinstance(body, dict):
             raise self.nonsense(path, "it is not an object")
         return body
@@ -199,14 +200,15 @@ class MessageStream(Iterator[Message]):
         if isinstance(message, dict) and isinstance(message.get("error"), dict):
             told = message["error"]
             status = told.get("http_code")
-            raise error_of(f"follow {self._path} of {self._member.origin}", status if type(status) is int else 0, told)
+            where, code = f"watch etcd at {self._member.origin}", status if type(status) is int else 0
+            raise error_of(where, code, told, path=self._path)
         raise self._member.nonsense(self._path, "it is no message of a stream")
 
     def end(self, reason: BackendError | None = None) -> None:
         """End it, for this reason. Idempotent, does not switch; whoever waits for a message gets the reason."""
         if self._reason is None:
             self._reason = reason or BackendUnavailableError(
-                f"cannot follow {self._path} of {self._member.origin}: it was closed"
+                f"cannot watch etcd at {self._member.origin}: the stream was closed"
             )
         self._member.streams.discard(self)
         self._body.close()
@@ -216,7 +218,7 @@ class MessageStream(Iterator[Message]):
             piece = next(self._body)
         except StopIteration:
             self.end(
-                BackendUnavailableError(f"cannot follow {self._path} of {self._member.origin}: the member ended it")
+                BackendUnavailableError(f"cannot watch etcd at {self._member.origin}: the member ended the stream")
             )
             assert self._reason is not None  # noqa: S101  - `end` has set it
             raise self._reason from None
@@ -234,7 +236,7 @@ class MessageStream(Iterator[Message]):
         if self._length > ANSWER_MAX:
             self.end()
             raise TooLongError(
-                f"cannot follow {self._path} of {self._member.origin}: a message is longer than {ANSWER_MAX} bytes"
+                f"cannot watch etcd at {self._member.origin}: a message is longer than {ANSWER_MAX} bytes"
             )
         if others:
             *whole, rest = (b"".join(self._pieces), *others)
@@ -244,9 +246,9 @@ class MessageStream(Iterator[Message]):
 
 def _translated(error: HttpError) -> BackendError:
     if isinstance(error, HttpTimeoutError):
-        return BackendTimeoutError(str(error))
+        return BackendTimeoutError(unreachable(error, "etcd"))
     if isinstance(error, HttpConnectError):
-        return NotSentError(str(error))
+        return NotSentError(unreachable(error, "etcd"))
     if isinstance(error, HttpTooLargeError):
         return TooLongError(str(error))
-    return BackendUnavailableError(str(error))
+    return BackendUnavailableError(unreachable(error, "etcd"))

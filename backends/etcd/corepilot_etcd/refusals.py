@@ -42,40 +42,48 @@ class NoAuthenticationError(BackendRefusedError):
     """The store asks nobody for a password."""
 
 
-def error_of(where: str, status: int, body: Any, secret: str = "") -> BackendError:
+def error_of(where: str, status: int, body: Any, secret: str = "", *, path: str = "") -> BackendError:
     """The error for an answer that is one.
 
     Args:
-        where: What was asked whom, to follow "cannot".
+        where: What cannot be done, to follow "cannot".
         status: Of HTTP.
         body: As it was parsed; anything else than etcd's error is shown as the status only.
         secret: A text that must not be repeated.
+        path: What was asked for, to stand at the end.
     """
     code, said = _code_and_text(status, body, secret)
     what = f"cannot {where}: {f'{said} (status {status})' if said else f'status {status}'}"
+    kind, advice = _meaning(code, said, status)
+    sent = f" [POST {path}]" if path else ""
+    return kind(f"{what}; {advice}{sent}" if advice else f"{what}{sent}")
+
+
+def _meaning(code: int, said: str, status: int) -> tuple[type[BackendError], str]:
+    """The error, and what to do about it, or ""."""
     if "requested lease not found" in said:
-        return LeaseGoneError(what)
+        return LeaseGoneError, ""
     if "lease already exists" in said:
-        return LeaseTakenError(what)
+        return LeaseTakenError, ""
     if "has been compacted" in said:
-        return CompactedError(what)
+        return CompactedError, ""
     if "authentication is not enabled" in said:
-        return NoAuthenticationError(what)
+        return NoAuthenticationError, ""
     if "invalid auth token" in said or "revision of auth store is old" in said or "user name is empty" in said:
-        return StaleTokenError(f"{what}; check the options user and password")
+        return StaleTokenError, "check the options user and password"
     if code in {_UNAUTHENTICATED, _DENIED} or "authentication failed" in said:
-        return BackendRefusedError(f"{what}; check the options user and password, and the user's roles")
+        return BackendRefusedError, "check the options user and password, and the user's roles"
     if "database space exceeded" in said:
-        return BackendRefusedError(f"{what}; compact and defragment it, then disarm the alarm with etcdctl")
+        return BackendRefusedError, "compact and defragment it, then disarm the alarm with etcdctl"
     if code == _DEADLINE:
-        return BackendTimeoutError(what)
+        return BackendTimeoutError, ""
     if code in _PASSING or (code == _EXHAUSTED and "too many requests" in said) or (code == _UNKNOWN and status >= 500):
-        return BackendUnavailableError(what)
+        return BackendUnavailableError, ""
     if 300 <= status < 400:
-        return BackendRefusedError(f"{what}; redirects are not followed: name the members themselves as endpoints")
+        return BackendRefusedError, "redirects are not followed: name the members themselves as endpoints"
     if status == 404 and code != _NOT_FOUND:
-        return BackendRefusedError(f"{what}; check that an etcd of version 3.4 or later listens there")
-    return BackendRefusedError(what)
+        return BackendRefusedError, "check that an etcd of version 3.4 or later listens there"
+    return BackendRefusedError, ""
 
 
 def _code_and_text(status: int, body: Any, secret: str) -> tuple[int, str]:

@@ -129,7 +129,7 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
                 name = self._tls.options.server_name or hostname
                 sock.settimeout(TLS_HANDSHAKE_S)
                 # Not in one step: a handshake that is cut short inside wrap_socket leaves nobody who owns the socket.
-                sock = self._tls.current().wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+                sock = self._context(self._tls).wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
                 sock.do_handshake()
         except BaseException:
             sock.close()
@@ -137,6 +137,17 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
         self._sockets = [one for one in self._sockets if one.fileno() >= 0]
         self._sockets.append(sock)
         return sock
+
+    @staticmethod
+    def _context(tls: TlsContexts) -> Any:
+        try:
+            return tls.current()
+        except OSError as error:
+            if not error.filename:
+                raise
+            raise OSError(
+                error.errno, f"{error.strerror}: {error.filename}"
+            ) from error  # kazoo tells no more than this
 
     def select(self, reading: Any, writing: Any, _failing: Any, timeout: float | None = None) -> tuple[Any, Any, Any]:
         """Wait until one of at most two sockets is ready.
