@@ -27,7 +27,7 @@ be given, what they test:
 |---|---|
 | `LookupSuite` | `publish(*places)`: the store holds exactly these instances of the test's service |
 | `KeySuite` | nothing: values, versions, watches of a key and of a prefix |
-| `LockSuite` | nothing, or `lock_ttl_s`, where the store takes no TTL of 2 seconds, and `take_away(name)`: a grant ends, its holder lives |
+| `LockSuite` | nothing, or `lock_ttl_s` where 2 s is too short a TTL, and `take_away(name)`: a holder loses the lock |
 | `LossSuite` | `forget()`: the catalog loses its data (an agent restarts, a directory is wiped, a lease expires) |
 | `OutageSuite` | `stop()` and `start()`: the catalog is away, and comes back |
 | `HangSuite` | `pause()` and `resume()`: it takes connections and does not answer (SIGSTOP) |

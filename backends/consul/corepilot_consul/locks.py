@@ -5,9 +5,9 @@ before its TTL. Its TTL is at least 10 s, and Consul ends it between once and tw
 whoever counts on one TTL is on the safe side. When a session ends by itself, Consul grants the key to nobody for the
 lock delay; after a release it is free at once.
 
-The token is the key's ModifyIndex, read after each write that has put our session on it. LockIndex would not do: it begins anew when
-somebody else writes the key. ModifyIndex is the place of a write in the servers' log, and only grows; whoever has the
-lock later, has it by a later write.
+The token is the key's ModifyIndex, read after each write that has put our session on it. LockIndex would not do: it
+begins anew when somebody else writes the key. ModifyIndex is the place of a write in the servers' log, and only grows;
+whoever has the lock later, has it by a later write.
 """
 
 from collections.abc import Iterator
