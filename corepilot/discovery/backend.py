@@ -121,7 +121,11 @@ class Backend(ABC):
     @property
     @abstractmethod
     def address(self) -> str:
-        """Where the catalog is, for people: a URL or a path. No secrets."""
+        """Where the catalog is, for people: a URL or a path. No secrets.
+
+        Two clients of one plugin with the same address share what they store: at a reload the old one leaves there what
+        the new one has registered again. So it names the part of the store too, such as a prefix, where one is given.
+        """
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """Make the catalog hold the instance with this status. Idempotent: also replaces an older one of the same id.

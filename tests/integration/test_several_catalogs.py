@@ -9,6 +9,7 @@ import gevent
 from eventually import eventually
 from recording import Record, config, shell
 from running import Corepilot
+from servers.etcd import EtcdServer
 
 from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.embedded.backend import EmbeddedBackend
@@ -79,6 +80,24 @@ def test_a_team_moves_from_one_catalog_to_another_without_a_gap(tmp_path: Path) 
         assert [one["name"] for one in corepilot.status()["catalogs"]] == ["new"]
         assert corepilot.stop() == 0
     assert seen(tmp_path / "new") == ()
+
+
+def test_another_prefix_is_another_place(etcd: EtcdServer, tmp_path: Path) -> None:
+    def below(prefix: str) -> str:
+        etcd_at = f'{{backend: "etcd", endpoints: ["{etcd.endpoints[0]}"], prefix: "{prefix}"}}'
+        return config(JOB % "", f"discovery: {etcd_at}, ").replace("consul: false, ", "")
+
+    def registered(prefix: str) -> int:
+        return etcd.ctl("get", "--prefix", "--keys-only", f"{prefix}/services/").count("/web-a")
+
+    with Corepilot(below("/first"), tmp_path) as corepilot:
+        eventually(lambda: registered("/first"))
+        corepilot.configure(below("/second"))
+        assert corepilot.client("reload").returncode == 0
+        eventually(lambda: registered("/second"))
+        eventually(lambda: not registered("/first"), 4)  # its lease would take five seconds
+        assert "below /second" in corepilot.client("status").stdout
+        assert corepilot.stop() == 0
 
 
 def test_a_job_registers_where_it_says_and_a_watch_looks_in_all(tmp_path: Path) -> None:

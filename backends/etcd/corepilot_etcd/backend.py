@@ -16,6 +16,7 @@ from corepilot_etcd.keeper import Keeper
 from corepilot_etcd.leases import Leases
 from corepilot_etcd.mirror import Mirror
 from corepilot_etcd.names import service_names
+from corepilot_etcd.plugin import DEFAULT_PREFIX
 from corepilot_etcd.pulse import Pulse
 from corepilot_etcd.record import instance_of, services_below
 from corepilot_etcd.registrations import Registrations
@@ -58,8 +59,9 @@ class EtcdBackend(Backend):
 
     @property
     def address(self) -> str:
-        """The members' URLs."""
-        return self._transport.origin
+        """The members' URLs, and the prefix where it is not the usual one."""
+        prefix = self.options.prefix
+        return self._transport.origin + (f" below {prefix}" if prefix != DEFAULT_PREFIX else "")
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """Write the instance under the lease of its TTL, whatever its key held."""

@@ -12,6 +12,7 @@ from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot_zookeeper import services
 from corepilot_zookeeper.ensemble import Ensemble, server_of
 from corepilot_zookeeper.layout import Layout
+from corepilot_zookeeper.plugin import DEFAULT_PREFIX
 from corepilot_zookeeper.registrations import Registrations
 from corepilot_zookeeper.sessions import Sessions
 
@@ -51,8 +52,9 @@ class ZooKeeperBackend(Backend):
 
     @property
     def address(self) -> str:
-        """The servers, as they were given."""
-        return self._server.address
+        """The servers, as they were given, and the prefix where it is not the usual one."""
+        prefix = self.options.prefix
+        return self._server.address + (f" below {prefix}" if prefix != DEFAULT_PREFIX else "")
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """Make the instance's ephemeral node."""

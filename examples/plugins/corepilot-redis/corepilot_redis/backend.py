@@ -63,7 +63,7 @@ class RedisBackend(Backend):
 
     @property
     def address(self) -> str:
-        return self._connection.address
+        return f"{self._connection.address} ({self.options.prefix})"
 
     def register(self, registration: Registration, status: Status, output: str) -> None:  # noqa: ARG002  - not kept
         r, name = registration, self._connection.name
