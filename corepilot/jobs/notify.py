@@ -111,8 +111,8 @@ class NotifySocket(Shown):
         except OSError as error:
             self._complain(f"cannot read what the job tells of itself: {error.strerror}")
             return False
-        sender = next((pid for pid, _, _ in _credentials(ancillary)), 0)
-        if self._is_ours(sender):
+        sender, user = next(((pid, uid) for pid, uid, _ in _credentials(ancillary)), (0, -1))
+        if self._is_ours(sender, user):
             self._told(parsed(data))
         else:
             self._strangers += 1
@@ -120,8 +120,20 @@ class NotifySocket(Shown):
                 self._complain(f"a message about readiness from process {sender} is ignored: it is none of the job's")
         return True
 
-    def _is_ours(self, pid: int) -> bool:
-        return pid > 0 and (pid == self._pid or group_of(pid) == self._pid or pid in descendants(self._pid))
+    def _is_ours(self, pid: int, user: int) -> bool:
+        if pid <= 0:
+            return False
+        group = group_of(pid)
+        if not group:  # it has ended since, as `systemd-notify` does: whose it was, only its user tells
+            return user == _user_of(self._pid)
+        return group == self._pid or pid in descendants(self._pid)
+
+
+def _user_of(pid: int) -> int:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return -1
 
 
 def parsed(data: bytes) -> Notified:

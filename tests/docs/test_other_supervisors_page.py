@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,6 +161,54 @@ ROWS |= {
     "a command before the stop": Tried(
         'when: {source: "b", once: "stopping"}', "echo cleanup", "cleanup", stop="up", others=other(f"echo up; {WAIT}")
     ),
+}  # fmt: skip
+
+
+GOT = UNTIL.format("test -e %(dir)s/b")
+TELL = "import os, socket; socket.socket(1, 2).sendto(b'READY=1', chr(0) + os.environ['NOTIFY_SOCKET'][1:])"
+
+
+def then(code: str, source: str = "a") -> str:
+    """A second job that lets the first one go on when it hears an event."""
+    return other(TOUCH.format("b"), f'when: {{source: "{source}", once: "{code}"}}')
+
+
+def checked(health: str, code: str, script: str = GOT) -> Tried:
+    """A job that goes on when its check has said so."""
+    return Tried(f"health: {{{health}, ttl: 5}}", script, "found", others=then(code))
+
+
+ROWS |= {
+    "ready by a message": Tried(
+        "ready: {notify: true}", f'{sys.executable} -c "{TELL}"; {GOT}', "found", others=then("ready")
+    ),
+    "ready by a descriptor": Tried("ready: {fd: 3}", f"echo >&3; {GOT}", "found", others=then("ready")),
+    "ready by a line of output": Tried('ready: {log: "^up$"}', f"echo up; {GOT}", "found", others=then("ready")),
+    "ready by a file": Tried(
+        'ready: {file: "%(dir)s/up"}', f"{TOUCH.format('up')}; {GOT}", "found", others=then("ready")
+    ),
+    "started when it has been up for a while": Tried('ready: {after: "100ms"}', GOT, "found", others=then("ready")),
+    "time until it has to be ready": Tried(
+        'ready: {fd: 3}, readyTimeout: "200ms", restarts: "unlimited"', WAIT, "not ready within 0.2 s",
+        stop="not ready within 0.2 s",
+    ),
+    "a check by a command": checked('exec: "true", interval: 1', "healthy"),
+    "a check over HTTP": checked('http: "http://127.0.0.1:1/", interval: 1', "unhealthy"),
+    "a check of a port": checked("tcp: 1, interval: 1", "unhealthy"),
+    "several checks": Tried(
+        'health: [{name: "x", exec: "true", interval: 1, ttl: 5}, {name: "y", exec: "false", interval: 1, ttl: 5}]',
+        GOT, "found", others=then("exitFailed", "check.a.y"),
+    ),
+    "time between checks": checked('exec: "true", interval: 1', "healthy"),
+    "time that a check may take": checked('exec: "sleep 9", interval: 1, timeout: "100ms"', "unhealthy"),
+    "failures until unhealthy": checked('exec: "false", interval: 1, failures: 2', "unhealthy"),
+    "passes until healthy": checked('exec: "true", interval: 1, successes: 2', "healthy"),
+    "time in which failures do not count": checked('exec: "false", interval: 1, startPeriod: "1500ms"', "unhealthy"),
+    "restart when a check fails": Tried(
+        'health: {exec: "false", interval: 1, ttl: 5, onUnhealthy: "restart"}, restarts: 1',
+        f"{TIMES.format(2)} || {WAIT}", "found",
+    ),
+    "what a check is about": checked('exec: "true", interval: 1, level: "alive"', "healthy"),
 }  # fmt: skip
 
 

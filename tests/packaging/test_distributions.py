@@ -91,7 +91,7 @@ def test_entry_points(built: Mapping[str, Path]) -> None:
         points.read_string(metadata(files(built[name]), "entry_points.txt"))
     assert {group: sorted(points[group]) for group in points.sections()} == {
         "corepilot.backends": ["consul", "embedded", "etcd", "zookeeper"],
-        "corepilot.checks": ["http"],
+        "corepilot.checks": ["grpc", "http", "tcp"],
         "corepilot.sinks": ["jsonl", "otlp", "prometheus", "statsd"],
         "corepilot.sources": ["directory", "env", "file", "http", "https"],
         "pytest11": ["corepilot"],
