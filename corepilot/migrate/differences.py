@@ -294,6 +294,11 @@ DIFFERENCES = (
         "each start is an event started and one ready, for observers, the debug log and containerpilot_events too",
     ),
     Difference(
+        "watchdog-variables", ("4.2",),
+        "jobs inherit WATCHDOG_USEC and WATCHDOG_PID, by which systemd means the supervisor's own process",
+        "they do not; NOTIFY_SOCKET is inherited as before, except by jobs with ready: { notify: true }",
+    ),
+    Difference(
         "counter-negative", ("9.2",),
         "a negative value for a counter is accepted, and makes the next reload or stop crash",
         "it is rejected",
