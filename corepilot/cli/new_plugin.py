@@ -71,7 +71,8 @@ def new_plugin(kind: str, name: str, directory: str | None) -> int:
         f"  cd {target}\n"
         "  python -m venv .venv\n"
         "  .venv/bin/python -m pip install -e '.[test]'\n"
-        "  .venv/bin/python -m pytest\n"
+        "  .venv/bin/python -m pytest\n\n"
+        "pip has to find corepilot as well: if yours is from a clone, run .venv/bin/python -m pip install CLONE first\n"
     )
     return 0
 
