@@ -1,7 +1,8 @@
 """Whether a catalog answers at all: one for all that is asked there, so that a hundred do not knock at a closed door.
 
 While the catalog does not answer, one call or one stream at a time tries, to find out; all others wait. Any answer
-wakes them. Pure.
+wakes them. Of those who wait, who has failed less tries first: what fails alone, for reasons of its own, does not keep
+the others from finding out that the catalog is there. Pure.
 """
 
 from collections.abc import Callable
@@ -25,6 +26,8 @@ HASTE_S = 5.0
 """A report brings the next try forward, but it comes no sooner than so long after the last one was over."""
 HASTE_SPREAD_S = 8.0
 """And up to so much later, by chance: supervisors that were started together report together, and must not try then."""
+YIELD_S = 0.5
+"""Who has failed tries so much later than who has not, at most: after the n-th time in a row by n/(n+1) of it."""
 
 
 class Connection:
@@ -35,12 +38,12 @@ class Connection:
         random: Gives a number in [0, 1).
 
     Attributes:
-        answered: Whether the catalog ever answered.
+        answers: How often the catalog has answered a call, or begun to answer a stream.
         waiting: Called when the catalog answers again.
     """
 
     def __init__(self, deadline_s: float, random: Callable[[], float] = chance) -> None:
-        self.answered = False
+        self.answers = 0
         self.waiting: set[Callable[[], None]] = set()
         self._deadline_s = deadline_s
         self._random = random
@@ -54,11 +57,18 @@ class Connection:
     @property
     def connected(self) -> bool:
         """Whether the last answer is newer than the last failure."""
-        return self.answered and self._down_since is None
+        return self.answers > 0 and self._down_since is None
 
-    def wait_s(self, now: float) -> float:
-        """Seconds until a call may be made; 0 for at once. It may not be made when the time is over: ask again."""
-        return 0.0 if self._down_since is None else max(0.0, self._try_at - now)
+    def wait_s(self, now: float, failures: int = 0) -> float:
+        """Seconds until a call may be made; 0 for at once. It may not be made when the time is over: ask again.
+
+        Args:
+            now: The time.
+            failures: How many tries of the one who asks have failed in a row.
+        """
+        if self._down_since is None:
+            return 0.0
+        return max(0.0, self._try_at + YIELD_S * failures / (failures + 1) - now)
 
     def begun(self, now: float) -> None:
         """A call is being made."""
@@ -69,14 +79,22 @@ class Connection:
     def up(self) -> bool:
         """The catalog answered, be it no; returns whether it was down."""
         was_down = self._down_since is not None
-        self.answered = True
+        self.answers += 1
         self._down_since = None
         self._failures = 0
         self._backoff = Backoff(most_s=EARLY_MOST_S, random=self._random)
         if was_down:
-            for wake in tuple(self.waiting):
-                wake()
+            self._wake_all()
         return was_down
+
+    def next_one(self, now: float) -> None:
+        """A try is over that said nothing of the catalog: it was refused, perhaps by the backend itself.
+
+        Another one finds out, without waiting for the time that this one might have taken.
+        """
+        if self._down_since is not None:
+            self._try_at = min(self._try_at, now)
+            self._wake_all()
 
     def down(self, begun_at: float, now: float, *, answered: bool = False) -> None:
         """A call got no answer, or a stream broke.
@@ -107,3 +125,7 @@ class Connection:
     def retry_now(self, now: float) -> None:
         """There is little time left: try now."""
         self._try_at = min(self._try_at, now)
+
+    def _wake_all(self) -> None:
+        for wake in tuple(self.waiting):
+            wake()

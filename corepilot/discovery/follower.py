@@ -2,6 +2,7 @@
 
 All that is in a catalog shares one `Connection`: while the catalog does not answer, one of its registrations and
 streams tries, and any answer wakes all the others. A stream that is refused has pauses of its own, because only it is.
+So has one that fails while the catalog answers others: the datacenter it asks for cannot be reached, say.
 """
 
 import time
@@ -41,7 +42,7 @@ class Follower:
         wait_s: Seconds before the first look.
         first_s: The most that a stream's first answer may take, in seconds.
         reopen_s: How long a stream is used, about, in seconds.
-        backoff: The pauses after refusals.
+        backoff: The pauses after what fails only here.
 
     Attributes:
         connected: Whether there is a stream that has answered.
@@ -74,6 +75,8 @@ class Follower:
         self._lost_at: float | None = None
         self._begun_at = 0.0
         self._answered = False
+        self._failures = 0  # in a row
+        self._answers = 0  # to all who ask there, when the first of those tries began
         self._closed = False
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
@@ -102,6 +105,8 @@ class Follower:
         while True:
             self._wait_for_connection()
             self._begun_at, self._answered = time.monotonic(), False
+            if not self._failures:
+                self._answers = self._connection.answers
             self._connection.begun(self._begun_at)
             error = self._follow()
             if self._closed:
@@ -115,15 +120,20 @@ class Follower:
             self._repeats.failed("stream", f"{self._what}: {error}; trying again, keeping what is known")
             if now - self._begun_at > STEADY_S:
                 self._backoff.reset()
-            if isinstance(error, BackendUnavailableError | BackendTimeoutError):
+            self._failures += not self._answered
+            if not isinstance(error, BackendUnavailableError | BackendTimeoutError):
+                self._connection.next_one(now)
+                gevent.sleep(self._backoff.next_s())
+            elif self._answered or self._connection.answers == self._answers:
                 self._connection.down(self._begun_at, now, answered=self._answered)
             else:
-                gevent.sleep(self._backoff.next_s())
+                self._wake.clear()  # the catalog answers others: only this is out of reach
+                self._wake.wait(self._backoff.next_s())
 
     def _wait_for_connection(self) -> None:
         while True:
             self._wake.clear()
-            pause_s = self._connection.wait_s(time.monotonic())
+            pause_s = self._connection.wait_s(time.monotonic(), self._failures)
             if not pause_s:
                 return
             self._wake.wait(pause_s)
@@ -157,7 +167,7 @@ class Follower:
     def _take(self, answer: Any) -> None:
         if self._closed:
             return  # the greenlet is to be killed, at the hub's next turn
-        self._answered = True
+        self._answered, self._failures = True, 0
         if not self.connected:
             self.connected = True
             self._lost_at = None

@@ -153,6 +153,17 @@ def test_an_instance_is_unknown_by_any_404_and_by_consuls_own_words() -> None:
             make(server).report(WEB.id, "passing", "ok", 10)
 
 
+def test_a_500_to_a_question_is_an_answer_to_it_and_no_outage() -> None:
+    with ScriptedServer(say(answer("500 Internal Server Error", b"No path to datacenter"))) as server:
+        with pytest.raises(BackendError, match="No path to datacenter") as caught:
+            next(make(server).watch(Query("web", datacenter="nowhere")))
+        assert type(caught.value) is BackendError
+    for said in (b"No cluster leader", b"rpc error making call: No known Consul servers"):
+        script = say(answer("500 Internal Server Error", said))
+        with ScriptedServer(script) as server, pytest.raises(BackendUnavailableError):
+            next(make(server).watch(Query("web")))
+
+
 def test_another_404_is_a_refusal() -> None:
     with ScriptedServer(say(answer("404 Not Found", b"<html>nginx</html>"))) as server:
         kinds = [type(error) for error in failures(server)]

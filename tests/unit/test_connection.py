@@ -88,3 +88,47 @@ def test_hurry_allows_a_try_now() -> None:
     one.down(0, 0)
     one.retry_now(0.1)
     assert one.wait_s(0.1) == 0
+
+
+def test_who_has_failed_less_tries_first() -> None:
+    """Three ask, as soon as they may; two of them are never answered, without a word and at once."""
+    one, now = line(), 0.0
+    failures = {"far": 0, "broken": 0, "good": 1}  # the good one has failed when the catalog went away
+    tries: list[str] = []
+    one.begun(now)
+    one.down(now, now)
+    while "good" not in tries:
+        who = min(failures, key=lambda name: one.wait_s(now, failures[name]))  # of equals the first
+        now += one.wait_s(now, failures[who])
+        one.begun(now)
+        tries.append(who)
+        failures[who] += 1
+        one.down(now, now)
+        assert len(tries) < 10
+    assert tries == ["far", "broken", "far", "broken", "good"]
+
+
+def test_a_call_that_never_failed_goes_before_a_stream_that_did() -> None:
+    one = line()
+    one.begun(0)
+    one.down(0, 0)
+    for failures in (1, 2, 100, 10_000):
+        assert one.wait_s(0) < one.wait_s(0, failures) <= one.wait_s(0) + 0.5
+    assert one.wait_s(0, 5) < one.wait_s(0, 6)
+    one.up()
+    assert one.wait_s(0, 100) == 0
+
+
+def test_a_try_that_was_refused_lets_the_next_one_find_out() -> None:
+    one = line()
+    woken: list[float] = []
+    one.waiting.add(lambda: woken.append(one.wait_s(1)))
+    one.next_one(1)
+    assert not woken, "it is up: nobody waits"
+    one.begun(0)
+    one.down(0, 0)
+    one.begun(1)
+    assert one.wait_s(1) == 5
+    one.next_one(1)
+    assert woken == [0]
+    assert not one.connected, "a refusal may be the backend's own"

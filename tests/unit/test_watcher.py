@@ -1,5 +1,6 @@
 """From snapshots to events, by ContainerPilot's rule, against a catalog that fails when told to."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from corepilot.discovery.connection import Connection
 from corepilot.discovery.debounce import Debounce
 from corepilot.discovery.follower import FIRST_S, REOPEN_S
 from corepilot.discovery.watcher import CatalogView, Watcher
-from corepilot.errors import BackendUnavailableError
+from corepilot.errors import BackendRefusedError, BackendUnavailableError
 from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
 from corepilot.model.service import Query, Registration, Snapshot, Status
@@ -310,6 +311,53 @@ def test_of_a_stream_that_breaks_it_is_told_whether_it_had_answered(world: World
     world.catalog.down = True
     until(lambda: len(told) > 1)
     assert told[:2] == [True, False]
+
+
+class Noted(Connection):
+    """Counts how often it goes down."""
+
+    downs = 0
+
+    def down(self, begun_at: float, now: float, *, answered: bool = False) -> None:
+        self.downs += 1
+        super().down(begun_at, now, answered=answered)
+
+
+def alone(world: World, error: Exception) -> tuple[Noted, list[float]]:
+    """A watch that fails whenever it is tried, and when that was; its connection."""
+    tries: list[float] = []
+
+    class Far(MemoryBackend):
+        def watch(self, query: Query) -> Iterator[Snapshot]:
+            del query
+            tries.append(time.monotonic())
+            raise error
+
+    connection = Noted(60.0, random=lambda: 0.0)
+    view = CatalogView("memory", Far(world.catalog, context()), connection, world.log)
+    watcher = Watcher(Watch("web", 1, at_start=True), [view], world.events.append, backoff=Backoff(0.01, 0.05))
+    world.watchers.append(watcher)
+    watcher.start()
+    return connection, tries
+
+
+def test_what_fails_while_the_catalog_answers_others_does_not_keep_them_from_it(world: World) -> None:
+    connection, tries = alone(world, BackendUnavailableError("cannot reach the datacenter"))
+    until(lambda: connection.downs)
+    connection.up()  # somebody else was answered
+    until(lambda: len(tries) >= 6)
+    assert connection.downs == 1
+    assert connection.connected
+
+
+def test_what_is_refused_does_not_keep_the_others_waiting(world: World) -> None:
+    connection, tries = alone(world, BackendRefusedError("cannot watch web: 403"))
+    now = time.monotonic()
+    connection.begun(now)
+    connection.down(now, now)
+    until(lambda: tries)
+    assert connection.wait_s(time.monotonic()) == 0, "they would wait for the 60 s that this try might have taken"
+    assert connection.downs == 1
 
 
 # --------------------------------------------------------------------------------------------- several catalogs, keys

@@ -207,6 +207,8 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         if method == "GET" and path.startswith("/v1/kv/") and status == 404 and "X-Consul-Index" in response.headers:
             return  # there is no such key, which is an answer
         kind, advice = self._meaning(status, path, said, response.headers)
+        if method == "GET" and status == 500 and not _is_without_servers(said):
+            kind = BackendError  # the answer to this question ("No path to datacenter"), and to no other
         what = f"cannot use Consul at {self.origin}: it answers {status}{f', {said}' if said else ''}"
         raise kind(f"{what}; {advice} [{method} {path}]" if advice else f"{what} [{method} {path}]")
 
@@ -258,6 +260,12 @@ def _is_unknown_check(said: str) -> bool:
     # Consul's agent package: 'Unknown check ID "service:x"…', 'CheckID "service:x" does not have associated TTL'.
     text = said.lower()
     return "unknown check" in text or "does not have associated ttl" in text
+
+
+def _is_without_servers(said: str) -> bool:
+    # Consul's structs package: ErrNoLeader and ErrNoServers, which an agent answers everything with.
+    text = said.lower()
+    return "no cluster leader" in text or "no known consul servers" in text
 
 
 def _quotation(body: bytes, token: str) -> str:
