@@ -104,8 +104,10 @@ class Runner(Actor):
 
     def moved(self) -> None:
         """Log what has changed, and tell who keeps the lock that it needs."""
-        if self.state is not self._told:
-            before, self._told = self._told, self.state
+        before, now = self._told, self.state
+        self._told = now
+        # Results of checks change the state a thousand times a second, and hardly ever what is told.
+        if now.health != before.health or now.process is not before.process or now.stop is not before.stop:
             lines = changes(
                 self.plan, before, self.state, pid=self.pid, why=self._unhealthy, delay_s=self.restart_delay_s
             )
