@@ -9,10 +9,13 @@ class Debounce:
 
     Args:
         quiet_s: Seconds without a change until the last one is told; 0: at once.
+
+    Attributes:
+        quiet_s: The same; may be changed.
     """
 
     def __init__(self, quiet_s: float) -> None:
-        self._quiet_s = quiet_s
+        self.quiet_s = quiet_s
         self._first_at: float | None = None
         self._last_at = 0.0
 
@@ -31,7 +34,7 @@ class Debounce:
         """Seconds until the change is to be told; 0 when it is, or when there is none."""
         if self._first_at is None:
             return 0.0
-        due_at = min(self._last_at + self._quiet_s, self._first_at + LATEST * self._quiet_s)
+        due_at = min(self._last_at + self.quiet_s, self._first_at + LATEST * self.quiet_s)
         return max(0.0, due_at - now)
 
     def told(self) -> None:

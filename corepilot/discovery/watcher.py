@@ -77,6 +77,8 @@ class Watcher:
         first_s: The most that a stream's first answer may take, in seconds.
         reopen_s: How long a stream is used, about, in seconds.
         backoff: The pauses after failures.
+        told: What jobs were told of another thing that was watched under this name until a reload: `told` of that
+            watcher. They are told of what differs, and the first look is at once. None: of nothing.
 
     Attributes:
         watch: What is watched.
@@ -95,6 +97,7 @@ class Watcher:
         first_s: float = FIRST_S,
         reopen_s: float = REOPEN_S,
         backoff: Backoff | None = None,
+        told: tuple[object, ...] | None = None,
     ) -> None:
         self.watch = watch
         self.instances: Snapshot = ()
@@ -104,15 +107,34 @@ class Watcher:
         self._tell_answered = answered
         self._was_known = self._has_entries = False
         self._past: list[Snapshot] = []  # the last lists of catalogs that are not looked in any more
-        self._content: tuple[object, ...] = ()
-        self._told: tuple[object, ...] = ()
+        self._content: tuple[object, ...] | None = None  # before the first list
+        self._told: tuple[object, ...] = told or ()
         self._debounce = Debounce(watch.debounce_s)
         self._telling: gevent.Greenlet[[], None] | None = None
         self._closed = False
         self._first_s, self._reopen_s, self._backoff = first_s, reopen_s, backoff
         self._started = False
+        self._looks_at_once = watch.at_start or told is not None
         self._looks: list[_Look] = []
         self.look_in(catalogs)
+
+    def change(self, watch: Watch) -> None:
+        """Go on with other settings: a watch of the same thing. What is known and what was told stay.
+
+        Returns at once. With another interval it looks anew, because a catalog may be asked at this interval.
+        """
+        before, self.watch = self.watch, watch
+        if watch.debounce_s != before.debounce_s:
+            self._debounce.quiet_s = watch.debounce_s
+            if self._telling is not None:  # it waits for the quiet of before
+                self._telling.kill(Leaving(), block=False)
+                self._telling = gevent.spawn(self._tell_when_quiet)
+        if (watch.interval_s, watch.at_start) != (before.interval_s, before.at_start):
+            for look in self._looks:
+                look.follower.close()
+                look.follower = self._follower(look)
+            if self._started:
+                self.start()
 
     def look_in(self, catalogs: Iterable[CatalogView]) -> None:
         """Look in these from now on.
@@ -173,6 +195,11 @@ class Watcher:
         return tuple([one for one in sorted(self.instances) if one.status == "passing"])
 
     @property
+    def told(self) -> tuple[object, ...]:
+        """What there was when it was last told."""
+        return self._told
+
+    @property
     def is_healthy(self) -> bool:
         """Whether there is something, as was told: a passing instance, or a key."""
         return bool(self._told)
@@ -190,7 +217,7 @@ class Watcher:
     @property
     def passing(self) -> int:
         """How many passing instances, or keys, are known."""
-        return len(self._content)
+        return len(self._content or ())
 
     def status(self) -> dict[str, object]:
         """What `corepilot status` shows.
@@ -235,7 +262,7 @@ class Watcher:
             take,
             connection=view.connection,
             log=view.log,
-            wait_s=0.0 if watch.at_start or self._started else watch.interval_s,
+            wait_s=0.0 if self._looks_at_once or self._started else watch.interval_s,
             first_s=self._first_s,
             reopen_s=self._reopen_s,
             backoff=self._backoff,
@@ -245,14 +272,16 @@ class Watcher:
         if not any(one.fresh and one.found is None for one in self._looks):
             self._past.clear()
         self.instances = combined([*[one.found for one in self._looks if one.found is not None], *self._past])
-        self._changed_to(self.passing_instances)
+        passing = self.passing_instances
+        if passing or self._content or all(one.found is not None for one in self._looks):
+            self._changed_to(passing)
 
     def _take_entries(self, entries: Entries) -> None:
         self.entries = entries
         self._changed_to(tuple([(one.key, one.value) for one in entries]))
 
     def _changed_to(self, content: tuple[object, ...]) -> None:
-        if _alike(content, self._content):
+        if self._content is not None and _alike(content, self._content):
             return
         self._content = content
         if _alike(content, self._told):
@@ -275,7 +304,7 @@ class Watcher:
         self._debounce.told()
         if self._closed:
             return
-        self._told = self._content
+        self._told = self._content or ()
         self._publish(Event("changed", self._source))
         self._publish(Event("healthy" if self._told else "unhealthy", self._source))
 

@@ -12,6 +12,7 @@ from corepilot.model.plugin import PluginReference
 from corepilot.model.service import Registration
 from corepilot.output.log import Log
 from corepilot.supervisor.continuity import continued
+from corepilot.supervisor.watch_succession import successions
 from corepilot.telemetry.builtin import WATCH_INSTANCES, WATCH_LAG
 from corepilot.telemetry.metrics import Metrics
 
@@ -209,18 +210,19 @@ class Discovery:
         self.registrations.use(registrars, names)
 
     def _change_watchers(self, configuration: Configuration, *, anew: bool) -> None:
-        """Watches that look in another catalog, or in one under another name, stay too."""
-        keep = [] if anew else list(self.watchers)
+        """Watches of the same things stay, whatever else has changed; those of others begin with what was told."""
+        before = () if anew else self.watchers
         wanted = configuration.watches if self.catalogs else ()
-        found: list[Watcher | None] = [_taken(keep, watch, lambda one, other: one == other) for watch in wanted]
         watchers = []
-        for watch, equal in zip(wanted, found, strict=True):
-            same = equal or _taken(keep, watch, lambda one, other: one.changed(catalog=other.catalog) == other)
+        for watch, follows in zip(wanted, successions([one.watch for one in before], wanted), strict=True):
+            one = before[follows.number] if follows.number is not None else None
             views = [catalog.view() for catalog in self._looked_in(watch)]
-            if same is not None:
-                same.watch = watch
-                same.look_in(views)
-            watchers.append(same or self._watcher(watch, views))
+            if one is None or not follows.same:
+                watchers.append(self._watcher(watch, views, one))
+                continue
+            one.change(watch)
+            one.look_in(views)
+            watchers.append(one)
         for watcher in self.watchers:
             if watcher not in watchers:
                 watcher.close()
@@ -243,10 +245,12 @@ class Discovery:
             return [catalog for name, catalog in self.catalogs.items() if name == watch.catalog]
         return [catalog for catalog in self.catalogs.values() if catalog.can("services")]
 
-    def _watcher(self, watch: Watch, views: "list[CatalogView]") -> "Watcher":
+    def _watcher(self, watch: Watch, views: "list[CatalogView]", before: "Watcher | None") -> "Watcher":
         from corepilot.discovery.watcher import Watcher
 
-        return Watcher(watch, views, self._publish, answered=lambda: self.answered())  # noqa: PLW0108  - it is set later
+        told = before.told if before is not None else None
+        answered = lambda: self.answered()  # noqa: E731, PLW0108  - it is set later
+        return Watcher(watch, views, self._publish, answered=answered, told=told)
 
     def _refresh(self) -> None:
         """Watches of one name share a series: the instances of all, and the longest lag."""
@@ -258,14 +262,6 @@ class Discovery:
             lags[key] = max(lags.get(key, 0.0), watcher.lag_s)
         self._instances.replace(instances)
         self._lag.replace(lags)
-
-
-def _taken(watchers: "list[Watcher]", watch: Watch, alike: Callable[[Watch, Watch], bool]) -> "Watcher | None":
-    """The first watcher whose watch is like another one, taken out of the list."""
-    found = next((one for one in watchers if alike(one.watch, watch)), None)
-    if found is not None:
-        watchers.remove(found)
-    return found
 
 
 def _facets_used(configuration: Configuration, catalog: str) -> Iterator[str]:
