@@ -16,7 +16,6 @@ from corepilot_etcd.keeper import Keeper
 from corepilot_etcd.leases import Leases
 from corepilot_etcd.mirror import Mirror
 from corepilot_etcd.names import service_names
-from corepilot_etcd.plugin import DEFAULT_PREFIX
 from corepilot_etcd.pulse import Pulse
 from corepilot_etcd.record import instance_of, services_below
 from corepilot_etcd.registrations import Registrations
@@ -25,6 +24,9 @@ from corepilot_etcd.transport import Transport
 if TYPE_CHECKING:
     from corepilot_etcd.keys import EtcdKeys
     from corepilot_etcd.locks import EtcdLocks
+
+USUAL_PREFIX = "/corepilot"
+"""The default of the option: the light module that has it imports this one."""
 
 
 class EtcdBackend(Backend):
@@ -61,7 +63,7 @@ class EtcdBackend(Backend):
     def address(self) -> str:
         """The members' URLs, and the prefix where it is not the usual one."""
         prefix = self.options.prefix
-        return self._transport.origin + (f" below {prefix}" if prefix != DEFAULT_PREFIX else "")
+        return self._transport.origin + (f" below {prefix}" if prefix != USUAL_PREFIX else "")
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """Write the instance under the lease of its TTL, whatever its key held."""

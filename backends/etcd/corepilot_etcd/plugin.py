@@ -10,7 +10,6 @@ API = "1.0"
 CAPABILITIES = frozenset({"expiry", "keys", "locks", "register", "services", "watch"})
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:2379"
-DEFAULT_PREFIX = "/corepilot"
 _DEFAULT_PORTS = {"http": 2379, "https": 2379}
 """etcd's own for clients, with and without TLS."""
 _PREFIX_MAX = 200
@@ -37,7 +36,7 @@ class Options:
     )
     prefix: str = option(
         help="where corepilot's keys are: instances, keys and locks, each below a name of its own",
-        default=DEFAULT_PREFIX,
+        default="/corepilot",
     )
     user: str = option(help="name of the user, where etcd asks for one", default="", env="ETCDCTL_USER")
     password: str = option(help="the user's password", default="", secret=True, env="ETCDCTL_PASSWORD")

@@ -12,13 +12,15 @@ from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot_zookeeper import services
 from corepilot_zookeeper.ensemble import Ensemble, server_of
 from corepilot_zookeeper.layout import Layout
-from corepilot_zookeeper.plugin import DEFAULT_PREFIX
 from corepilot_zookeeper.registrations import Registrations
 from corepilot_zookeeper.sessions import Sessions
 
 if TYPE_CHECKING:
     from corepilot_zookeeper.keys import ZooKeeperKeys
     from corepilot_zookeeper.locks import ZooKeeperLocks
+
+USUAL_PREFIX = "/corepilot"
+"""The default of the option: the light module that has it imports this one."""
 
 
 class ZooKeeperBackend(Backend):
@@ -54,7 +56,7 @@ class ZooKeeperBackend(Backend):
     def address(self) -> str:
         """The servers, as they were given, and the prefix where it is not the usual one."""
         prefix = self.options.prefix
-        return self._server.address + (f" below {prefix}" if prefix != DEFAULT_PREFIX else "")
+        return self._server.address + (f" below {prefix}" if prefix != USUAL_PREFIX else "")
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
         """Make the instance's ephemeral node."""

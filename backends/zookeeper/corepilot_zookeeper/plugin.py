@@ -9,7 +9,6 @@ from corepilot.plugin.network import TlsGroup, network_address, tls_option
 API = "1.0"
 CAPABILITIES = frozenset({"expiry", "keys", "locks", "register", "services", "watch"})
 
-DEFAULT_PREFIX = "/corepilot"
 
 DEFAULT_PORT = 2181
 
@@ -56,7 +55,7 @@ class Options:
         default=f"127.0.0.1:{DEFAULT_PORT}",
         example="zk1:2181,zk2:2181,zk3:2181/production",
     )
-    prefix: str = option(help="where corepilot's own nodes are", default=DEFAULT_PREFIX, example="/corepilot")
+    prefix: str = option(help="where corepilot's own nodes are", default="/corepilot", example="/corepilot")
     auth: Auth = option(help="as whom to act", default=Auth())  # noqa: RUF009  - frozen, and a default like any other
     tls: Tls = option(help="TLS", default=Tls())  # noqa: RUF009  - as above
 
