@@ -1,4 +1,4 @@
-"""Keys and locks behind the boundary: every call has a deadline, and every answer is judged."""
+"""Keys and locks behind the boundary: what is asked and what is answered is judged, and every call has a deadline."""
 
 import math
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Any
 import gevent
 
 from corepilot.discovery.backoff import chance
+from corepilot.discovery.facet_rules import require_key, require_lock_name, require_prefix, require_value
 from corepilot.discovery.guarded_calls import Asked, asking, result_of, within
 from corepilot.discovery.keys import Keys
 from corepilot.discovery.locks import Locks
@@ -50,34 +51,43 @@ class GuardedKeys(_Facet, Keys):
 
     def place(self, key: str) -> str:
         """See Keys."""
+        require_key("use", key)
         found: str = self._boundary.call("place", self._keys.place, key, allowed=_ALLOWED, take=plain)
         return found
 
     def get(self, key: str) -> Entry | None:
         """See Keys."""
+        require_key("get", key)
         found: Entry | None = self._ask("get", key, self._keys.get, key, take=_found)
         return found
 
     def put(self, key: str, value: bytes) -> None:
         """See Keys."""
+        require_key("put", key)
+        require_value("put", key, value)
         self._ask("put", key, self._keys.put, key, value)
 
     def compare_and_set(self, key: str, value: bytes, version: str | None) -> bool:
         """See Keys."""
+        require_key("compare and set", key)
+        require_value("compare and set", key, value)
         done: bool = self._ask("compare_and_set", key, self._keys.compare_and_set, key, value, version, take=_outcome)
         return done
 
     def delete(self, key: str) -> None:
         """See Keys."""
+        require_key("delete", key)
         self._ask("delete", key, self._keys.delete, key)
 
     def list(self, prefix: str) -> Entries:
         """See Keys."""
+        require_prefix("list", prefix)
         found: Entries = self._ask("list", prefix, self._keys.list, prefix, take=_entries)
         return found
 
     def watch(self, key: str, *, prefix: bool = False) -> Iterator[Entries]:
         """See Keys. A backend that does not watch is asked every `POLL_S` seconds."""
+        (require_prefix if prefix else require_key)("watch", key)
         if not self._pushes:
             while True:
                 yield self._now(key, prefix=prefix)
@@ -104,6 +114,7 @@ class GuardedLocks(_Facet, Locks):
 
     def acquire(self, name: str, holder: str, ttl_s: float, delay_s: float) -> Grant | None:
         """See Locks."""
+        require_lock_name("acquire", name)
         granted: Grant | None = self._ask(
             "acquire", name, self._locks.acquire, name, holder, ttl_s, delay_s, take=_grant
         )
@@ -111,15 +122,18 @@ class GuardedLocks(_Facet, Locks):
 
     def keep(self, name: str) -> float:
         """See Locks."""
+        require_lock_name("keep", name)
         seconds: float = self._ask("keep", name, self._locks.keep, name, take=_seconds)
         return seconds
 
     def release(self, name: str) -> None:
         """See Locks."""
+        require_lock_name("release", name)
         self._ask("release", name, self._locks.release, name)
 
     def watch(self, name: str) -> Iterator[str | None]:
         """See Locks."""
+        require_lock_name("watch", name)
 
         def stream() -> Any:
             return self._boundary.call("watch", self._locks.watch, name, allowed=_ALLOWED)

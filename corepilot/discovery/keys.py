@@ -8,6 +8,9 @@ A key is a text of segments with "/" between them, such as `app/limits`; segment
 "..". Where the store has a place that is corepilot's own (`prefix` of etcd and ZooKeeper, the embedded catalog's
 directory), keys are below it; a key that begins with "/" is an absolute one of the store, for what other programs keep
 there. Where there is no such place (Consul), the slash at the beginning means nothing.
+
+corepilot judges keys, prefixes and the length of values before it asks a backend, which therefore need not. A backend
+refuses what its store cannot hold beyond that, with BackendRefusedError.
 """
 
 from abc import ABC, abstractmethod
@@ -84,7 +87,7 @@ class Keys(ABC):
         """All keys that begin with a prefix and a slash, at any depth, sorted. The prefix itself is left out.
 
         Args:
-            prefix: Segments, such as `app`; a slash at its end means nothing.
+            prefix: Segments, such as `app`; a slash at its end means nothing. "": all keys that are not absolute.
 
         Raises:
             BackendError: nothing is known.

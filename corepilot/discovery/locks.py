@@ -11,7 +11,7 @@ compares tokens refuses the older holder.
 
 A lock's name is a text of letters, digits, ".", "_" and "-", and neither "." nor "..". A client competes for a lock by
 calling `acquire`, and does so until it calls `release`: a store that keeps a queue (ZooKeeper) keeps the client's place
-in it.
+in it. corepilot judges names before it asks a backend, which therefore need not.
 """
 
 from abc import ABC, abstractmethod

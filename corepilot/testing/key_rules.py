@@ -128,6 +128,22 @@ class KeyRules(FacetSuite):
         self.listed(client, self.key("app/x"), "app/x/y/deep")
         self.listed(client, self.key("app/z"))
 
+    def test_no_prefix_is_every_key(self) -> None:
+        """`list("")` tells all keys that are not absolute; a backend older than this rule may tell none. Never a part.
+
+        corepilot itself names a prefix, always.
+        """
+        client = self.open()
+        names = ("app", "app/x", "app/x/y/deep", "z")
+        for name in names:
+            self.put(client, name, name.encode())
+        found = [entry.key for entry in self.done(self.keys(client).list, "")]
+        ours = [key for key in found if key.startswith(f"{self.service}/")]
+        wanted = sorted(self.key(name) for name in names)
+        require(not found or ours == wanted, f'list of "" must tell every key, {wanted} too, but told {ours} of them')
+        absolute = [key for key in found if key.startswith("/")]
+        require(not absolute, f'list of "" must tell no absolute keys, but told {absolute}')
+
     def test_names_stay_as_they_are(self) -> None:
         """Unicode, punctuation, spaces and case; two names that differ are two keys; a key of 512 bytes."""
         client = self.open()

@@ -54,6 +54,15 @@ class KeyVersionRules(KeyRules):
         self.done(self.keys(client).delete, self.key("app"))
         self.sets(client, b"three", None)
 
+    def test_an_empty_version_is_not_none(self) -> None:
+        """A text that was never a version writes nothing, also one that is empty: it does not stand for None."""
+        client = self.open()
+        for version in ("", "none"):
+            done = self.done(self.keys(client).compare_and_set, self.key("app"), b"one", version)
+            there = self.done(self.keys(client).get, self.key("app")) is not None
+            why = f"version {version!r} is no version of a key that is not there: compare_and_set must return False"
+            require(done is False and not there, f"{why} and write nothing, but it returned {done!r}")
+
     def test_create_only_beside_keys_below(self) -> None:
         """A key is not there only because there are keys below it."""
         client = self.open()

@@ -160,6 +160,8 @@ class MemoryKeys(Keys):
 
     def _below(self, prefix: str) -> Entries:
         entries = self._client.store.entries
+        if not prefix:
+            return tuple(sorted(entry for key, entry in entries.items() if not key.startswith("/")))
         start = f"{prefix.rstrip('/')}/"
         return tuple(sorted(entry for key, entry in entries.items() if key.startswith(start)))
 

@@ -46,6 +46,31 @@ class InTheOrderOfWriting(MemoryKeys):
         return tuple(sorted(super().list(prefix), key=lambda entry: int(entry.version)))
 
 
+class ListsOneLevelOfAll(MemoryKeys):
+    def list(self, prefix: str) -> Entries:
+        found = super().list(prefix)
+        return found if prefix else tuple(entry for entry in found if entry.key.count("/") < 2)
+
+
+class ListsAbsoluteKeysWithAll(MemoryKeys):
+    def list(self, prefix: str) -> Entries:
+        found = super().list(prefix)
+        return (
+            found
+            if prefix
+            else tuple(sorted(Entry(key, entry.value, entry.version) for entry in found for key in _both(entry)))
+        )
+
+
+def _both(entry: Entry) -> tuple[str, str]:
+    return entry.key, f"/{entry.key}"
+
+
+class EmptyStandsForNone(MemoryKeys):
+    def compare_and_set(self, key: str, value: bytes, version: str | None) -> bool:
+        return super().compare_and_set(key, value, version or None)
+
+
 class IgnoresTheVersion(MemoryKeys):
     def compare_and_set(self, key: str, value: bytes, version: str | None) -> bool:
         found = self.get(key)
@@ -215,6 +240,9 @@ BROKEN = _table(
         OneLevel: ("a_prefix_is_segments", "must tell every key below it"),
         ListsThePrefix: ("a_key_may_also_be_a_prefix", "must tell keys that begin with it and a slash only"),
         InTheOrderOfWriting: ("a_prefix_is_segments", "list must be sorted by key"),
+        ListsOneLevelOfAll: ("no_prefix_is_every_key", 'list of "" must tell every key'),
+        ListsAbsoluteKeysWithAll: ("no_prefix_is_every_key", 'list of "" must tell no absolute keys'),
+        EmptyStandsForNone: ("an_empty_version_is_not_none", "is no version of a key that is not there"),
         IgnoresTheVersion: ("a_version_is_good_for_one_write", "because somebody else has written since"),
         LooksThenWrites: ("no_increment_is_lost", "compare_and_set must not lose a write"),
         CreatesTwice: ("one_of_many_creates", "of clients that create one key exactly one may succeed"),

@@ -184,19 +184,6 @@ def test_folders_of_the_user_interface_are_no_keys(consul: ConsulServer, make: M
     assert [entry.key for entry in keys_of(make()).list("app")] == ["app/a"]
 
 
-@pytest.mark.parametrize("key", ["", "/", "a//b", "a/", "//a", "a/../b", "./a", "a/.", "x" * 513, "a\udc80"])
-def test_a_key_that_consul_would_take_for_another_one_is_refused(make: Make, key: str) -> None:
-    keys = keys_of(make())
-    calls: list[Callable[[], object]] = [
-        lambda: keys.put(key, b""),
-        lambda: keys.get(key),
-        lambda: keys.delete(key),
-    ]
-    for call in calls:
-        with pytest.raises(BackendRefusedError, match="cannot use the key"):
-            call()
-
-
 def test_a_version_that_is_none_of_consuls_matches_nothing(make: Make) -> None:
     keys = keys_of(make())
     keys.put("app", b"1")

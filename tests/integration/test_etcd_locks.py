@@ -8,7 +8,7 @@ from following import becomes
 from servers.etcd import EtcdServer
 
 from corepilot.discovery.locks import Locks
-from corepilot.errors import BackendError, BackendRefusedError, LockLostError
+from corepilot.errors import BackendError, LockLostError
 from corepilot.model.catalog import Grant
 from corepilot.testing.proxy import FaultProxy
 
@@ -158,12 +158,6 @@ def test_who_holds_it_is_told(clients: Clients) -> None:
     follower.until(lambda holder: holder == "two")
     two.release("primary")
     follower.until(lambda holder: holder is None)
-
-
-@pytest.mark.parametrize("name", ["", "a/b", "..\n", "ä"])
-def test_what_is_no_name_is_refused(clients: Clients, name: str) -> None:
-    with pytest.raises(BackendRefusedError, match="cannot use the lock"):
-        clients.new().locks.acquire(name, "one", 10.0, 0.0)
 
 
 def test_many_that_compete_hold_it_one_after_the_other(clients: Clients) -> None:

@@ -184,8 +184,8 @@ def test_what_others_make_above_a_key_is_no_key(clients: Clients) -> None:
     assert found.value == b"now"
 
 
-@pytest.mark.parametrize("key", ["", "/", "a//b", "a/", "./a", "a/..", "/a\x00b", "/\U0001f600", "x" * 513])
-def test_what_is_no_key_is_refused(clients: Clients, key: str) -> None:
+@pytest.mark.parametrize("key", ["/a\x00b", "/\U0001f600"])
+def test_an_absolute_key_that_is_no_nodes_name_is_refused(clients: Clients, key: str) -> None:
     with pytest.raises(BackendRefusedError, match="as a key"):
         clients.new().keys.put(key, b"value")
 

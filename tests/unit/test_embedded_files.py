@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from corepilot.discovery.embedded import key_file, lock_file
 from corepilot.discovery.embedded.framing import ForeignRecordError, TornError, frame
-from corepilot.discovery.embedded.key_file import KeyFile, may_be_below, segments
+from corepilot.discovery.embedded.key_file import KeyFile, may_be_below
 from corepilot.discovery.embedded.lock_file import LockRecord
 from corepilot.discovery.embedded.names import key_file_name
-from corepilot.errors import BackendRefusedError
 
 RECORD = LockRecord("host-1", 10.0, 40.0, "b00f", 0, 7)
 part = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=20)
@@ -89,12 +88,6 @@ def test_names_of_keys_are_safe_and_distinct(first: str, second: str) -> None:
     assert "/" not in key_file_name(first)
     assert not key_file_name(first).startswith(".")
     assert len(os.fsencode(key_file_name(first))) <= 255
-
-
-@pytest.mark.parametrize("key", ["a//b", "//a", "a/", "a/../b", ".", "..", "\ud800", "x" * 513, "é" * 257])
-def test_what_cannot_be_a_key_is_refused(key: str) -> None:
-    with pytest.raises(BackendRefusedError, match="cannot write it: "):
-        segments(key, "write it")
 
 
 def test_a_lock_is_told_by_its_name_and_digits(tmp_path: Path) -> None:

@@ -1,18 +1,22 @@
 """Keys and locks behind the boundary: what is judged, what is polled, what has a deadline."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from corepilot.config.schema.names import is_lock_name, key_fault
 from corepilot.discovery import guarded_calls, guarded_facets
 from corepilot.discovery.backend import Backend, BackendContext, facet
+from corepilot.discovery.facet_rules import require_lock_name, require_prefix
 from corepilot.discovery.guarded import GuardedBackend
 from corepilot.discovery.guarded_facets import GuardedKeys, GuardedLocks
-from corepilot.discovery.keys import Keys
+from corepilot.discovery.keys import VALUE_MAX, Keys
 from corepilot.discovery.locks import Locks
-from corepilot.errors import BackendTimeoutError, LockLostError
+from corepilot.errors import BackendRefusedError, BackendTimeoutError, LockLostError
 from corepilot.model.catalog import Entry, Grant
 from corepilot.plugin.boundary import Boundary, PluginFaultError
 from corepilot.plugin.manager import Loaded
@@ -76,6 +80,89 @@ def test_a_lock_that_is_lost_is_an_answer() -> None:
         locks(LockLostError("it is gone")).keep("a")
     with pytest.raises(PluginFaultError, match="for how many seconds"):
         locks(float("inf")).keep("a")
+
+
+NO_KEYS = ["", "/", "a//b", "a/", "//a", "a/../b", "./a", "a/.", "..", "x" * 513, "é" * 257, "a\udc80"]
+
+
+@pytest.mark.parametrize("key", NO_KEYS)
+def test_what_is_no_key_is_refused_before_the_backend_is_asked(key: str) -> None:
+    found, asked = keys(AssertionError("it was asked"))
+    calls: dict[str, Callable[[], object]] = {
+        "use": lambda: found.place(key),
+        "get": lambda: found.get(key),
+        "put": lambda: found.put(key, b""),
+        "compare and set": lambda: found.compare_and_set(key, b"", None),
+        "delete": lambda: found.delete(key),
+        "watch": lambda: next(found.watch(key)),
+    }
+    for action, call in calls.items():
+        with pytest.raises(BackendRefusedError, match=rf"^cannot {action} '.*: a key (is|has) ") as refused:
+            call()
+        assert len(str(refused.value)) < 800
+    assert asked == []
+
+
+@pytest.mark.parametrize("key", ["a", "a/b", "/a", "...", ".a/b..", "x" * 512, "é" * 256, "a b\t"])
+def test_what_is_a_key_reaches_the_backend(key: str) -> None:
+    found, asked = keys(None)
+    found.get(key)
+    assert asked == [("get", "ok")]
+    assert keys(())[0].list(key) == keys(())[0].list(f"{key}/") == ()
+
+
+@pytest.mark.parametrize("prefix", sorted({*NO_KEYS} - {"", "a/"}))
+def test_what_is_no_prefix_is_refused(prefix: str) -> None:
+    for pushes in (True, False):
+        found, asked = keys(AssertionError("it was asked"), pushes=pushes)
+        with pytest.raises(BackendRefusedError, match=r"^cannot list '.*: a key (is|has) "):
+            found.list(prefix)
+        with pytest.raises(BackendRefusedError, match=r"^cannot watch '.*: a key (is|has) "):
+            next(found.watch(prefix, prefix=True))
+        assert asked == []
+
+
+def test_no_prefix_is_one() -> None:
+    found, asked = keys(())
+    assert found.list("") == ()
+    assert asked == [("list", "ok")]
+
+
+def test_a_value_that_is_too_long_is_refused_before_the_backend_is_asked() -> None:
+    found, asked = keys(None)
+    found.put("a", b"x" * VALUE_MAX)
+    rule = "'a': a value has at most 524288 bytes, and this one has 524289"
+    with pytest.raises(BackendRefusedError, match=f"^cannot put {rule}$"):
+        found.put("a", b"x" * (VALUE_MAX + 1))
+    with pytest.raises(BackendRefusedError, match=f"^cannot compare and set {rule}$"):
+        found.compare_and_set("a", b"x" * (VALUE_MAX + 1), None)
+    assert asked == [("put", "ok")]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\n", "..\n", "ä", "a b", "\udc80"])
+def test_what_is_no_locks_name_is_refused_before_the_backend_is_asked(name: str) -> None:
+    found = locks(AssertionError("it was asked"))
+    calls: dict[str, Callable[[], object]] = {
+        "acquire": lambda: found.acquire(name, "me", 10, 1),
+        "keep": lambda: found.keep(name),
+        "release": lambda: found.release(name),
+        "watch": lambda: next(found.watch(name)),
+    }
+    for action, call in calls.items():
+        with pytest.raises(BackendRefusedError, match=rf"^cannot {action} '.*: a lock's name is made of"):
+            call()
+
+
+@given(st.one_of(st.text(), st.text("ab./\n-_")))
+def test_a_configuration_may_name_what_the_catalogs_take(name: str) -> None:
+    refused = False
+    try:
+        require_lock_name("acquire", name)
+    except BackendRefusedError:
+        refused = True
+    assert refused != is_lock_name(name)
+    if not key_fault(name):
+        require_prefix("watch", name)
 
 
 def test_a_call_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

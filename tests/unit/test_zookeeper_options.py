@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corepilot.config.schema.options import judge
+from corepilot.discovery.facet_rules import require_key
 from corepilot.errors import BackendRefusedError
 from corepilot.model.service import Instance, Registration
 from corepilot.plugin import OptionError
@@ -88,13 +89,12 @@ def test_a_name_is_one_node_and_comes_back(text: str) -> None:
 def test_a_key_comes_back_from_its_path(segments: list[str]) -> None:
     paths, key = KeyPaths("/corepilot/keys"), "/".join(segments)
     try:
+        require_key("use", key)
         path = paths.path_of(key)
     except BackendRefusedError:
         return
     assert all(map(is_usable, path.split("/")[1:]))
-    encodable = not any("\ud800" <= character <= "\udfff" for character in key)
-    if encodable:
-        assert paths.key_of(path, key) == key
+    assert paths.key_of(path, key) == key
 
 
 def test_a_name_with_a_percent_sign_that_is_not_ours_is_nobodys() -> None:

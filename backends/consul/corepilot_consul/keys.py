@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from corepilot.discovery.keys import KEY_MAX, Keys
-from corepilot.errors import BackendRefusedError
+from corepilot.discovery.keys import Keys
 from corepilot.http.time_slice import TimeSlice
 from corepilot.model.catalog import Entries, Entry
 from corepilot_consul.elements import each
@@ -134,22 +133,8 @@ def _item(held: Any) -> Item:
 
 
 def _quoted(key: str) -> str:
-    """A key as it stands in a path.
-
-    Raises:
-        BackendRefusedError: Consul would take it for another one.
-    """
-    try:
-        text = key.removeprefix("/")
-        encoded = text.encode()
-    except UnicodeEncodeError:
-        raise BackendRefusedError(f"cannot use the key {key!a:.80} in Consul: it is not text in Unicode") from None
-    # The agent's HTTP server cleans paths: it answers a/../b and a//b with a redirect.
-    if any(part in {"", ".", ".."} for part in text.split("/")):
-        raise BackendRefusedError(f'cannot use the key {key!r:.80} in Consul: a part of it is empty, "." or ".."')
-    if len(encoded) > KEY_MAX:
-        raise BackendRefusedError(f"cannot use the key {key!r:.80} in Consul: it is longer than {KEY_MAX} bytes")
-    return quote(encoded, safe="/")
+    """A key as it stands in a path."""
+    return quote(key.removeprefix("/"), safe="/")
 
 
 def _folder(prefix: str) -> str:

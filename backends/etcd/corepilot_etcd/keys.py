@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from corepilot.discovery.keys import KEY_MAX, VALUE_MAX, Keys
-from corepilot.errors import BackendRefusedError
+from corepilot.discovery.keys import Keys
 from corepilot.model.catalog import Entries, Entry
 from corepilot_etcd.encoding import Found, Span, found_in, parts, span_below, text_of
 from corepilot_etcd.mirror import Mirror
@@ -39,7 +38,7 @@ class EtcdKeys(Keys):
 
     def put(self, key: str, value: bytes) -> None:
         """One write. A lease that the key may have is taken from it."""
-        message = {"key": text_of(self._place(key)), "value": _checked_value(key, value)}
+        message = {"key": text_of(self._place(key)), "value": text_of(value)}
         self._transport.call("/v3/kv/put", message)
 
     def compare_and_set(self, key: str, value: bytes, version: str | None) -> bool:
@@ -48,7 +47,7 @@ class EtcdKeys(Keys):
         if version is not None and not (version.isascii() and version.isdecimal() and int(version)):
             return False  # never a version of ours
         compare = {"key": place, "target": "MOD", "result": "EQUAL", "mod_revision": version or "0"}
-        put = {"request_put": {"key": place, "value": _checked_value(key, value)}}
+        put = {"request_put": {"key": place, "value": text_of(value)}}
         answer = self._transport.call("/v3/kv/txn", {"compare": [compare], "success": [put]}, repeatable=False)
         return answer.get("succeeded") is True
 
@@ -79,35 +78,14 @@ class EtcdKeys(Keys):
         return Mirror(self._transport, span, read)
 
     def _below(self, prefix: str) -> Mirror[Entry]:
-        if prefix in {"", "/"}:  # all of ours, all that is absolute
-            return self._mirror(prefix, span_below(prefix or self._base))
+        if not prefix:  # all of ours
+            return self._mirror(prefix, span_below(self._base))
         return self._mirror(prefix, span_below(f"{self._place(prefix.removesuffix('/')).decode()}/"))
 
     def _place(self, key: str) -> bytes:
-        """The key of the store.
-
-        Raises:
-            BackendRefusedError: it is no key.
-        """
-        segments = key.removeprefix("/").split("/")
-        try:
-            place = (key if key.startswith("/") else f"{self._base}{key}").encode()
-        except UnicodeEncodeError:
-            place = b""
-        if not all(segments) or {".", ".."} & set(segments) or not place:
-            raise BackendRefusedError(
-                f"cannot use the key {key!r}: a key is name/name, without empty names, `.` and `..`"
-            )
-        if len(key.encode()) > KEY_MAX:
-            raise BackendRefusedError(f"cannot use the key {key[:40]!r}…: a key is at most {KEY_MAX} bytes long")
-        return place
+        """The key of the store."""
+        return (key if key.startswith("/") else f"{self._base}{key}").encode()
 
 
 def _entry(key: str, found: Found) -> Entry:
     return Entry(key, found.value, str(found.modified))
-
-
-def _checked_value(key: str, value: bytes) -> str:
-    if len(value) > VALUE_MAX:
-        raise BackendRefusedError(f"cannot put {key!r}: a value is at most {VALUE_MAX} bytes long")
-    return text_of(value)

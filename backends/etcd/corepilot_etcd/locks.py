@@ -5,12 +5,11 @@ asks again when the lock is free. The key's create revision is the token: a late
 revision. Whatever an answer that was lost has done is bound to the lease, whose number we chose before.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import closing
 
 from corepilot.discovery.locks import Locks
-from corepilot.errors import BackendRefusedError, LockLostError
+from corepilot.errors import LockLostError
 from corepilot.model.catalog import Grant
 from corepilot_etcd.encoding import Found, Span, found_in, found_otherwise, number, part, parts, text_of
 from corepilot_etcd.leases import grant, keep_alive, new_number, revoke
@@ -19,7 +18,6 @@ from corepilot_etcd.pulse import Pulse
 from corepilot_etcd.refusals import LeaseGoneError
 from corepilot_etcd.transport import Transport
 
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _TRIES = 3
 
 
@@ -110,8 +108,6 @@ class EtcdLocks(Locks):
                 yield holders[0][0] if holders else None
 
     def _span(self, name: str) -> Span:
-        if not _NAME.fullmatch(name):
-            raise BackendRefusedError(f"cannot use the lock {name!r}: a name is letters, digits, `.`, `_` and `-`")
         return Span(f"{self._prefix}/locks/{name}".encode())
 
     def _look(self, span: Span) -> Found | None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from corepilot.discovery.keys import KEY_MAX
 from corepilot.errors import BackendRefusedError
 from corepilot.model.catalog import Entry
 from corepilot_zookeeper.layout import is_usable, segment, text_of
@@ -19,17 +18,14 @@ class KeyPaths:
         self.root = root
 
     def path_of(self, key: str) -> str:
-        """The path of a key.
+        """The path of a key; of "", that above all which are not absolute.
 
         Raises:
-            BackendRefusedError: It cannot be one.
+            BackendRefusedError: ZooKeeper has no node of this name.
         """
+        if not key:
+            return self.root
         segments = key.removeprefix("/").split("/")
-        if not {"", ".", ".."}.isdisjoint(segments) or len(key.encode(errors="replace")) > KEY_MAX:
-            raise BackendRefusedError(
-                f"cannot use {key!r:.100} as a key: it is made of segments with one slash between, none of them "
-                f"'.' or '..', and has at most {KEY_MAX} bytes"
-            )
         if not key.startswith("/"):
             return "/".join([self.root, *map(segment, segments)])
         if not all(map(is_usable, segments)):

@@ -9,8 +9,8 @@ A version is "czxid.version": when the node was made, and how often it was writt
 
 from collections.abc import Iterator
 
-from corepilot.discovery.keys import VALUE_MAX, Keys
-from corepilot.errors import BackendError, BackendRefusedError, BackendUnavailableError
+from corepilot.discovery.keys import Keys
+from corepilot.errors import BackendError, BackendUnavailableError
 from corepilot.model.catalog import Entries, Entry
 from corepilot_zookeeper.errors import persistent
 from corepilot_zookeeper.key_paths import KeyPaths, entry_of
@@ -52,7 +52,7 @@ class ZooKeeperKeys(Keys):
     @persistent
     def put(self, key: str, value: bytes) -> None:
         """See `Keys.put`."""
-        path = self._checked(key, value)
+        path = self._paths.path_of(key)
         session, action = self._session("write", key)
         for _ in range(TRIES):
             if session.wait(action, session.client.set_async(path, value), absent=_ABSENT)[0] is not None:
@@ -67,7 +67,7 @@ class ZooKeeperKeys(Keys):
         ZooKeeper compares the number of writes, not the node. So one that was deleted, made again and written as often
         within the moment between the two requests of this call is told apart only afterwards: BackendError.
         """
-        path = self._checked(key, value)
+        path = self._paths.path_of(key)
         session, action = self._session("write", key)
         for _ in range(TRIES):
             found = session.wait(action, session.client.get_async(path), absent=_ABSENT)[0]
@@ -122,13 +122,6 @@ class ZooKeeperKeys(Keys):
     def _session(self, verb: str, key: str) -> tuple[Session, str]:
         action = f"{verb} the key {key}"
         return self._sessions.require(action), action
-
-    def _checked(self, key: str, value: bytes) -> str:
-        if len(value) > VALUE_MAX:
-            raise BackendRefusedError(
-                f"cannot write the key {key}: a value has at most {VALUE_MAX} bytes, and this one {len(value)}"
-            )
-        return self._paths.path_of(key)
 
     def _create(self, session: Session, action: str, path: str, value: bytes) -> bool:
         """Make a node that is not there; False if it is there, or what is above it is not any more."""

@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from corepilot.discovery.embedded.framing import LIMIT_BYTES, ForeignRecordError, TornError, frame, unframe
 from corepilot.discovery.embedded.names import key_prefix
-from corepilot.discovery.keys import KEY_MAX, VALUE_MAX
-from corepilot.errors import BackendRefusedError
+from corepilot.discovery.keys import VALUE_MAX
 
 _MAGIC = b"corepilot-key"
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -91,28 +90,6 @@ def decode(data: bytes) -> KeyFile:
     if newline != b"\n" or size < 0:
         raise ForeignRecordError("its second line is broken")
     return KeyFile(key, value, version)
-
-
-def segments(key: str, action: str) -> str:
-    """A key without the slash at its beginning, which means nothing here.
-
-    Args:
-        key: As it was asked for; "" is none, and stands for all where a prefix is asked for.
-        action: What cannot be done, to follow "cannot".
-
-    Raises:
-        BackendRefusedError: it cannot be a key.
-    """
-    name = key.removeprefix("/")
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        raise BackendRefusedError(f"cannot {action}: a key is text that can be written in UTF-8") from None
-    if size > KEY_MAX:
-        raise BackendRefusedError(f"cannot {action}: a key has at most {KEY_MAX} bytes, and this one has {size}")
-    if name and not {"", ".", ".."}.isdisjoint(name.split("/")):
-        raise BackendRefusedError(f'cannot {action}: the parts of a key are not empty, and neither "." nor ".."')
-    return name
 
 
 def may_be_below(name: str, prefix: str) -> bool:

@@ -13,11 +13,11 @@ from corepilot.discovery.embedded.client import ATTEMPTS, Client
 from corepilot.discovery.embedded.directories import Place
 from corepilot.discovery.embedded.durable import staged, synchronise_directory, turn
 from corepilot.discovery.embedded.framing import ForeignRecordError
-from corepilot.discovery.embedded.key_file import KeyFile, encode, new_version, read, segments
+from corepilot.discovery.embedded.key_file import KeyFile, encode, new_version, read
 from corepilot.discovery.embedded.key_view import KeyView
 from corepilot.discovery.embedded.names import key_file_name
 from corepilot.discovery.embedded.tidy import sweep_staged
-from corepilot.discovery.keys import VALUE_MAX, Keys
+from corepilot.discovery.keys import Keys
 from corepilot.errors import BackendRefusedError
 from corepilot.model.catalog import Entries, Entry
 
@@ -51,7 +51,7 @@ class EmbeddedKeys(Keys):
         """
         action = f"read the key {key}"
         self._client.require_open(action)
-        name = self._name(key, action)
+        name = _name(key)
         path = self._path(name)
         try:
             found = read(path)
@@ -79,7 +79,7 @@ class EmbeddedKeys(Keys):
         """See `Keys.delete`."""
         action = f"delete the key {key}"
         self._client.require_open(action)
-        path = self._path(self._name(key, action))
+        path = self._path(_name(key))
         try:
             with turn(self._place.path, action):
                 os.unlink(path)
@@ -100,7 +100,7 @@ class EmbeddedKeys(Keys):
     def watch(self, key: str, *, prefix: bool = False) -> Iterator[Entries]:
         """See `Keys.watch`."""
         action = f"watch the {'prefix' if prefix else 'key'} {key}"
-        name = segments(key.removesuffix("/"), action) if prefix else self._name(key, action)
+        name = _name(key.removesuffix("/") if prefix else key)
 
         def view(breathe: Callable[[], None]) -> KeyView:
             return KeyView(
@@ -118,11 +118,7 @@ class EmbeddedKeys(Keys):
 
     def _write(self, key: str, value: bytes, expected: _Expected, action: str) -> bool:
         self._client.require_open(action)
-        name = self._name(key, action)
-        if len(value) > VALUE_MAX:
-            raise BackendRefusedError(
-                f"cannot {action}: a value has at most {VALUE_MAX} bytes, and this one has {len(value)}"
-            )
+        name = _name(key)
         file = KeyFile(name, value, new_version())
         for attempt in range(ATTEMPTS):
             try:
@@ -168,11 +164,10 @@ class EmbeddedKeys(Keys):
     def _path(self, name: str) -> str:
         return os.path.join(self._place.path, key_file_name(name))
 
-    def _name(self, key: str, action: str) -> str:
-        name = segments(key, action)
-        if not name:
-            raise BackendRefusedError(f"cannot {action}: a key is not empty")
-        return name
+
+def _name(key: str) -> str:
+    """A key without the slash at its beginning, which means nothing here."""
+    return key.removeprefix("/")
 
 
 def _slash(key: str) -> str:

@@ -19,7 +19,6 @@ next ones are higher than those before.
 """
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -39,7 +38,6 @@ from corepilot.system.semaphore import BoundedSemaphore
 DIRECTORY = ".locks"
 """No service's directory begins with a dot."""
 
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _REREAD_S = 30.0
 
 
@@ -62,12 +60,12 @@ class EmbeddedLocks(Locks):
         """See `Locks.acquire`. The delay is not needed: a lock is ended by its holder, its death, or its TTL.
 
         Raises:
-            BackendRefusedError: the name, the TTL or the holder cannot be used, or we may not write there.
+            BackendRefusedError: the TTL or the holder cannot be used, or we may not write there.
             BackendUnavailableError: the disk is full, the directory is being removed, or the catalog was closed.
         """
         del delay_s
         action = f"acquire the lock {name}"
-        self._require(name, action)
+        self._client.require_open(action)
         if not 0 < ttl_s <= LONGEST_S / 2:
             raise BackendRefusedError(f"cannot {action}: its TTL is more than 0 s, at most {LONGEST_S / 2:g} s")
         asked_at = self._client.clock()
@@ -92,7 +90,7 @@ class EmbeddedLocks(Locks):
             BackendError: see there.
         """
         action = f"keep the lock {name}"
-        self._require(name, action)
+        self._client.require_open(action)
         held = self._held.get(name)
         if held is not None:
             ttl_s = held.ttl_s
@@ -124,7 +122,7 @@ class EmbeddedLocks(Locks):
     def watch(self, name: str) -> Iterator[str | None]:
         """See `Locks.watch`."""
         action = f"watch the lock {name}"
-        self._require(name, action)
+        self._client.require_open(action)
 
         def view(breathe: Callable[[], None]) -> LockView:
             del breathe
@@ -139,11 +137,6 @@ class EmbeddedLocks(Locks):
         while self._held:
             _, held = self._held.popitem()
             held.drop()
-
-    def _require(self, name: str, action: str) -> None:
-        self._client.require_open(action)
-        if not _NAME.fullmatch(name):
-            raise BackendRefusedError(f'cannot {action}: a name is made of letters, digits, ".", "_" and "-"')
 
     def _renewed(self, name: str, held: HeldLock, ttl_s: float) -> bool:
         """Move the stamp, then look whether somebody has taken the lock; the order matters."""

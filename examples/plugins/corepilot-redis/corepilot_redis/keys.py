@@ -11,7 +11,7 @@ from corepilot_redis.connection import Connection
 _WRITE = """
 if ARGV[7] then
   local version = redis.call('HGET', ARGV[1], 'version')
-  if (version or 'none') ~= ARGV[7] then return 0 end
+  if (version or '') ~= ARGV[7] then return 0 end
 end
 redis.call('HSET', ARGV[1], 'value', ARGV[6], 'version', redis.call('INCR', ARGV[3]))
 redis.call('ZADD', ARGV[2], 0, ARGV[5])
@@ -25,16 +25,14 @@ if redis.call('DEL', ARGV[1]) == 1 then
 end
 """
 _GET = "return redis.call('HMGET', ARGV[1], 'value', 'version')"
-# The names that begin with "prefix/": all before "prefix0", because "0" follows "/".
 _LIST = """
 local found = {}
-for _, name in ipairs(redis.call('ZRANGEBYLEX', ARGV[1], '[' .. ARGV[3] .. '/', '(' .. ARGV[3] .. '0')) do
+for _, name in ipairs(redis.call('ZRANGEBYLEX', ARGV[1], ARGV[3], ARGV[4])) do
   local fields = redis.call('HMGET', ARGV[2] .. name, 'value', 'version')
   table.insert(found, {name, fields[1], fields[2]})
 end
 return found
 """
-_ABSENT = "none"
 
 
 class RedisKeys(Keys):
@@ -52,14 +50,18 @@ class RedisKeys(Keys):
         self._write(f"put {key}", *self._places(key), key, value)
 
     def compare_and_set(self, key: str, value: bytes, version: str | None) -> bool:
-        return bool(self._write(f"put {key}", *self._places(key), key, value, version or _ABSENT))
+        if version == "":  # what stands for None in the script, and was never a version
+            return False
+        return bool(self._write(f"put {key}", *self._places(key), key, value, version or ""))
 
     def delete(self, key: str) -> None:
         self._delete(f"delete {key}", self._hash(key), self._name("names"), self._name("key-changed"), key)
 
     def list(self, prefix: str) -> Entries:
         prefix = prefix.rstrip("/")
-        found = self._list(f"list {prefix}", self._name("names"), self._hash(""), self._checked(prefix))
+        # The names that begin with "prefix/" are those before "prefix0", because "0" follows "/".
+        span = (f"[{self._checked(prefix)}/", f"({prefix}0") if prefix else ("-", "+")
+        found = self._list(f"list {prefix}", self._name("names"), self._hash(""), *span)
         return tuple(Entry(name.decode(), value, version.decode()) for name, value, version in found)
 
     def watch(self, key: str, *, prefix: bool = False) -> Iterator[Entries]:
