@@ -152,9 +152,7 @@ class LockKeeper:
         if self.grant is not None:
             return self._keep(now)
         if not self._wanted:
-            if self._competing and not self._busy:
-                self._release()
-            return None
+            return self._release() if self._competing and not self._busy else None
         if self._busy:
             return None  # what ran under it has to be gone first
         if now < self._try_at:
@@ -170,8 +168,9 @@ class LockKeeper:
         except (BackendError, PluginFaultError) as error:
             self.refused = error if isinstance(error, BackendRefusedError) else None
             self._failed(f"cannot acquire the lock {self.lock.name}: {error}")
-            self._try_at = self._clock() + min(self.lock.ttl_s / 3, 5.0) * (1.0 - chance() / 2)
-            return self._try_at - self._clock()
+            pause_s = self._pause_s()
+            self._try_at = self._clock() + pause_s
+            return pause_s
         self._answered()
         self.asked = True
         if grant is None:
@@ -187,12 +186,12 @@ class LockKeeper:
         self._tell("acquired")
         return 0.0
 
-    def _keep(self, now: float) -> float:
+    def _keep(self, now: float) -> float | None:
         if not self._wanted and not self._busy:
             self.grant = None
-            self._release()
+            pause_s = self._release()
             self._tell("lost")
-            return 0.0
+            return pause_s
         if self._time_left() <= 0:
             self._lose("it could not be renewed in time")
             return 0.0
@@ -233,12 +232,24 @@ class LockKeeper:
         self._log("warning", f"the lock {self.lock.name} is lost: {why}; what runs under it is ended")
         self._tell("lost")
 
-    def _release(self) -> None:
+    def _release(self) -> float | None:
+        """Give it back, and compete no longer; returns the seconds until that is to be tried again, None if it is done.
+
+        What was asked for and never answered may hold a place in a queue, so that nobody else gets the lock.
+        """
         try:
             self.facet.release(self.lock.name)
         except (BackendError, PluginFaultError) as error:
-            self._log("warning", f"cannot give the lock {self.lock.name} back: {error}; it is free after its TTL")
+            what = f"cannot give the lock {self.lock.name} back: {error}"
+            self._repeats.failed("release", f"{what}; it is free after its TTL, trying again")
+            return self._pause_s()
         self._competing = False  # not where this was cut short by the end: then it is given back again
+        self._repeats.recovered("release", f"the lock {self.lock.name} was given back")
+        return None
+
+    def _pause_s(self) -> float:
+        """After a failure."""
+        return min(self.lock.ttl_s / 3, 5.0) * (1.0 - chance() / 2)
 
     def _failed(self, message: str) -> None:
         self.last_error = message

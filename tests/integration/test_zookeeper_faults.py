@@ -5,13 +5,16 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import gevent
 import pytest
 from corepilot_zookeeper.backend import ZooKeeperBackend
+from corepilot_zookeeper.locks import ZooKeeperLocks
 from corepilot_zookeeper.plugin import CAPABILITIES, Options
+from corepilot_zookeeper.session import Session
 from following import becomes
 from servers.zookeeper import ZooKeeperServer
 from zookeeper_client import Clients, witness
@@ -158,6 +161,37 @@ def test_a_lock_stays_with_its_session_when_a_shorter_one_takes_over(clients: Cl
     assert other.locks.acquire("primary", "two", 10.0, 0.0) is None
     client.locks.release("primary")
     assert other.locks.acquire("primary", "two", 10.0, 0.0) is not None
+
+
+@pytest.mark.parametrize("lost", ["the answer to the create", "the answer to the question who is first"])
+def test_a_place_that_nobody_knows_of_is_given_up_after_its_ttl(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """The client lives on, and its session with it; it neither asks for the lock again nor releases it."""
+    silent, other = clients.new(), clients.new()
+    assert silent.locks.acquire("other", "one", 5.0, 0.0) is not None
+    made: list[object] = []
+
+    def cut_short(call: Callable[..., Any]) -> Callable[..., Any]:
+        def method(self: object, *arguments: Any) -> Any:
+            answer = call(self, *arguments)
+            made.append(answer)
+            if isinstance(answer, str) or (len(made) == 2 and "first" in lost):
+                raise BackendTimeoutError("no answer in time")
+            return answer
+
+        return method
+
+    with monkeypatch.context() as patch:
+        if "create" in lost:
+            patch.setattr(Session, "outcome", cut_short(Session.outcome))
+        else:
+            patch.setattr(ZooKeeperLocks, "_queue", cut_short(ZooKeeperLocks._queue))
+        with pytest.raises(BackendTimeoutError):
+            silent.locks.acquire("primary", "one", 5.0, 0.0)
+    assert other.locks.acquire("primary", "two", 5.0, 0.0) is None, "the place is there"
+    # Its session lives on all the time.
+    becomes(lambda: silent.locks.keep("other") and other.locks.acquire("primary", "two", 5.0, 0.0))
 
 
 def test_nodes_made_for_keys_only_go_with_them(clients: Clients) -> None:

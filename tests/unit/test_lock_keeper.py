@@ -122,3 +122,29 @@ def test_what_ran_under_it_has_to_be_gone_before_it_is_asked_for_again(world: Wo
     assert sum(call.method == "acquire" for call in world.catalog.calls) == asked
     keeper.use(wanted=True, busy=False, stop_s=0.1)
     until(lambda: told.count("acquired") == 2)
+
+
+def test_what_could_not_be_given_back_is_given_back_later(world: World) -> None:
+    def released() -> int:
+        return sum(call.method == "release" for call in world.catalog.calls)
+
+    keeper, told = world.keeper("a", ttl_s=0.6)
+    keeper.use(wanted=True, busy=False, stop_s=-0.9)
+    until(lambda: keeper.grant)
+    world.catalog.fail("release", BackendUnavailableError("cannot reach the catalog"), times=2)
+    keeper.use(wanted=False, busy=False, stop_s=-0.9)
+    until(lambda: released() == 3)
+    gevent.sleep(0.05)
+    assert released() == 3, "it was given back"
+    assert told[-1] == "lost"
+    assert sum("cannot give the lock primary back" in line for line in world.lines) == 1
+
+
+def test_what_was_asked_for_without_an_answer_is_given_back(world: World) -> None:
+    keeper, _ = world.keeper("a", ttl_s=0.6)
+    world.catalog.fail("acquire", BackendUnavailableError("the connection was lost"))
+    world.catalog.fail("release", BackendUnavailableError("cannot reach the catalog"))
+    keeper.use(wanted=True, busy=False, stop_s=-0.9)
+    until(lambda: keeper.last_error)
+    keeper.use(wanted=False, busy=False, stop_s=-0.9)
+    until(lambda: [call.method for call in world.catalog.calls][-2:] == ["release", "release"])

@@ -5,7 +5,7 @@ that those who use kazoo's compete for the same lock. The token is the czxid of 
 the queue has a higher one.
 
 A session is kept alive by kazoo as long as the process turns. So that who does not ask loses the lock all the same, its
-node is deleted when nobody has asked for its TTL.
+node is deleted when nobody has asked for its TTL. So is a node that we do not know of, because the answer was lost.
 """
 
 import os
@@ -67,6 +67,7 @@ class ZooKeeperLocks(Locks):
         self._places: dict[str, _Place] = {}
         self._unsure: set[str] = set()
         self._lapsing: set[gevent.Greenlet[..., None]] = set()
+        self._strays: dict[str, gevent.Greenlet[..., None]] = {}  # they delete what may be in a queue, after the TTL
 
     @persistent
     def acquire(self, name: str, holder: str, ttl_s: float, delay_s: float) -> Grant | None:  # noqa: ARG002
@@ -80,12 +81,14 @@ class ZooKeeperLocks(Locks):
                 f"{session.timeout_s:g} s (twice their tickTime)"
             )
         queue = self._queue(session, action, name)
+        lasts_s = min(ttl_s, session.timeout_s)
         if place is None or place.path not in queue:
+            self._expect_strays(name, session, lasts_s)
             place = self._places[name] = self._join(session, name, holder, queue)
+            self._lapse_later(name, place, lasts_s)
+            self._expect_none(name)
             queue = self._queue(session, action, name)
-        self._unsure.discard(name)
-        place.ttl_s = min(ttl_s, session.timeout_s)
-        self._lapse_later(name, place)
+        self._lapse_later(name, place, lasts_s)
         if not queue or queue[0] != place.path:
             return None
         stat = session.wait(action, session.client.exists_async(place.path))[0]
@@ -112,7 +115,7 @@ class ZooKeeperLocks(Locks):
         if stat is None:
             self._leave(name)
             raise LockLostError(f"cannot {action}: {place.path} is gone")
-        self._lapse_later(name, place)
+        self._lapse_later(name, place, place.ttl_s)
         return place.ttl_s
 
     @persistent
@@ -125,8 +128,9 @@ class ZooKeeperLocks(Locks):
         session = self._sessions.require(action) if place is None else place.session
         ours = [path for path in self._queue(session, action, name) if self._is_ours(path)]
         session.wait(action, *map(session.client.delete_async, ours), absent=_ABSENT)
-        self._unsure.discard(name)
+        self._expect_none(name)
         self._leave(name)
+        session.holding.discard(self._layout.lock(name))
         self._sessions.sweep()
 
     def watch(self, name: str) -> Iterator[str | None]:
@@ -151,7 +155,7 @@ class ZooKeeperLocks(Locks):
         """Let nothing lapse any more. What is held is free when its TTL is over."""
         for name in tuple(self._places):
             _stop(self._places.pop(name))
-        for greenlet in tuple(self._lapsing):
+        for greenlet in (*self._lapsing, *self._strays.values()):
             greenlet.kill(block=False)
 
     def _place(self, name: str, action: str) -> _Place | None:
@@ -173,7 +177,6 @@ class ZooKeeperLocks(Locks):
         """Line up. What an answer that was lost has left in the queue goes first."""
         action = f"acquire the lock {name}"
         self._leave(name)
-        self._unsure.add(name)
         strays = [session.client.delete_async(path) for path in queue if self._is_ours(path)]
         session.wait(action, *strays, absent=_ABSENT)
         above = self._layout.lock(name)
@@ -217,8 +220,38 @@ class ZooKeeperLocks(Locks):
                 return data.decode(errors="replace")
         return None
 
-    def _lapse_later(self, name: str, place: _Place) -> None:
+    def _expect_strays(self, name: str, session: Session, ttl_s: float) -> None:
+        """We line up: what becomes of it is not known until there is an answer, and nobody may ask again."""
+        self._expect_none(name)
+        self._unsure.add(name)
+        self._strays[name] = gevent.spawn_later(ttl_s, self._delete_strays, name, session)
+
+    def _expect_none(self, name: str) -> None:
+        """Nothing of ours is in the queue but our place."""
+        self._unsure.discard(name)
+        greenlet = self._strays.pop(name, None)
+        if greenlet is not None:
+            greenlet.kill(block=False)
+
+    def _delete_strays(self, name: str, session: Session) -> None:
+        """Delete all that is ours in a queue in which we have no place; until the session is over, which does it."""
+        action = f"release the lock {name}"
+        while session.over is None:
+            try:
+                session.require_connected(action)
+                ours = [path for path in self._queue(session, action, name) if self._is_ours(path)]
+                session.wait(action, *map(session.client.delete_async, ours), absent=_ABSENT)
+            except BackendError as error:
+                self._log("debug", str(error))
+                gevent.sleep(LAPSE_AGAIN_S)
+            else:
+                session.holding.discard(self._layout.lock(name))
+                break
+        del self._strays[name]  # whoever has it replaced has ended us
+
+    def _lapse_later(self, name: str, place: _Place, ttl_s: float) -> None:
         _stop(place)
+        place.ttl_s = ttl_s
         place.timer = get_hub().loop.timer(place.ttl_s)
         place.timer.start(self._due, name, place)
 
