@@ -52,7 +52,7 @@ class JobLocks:
         self._retired: dict[LockKeeper, Catalog] = {}
         self._leaving: set[LockKeeper] = set()  # those of the retired that are giving theirs back
         self._catalogs: dict[str, Catalog] = {}
-        self._slots: dict[str, int] = {}
+        self._slots: dict[str, int] = {}  # of those with processes that the guard knows
         self._users: dict[str, dict[LockUser, bool]] = {}
         self._before: dict[str, LockCounts] = {}  # of earlier keepers of the same locks
 
@@ -91,9 +91,10 @@ class JobLocks:
     def tell(self, job: "LockUser") -> None:
         """A job that needs a lock has moved on."""
         name, state = job.plan.job.lock, job.state
-        for other, left in self._users.items():
+        for other, left in tuple(self._users.items()):
             if other != name and left.pop(job, None) is not None:
                 self._refresh(other)
+                self._forget_unused(other)
         if not name:
             return
         users = self._users.setdefault(name, {})
@@ -105,6 +106,7 @@ class JobLocks:
         else:
             users.pop(job, None)
         self._refresh(name)
+        self._forget_unused(name)
 
     def environment(self, name: str) -> dict[str, str]:
         """What a run under a lock finds in its environment."""
@@ -187,13 +189,23 @@ class JobLocks:
                 gevent.spawn(self._let_go, retired)
         self._announce(name)
 
+    def _forget_unused(self, name: str) -> None:
+        if not self._users.get(name, True):
+            del self._users[name]
+
     def _announce(self, name: str) -> None:
         """The promise holds on after a loss, until everything that ran is gone."""
         keepers = [*self._keepers.values(), *[one for one in self._retired if one not in self._leaving]]
         until = max([one.until for one in keepers if one.lock.name == name], default=0.0)
         groups = sorted({group for one in self._users.get(name, {}) for group in one.groups})
-        slot = self._slots.setdefault(name, len(self._slots))
-        self._guard.locked(slot, until if groups else 0.0, groups)
+        if groups:
+            slot = self._slots.get(name)
+            if slot is None:
+                taken = self._slots.values()
+                slot = self._slots[name] = next(number for number in range(len(taken) + 1) if number not in taken)
+            self._guard.locked(slot, until, groups)
+        elif name in self._slots:
+            self._guard.locked(self._slots.pop(name), 0.0, [])
 
 
 def holder_of(environment: Mapping[str, str], hostname: str) -> str:

@@ -27,8 +27,8 @@ OTHER_TTL = LOCK.changed(ttl_s=90.0)
 class App:
     """A job that needs the lock, as far as locks see it: standing by, or with a process."""
 
-    def __init__(self) -> None:
-        self.plan = Plan(Job("app", Command(("app",)), lock="primary"), JobKey("app"))
+    def __init__(self, lock: str = "primary") -> None:
+        self.plan = Plan(Job("app", Command(("app",)), lock=lock), JobKey("app"))
         state, _ = starting.begin(self.plan)
         self.state = state.changed(process=state.process.changed(stage="standby"))
         self.groups: list[int] = []
@@ -50,6 +50,8 @@ class World:
             answers=Answers(),
         )
         self.events: list[str] = []
+        self.known: dict[int, tuple[float, list[int]]] = {}  # what the guard has heard of, by slot
+        self.slots: set[int] = set()
         self.locks = JobLocks(lambda event: self.events.append(event.code), self, "here")
         self.app = App()
         other = MemoryBackend(self.store, context()).locks
@@ -58,6 +60,10 @@ class World:
 
     def locked(self, slot: int, until: float, groups: list[int]) -> None:
         """As the guard."""
+        self.known.pop(slot, None)
+        if groups:
+            self.known[slot] = (until, groups)
+            self.slots.add(slot)
 
     def reload(self, *locks: Lock) -> None:
         self.locks.commit(locks, {"memory": self.catalog})
@@ -164,3 +170,24 @@ def test_two_reloads_in_a_row_leave_one_keeper(world: World) -> None:
     until(lambda: world.held)
     assert world.is_true
     assert calls(world) == ["acquire", "release", "acquire"]
+
+
+def test_locks_that_run_nothing_any_more_leave_nothing_behind(world: World) -> None:
+    kept = Lock("kept", 60.0, "memory")
+    keeper = App("kept")
+    keeper.groups = [3]
+    world.locks.tell(keeper)
+    for number in range(40):
+        name = f"shard-{number}"
+        world.reload(kept, Lock(name, 60.0, "memory"))
+        world.app = App(name)
+        world.run(100 + number)
+        assert sorted(groups for _, groups in world.known.values()) == [[3], [100 + number]]
+        world.run()
+        app = world.app
+        app.state = app.state.changed(process=app.state.process.changed(stage="none"))
+        world.locks.tell(app)
+    assert world.slots == {0, 1}
+    keeper.groups = []
+    world.locks.tell(keeper)
+    assert world.known == {}
