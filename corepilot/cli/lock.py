@@ -141,6 +141,7 @@ class _Holder:
         from gevent.event import Event
 
         from corepilot.discovery.connection import Connection
+        from corepilot.discovery.guarded_calls import CALL_S
         from corepilot.discovery.lock_keeper import LockKeeper
         from corepilot.system.process import Reaper, SpawnError, spawn
 
@@ -158,7 +159,7 @@ class _Holder:
         assert locks is not None  # noqa: S101  - it is declared, and looked at when the backend is made
         holder = f"{os.uname().nodename}/{os.getpid()}"
         keeper = self._keeper = LockKeeper(
-            self._lock, locks, holder=holder, tell=self._told, connection=Connection(5.0), log=self._log
+            self._lock, locks, holder=holder, tell=self._told, connection=Connection(CALL_S), log=self._log
         )
         keeper.use(wanted=True, busy=False, stop_s=self._stop_s)
         try:

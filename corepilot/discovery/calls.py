@@ -4,6 +4,7 @@ import gevent
 
 from corepilot.discovery.backend import Backend
 from corepilot.discovery.desired_instance import CatalogCall
+from corepilot.discovery.guarded_calls import within
 from corepilot.errors import BackendError, BackendTimeoutError
 from corepilot.plugin.boundary import PluginFaultError
 from corepilot.wording.failures import one_line_traceback
@@ -30,21 +31,21 @@ def make_call(backend: Backend, step: CatalogCall, deadline_s: float) -> Excepti
         with the traceback for one of a backend that stands behind no boundary.
     """
     registration = step.registration
+
+    def call() -> None:
+        if step.kind == "register":
+            backend.register(registration, step.status, step.output)
+        elif step.kind == "report":
+            backend.report(registration.id, step.status, step.output, step.valid_for_s)
+        else:
+            backend.deregister(registration.id)
+
     try:
-        with gevent.Timeout(deadline_s):
-            if step.kind == "register":
-                backend.register(registration, step.status, step.output)
-            elif step.kind == "report":
-                backend.report(registration.id, step.status, step.output, step.valid_for_s)
-            else:
-                backend.deregister(registration.id)
+        within(backend.address, f"{step.kind} {registration.id}", call, deadline_s)
     except CallCancelled as cancelled:
         return cancelled
-    except gevent.Timeout:
-        where = f"the catalog {backend.address}"
-        return BackendTimeoutError(
-            f"cannot {step.kind} {registration.id}: no answer from {where} within {deadline_s:g} s"
-        )
+    except gevent.Timeout as lost:  # one of the backend's own, which it has let out
+        return BackendTimeoutError(f"cannot {step.kind} {registration.id}: a timeout of the backend's own, {lost}")
     except (BackendError, PluginFaultError) as error:
         return error
     except Exception as error:  # noqa: BLE001  - a bug in a plugin must not end our care for the instance

@@ -110,16 +110,16 @@ class GuardedBackend(Backend):
         return stuck_in(self._backend)
 
     def register(self, registration: Registration, status: Status, output: str) -> None:
-        """See Backend."""
-        self._ask("register", self._backend.register, registration, status, output)
+        """See Backend. Bounded by `CALL_S`."""
+        self._ask("register", registration.id, self._backend.register, registration, status, output)
 
     def report(self, instance_id: str, status: Status, output: str, valid_for_s: float) -> None:
-        """See Backend."""
-        self._ask("report", self._backend.report, instance_id, status, output, valid_for_s)
+        """See Backend. Bounded by `CALL_S`."""
+        self._ask("report", instance_id, self._backend.report, instance_id, status, output, valid_for_s)
 
     def deregister(self, instance_id: str) -> None:
-        """See Backend."""
-        self._ask("deregister", self._backend.deregister, instance_id)
+        """See Backend. Bounded by `CALL_S`."""
+        self._ask("deregister", instance_id, self._backend.deregister, instance_id)
 
     def instances(self, query: Query) -> Snapshot:
         """See Backend. Bounded by `CALL_S`."""
@@ -175,8 +175,12 @@ class GuardedBackend(Backend):
         """What must not wait: it is not asked again."""
         return self.boundary.apart(what, function, deadline_s=MAKING_S, take=take)
 
-    def _ask(self, operation: str, function: Callable[..., Any], *arguments: Any) -> None:
-        asking(self.boundary, self._asked, operation, function, *arguments)
+    def _ask(self, operation: str, instance_id: str, function: Callable[..., Any], *arguments: Any) -> None:
+        within(
+            self._address,
+            f"{operation} {instance_id}",
+            lambda: asking(self.boundary, self._asked, operation, function, *arguments),
+        )
 
 
 def _is_property(kind: type, name: str) -> bool:

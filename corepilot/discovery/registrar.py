@@ -25,16 +25,15 @@ from corepilot.discovery.backoff import Backoff, chance
 from corepilot.discovery.calls import CallCancelled, clip, make_call
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance, phases
+from corepilot.discovery.guarded_calls import CALL_S
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Registration, Status
 from corepilot.output.repeat import Repeat
 from corepilot.system.leaving import Leaving
 from corepilot.system.semaphore import BoundedSemaphore
 
-CALL_S = 5.0
-"""The most that a call to the backend may take."""
 LAST_CALL_S = 2.0
-"""The same, once we are leaving."""
+"""The most that a call to the backend may take once we are leaving."""
 _AT_ONCE = 16
 """Calls under way at the same time, at most."""
 

@@ -43,7 +43,7 @@ class Catalog:
         answers: "Answers",
     ) -> None:
         from corepilot.discovery.connection import Connection
-        from corepilot.discovery.registrar import CALL_S
+        from corepilot.discovery.guarded_calls import CALL_S
 
         self.name, self.plugin, self.backend, self._log = name, plugin, backend, log
         self.connection: Connection = Connection(CALL_S)
