@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -18,9 +19,12 @@ import gevent
 import pytest
 from members import Member
 
+from corepilot.discovery.backend import BackendContext
 from corepilot.discovery.embedded import plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
+from corepilot.discovery.embedded.clock import BootClock
 from corepilot.discovery.embedded.key_file import KeyFile, read
+from corepilot.discovery.embedded.lock_file import decode, encode, file_name
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, LockLostError
 from corepilot.model.catalog import Entries
 from corepilot.testing.backends import context
@@ -78,18 +82,61 @@ def acquired(backend: EmbeddedBackend, ttl_s: float = 60.0) -> int:
     return found[0]
 
 
-def test_a_lock_is_free_when_its_holder_dies(
+def test_a_lock_outlives_its_holder_until_its_stamp_lapses(
     path: Path, backend: EmbeddedBackend, follow: Callable[..., object]
 ) -> None:
-    """Not by its TTL, which is an hour."""
-    with Member("locker", wish(path, ttl_s=3600)) as locker:
+    """What the holder ran may have to be ended by somebody else, who has until then."""
+    with Member("locker", wish(path, ttl_s=2)) as locker:
         token = locker.until(lambda said: "token" in said)["token"]
         follower: Follower[str | None] = follow(lambda: backend.locks.watch("primary"))  # type: ignore[assignment]
         follower.until(lambda seen: seen == "locker", "the holder", DEADLINE_S)
         assert backend.locks.acquire("primary", "test", 60.0, 0.0) is None
         locker.kill()
-        follower.until(lambda seen: seen is None, "nobody", DEADLINE_S)
-        assert acquired(backend) > token
+    until_s = decode((path / ".locks" / file_name("primary", token)).read_bytes()).until
+    clock = BootClock()
+    follower.until(lambda seen: seen is None, "nobody", DEADLINE_S)
+    assert clock() >= until_s
+    assert acquired(backend) > token
+
+
+def test_a_lock_of_the_dead_is_held_to_who_asks_and_who_watches(
+    path: Path, backend: EmbeddedBackend, follow: Callable[..., object]
+) -> None:
+    """For an hour, if that is its TTL; one that was released is free."""
+    with Member("locker", wish(path, ttl_s=3600)) as locker:
+        token = locker.until(lambda said: "token" in said)["token"]
+        locker.kill()
+    assert backend.locks.acquire("primary", "test", 60.0, 0.0) is None
+    follower: Follower[str | None] = follow(lambda: backend.locks.watch("primary"))  # type: ignore[assignment]
+    follower.until(lambda seen: seen == "locker", "the dead holder", DEADLINE_S)
+    assert follower.snapshots == ["locker"]
+    file = path / ".locks" / file_name("primary", token)
+    file.write_bytes(encode(replace(decode(file.read_bytes()), boot="another")))
+    follower.until(lambda seen: seen is None, "nobody: the stamp is of another boot", DEADLINE_S)
+    token = acquired(backend)
+    with Member("locker", wish(path)) as locker:
+        backend.locks.release("primary")
+        assert locker.until(lambda said: "token" in said)["token"] > token
+
+
+def test_a_file_with_an_impossible_token_is_ignored_and_told_of(path: Path) -> None:
+    lines: list[str] = []
+    backend = EmbeddedBackend(plugin.Options(str(path)), BackendContext(lambda _level, message: lines.append(message)))
+    first = acquired(backend)
+    foreign = path / ".locks" / f"primary~{'9' * 20}"
+    foreign.write_text("garbage")
+    assert backend.locks.keep("primary") == 60.0
+    backend.locks.release("primary")
+    assert acquired(backend) == first + 1
+    assert lines == [f"ignoring {foreign}: no token is above {2**63 - 1}, so it is not a lock of a catalog; remove it"]
+    backend.locks.release("primary")
+    last = path / ".locks" / file_name("primary", 2**63 - 1)
+    last.write_text("garbage")
+    with pytest.raises(BackendRefusedError, match=f"no token is higher than that of {last}; remove that file"):
+        backend.locks.acquire("primary", "test", 60.0, 0.0)
+    assert foreign.exists()
+    assert last.exists()
+    backend.close()
 
 
 def test_a_lock_is_free_when_its_holder_hangs(
@@ -113,18 +160,22 @@ def test_a_lock_is_free_when_its_holder_hangs(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_tokens_only_grow_among_processes_that_are_killed(path: Path, public: Path) -> None:
-    """Five compete for a resource that notes their tokens; one after the other is killed, anywhere."""
+    """Five compete for a resource that notes their tokens; one after the other is killed, anywhere.
+
+    The TTL is what nobody needs for a note, and what the others wait for when it is the holder that is killed.
+    """
     dice, resource = random.Random(3), public / "resource"
     resource.touch()
     with ExitStack() as stack:
-        lockers = [stack.enter_context(Member("locker", wish(path, resource=str(resource)))) for _ in range(5)]
+        hope = wish(path, resource=str(resource), ttl_s=2)
+        lockers = [stack.enter_context(Member("locker", hope)) for _ in range(5)]
         for _ in range(25):
             until(partial(_has_grown, resource, resource.stat().st_size + 20))
             gevent.sleep(dice.random() * 0.01)
             victim = dice.choice(lockers)
             victim.kill()
             lockers.remove(victim)
-            lockers.append(stack.enter_context(Member("locker", wish(path, resource=str(resource)))))
+            lockers.append(stack.enter_context(Member("locker", hope)))
         for locker in lockers:
             locker.say("end")
             locker.process.wait(DEADLINE_S)
@@ -145,7 +196,7 @@ def test_tokens_only_grow_among_processes_that_are_killed(path: Path, public: Pa
 def test_namespaces_do_not_matter(path: Path, backend: EmbeddedBackend, prefix: list[str]) -> None:
     backend.keys.put("app", b"test")
     through = ["unshare", "--fork", "--kill-child", *prefix]
-    with Member("locker", wish(path, key="app", ttl_s=3600), prefix=through) as locker:
+    with Member("locker", wish(path, key="app", ttl_s=3), prefix=through) as locker:
         token = locker.until(lambda said: "token" in said)["token"]
         found = backend.keys.get("app")
         assert found is not None

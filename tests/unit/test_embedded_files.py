@@ -93,6 +93,9 @@ def test_names_of_keys_are_safe_and_distinct(first: str, second: str) -> None:
 def test_a_lock_is_told_by_its_name_and_digits(tmp_path: Path) -> None:
     names = ["a~00000000000000000003", "a~00000000000000000012", "ab~00000000000000000099", "a~9", "a~x", "a"]
     names += ["a~\u0663000000000000000000", "b~00000000000000000001", "a~0000000000000000000x"]
+    names += ["a~09223372036854775808", f"a~{'9' * 20}"]
     for name in names:
         (tmp_path / name).touch()
-    assert lock_file.tokens(str(tmp_path), "a") == [3, 12]
+    ignored: list[str] = []
+    assert lock_file.tokens(str(tmp_path), "a", lambda path, _: ignored.append(path)) == [3, 12]
+    assert ignored == [str(tmp_path / name) for name in reversed(names[-2:])]

@@ -31,8 +31,8 @@ class Lock:
         self.held: list[HeldLock] = []
         self.view = LockView(str(path), "a", self.clock, lambda *_: None)
 
-    def hold(self, token: int, holder: str, ttl_s: float = 10.0) -> HeldLock:
-        record = LockRecord(holder, self.clock(), self.clock() + ttl_s, "this boot", 0, 1)
+    def hold(self, token: int, holder: str, ttl_s: float = 10.0, boot: str = "this boot") -> HeldLock:
+        record = LockRecord(holder, self.clock(), self.clock() + ttl_s, boot, 0, 1)
         path = str(self.path / file_name("a", token))
         self.held.append(HeldLock.create(path, token, record, ttl_s, readable_by_all=False))
         return self.held[-1]
@@ -74,8 +74,35 @@ def test_a_stamp_lapses_and_that_is_no_change_of_a_file(lock: Lock) -> None:
     assert lock.told(1) == ("one",)
 
 
-def test_a_death_that_is_told_before_it_is_over_is_looked_at_again(lock: Lock) -> None:
+def test_a_death_frees_a_lock_when_its_stamp_lapses(lock: Lock) -> None:
     lock.hold(1, "one")
+    lock.view.read_all()
+    lock.held[0].drop()
+    assert lock.told(1, 0x8) == ("one",)
+    looks = 0
+    while lock.clock.now < 109.9:
+        assert lock.view.snapshot() == ("one",)
+        pause_s = lock.view.next_inspection_s()
+        assert pause_s is not None
+        lock.clock.now += max(pause_s, 0.001)
+        lock.view.read_unclear()
+        looks += 1
+    assert lock.clock.now == pytest.approx(110)
+    assert lock.view.snapshot() == ()
+    assert looks < 10
+    assert lock.view.next_inspection_s() is None
+
+
+def test_a_file_that_nobody_holds_and_nobody_stamped_is_free(lock: Lock) -> None:
+    """Somebody has died between making and stamping it."""
+    lock.hold(1, "one")
+    (lock.path / file_name("a", 2)).touch()
+    assert lock.told(2) == ()
+
+
+def test_a_living_holder_with_another_boot_id_runs_on_our_kernel(lock: Lock) -> None:
+    """Its death is told before it is over, so it is looked at again."""
+    lock.hold(1, "one", boot="another")
     assert lock.told(1, 0x8) == ("one",)
     assert lock.view.next_inspection_s() == pytest.approx(0.002)
     lock.held[0].drop()

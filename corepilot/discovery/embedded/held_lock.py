@@ -34,7 +34,8 @@ class HeldLock:
     def create(cls, path: str, token: int, record: LockRecord, ttl_s: float, *, readable_by_all: bool) -> Self:
         """Claim a token: of all who try only one makes the file.
 
-        Until it is locked it counts as that of a dead holder, so whoever stops or dies here is in nobody's way.
+        Until it is stamped it counts for nothing, and then until its stamp lapses, so whoever stops or dies here is
+        in nobody's way for longer than that.
 
         Raises:
             FileExistsError: somebody else has claimed it.
@@ -49,7 +50,7 @@ class HeldLock:
                 os.fchmod(descriptor, 0o644)
             held._write(data)  # before it is locked: what is locked always has a stamp
             flock_patiently(descriptor)
-            held._write(data)  # once more: this tells those who watch, and have seen it without the lock
+            held._write(data)  # once more: those who watch may have seen it without the lock, or without a stamp
         except BaseException:
             held.withdraw()
             raise
@@ -85,7 +86,7 @@ class HeldLock:
         """Let go. The file stays, as the counter. Idempotent.
 
         Raises:
-            OSError: nobody can have noticed: the kernel has freed it all the same.
+            OSError: it is free when its stamp lapses.
         """
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
@@ -103,7 +104,7 @@ class HeldLock:
         self.drop()
 
     def drop(self) -> None:
-        """Let go of what is not ours any more, as if we had died. Idempotent."""
+        """Let go of the file, as if we had died: its stamp stays. Idempotent."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)

@@ -1,14 +1,14 @@
-"""Locks as files: who makes the file with the next token has the lock, unless the holder before shows signs of life.
+"""Locks as files: who makes the file with the next token has the lock, unless the one before is held.
 
 No step needs a lock among the clients, so that nobody who is stopped or killed between any two system calls can stand
 in the way of the others:
 
-1. Look at the file with the highest token. While it is locked by its holder and its stamp has not lapsed, the lock is
-   held: that is the answer.
+1. Look at the file with the highest token. While its stamp has not lapsed the lock is held, also by a holder that has
+   died: what it ran is ended by the stamp, not by its death. That is the answer.
 2. Make the file with the next token; of several who try only one can (open(2), O_EXCL). Write the stamp, lock it.
 3. fsync(2) the file and the directory: the counter never goes back, whatever happens to the machine.
-4. Look at the older files once more, and whether there is one with a higher token. If there is, or an older one shows
-   life, the claim is taken back. The token was never told, so it may be used again.
+4. Look at the older files once more, and whether there is one with a higher token. If there is, or an older one is
+   held, the claim is taken back. The token was never told, so it may be used again.
 
 A holder keeps its lock the other way round: it moves its stamp, and then looks for a higher token. So of a holder that
 wakes up late and a successor at least one sees the other (as in Dekker's algorithm: each writes before it reads), and
@@ -27,7 +27,7 @@ from corepilot.discovery.embedded.client import ATTEMPTS, Client
 from corepilot.discovery.embedded.directories import Place
 from corepilot.discovery.embedded.durable import synchronise, synchronise_directory
 from corepilot.discovery.embedded.held_lock import HeldLock
-from corepilot.discovery.embedded.lock_file import LockRecord, LockState, file_name, inspect, tokens
+from corepilot.discovery.embedded.lock_file import HIGHEST, LockRecord, LockState, file_name, inspect, tokens
 from corepilot.discovery.embedded.lock_view import LockView
 from corepilot.discovery.embedded.record import LONGEST_S
 from corepilot.discovery.locks import Locks
@@ -57,10 +57,10 @@ class EmbeddedLocks(Locks):
         self._turn = BoundedSemaphore(1)
 
     def acquire(self, name: str, holder: str, ttl_s: float, delay_s: float) -> Grant | None:
-        """See `Locks.acquire`. The delay is not needed: a lock is ended by its holder, its death, or its TTL.
+        """See `Locks.acquire`. The delay is not needed: a lock is ended by its holder or by its TTL, by nothing else.
 
         Raises:
-            BackendRefusedError: the TTL or the holder cannot be used, or we may not write there.
+            BackendRefusedError: the TTL or the holder cannot be used, we may not write there, or no token is higher.
             BackendUnavailableError: the disk is full, the directory is being removed, or the catalog was closed.
         """
         del delay_s
@@ -106,7 +106,7 @@ class EmbeddedLocks(Locks):
         """See `Locks.release`.
 
         Raises:
-            BackendError: never for a lock that is not ours. One that is ours is free all the same.
+            BackendError: never for a lock that is not ours. One that is ours is free when its TTL is over.
         """
         held = self._held.pop(name, None)
         if held is None:
@@ -133,18 +133,27 @@ class EmbeddedLocks(Locks):
             yield holders[0] if holders else None
 
     def close(self) -> None:
-        """Let go of everything: to all others we have died. Idempotent."""
+        """Let go of everything: to all others we have died, and our stamps have still to pass. Idempotent."""
         while self._held:
             _, held = self._held.popitem()
             held.drop()
 
     def _renewed(self, name: str, held: HeldLock, ttl_s: float) -> bool:
-        """Move the stamp, then look whether somebody has taken the lock; the order matters."""
-        now = self._client.clock()
-        if now >= held.record.until:
+        """Move the stamp, then look whether somebody has taken the lock; the order matters.
+
+        If so the stamp goes back to where it was: it was not a renewal, and keeps nobody waiting.
+        """
+        now, before = self._client.clock(), held.record.until
+        if now >= before:
             return False
         held.keep(now + ttl_s, ttl_s)
-        return held.in_place() and tokens(self._place.path, name)[-1:] == [held.token]
+        if held.in_place() and self._tokens(name)[-1:] == [held.token]:
+            return True
+        held.keep(before, held.ttl_s)
+        return False
+
+    def _tokens(self, name: str) -> list[int]:
+        return tokens(self._place.path, name, self._client.ignored)
 
     def _drop(self, name: str) -> None:
         held = self._held.pop(name, None)
@@ -163,9 +172,12 @@ class EmbeddedLocks(Locks):
 
     def _claim(self, name: str, holder: str, until: float, ttl_s: float, action: str) -> Grant | None:
         clock, directory = self._client.clock, self._place.path
-        last = max(tokens(directory, name), default=0)
+        last = max(self._tokens(name), default=0)
         if last and not self._is_free(name, last):
             return None
+        if last == HIGHEST:
+            path = os.path.join(directory, file_name(name, last))
+            raise BackendRefusedError(f"cannot {action}: no token is higher than that of {path}; remove that file")
         token = last + 1 if last else int(time.time())
         record = LockRecord(holder, clock(), until, clock.boot, 0, os.getpid())
         try:
@@ -188,14 +200,14 @@ class EmbeddedLocks(Locks):
             return None
         self._held[name] = held
         with suppress(OSError):
-            for older in tokens(directory, name):
+            for older in self._tokens(name):
                 if older < token:
                     os.unlink(os.path.join(directory, file_name(name, older)))
         return Grant(token, ttl_s)
 
     def _stands(self, name: str, held: HeldLock) -> bool:
-        """Whether a claim has come true: nobody has claimed a higher token, and no holder of a lower one lives."""
-        found = tokens(self._place.path, name)
+        """Whether a claim has come true: nobody has claimed a higher token, and none of the lower ones is held."""
+        found = self._tokens(name)
         return (
             held.in_place()
             and found[-1:] == [held.token]
@@ -208,7 +220,7 @@ class EmbeddedLocks(Locks):
 
     def _is_free(self, name: str, token: int) -> bool:
         try:
-            found = inspect(os.path.join(self._place.path, file_name(name, token)), self._client.clock())
+            found = inspect(os.path.join(self._place.path, file_name(name, token)), self._client.clock)
         except FileNotFoundError:
             return True  # a claim that was taken back, or somebody has removed it
         return found.state is LockState.FREE

@@ -56,7 +56,8 @@ class LockView:
         if events:
             self._look(0)
             if self._holders and self._again is None and any(mask & closed for mask in events):
-                # The kernel tells of the close just before it releases the lock: look again when it has.
+                # The kernel tells of the close just before it releases the lock: look again when it has. It matters
+                # for a holder with another boot id, whose stamp counts only while it has the file.
                 self._look_later(0)
 
     def read_unclear(self) -> None:
@@ -85,9 +86,9 @@ class LockView:
         """Look at the file that counts; returns whether somebody else is shown now."""
         now = self._clock()
         try:
-            last = max(tokens(self._directory, self._lock), default=0)
+            last = max(tokens(self._directory, self._lock, self._ignore), default=0)
             self._name = file_name(self._lock, last)
-            found = inspect(os.path.join(self._directory, self._name), now) if last else None
+            found = inspect(os.path.join(self._directory, self._name), self._clock) if last else None
         except FileNotFoundError:  # the next holder has removed it meanwhile; or the stream finds out that all is gone
             return self._keep(min(attempt, len(_AGAIN_S) - 1), now)
         except OSError as error:
