@@ -186,6 +186,8 @@ def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
         state, more = stopping.terminate(plan, state)
     elif state.stopping:
         more = ()
+    elif exited.barred:
+        state, more = stopping.stop(plan, state, state.stop.outcome or "complete")
     elif _is_last(plan, state, now):
         state = state.changed(stop=state.stop.changed(failed=_failure(plan, state)))
         state, more = stopping.stop(plan, state, state.stop.outcome or "complete")

@@ -34,14 +34,13 @@ from corepilot.jobs.state import (
     Sweep,
     Swept,
     Timer,
-    TimerName,
     Unstarted,
     Withdraw,
 )
 from corepilot.jobs.state_lines import changes
 from corepilot.jobs.strays import Strays, named
 from corepilot.jobs.supervision import CheckCall, CheckResult, Supervision
-from corepilot.jobs.timing import JobTimers
+from corepilot.jobs.timing import LOGGED_AS, QUIET_TIMER, JobTimers
 from corepilot.model.fact import RunEnded, RunStarted
 from corepilot.model.job import StopPolicy
 from corepilot.observers.facts import stamp
@@ -52,12 +51,6 @@ from corepilot.system.process import SpawnError, describe_status
 
 POLL_S = 0.01
 """How often it is looked whether a process group is empty, which the kernel does not tell."""
-
-_TIMERS: dict[TimerName, str] = {"check": "heartbeat", "interval": "run-every", "when": "wait-timeout"}
-"""What ContainerPilot calls a job's timers in its debug log; the others are ours."""
-
-QUIET_TIMER = "containerpilot.heartbeat"
-"""Telemetry's own heartbeat, which would fill the debug log."""
 
 
 class Runner(Actor):
@@ -192,6 +185,12 @@ class Runner(Actor):
             assert plugin_checks is not None  # noqa: S101  - there is one where checks are plugins
             self.results.begin(role)
             self._asked[role] = plugin_checks.ask(job, job.checks[role], partial(self._answered, role))
+            return
+        barred = given.barred(self.plan, role, self._around)
+        if barred:
+            self._around.log("warning", barred, self._fields(role, None))
+            self._last_pid = 0
+            self._around.loop.run_callback(self._settle, Exited(role, given.BARRED, barred, barred=True))
             return
         try:
             shown = self._readiness.begin(job.ready) if role == MAIN else NOTHING
@@ -395,7 +394,7 @@ class Runner(Actor):
     # ----------------------------------------------------------------------------------------------------- timers
     def _due(self, timer: Timer) -> None:
         if self._around.log.debugging:
-            name = f"{self._name(MAIN)}.{_TIMERS.get(timer.name, timer.name)}"
+            name = f"{self._name(MAIN)}.{LOGGED_AS.get(timer.name, timer.name)}"
             if name != QUIET_TIMER:
                 self._around.log("debug", f"timer: {{TimerExpired {name}}}")
         self.handle(Due(timer))

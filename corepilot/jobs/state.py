@@ -133,6 +133,7 @@ class Exited(Value):
         reason: The same in words.
         output: The end of what it wrote, for a check.
         remains: Others of its process group go on, and have been told to end.
+        barred: It was not started, and must not be before the next event that starts it.
     """
 
     role: int
@@ -140,6 +141,7 @@ class Exited(Value):
     reason: str
     output: str = ""
     remains: bool = False
+    barred: bool = False
 
 
 class Spawned(Value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.plan import Plan
@@ -74,6 +74,20 @@ class LockUser(Hashable, Protocol):
         """Its process groups that are not empty."""
 
 
+class Ending(NamedTuple):
+    """What holds of a lock for the job that hooks the stop of one that runs under it.
+
+    Attributes:
+        lock: Its name.
+        environment: What the last run under it was given.
+        left_s: Seconds until somebody else may hold it; 0 or less: somebody may by now.
+    """
+
+    lock: str
+    environment: dict[str, str]
+    left_s: float
+
+
 class Locks(Protocol):
     """Who keeps the locks that jobs need."""
 
@@ -82,6 +96,9 @@ class Locks(Protocol):
 
     def environment(self, name: str) -> dict[str, str]:
         """What a run under a lock finds in its environment."""
+
+    def ending(self, job: str) -> Ending | None:
+        """What holds of the lock that a job of this name has run under and stops under; None if it has not."""
 
 
 class Watched(Protocol):

@@ -15,6 +15,12 @@ BOUNDING: frozenset[TimerName] = frozenset(("hook", "drain", "kill", "check-grou
 LIMITING: frozenset[TimerName] = BOUNDING | {"timeout", "check-timeout", "ready-timeout", "watchdog"}
 """Timers that end something: what a pause of the container took from it, it is given again."""
 
+LOGGED_AS: dict[TimerName, str] = {"check": "heartbeat", "interval": "run-every", "when": "wait-timeout"}
+"""What ContainerPilot calls a job's timers in its debug log; the others are ours."""
+
+QUIET_TIMER = "containerpilot.heartbeat"
+"""Telemetry's own heartbeat, which would fill the debug log."""
+
 
 class JobTimers:
     """What a job waits for. Each timer is set once at a time.

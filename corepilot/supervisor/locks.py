@@ -6,19 +6,20 @@ and the process groups, and kills them then.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import gevent
 
 from corepilot.jobs.starting import missing
+from corepilot.jobs.supervision import Ending, LockUser
 from corepilot.model.configuration import Lock
 from corepilot.model.event import Event
 from corepilot.model.job import stop_s
 
 if TYPE_CHECKING:
     from corepilot.discovery.lock_keeper import LockKeeper
-    from corepilot.jobs.supervision import LockUser
     from corepilot.supervisor.catalog import Catalog
 
 
@@ -54,6 +55,7 @@ class JobLocks:
         self._catalogs: dict[str, Catalog] = {}
         self._slots: dict[str, int] = {}  # of those with processes that the guard knows
         self._users: dict[str, dict[LockUser, bool]] = {}
+        self._given: dict[str, dict[str, str]] = {}  # what the last run under each found in its environment
         self._before: dict[str, LockCounts] = {}  # of earlier keepers of the same locks
 
     def commit(self, locks: "tuple[Lock, ...]", catalogs: "Mapping[str, Catalog]") -> None:
@@ -112,7 +114,17 @@ class JobLocks:
         """What a run under a lock finds in its environment."""
         keeper = self._keepers.get(name)
         grant = keeper.grant if keeper is not None else None
-        return {"COREPILOT_LOCK_TOKEN": str(grant.token)} if grant is not None else {}
+        if grant is None:
+            return {}
+        self._given[name] = {"COREPILOT_LOCK_TOKEN": str(grant.token)}
+        return self._given[name]
+
+    def ending(self, job: str) -> Ending | None:
+        """See `corepilot.jobs.supervision.Locks`. After a loss, too: the promise holds on until it is over."""
+        for name, users in self._users.items():
+            if any(user.plan.job.name == job and user.state.process.runs for user in users):
+                return Ending(name, self._given.get(name, {}), self._until(name) - time.monotonic())
+        return None
 
     def facts(self) -> Iterator[Event]:
         """What holds of the locks: those that are ours."""
@@ -195,8 +207,7 @@ class JobLocks:
 
     def _announce(self, name: str) -> None:
         """The promise holds on after a loss, until everything that ran is gone."""
-        keepers = [*self._keepers.values(), *[one for one in self._retired if one not in self._leaving]]
-        until = max([one.until for one in keepers if one.lock.name == name], default=0.0)
+        until = self._until(name)
         groups = sorted({group for one in self._users.get(name, {}) for group in one.groups})
         if groups:
             slot = self._slots.get(name)
@@ -206,6 +217,11 @@ class JobLocks:
             self._guard.locked(slot, until, groups)
         elif name in self._slots:
             self._guard.locked(self._slots.pop(name), 0.0, [])
+
+    def _until(self, name: str) -> float:
+        """When the promise ends, by the monotonic clock; 0 if nothing is promised."""
+        keepers = [*self._keepers.values(), *[one for one in self._retired if one not in self._leaving]]
+        return max([one.until for one in keepers if one.lock.name == name], default=0.0)
 
 
 def holder_of(environment: Mapping[str, str], hostname: str) -> str:

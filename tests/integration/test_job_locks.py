@@ -111,6 +111,36 @@ def test_a_supervisor_that_hangs_loses_the_job_before_another_has_it(pair: Pair)
     assert holder.job("also")["state"] == "running"
 
 
+def test_a_stop_hook_runs_with_the_token_and_not_after_the_time_of_the_lock(etcd: EtcdServer, tmp_path: Path) -> None:
+    hook = '{name: "hook", exec: ["sh", "-c", "echo hooked=$COREPILOT_LOCK_TOKEN."], '
+    hook += 'timeout: "1s", when: {source: "app", each: "stopping"}},'
+    text = TEXT % (etcd.endpoints[0], 10)
+    text = text.replace('{name: "told"', hook + '{name: "told"')
+    pair = Pair(etcd, tmp_path, text.replace('{name: "app", ', '{name: "app", stopTimeout: "1s", '))
+    try:
+        holder, other = pair.split()
+        token = lock_of(holder)["token"]
+        assert holder.client("stop", "app").returncode == 0
+        holder.until(f"hooked={token}.")
+        assert holder.client("start", "app").returncode == 0
+        holder, other = pair.split()
+        hooked = holder.output.count("hooked=")
+        os.kill(holder.supervisor, signal.SIGSTOP)
+        try:
+            eventually(lambda: other.job("app")["state"] == "running")
+        finally:
+            os.kill(holder.supervisor, signal.SIGCONT)
+        holder.until("not started before app is stopped: the time of the lock primary is over")
+        eventually(lambda: holder.job("app")["state"] == "standby")
+        assert holder.output.count("hooked=") == hooked
+        assert holder.output.count("not started before app is stopped") == 1
+        token = lock_of(other)["token"]
+        assert other.client("stop", "app").returncode == 0
+        other.until(f"hooked={token}.")
+    finally:
+        pair.close()
+
+
 def test_a_catalog_that_is_away_ends_the_job_in_time(pair: Pair, etcd: EtcdServer) -> None:
     holder, _ = pair.split()
     pid = holder.job("app")["pid"]

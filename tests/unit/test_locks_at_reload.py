@@ -121,6 +121,24 @@ def test_another_ttl_is_another_grant_and_what_the_old_one_gives_back_is_not_it(
     assert world.other.acquire("primary", "other", 60.0, 0.0) is None
 
 
+def test_who_hooks_the_stop_finds_the_token_and_the_time_of_the_lock_that_is_lost(world: World) -> None:
+    world.reload(LOCK)
+    world.run()
+    until(lambda: world.held)
+    assert world.locks.ending("app") is None, "it has not run"
+    environment = world.locks.environment("primary")
+    world.app.state = world.app.state.changed(process=world.app.state.process.changed(stage="running", runs=1))
+    world.run(17)
+    world.reload(OTHER_TTL)
+    assert world.events == ["acquired", "lost"]
+    assert world.locks.environment("primary") == {}
+    ending = world.locks.ending("app")
+    assert ending is not None
+    assert (ending.lock, ending.environment) == ("primary", environment)
+    assert 0.0 < ending.left_s <= LOCK.ttl_s
+    assert world.locks.ending("other") is None
+
+
 def test_a_lock_that_goes_and_comes_back_while_the_job_still_ends(world: World) -> None:
     world.reload(LOCK)
     world.run()
