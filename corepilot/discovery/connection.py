@@ -7,7 +7,7 @@ the others from finding out that the catalog is there. Pure.
 
 from collections.abc import Callable
 
-from corepilot.discovery.backoff import MOST_S, Backoff, chance
+from corepilot.system.backoff import MOST_S, Backoff, chance
 
 EARLY_S = 60.0
 """So long, a catalog that went away is expected back soon: a container that starts beside us, an agent's restart."""

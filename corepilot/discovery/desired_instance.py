@@ -7,8 +7,8 @@ it went; wishes may come at any moment, also during a call. What counts is alway
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from corepilot.discovery.backoff import Backoff
 from corepilot.model.service import Registration, Status
+from corepilot.system.backoff import Backoff
 
 CALL_ROOM_S = 1.0
 """What is left of a TTL for the call itself, at least, when a heartbeat is put off."""

@@ -13,11 +13,11 @@ from typing import Any, cast
 import gevent
 from gevent.event import Event
 
-from corepilot.discovery.backoff import Backoff, chance
 from corepilot.discovery.connection import Connection
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 from corepilot.output.repeat import Repeat
 from corepilot.plugin.boundary import PluginFaultError
+from corepilot.system.backoff import Backoff, chance
 from corepilot.system.leaving import Leaving
 from corepilot.wording.failures import one_line_traceback
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from corepilot.discovery.backend import Backend, facet
-from corepilot.discovery.backoff import chance
 from corepilot.discovery.guarded_calls import asking, result_of, within
 from corepilot.discovery.guarded_snapshots import Snapshots, snapshot_of
 from corepilot.discovery.making import stuck_in
@@ -18,6 +17,7 @@ from corepilot.errors import BackendError
 from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot.plugin.boundary import MAKING_S, MODE, Boundary, PluginFaultError, WrongAnswerError
 from corepilot.plugin.foreign import plain, shown
+from corepilot.system.backoff import chance
 
 if TYPE_CHECKING:
     from corepilot.discovery.keys import Keys

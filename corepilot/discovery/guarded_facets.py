@@ -6,7 +6,6 @@ from typing import Any
 
 import gevent
 
-from corepilot.discovery.backoff import chance
 from corepilot.discovery.facet_rules import require_key, require_lock_name, require_prefix, require_value
 from corepilot.discovery.guarded_calls import Asked, asking, result_of, within
 from corepilot.discovery.keys import Keys
@@ -15,6 +14,7 @@ from corepilot.errors import BackendError
 from corepilot.model.catalog import Entries, Entry, Grant
 from corepilot.plugin.boundary import Boundary, PluginFaultError, WrongAnswerError
 from corepilot.plugin.foreign import plain, shown
+from corepilot.system.backoff import chance
 
 POLL_S = 5.0
 """How often a catalog that does not watch keys is asked, in seconds; a random part of up to a fifth earlier."""

@@ -14,7 +14,6 @@ from typing import Literal
 import gevent
 from gevent.event import Event as Flag
 
-from corepilot.discovery.backoff import chance
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.follower import Follower
 from corepilot.discovery.locks import Locks
@@ -23,6 +22,7 @@ from corepilot.model.catalog import Grant
 from corepilot.model.configuration import Lock
 from corepilot.output.repeat import Repeat
 from corepilot.plugin.boundary import PluginFaultError
+from corepilot.system.backoff import chance
 from corepilot.system.leaving import Leaving
 
 MARGIN_S = 1.0

@@ -21,7 +21,6 @@ import gevent
 from gevent.event import Event
 
 from corepilot.discovery.backend import Backend
-from corepilot.discovery.backoff import Backoff, chance
 from corepilot.discovery.calls import CallCancelled, clip, make_call
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance, phases
@@ -29,6 +28,7 @@ from corepilot.discovery.guarded_calls import CALL_S
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Registration, Status
 from corepilot.output.repeat import Repeat
+from corepilot.system.backoff import Backoff, chance
 from corepilot.system.leaving import Leaving
 from corepilot.system.semaphore import BoundedSemaphore
 

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import gevent
 
 from corepilot.discovery.backend import Backend
-from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.debounce import Debounce
 from corepilot.discovery.follower import FIRST_S, REOPEN_S, Follower
@@ -28,6 +27,7 @@ from corepilot.model.catalog import Entries
 from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
 from corepilot.model.service import Instance, Query, Snapshot, Status
+from corepilot.system.backoff import Backoff
 from corepilot.system.leaving import Leaving
 
 _RANK: dict[Status, int] = {"passing": 0, "warning": 1, "critical": 2}

@@ -7,7 +7,6 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 
-from corepilot.discovery.backoff import Backoff, chance
 from corepilot.discovery.watcher import Watcher
 from corepilot.model.configuration import Render, Watch
 from corepilot.model.event import Event
@@ -21,6 +20,7 @@ from corepilot.rendering.exchange import (
     encode_request,
 )
 from corepilot.supervisor.conversation import ConversationError, converse
+from corepilot.system.backoff import Backoff, chance
 from corepilot.system.leaving import Leaving
 from corepilot.system.process import Reaper, describe_status
 from corepilot.system.semaphore import BoundedSemaphore

@@ -11,13 +11,13 @@ from corepilot_consul.plugin import Options
 from http_script import eventually_switching
 from servers.consul_cluster import ConsulCluster
 
-from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.registrar import Registrar
 from corepilot.discovery.watcher import CatalogView, Watcher
 from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 from corepilot.model.configuration import Watch
 from corepilot.model.service import Registration
+from corepilot.system.backoff import Backoff
 from corepilot.testing.suite import context
 
 WEB = Registration("web-host1", "web", "192.0.2.7", 8080, ttl_s=60)

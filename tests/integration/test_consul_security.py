@@ -14,12 +14,12 @@ from servers.consul import ConsulServer
 from servers.consul_build import consul_binary
 from servers.process import free_port
 
-from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.watcher import CatalogView, Watcher
 from corepilot.errors import BackendRefusedError, BackendUnavailableError
 from corepilot.model.configuration import Watch
 from corepilot.model.service import Query, Registration
+from corepilot.system.backoff import Backoff
 from corepilot.testing.suite import context, instance_of
 
 WEB = Registration("web-host1", "web", "192.0.2.7", 8080, ttl_s=60)

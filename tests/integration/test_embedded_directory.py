@@ -13,7 +13,6 @@ import pytest
 from members import Member
 
 from corepilot.discovery.backend import BackendContext
-from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.embedded import inotify, plugin
 from corepilot.discovery.embedded.backend import EmbeddedBackend
@@ -25,6 +24,7 @@ from corepilot.errors import BackendRefusedError, UnknownInstanceError
 from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
 from corepilot.model.service import Query, Registration, Snapshot
+from corepilot.system.backoff import Backoff
 from corepilot.testing.backends import Listener
 from corepilot.testing.listener import at_most
 

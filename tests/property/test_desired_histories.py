@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance
 from corepilot.model.service import Registration, Status
+from corepilot.system.backoff import Backoff
 
 BASE = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=10)
 STATUSES: tuple[Status, ...] = ("passing", "warning", "critical")

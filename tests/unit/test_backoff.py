@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corepilot.discovery.backoff import Backoff, chance
+from corepilot.system.backoff import Backoff, chance
 
 
 def test_pauses_double_up_to_the_most() -> None:

@@ -1,8 +1,8 @@
 """One instance's life, step by step, on a clock that the test turns."""
 
-from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.desired_instance import CatalogCall, DesiredInstance
 from corepilot.model.service import Registration
+from corepilot.system.backoff import Backoff
 
 WEB = Registration("web-a", "web", "10.0.0.1", 80, ttl_s=10)
 

@@ -17,10 +17,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.desired_instance import DesiredInstance, phases
 from corepilot.model.service import Registration
+from corepilot.system.backoff import Backoff
 
 SUPERVISORS = 1000
 DEADLINE_S = 5.0

@@ -9,7 +9,6 @@ import pytest
 from gevent.event import Event as Flag
 from leaks import collector_off
 
-from corepilot.discovery.backoff import Backoff
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.debounce import Debounce
 from corepilot.discovery.follower import FIRST_S, REOPEN_S
@@ -18,6 +17,7 @@ from corepilot.errors import BackendRefusedError, BackendUnavailableError
 from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
 from corepilot.model.service import Query, Registration, Snapshot, Status
+from corepilot.system.backoff import Backoff
 from corepilot.testing.backends import context
 from corepilot.testing.memory import MemoryBackend, MemoryCatalog
 

@@ -7,6 +7,7 @@ TLS, statuses, and answers that are not whole. The token is bound to one origin:
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partialmethod
 from time import monotonic
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
@@ -92,39 +93,6 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
             )
         return response
 
-    def put(
-        self,
-        callback: Callable[[Any], Any],
-        path: str,
-        params: Sequence[tuple[str, Any]] | None = None,
-        data: str | bytes = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
-        """PUT, parsed by py-consul."""
-        return self._send("PUT", callback, self.uri(path, params), data, headers)
-
-    def post(
-        self,
-        callback: Callable[[Any], Any],
-        path: str,
-        params: Sequence[tuple[str, Any]] | None = None,
-        data: str | bytes = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
-        """POST, parsed by py-consul."""
-        return self._send("POST", callback, self.uri(path, params), data, headers)
-
-    def delete(
-        self,
-        callback: Callable[[Any], Any],
-        path: str,
-        params: Sequence[tuple[str, Any]] | None = None,
-        data: str | bytes = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
-        """DELETE, parsed by py-consul."""
-        return self._send("DELETE", callback, self.uri(path, params), data, headers)
-
     def close(self) -> None:
         """Close the connections, and send nothing more. Idempotent, does not wait."""
         self._closed = True
@@ -139,15 +107,18 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
             f"cannot read the answer of {self.origin}: {reason}; check that a Consul agent listens there [{path}]"
         ) from None  # py-consul's errors quote the whole body
 
-    def _send(
+    def _send(  # noqa: PLR0917  - as py-consul calls it, after the method
         self,
         method: str,
         callback: Callable[[Any], Any],
-        target: str,
-        data: str | bytes,
-        headers: Mapping[str, str] | None,
+        path: str,
+        params: Sequence[tuple[str, Any]] | None = None,
+        data: str | bytes = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
+        """Send, and let py-consul parse the answer."""
         body = data.encode() if isinstance(data, str) else data
+        target = self.uri(path, params)
         path, _, query = target.partition("?")
         # The client sends a request again whose connection turns out to be dead; these would then be done twice.
         once = path == _NEW_SESSION or "cas=" in query
@@ -157,6 +128,10 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         except (ConsulException, RecursionError) as error:
             # py-consul quotes the whole body: none of it goes into the message.
             self.nonsense(path, f"it is not JSON ({type(error).__name__})")
+
+    put = partialmethod(_send, "PUT")
+    post = partialmethod(_send, "POST")
+    delete = partialmethod(_send, "DELETE")
 
     def _request(
         self,
