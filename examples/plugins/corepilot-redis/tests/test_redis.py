@@ -76,7 +76,7 @@ def test_another_scheme_is_refused() -> None:
 
 def test_the_password_is_not_shown() -> None:
     backend = RedisBackend(Options(url="redis://us:secret@redis:6380/3"), context())
-    assert backend.address == "redis://redis:6380/3"
+    assert backend.address == "redis://redis:6380/3 (corepilot)"
     backend.close()
 
 
