@@ -245,6 +245,24 @@ def test_foreign_files_are_ignored_with_one_warning_each(make: Make, path: Path,
     assert len(list(web.iterdir())) == 11, "what is not ours is not touched"
 
 
+def test_of_many_foreign_files_a_few_are_named(make: Make, path: Path, lines: list[str]) -> None:
+    """Whoever watches again, or reads all of them again, does not begin anew."""
+    backend = make()
+    backend.register(WEB, "passing", "")
+    web = path / "web"
+    for number in range(300):
+        (web / f"foreign{number}").write_text("hello\n")
+    for _ in range(2):
+        listener = Listener(backend, Query("web", interval_s=1))
+        listener.until(passing, "the instance", DEADLINE_S)
+        listener.kill(DEADLINE_S)
+    (web / "one more").write_text("hello\n")
+    assert [one.id for one in backend.instances(Query("web"))] == ["web-a"]
+    assert len(lines) == len(set(lines)) == 21
+    assert all(line.startswith(f"ignoring {web}/foreign") for line in lines[:-1])
+    assert lines[-1] == f"ignoring more than 20 files in {web}; no more of them are named"
+
+
 @pytest.mark.parametrize(
     "field",
     [

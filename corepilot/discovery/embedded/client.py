@@ -12,6 +12,9 @@ from corepilot.discovery.embedded.stream import POLL_S, DirectoryStream, Directo
 from corepilot.errors import BackendError, BackendUnavailableError
 from corepilot.output.repeat import Repeat
 
+_MOST_NAMED = 20
+"""How many ignored files of one directory are named; of the rest it is only said that there are more."""
+
 ATTEMPTS = 3
 """How often something is tried while somebody removes the directory."""
 
@@ -35,6 +38,8 @@ class Client:
         self.directories = Directories(os.path.normpath(root), shared=options.shared)
         self.clock = BootClock()
         self._repeats = Repeat(context.log)
+        self._log = context.log
+        self._ignored: dict[str, set[str]] = {}
         self._streams: set[DirectoryStream[Any]] = set()
         self._inotify: Inotify | None = None
         self._closed = False
@@ -58,8 +63,16 @@ class Client:
         return self.directories.explain(action, error)
 
     def ignored(self, path: str, reason: str) -> None:
-        """Say once that a file is ignored, and why."""
-        self._repeats.once(f"ignored {path}", f"ignoring {path}: {reason}")
+        """Say once that a file is ignored, and why; of more than 20 in one directory, once that there are more."""
+        directory = os.path.dirname(path)
+        named = self._ignored.setdefault(directory, set())
+        if path in named or len(named) > _MOST_NAMED:
+            return
+        named.add(path)
+        if len(named) <= _MOST_NAMED:
+            self._log("warning", f"ignoring {path}: {reason}")
+        else:
+            self._log("warning", f"ignoring more than {_MOST_NAMED} files in {directory}; no more of them are named")
 
     def follow(
         self,
