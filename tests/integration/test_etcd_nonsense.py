@@ -9,17 +9,23 @@ import gevent
 import pytest
 from corepilot_etcd import member
 from corepilot_etcd.backend import EtcdBackend
+from corepilot_etcd.leases import grant, keep_alive, revoke
 from corepilot_etcd.plugin import Options
 from following import close_all, closed_later
 from http_script import ScriptedServer, answer, read_request, say, stay
+from servers.etcd import EtcdServer
 
 from corepilot.errors import BackendError, BackendRefusedError, BackendTimeoutError, BackendUnavailableError
 from corepilot.model.service import Query, Registration
+from corepilot.testing.proxy import FaultProxy
 from corepilot.testing.suite import context
 
 WEB = Registration("web-host1", "web", "192.0.2.7", 8080)
 ALL = Query("web")
 PASSWORD = "s3cret-passw0rd"
+HEADER = {"cluster_id": "1", "member_id": "2", "revision": "7", "raft_term": "3"}
+EMPTY = json.dumps({"header": HEADER}).encode()
+"""etcd's own answer where there is nothing."""
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +89,88 @@ def test_fields_of_wrong_types_are_an_outage(message: object) -> None:
         assert {type(error) for error in failures(server)} == {BackendUnavailableError}
 
 
+def everything(client: EtcdBackend) -> list[Callable[[], object]]:
+    """Each request that there is, those of leases that are already ours included."""
+    transport = client._transport
+    return [
+        *calls(client),
+        client.service_names,
+        lambda: client.keys.put("key", b"value"),
+        lambda: client.keys.compare_and_set("key", b"value", None),
+        lambda: client.keys.compare_and_set("key", b"value", "7"),
+        lambda: client.keys.delete("key"),
+        lambda: grant(transport, 7, 10.0),
+        lambda: keep_alive(transport, 7, 10.0),
+        lambda: revoke(transport, 7),
+        lambda: next(transport.open("/v3/watch", {"create_request": {"key": "YQ=="}})),
+    ]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"succeeded": True},
+        {"result": {"TTL": "9"}},
+        {"result": {"events": []}, "succeeded": True},
+        {"header": {}, "result": {"header": {}}},
+        {"header": {"revision": "0"}, "result": {"header": {"revision": "0"}, "TTL": "9"}},
+        {"header": None, "result": None},
+    ],
+)
+@pytest.mark.parametrize("user", ["", "web"])
+def test_an_object_without_etcds_header_is_an_outage(message: dict[str, object], user: str) -> None:
+    """In JSON, what is zero or empty is left out: `{}` would say that there are no keys, and that a lease is gone."""
+    with ScriptedServer(say(answer("200 OK", json.dumps({"token": "t", **message}).encode() + b"\n"))) as server:
+        for call in everything(made(server, user=user)):
+            with pytest.raises(BackendUnavailableError, match="check that an etcd listens there") as caught:
+                call()
+            assert type(caught.value) is BackendUnavailableError
+
+
+def test_a_header_alone_says_nothing_of_a_lease_or_a_comparison() -> None:
+    with ScriptedServer(say(answer("200 OK", EMPTY))) as server:
+        client = made(server)
+        assert client.instances(ALL) == ()
+        for call in (
+            lambda: keep_alive(client._transport, 7, 10.0),
+            lambda: client.register(WEB, "passing", "ok"),
+            lambda: client.locks.acquire("primary", "one", 10.0, 0.0),
+        ):
+            with pytest.raises(BackendUnavailableError, match="check that an etcd listens there"):
+                call()
+
+
+def test_a_lock_and_an_instance_outlive_a_server_that_is_no_etcd(etcd: EtcdServer) -> None:
+    def turn(port: int) -> None:
+        proxy._target = ("127.0.0.1", port)
+        proxy.reset()
+
+    real = etcd.members[0].port
+    with FaultProxy("127.0.0.1", real) as proxy:
+        options = Options(endpoints=(f"http://127.0.0.1:{proxy.port}",), timeout=2.0)
+        client = closed_later(EtcdBackend(options, context()))
+        client.register(WEB, "passing", "ok")
+        granted = client.locks.acquire("primary", "one", 30.0, 0.0)
+        assert granted is not None
+        assert [one.id for one in client.instances(ALL)] == [WEB.id]
+        for body in (b"{}", b'{"succeeded":true}', b'{"result":{"TTL":"9"}}'):
+            with ScriptedServer(say(answer("200 OK", body))) as other:
+                turn(other.port)
+                for call in (
+                    lambda: client.locks.keep("primary"),
+                    lambda: client.instances(ALL),
+                    lambda: client.report(WEB.id, "passing", "ok", 10),
+                ):
+                    with pytest.raises(BackendUnavailableError):
+                        call()
+            turn(real)
+            assert client.locks.keep("primary") > 0
+            client.report(WEB.id, "passing", "ok", 10)
+            assert client.locks.acquire("primary", "one", 30.0, 0.0) == granted
+            assert [one.id for one in client.instances(ALL)] == [WEB.id]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
@@ -138,7 +226,7 @@ def test_a_message_of_a_stream_without_end_is_cut_off() -> None:
     def pour(connected: socket.socket) -> None:
         request = read_request(connected)
         if b"/v3/watch" not in request:
-            connected.sendall(answer("200 OK", b'{"header": {"revision": "7"}}'))
+            connected.sendall(answer("200 OK", EMPTY))
             return
         connected.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while True:
@@ -151,6 +239,11 @@ def test_a_message_of_a_stream_without_end_is_cut_off() -> None:
             next(stream)
 
 
+def told(**fields: object) -> bytes:
+    """A message of a watch."""
+    return json.dumps({"result": {"header": HEADER, **fields}}).encode() + b"\n"
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -159,9 +252,13 @@ def test_a_message_of_a_stream_without_end_is_cut_off() -> None:
         b'{"error": {"grpc_code": 14, "http_code": 503, "message": "etcdserver: no leader"}}\n',
         b'{"result": {"canceled": true}}\n',
         b'{"result": {"canceled": true, "cancel_reason": ["odd"]}}\n',
-        b'{"result": {"events": 1}}\n',
-        b'{"result": {"events": [1]}}\n',
-        b'{"result": {"events": [{}]}}\n{"result": {"events": [{"kv": {"mod_revision": "x"}}]}}\n',
+        told(events=1),
+        told(events=[1]),
+        told(events=[{}]),
+        told(created=True) + told(events=[{"kv": {"mod_revision": "x"}}]),
+        b'{"result": {}}\n',
+        b'{"result": {"header": {}, "created": true}}\n',
+        b'{"result": {"events": [{"type": "DELETE", "kv": {"key": "YQ==", "mod_revision": "8"}}]}}\n',
         b"",
     ],
 )
@@ -169,7 +266,7 @@ def test_a_stream_of_nonsense_ends(line: bytes) -> None:
     def talk(connected: socket.socket) -> None:
         request = read_request(connected)
         if b"/v3/watch" not in request:
-            connected.sendall(answer("200 OK", b'{"header": {"revision": "7"}}'))
+            connected.sendall(answer("200 OK", EMPTY))
         else:
             connected.sendall(answer("200 OK", line))
 
@@ -188,13 +285,13 @@ def test_events_that_come_twice_or_late_change_nothing() -> None:
         key = b64encode(b"/corepilot/services/web/web-1").decode()
         return {"type": kind, "kv": {"key": key, "value": value, "mod_revision": str(revision)}}
 
-    told = [[event(8, 1)], [event(9, 2)], [event(8, 1), event(9, 3)], [event(7, 1, "DELETE")], [event(10, 4)]]
-    lines = b"".join(json.dumps({"result": {"events": events}}).encode() + b"\n" for events in told)
+    events = [[event(8, 1)], [event(9, 2)], [event(8, 1), event(9, 3)], [event(7, 1, "DELETE")], [event(10, 4)]]
+    lines = b"".join(told(events=some) for some in events)
 
     def talk(connected: socket.socket) -> None:
         request = read_request(connected)
         if b"/v3/watch" not in request:
-            connected.sendall(answer("200 OK", b'{"header": {"revision": "7"}}'))
+            connected.sendall(answer("200 OK", EMPTY))
         else:
             connected.sendall(answer("200 OK", lines))
 
@@ -207,7 +304,7 @@ def test_events_that_come_twice_or_late_change_nothing() -> None:
 def test_a_server_that_says_nothing_or_too_slowly_is_given_up() -> None:
     def drip(connected: socket.socket) -> None:
         read_request(connected)
-        for byte in answer("200 OK", b'{"header": {}}'):
+        for byte in answer("200 OK", EMPTY):
             connected.sendall(bytes([byte]))
             gevent.sleep(0.1)
 
@@ -219,7 +316,7 @@ def test_a_server_that_says_nothing_or_too_slowly_is_given_up() -> None:
 
 
 def test_others_do_not_wait_for_a_slow_member() -> None:
-    with ScriptedServer(stay) as slow, ScriptedServer(say(answer("200 OK", b'{"header": {}}'))) as quick:
+    with ScriptedServer(stay) as slow, ScriptedServer(say(answer("200 OK", EMPTY))) as quick:
         client = made(slow, quick, timeout=0.3)
         assert client.keys.get("key") is None
         begun = slow.connections

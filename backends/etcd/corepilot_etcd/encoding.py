@@ -82,6 +82,19 @@ def part(message: Any, name: str) -> Message:
     return value
 
 
+def revision_of(message: Any) -> int:
+    """The store's revision in the header of a message, which etcd puts into each but the end of a watch.
+
+    Raises:
+        ValueError: there is none, so this is not etcd's. In JSON, an answer that says nothing is also one that says
+            that there is nothing: no key, no lease.
+    """
+    revision = number(part(message, "header"), "revision")
+    if revision < 1:
+        raise ValueError("it has no header with a revision")
+    return revision
+
+
 def parts(message: Message, name: str) -> list[Any]:
     """A list of messages, empty where it is left out.
 
@@ -117,7 +130,10 @@ def found_otherwise(answer: Message) -> Found | None:
     Raises:
         ValueError: the answer is another one.
     """
-    for response in parts(answer, "responses"):
+    responses = parts(answer, "responses")
+    if not responses:
+        raise ValueError("it does not say what was found")
+    for response in responses:
         for message in parts(part(response, "response_range"), "kvs"):
             return found_in(message)
     return None

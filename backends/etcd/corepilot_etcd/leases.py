@@ -9,6 +9,7 @@ import os
 from math import ceil
 
 from corepilot_etcd.encoding import number, part
+from corepilot_etcd.member import KEEP_ALIVE
 from corepilot_etcd.refusals import LeaseGoneError, LeaseTakenError
 from corepilot_etcd.single import Single
 from corepilot_etcd.transport import Transport
@@ -122,7 +123,7 @@ def keep_alive(transport: Transport, lease: int, ttl_s: float) -> float:
     Raises:
         BackendError: it is not known.
     """
-    answer = transport.call("/v3/lease/keepalive", {"ID": str(lease)}, patience_s=max(ttl_s / 4, _LEAST_S))
+    answer = transport.call(KEEP_ALIVE, {"ID": str(lease)}, patience_s=max(ttl_s / 4, _LEAST_S))
     with transport.reading():
         return float(number(part(answer, "result"), "TTL"))
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from corepilot.discovery.locks import Locks
 from corepilot.errors import LockLostError
 from corepilot.model.catalog import Grant
-from corepilot_etcd.encoding import Found, Span, found_in, found_otherwise, number, part, parts, text_of
+from corepilot_etcd.encoding import Found, Span, found_in, found_otherwise, parts, revision_of, text_of
 from corepilot_etcd.leases import grant, keep_alive, new_number, revoke
 from corepilot_etcd.mirror import Mirror
 from corepilot_etcd.pulse import Pulse
@@ -130,6 +130,6 @@ class EtcdLocks(Locks):
             return None
         with self._transport.reading():
             if answer.get("succeeded"):
-                created = number(part(answer, "header"), "revision")
+                created = revision_of(answer)
                 return Found(span.key, holder.encode("utf-8", "replace"), claim.lease, created, created)
             return found_otherwise(answer)

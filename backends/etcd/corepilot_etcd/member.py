@@ -11,11 +11,14 @@ from corepilot.http.errors import HttpConnectError, HttpError, HttpTimeoutError,
 from corepilot.http.failures import unreachable
 from corepilot.http.stream import BodyStream
 from corepilot.http.tls import TlsOptions
-from corepilot_etcd.encoding import Message
+from corepilot_etcd.encoding import Message, revision_of
 from corepilot_etcd.refusals import error_of
 
 ANSWER_MAX = 8 * 1024 * 1024
 """Bytes of one answer, or of one message of a stream."""
+
+KEEP_ALIVE = "/v3/lease/keepalive"
+"""A stream in gRPC: the gateway sends its first message, as it stands in a stream."""
 
 SILENCE_S = 24 * 3600.0
 """How long the connection of a stream may bring nothing: whether the member lives is asked beside it."""
@@ -159,7 +162,14 @@ class Member:
             raise error_of(f"use etcd at {self.origin}", status, body, secret, path=path)
         if not isinstance(body, dict):
             raise self.nonsense(path, "it is not an object")
+        self._require_header(path, body.get("result") if path == KEEP_ALIVE else body)
         return body
+
+    def _require_header(self, path: str, message: Any) -> None:
+        try:
+            revision_of(message)
+        except ValueError as error:
+            raise self.nonsense(path, str(error)) from None
 
 
 class MessageStream(Iterator[Message]):
@@ -195,6 +205,8 @@ class MessageStream(Iterator[Message]):
             raise self._member.nonsense(self._path, f"it is not JSON ({type(error).__name__})") from None
         if isinstance(message, dict) and isinstance(message.get("result"), dict):
             result: Message = message["result"]
+            if not result.get("canceled"):  # the end of a watch on what was compacted has no revision
+                self._require_header(result)
             return result
         self.end()
         if isinstance(message, dict) and isinstance(message.get("error"), dict):
@@ -212,6 +224,13 @@ class MessageStream(Iterator[Message]):
             )
         self._member.streams.discard(self)
         self._body.close()
+
+    def _require_header(self, message: Message) -> None:
+        try:
+            revision_of(message)
+        except ValueError as error:
+            self.end()
+            raise self._member.nonsense(self._path, str(error)) from None
 
     def _take(self) -> None:
         try:

@@ -11,7 +11,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from corepilot.errors import BackendUnavailableError
 from corepilot.http.time_slice import TimeSlice
-from corepilot_etcd.encoding import Found, Message, Span, found_in, number, part, parts, text_of
+from corepilot_etcd.encoding import Found, Message, Span, found_in, parts, revision_of, text_of
 from corepilot_etcd.member import MessageStream, TooLongError
 from corepilot_etcd.refusals import CompactedError, error_of
 from corepilot_etcd.transport import Transport
@@ -101,7 +101,7 @@ class Mirror(Generic[_Read]):
                 limit = limit // 8 or 1  # somebody keeps large values there
                 continue
             with self._transport.reading():
-                revision = revision or number(part(answer, "header"), "revision")
+                revision = revision or revision_of(answer)
                 page = parts(answer, "kvs")
                 for message in page:
                     found = found_in(message)

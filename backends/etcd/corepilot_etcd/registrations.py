@@ -10,7 +10,7 @@ from time import monotonic
 
 from corepilot.errors import BackendError, BackendRefusedError, BackendUnavailableError, UnknownInstanceError
 from corepilot.model.service import Registration, Status
-from corepilot_etcd.encoding import Found, found_otherwise, number, part, text_of
+from corepilot_etcd.encoding import Found, found_otherwise, revision_of, text_of
 from corepilot_etcd.leases import Leases
 from corepilot_etcd.record import instance_key, instance_of, record_of
 from corepilot_etcd.refusals import LeaseGoneError
@@ -197,7 +197,7 @@ class Registrations:
         answer = self._transport.call("/v3/kv/txn", {"compare": [compare], "success": operations, "failure": failure})
         with self._transport.reading():
             if answer.get("succeeded"):
-                return number(part(answer, "header"), "revision"), None
+                return revision_of(answer), None
             return 0, found_otherwise(answer)
 
     def _is_ours(self, record: _Record, found: Found) -> bool:
