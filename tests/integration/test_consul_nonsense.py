@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from corepilot_consul import blocking, transport
 from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.plugin import Options
 from following import close_all, closed_later
-from http_script import ScriptedServer, answer, read_request, say, stay
+from http_script import ScriptedServer, answer, eventually_switching, read_request, say, stay
 from servers.consul import ConsulServer
 
 from corepilot.errors import (
@@ -184,6 +185,26 @@ def test_an_agent_that_asks_for_a_pause_gets_it() -> None:
                 with pytest.raises(BackendUnavailableError):
                     client.report(WEB.id, "passing", "ok", 10)
             assert server.connections == 2
+
+
+def test_a_pause_of_a_day_is_cut() -> None:
+    said = [answer("503 Busy", b"", "Retry-After: 100000"), answer("200 OK")]
+
+    def talk(connected: socket.socket) -> None:
+        read_request(connected)
+        connected.sendall(said.pop(0))
+
+    with ScriptedServer(talk) as server:
+        client = make(server)
+
+        def answers() -> bool:
+            with suppress(BackendUnavailableError):
+                client.report(WEB.id, "passing", "ok", 10)
+                return True
+            return False
+
+        assert not answers()
+        eventually_switching(answers)
 
 
 def test_a_registration_that_is_taken_out_in_between_is_made_again() -> None:

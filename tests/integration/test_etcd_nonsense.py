@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import gevent
 import pytest
@@ -12,7 +13,7 @@ from corepilot_etcd.backend import EtcdBackend
 from corepilot_etcd.leases import grant, keep_alive, revoke
 from corepilot_etcd.plugin import Options
 from following import close_all, closed_later
-from http_script import ScriptedServer, answer, read_request, say, stay
+from http_script import ScriptedServer, answer, eventually_switching, read_request, say, stay
 from servers.etcd import EtcdServer
 
 from corepilot.errors import BackendError, BackendRefusedError, BackendTimeoutError, BackendUnavailableError
@@ -332,6 +333,25 @@ def test_a_server_that_asks_for_a_pause_gets_it() -> None:
             with pytest.raises(BackendUnavailableError):
                 client.keys.get("key")
         assert server.connections == 1
+
+
+def test_a_pause_of_a_day_is_cut() -> None:
+    said = [answer("503 Busy", b"", "Retry-After: 100000"), answer("200 OK", EMPTY)]
+
+    def talk(connected: socket.socket) -> None:
+        read_request(connected)
+        connected.sendall(said.pop(0))
+
+    with ScriptedServer(talk) as server:
+        client = made(server)
+
+        def answers() -> bool:
+            with suppress(BackendUnavailableError):
+                return client.keys.get("key") is None
+            return False
+
+        assert not answers()
+        eventually_switching(answers)
 
 
 def test_a_deadline_of_the_caller_passes() -> None:

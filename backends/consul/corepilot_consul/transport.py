@@ -8,7 +8,6 @@ TLS, statuses, and answers that are not whole. The token is bound to one origin:
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partialmethod
-from time import monotonic
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
@@ -23,7 +22,8 @@ from corepilot.errors import (
 from corepilot.http.client import Client, ClientLimits
 from corepilot.http.errors import HttpError, HttpTimeoutError, HttpTooLargeError
 from corepilot.http.failures import unreachable
-from corepilot.http.message import Headers, Response
+from corepilot.http.message import Response
+from corepilot.http.retry_after import RetryAfter
 from corepilot.http.tls import TlsOptions
 from corepilot_consul.agent import Agent
 from corepilot_consul.blocking import deadline_for
@@ -39,7 +39,6 @@ _LIMITS = ClientLimits(connections=4096)
 _MIB = 1024 * 1024
 _LONGEST_TOKEN_BYTES = 4096
 _LONGEST_QUOTE = 200
-_LONGEST_RETRY_AFTER_S = 60
 
 _NEW_SESSION = "/v1/session/create"
 _FILTERED = "X-Consul-Results-Filtered-By-ACLs"
@@ -57,7 +56,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         super().__init__()
         self._agent = agent
         self._client = Client(agent.origin, tls=TlsOptions.of(agent.tls, ca_path=agent.tls.capath), limits=_LIMITS)
-        self._not_before = 0.0
+        self._retry_after = RetryAfter()
         self._closed = False
 
     @property
@@ -145,7 +144,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
     ) -> Response:
         if self._closed:
             raise BackendUnavailableError(f"cannot use Consul at {self.origin}: this client of it was closed")
-        if monotonic() < self._not_before:
+        if self._retry_after.pauses:
             raise BackendUnavailableError(f"cannot use Consul at {self.origin} yet: it asked for a pause")
         sent = [(name, value) for name, value in (headers or {}).items() if name != "X-Consul-Token"]
         token = self._token()
@@ -169,6 +168,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
             raise BackendTimeoutError(unreachable(error, "Consul")) from error
         except HttpError as error:
             raise BackendUnavailableError(unreachable(error, "Consul")) from error
+        self._retry_after.heard(response.status, response.headers.get("Retry-After", ""))
         if not 200 <= response.status < 300:
             self._require_status(method, target.partition("?")[0], response, token)
         return response
@@ -181,36 +181,11 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
             return  # it is gone, which is what was asked for
         if method == "GET" and path.startswith("/v1/kv/") and status == 404 and "X-Consul-Index" in response.headers:
             return  # there is no such key, which is an answer
-        kind, advice = self._meaning(status, path, said, response.headers)
+        kind, advice = _meaning(status, path, said)
         if method == "GET" and status == 500 and not _is_without_servers(said):
             kind = BackendError  # the answer to this question ("No path to datacenter"), and to no other
         what = f"cannot use Consul at {self.origin}: it answers {status}{f', {said}' if said else ''}"
         raise kind(f"{what}; {advice} [{method} {path}]" if advice else f"{what} [{method} {path}]")
-
-    def _meaning(self, status: int, path: str, said: str, headers: Headers) -> tuple[type[BackendError], str]:
-        """The error that a status means, and what to do about it, or ""."""
-        unknown = status == 404 or (status == 500 and _is_unknown_check(said))
-        if unknown and path.startswith("/v1/agent/check/update/"):
-            return UnknownInstanceError, ""  # whatever the words of a 404: agents of others have their own
-        if status == 404 and path.startswith("/v1/session/renew/"):
-            return LockLostError, ""
-        if status == 500 and path.startswith("/v1/kv/") and "invalid session" in said.lower():
-            return LockLostError, ""
-        if status in {401, 403}:
-            return BackendRefusedError, "check that the ACL token allows this"
-        if status in {429, 503}:
-            self._obey_retry_after(headers.get("Retry-After", ""))
-        if 300 <= status < 400:
-            return BackendRefusedError, "redirects are not followed: name the agent itself as the address"
-        if status == 404:
-            return BackendRefusedError, "check that a Consul agent listens there"
-        if status >= 500 or status in {408, 425, 429}:
-            return BackendUnavailableError, ""
-        return BackendRefusedError, ""
-
-    def _obey_retry_after(self, text: str) -> None:
-        if text.isascii() and text.isdecimal():
-            self._not_before = monotonic() + min(int(text[:4]), _LONGEST_RETRY_AFTER_S)
 
     def _token(self) -> str:
         agent = self._agent
@@ -229,6 +204,26 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         if not agent.accepts_token(token):
             raise BackendRefusedError(f"cannot use the token file {agent.token_file}: it holds more than a token")
         return token
+
+
+def _meaning(status: int, path: str, said: str) -> tuple[type[BackendError], str]:
+    """The error that a status means, and what to do about it, or ""."""
+    unknown = status == 404 or (status == 500 and _is_unknown_check(said))
+    if unknown and path.startswith("/v1/agent/check/update/"):
+        return UnknownInstanceError, ""  # whatever the words of a 404: agents of others have their own
+    if status == 404 and path.startswith("/v1/session/renew/"):
+        return LockLostError, ""
+    if status == 500 and path.startswith("/v1/kv/") and "invalid session" in said.lower():
+        return LockLostError, ""
+    if status in {401, 403}:
+        return BackendRefusedError, "check that the ACL token allows this"
+    if 300 <= status < 400:
+        return BackendRefusedError, "redirects are not followed: name the agent itself as the address"
+    if status == 404:
+        return BackendRefusedError, "check that a Consul agent listens there"
+    if status >= 500 or status in {408, 425, 429}:
+        return BackendUnavailableError, ""
+    return BackendRefusedError, ""
 
 
 def _is_unknown_check(said: str) -> bool:

@@ -9,6 +9,7 @@ from corepilot.errors import BackendError, BackendTimeoutError, BackendUnavailab
 from corepilot.http.client import Client, ClientLimits
 from corepilot.http.errors import HttpConnectError, HttpError, HttpTimeoutError, HttpTooLargeError
 from corepilot.http.failures import unreachable
+from corepilot.http.retry_after import RetryAfter
 from corepilot.http.stream import BodyStream
 from corepilot.http.tls import TlsOptions
 from corepilot_etcd.encoding import Message, revision_of
@@ -22,8 +23,6 @@ KEEP_ALIVE = "/v3/lease/keepalive"
 
 SILENCE_S = 24 * 3600.0
 """How long the connection of a stream may bring nothing: whether the member lives is asked beside it."""
-
-_LONGEST_RETRY_AFTER_S = 60
 
 # Every watch holds a connection all the time, and heartbeats must find one beside them.
 _LIMITS = ClientLimits(connections=4096)
@@ -55,7 +54,7 @@ class Member:
         self.origin = self._client.origin
         self.answered_at = 0.0
         self._closed = False
-        self._not_before = 0.0
+        self._retry_after = RetryAfter()
         self.streams: set[MessageStream] = set()
 
     def ask(
@@ -89,8 +88,7 @@ class Member:
         except HttpError as error:
             raise _translated(error) from error
         self.answered_at = monotonic()
-        if answer.status in {429, 503}:
-            self._obey_retry_after(answer.headers.get("Retry-After", ""))
+        self._retry_after.heard(answer.status, answer.headers.get("Retry-After", ""))
         return self._read(path, answer.status, answer.body, secret)
 
     def open(
@@ -144,12 +142,8 @@ class Member:
     def _require_open(self) -> None:
         if self._closed:
             raise BackendUnavailableError(f"cannot use etcd at {self.origin}: this client of it was closed")
-        if monotonic() < self._not_before:
+        if self._retry_after.pauses:  # etcd asks for none; what stands before it may
             raise NotSentError(f"cannot use etcd at {self.origin} yet: it asked for a pause")
-
-    def _obey_retry_after(self, text: str) -> None:
-        if text.isascii() and text.isdecimal():  # etcd does not say so; what stands before it may
-            self._not_before = monotonic() + min(int(text[:4]), _LONGEST_RETRY_AFTER_S)
 
     def _read(self, path: str, status: int, text: bytes, secret: str) -> Message:
         try:
