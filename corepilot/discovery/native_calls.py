@@ -6,8 +6,7 @@ call returns after all. Calls that do not return are counted, and beyond `STUCK_
 until some have returned: then the boundary counts faults, and switches the plugin off.
 
 What was given up may still be carried out, and must not undo what is asked for afterwards. So while such a call is
-under way, no other one about the same subject (an instance, a key, a lock) is made: whoever asks tries again later, as
-after every failure.
+under way, another one about the same subject (an instance, a key, a lock) waits for it, within its own deadline.
 
 gevent's own pool is not used, because it takes a thread that hangs for one of its number for ever.
 """
@@ -22,7 +21,7 @@ from gevent.event import Event
 
 from corepilot.discovery.backend import STREAM_BLOCK_S
 from corepilot.discovery.wakeup import Wakeup
-from corepilot.errors import BackendTimeoutError, BackendUnavailableError
+from corepilot.errors import BackendUnavailableError
 from corepilot.plugin.stalls import entrance
 from corepilot.system.native_thread import start_native_thread
 
@@ -129,7 +128,6 @@ class NativeCalls:
             subject: What it changes; "" for a question, which may overtake others.
 
         Raises:
-            BackendTimeoutError: a call that changes the same was given up, and has not returned yet.
             BackendUnavailableError: `close` was called, before or meanwhile.
             ThreadsStuckError: nothing is called any more.
             BaseException: what the function raised, and what ends the waiting greenlet: then the call is given up.
@@ -137,11 +135,10 @@ class NativeCalls:
         if self._closed:
             raise _closed()
         self._stuck.require_few()
-        with self._lock:
-            if subject in self._belated:
-                raise BackendTimeoutError(
-                    f"cannot change {subject}: an earlier call that was given up is still under way"
-                )
+        while (belated := self._belated.get(subject)) is not None and not self._closed:
+            belated.done.wait()
+        if self._closed:
+            raise _closed()
         job = _Job(function, arguments, subject)
         self._jobs.add(job)
         try:
@@ -164,6 +161,8 @@ class NativeCalls:
             self._give_up(job)
             if not job.returned:
                 job.error = _closed()
+            job.done.set()
+        for job in list(self._belated.values()):
             job.done.set()
         for _ in range(self._threads):
             self._queue.put(None)
@@ -192,6 +191,7 @@ class NativeCalls:
                 self._stuck.add(job)
                 if job.subject:
                     self._belated[job.subject] = job
+                    job.done.clear()
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None and self._did(job):
@@ -215,6 +215,7 @@ class NativeCalls:
             if job.given_up:
                 self._stuck.discard(job)
                 self._belated.pop(job.subject, None)
+                self._wakeup.post(job.done.set)
                 return False
             job.answer, job.error, job.returned = answer, error, True
         self._wakeup.post(job.done.set)
