@@ -119,6 +119,20 @@ def test_a_lock_of_the_dead_is_held_to_who_asks_and_who_watches(
         assert locker.until(lambda said: "token" in said)["token"] > token
 
 
+def test_a_renewal_that_comes_too_late_moves_no_stamp(path: Path, backend: EmbeddedBackend) -> None:
+    """There is a higher token: nobody waits for the loser for longer than it was promised the lock."""
+    token = acquired(backend)
+    file = path / ".locks" / file_name("primary", token)
+    before = decode(file.read_bytes())
+    (path / ".locks" / file_name("primary", token + 1)).touch()
+    with pytest.raises(LockLostError):
+        backend.locks.keep("primary")
+    after = decode(file.read_bytes())
+    assert after.sequence > before.sequence
+    assert after.until == before.until
+    assert backend.locks.acquire("primary", "test", 60.0, 0.0) is None
+
+
 def test_a_file_with_an_impossible_token_is_ignored_and_told_of(path: Path) -> None:
     lines: list[str] = []
     backend = EmbeddedBackend(plugin.Options(str(path)), BackendContext(lambda _level, message: lines.append(message)))
