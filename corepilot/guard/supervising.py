@@ -14,6 +14,7 @@ import time
 
 from corepilot.guard.channel import open_channel
 from corepilot.guard.messages import describe, speaker
+from corepilot.guard.promises import Promises
 from corepilot.guard.stopclock import StopClock
 from corepilot.guard.tree import LEFTOVER_GRACE_S, Report, end_tree, reap, send, take, wait_for
 from corepilot.system import kernel
@@ -62,7 +63,8 @@ def supervise(
     loop for 60 s (`Channel.turning`; by SIGABRT first, so that its stack is printed). One that dies by a signal, or
     exits though `main` has not returned and no stop with that status was announced, has crashed. What is left then gets
     SIGTERM and SIGCONT, and SIGKILL after the stop budget; after 1 s where the exit was in order, or an announced
-    deadline has passed. A SIGTERM or SIGINT meanwhile brings SIGKILL at once.
+    deadline has passed. What runs under a lock gets it when the lock's promise ends, if that is
+    sooner (`Channel.locked`). A SIGTERM or SIGINT meanwhile brings SIGKILL at once.
 
     Args:
         main: returns the exit status, 0 to 255; SystemExit means what it does in Python. Any other exception is
@@ -179,7 +181,7 @@ class _Guard:
         self._asked_at = 0.0
         self._turn = 0.0
         self._looks = 0
-        self._broken: dict[int, float] = {}
+        self._promises = Promises(self._heard.locked)
         self._always_stop = _STOPPING | (kernel.init_stops() if os.getpid() == 1 else frozenset())
 
     def run(self) -> int:
@@ -205,29 +207,18 @@ class _Guard:
         """When to look up at the latest: at a deadline of a stop, the end of what a lock promises, or the next look."""
         now = time.monotonic()
         self._end_promises(now)
-        moments = [self._next_look(now), *[until for until, _ in self._heard.locked.values()]]
+        moments = [self._next_look(now), self._promises.due()]
         if self._clock.due is not None:
             moments.append(self._clock.due)
         return min(moments)
 
     def _end_promises(self, now: float) -> None:
         """Kill what runs under a lock that another may have by now: the supervisor has not, so it hangs."""
-        for slot, (until, groups) in tuple(self._heard.locked.items()):
-            if until <= now:
-                del self._heard.locked[slot]
-                from corepilot.system.groups import descendants
-
-                found = {pid for group in groups for pid in descendants(group)}
-                for group in groups:
-                    send(-group, signal.SIGKILL)
-                for pid in found:
-                    send(pid, signal.SIGKILL)
-                if until != self._broken.get(slot):  # what it has said before it hung is heard again when it goes on
-                    self._broken[slot] = until
-                    self._say(
-                        f"the supervisor (pid {self._pid}) has neither renewed a lock nor ended what runs under it in "
-                        f"time: killed {counted(len(groups), 'process group')}"
-                    )
+        for killed in self._promises.end(now):
+            self._say(
+                f"the supervisor (pid {self._pid}) has neither renewed a lock nor ended what runs under it in "
+                f"time: killed {counted(killed, 'process group')}"
+            )
 
     def _hear(self) -> None:
         self._heard.read()
@@ -253,7 +244,7 @@ class _Guard:
         if crash and (code != CRASHED or _has_children()):
             self._end_rest(f"the supervisor (pid {self._pid}) {crash}", self._heard.stop_budget_s)
         else:
-            end_tree(LEFTOVER_GRACE_S, say=self._say)
+            end_tree(LEFTOVER_GRACE_S, say=self._say, sooner=self._promises.follow())
         return CRASHED if crash else code
 
     def _crash(self, status: int) -> str:
@@ -303,12 +294,7 @@ class _Guard:
         seconds = time.monotonic() - self._turn
         cause = f"the supervisor (pid {self._pid}) has not turned its event loop for {seconds:.0f} s: aborted"
         send(self._pid, signal.SIGABRT)
-        deadline = time.monotonic() + _STACK_S
-        while time.monotonic() < deadline:
-            if any(pid == self._pid for pid, _ in reap()):
-                break
-            wait_for((signal.SIGCHLD,), deadline)
-        else:
+        if not self._ends_within(_STACK_S):
             send(self._pid, signal.SIGKILL)
             self._bury()
         self._end_rest(cause, self._heard.stop_budget_s)
@@ -316,11 +302,17 @@ class _Guard:
 
     def _bury(self) -> None:
         """Wait until the killed supervisor is gone, since its jobs become ours only then."""
-        deadline = time.monotonic() + _BURIAL_S
-        while time.monotonic() < deadline:
+        self._ends_within(_BURIAL_S)
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Wait for the supervisor's end, and collect it. What it has promised of locks is kept meanwhile."""
+        deadline = time.monotonic() + seconds
+        while (now := time.monotonic()) < deadline:
             if any(pid == self._pid for pid, _ in reap()):
-                return
-            wait_for((signal.SIGCHLD,), deadline)
+                return True
+            self._end_promises(now)
+            wait_for((signal.SIGCHLD,), min(deadline, self._promises.due()))
+        return False
 
     def _end_rest(self, cause: str, grace_s: float) -> None:
         busy = self._heard.busy_with()
@@ -331,9 +323,11 @@ class _Guard:
             return
         found = len(children())
         left = {0: "what it leaves", 1: "the process it leaves"}.get(found, f"the {found} processes it leaves")
-        self._say(f"{cause}; ending {left}: SIGTERM now, SIGKILL in {grace_s:g} s")
+        locks_s = max(self._promises.due() - time.monotonic(), 0.0)
+        sooner = f", of what runs under a lock in {locks_s:.1f} s" if locks_s < grace_s else ""
+        self._say(f"{cause}; ending {left}: SIGTERM now, SIGKILL in {grace_s:g} s{sooner}")
         report = Report(self._say)
-        end_tree(grace_s, report, self._say)
+        end_tree(grace_s, report, self._say, sooner=self._promises.follow())
         report.close()
 
 

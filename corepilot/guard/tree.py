@@ -95,7 +95,12 @@ def reap(options: int = 0) -> Iterator[tuple[int, int]]:
 
 
 def end_tree(
-    grace_s: float, report: Report | None = None, say: Callable[[str], None] | None = None, *, group: int = 0
+    grace_s: float,
+    report: Report | None = None,
+    say: Callable[[str], None] | None = None,
+    *,
+    group: int = 0,
+    sooner: Callable[[float], float] | None = None,
 ) -> None:
     """End all our children and their descendants, and collect their statuses. Returns at once if there are none.
 
@@ -110,6 +115,8 @@ def end_tree(
         report: told of each process that ends; None for nobody.
         say: told of what could not be ended.
         group: a process group that is known to be ours, for when /proc shows nothing; 0 for none.
+        sooner: kills what has less time than the grace: told the time at each look, before anything is signalled,
+            it returns when it has to be called again at the latest. None where there is no such thing.
     """
     deadline = time.monotonic() + grace_s
     given_up_at = deadline + _kill_limit_s()
@@ -125,8 +132,9 @@ def end_tree(
                 say(_given_up())
             return
         if now < deadline:
+            due = sooner(now) if sooner is not None else deadline
             _ask(asked, group)
-            look_at = min(now + _LOOK_S, deadline)
+            look_at = min(now + _LOOK_S, deadline, due)
         else:
             _kill(group)
             look_at = now + _LOOK_KILLING_S

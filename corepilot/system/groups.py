@@ -30,15 +30,19 @@ def descendants(pid: int) -> set[int]:
     found: set[int] = set()
     todo = [pid]
     while todo:
-        one = todo.pop()
-        try:
-            tasks = os.listdir(f"/proc/{one}/task")
-            below = {int(word) for task in tasks for word in read_bytes(f"/proc/{one}/task/{task}/children").split()}
-        except OSError:
-            continue  # gone, or a kernel without CONFIG_PROC_CHILDREN
-        todo += below - found
+        below = children_of(todo.pop()) - found
+        todo += below
         found |= below
     return found
+
+
+def children_of(pid: int) -> set[int]:
+    """The children of any process; none if it is gone, or the kernel lists none (CONFIG_PROC_CHILDREN)."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+        return {int(word) for task in tasks for word in read_bytes(f"/proc/{pid}/task/{task}/children").split()}
+    except OSError:
+        return set()
 
 
 def group_of(pid: int) -> int:

@@ -280,6 +280,44 @@ def test_nothing_survives_a_killed_supervisor(number: int, *, as_pid_1: bool) ->
         assert sum("was killed by SIGKILL" in line for line in others) == 6
 
 
+@both
+@pytest.mark.parametrize(
+    ("locked", "processes"),
+    [
+        (["session,ignore,child"], 2),
+        (["session,obey,apart"], 2),
+        (["session,ignore,marked", "daemon,ignore,child,marked"], 3),
+    ],
+    ids=["group", "left the group", "orphans"],
+)
+def test_what_runs_under_a_lock_ends_in_time_and_the_rest_keeps_its_own(
+    locked: list[str], processes: int, *, as_pid_1: bool
+) -> None:
+    with supervised("holds", "session,note", *locked, as_pid_1=as_pid_1, env={"LOCK": "3"}) as run:
+        up(run, 1 + processes)
+        around = len(run.alive()) - 1 - processes - 1  # without the supervisor and the jobs
+        kill_supervisor(run, signal.SIGKILL)
+        eventually(lambda: len(run.alive()) == around + 1, message="only the job without the lock is left")
+        assert "SIGTERM now, SIGKILL in 600 s, of what runs under a lock in " in run.stderr()
+        assert ("exited with status 4" in run.stderr()) == ("obey" in locked[0])
+        run.send(signal.SIGTERM)
+        assert run.status() == 70
+        assert run.alive() == []
+
+
+def test_the_end_of_a_promise_ends_what_has_left_the_group_too() -> None:
+    """The supervisor hangs, and is the parent of all that has lost its own."""
+    jobs = ["session,ignore,apart,marked", "daemon,ignore,child,marked"]
+    with supervised("holds", "session,note", *jobs, env={"LOCK": "0.5"}) as run:
+        up(run, 5)
+        eventually(lambda: len(run.alive()) == 3, message="guard, supervisor, and the job without the lock")
+        assert "neither renewed a lock nor ended what runs under it in time: killed 1 process group" in run.stderr()
+        run.send(signal.SIGTERM)
+        run.announced("term")
+        run.send(signal.SIGTERM)
+        assert run.status() == 70
+
+
 def kill_supervisor(run: Running, number: int) -> None:
     """From outside, by the pid it has here."""
     (supervisor,) = children_of(run.pid)

@@ -16,6 +16,8 @@ from eventually import eventually
 from running import Corepilot, alive
 from servers.etcd import EtcdServer
 
+from corepilot.system.groups import descendants
+
 TTL_S = 7
 TEXT = """{
   discovery: {backend: "etcd", endpoints: ["%s"]},
@@ -137,6 +139,39 @@ def test_a_stop_hook_runs_with_the_token_and_not_after_the_time_of_the_lock(etcd
         token = lock_of(other)["token"]
         assert other.client("stop", "app").returncode == 0
         other.until(f"hooked={token}.")
+    finally:
+        pair.close()
+
+
+def test_when_the_supervisor_is_killed_the_job_has_ended_before_another_has_it(
+    etcd: EtcdServer, tmp_path: Path
+) -> None:
+    """The guard gives everything else the time that the whole stop may take."""
+    deaf = "trap '' TERM; while :; do sleep 0.1; done"
+    text = (TEXT % (etcd.endpoints[0], TTL_S)).replace("exec sleep 999", f'setsid sh -c \\"{deaf}\\" & {deaf}')
+    text = text.replace('exec: "sleep 1000"', f'killTimeout: "600s", exec: ["sh", "-c", "{deaf}"]')
+    pair = Pair(etcd, tmp_path, text)
+    try:
+        holder, other = pair.split()
+        pid, also, guard = holder.job("app")["pid"], holder.job("also")["pid"], holder.guard
+        eventually(lambda: len(descendants(pid)) >= 3, message="its children are there")
+        under_lock = {pid, *descendants(pid)}
+        os.kill(holder.supervisor, signal.SIGKILL)
+        left_then: list[list[int]] = []
+
+        def taken_over() -> bool:
+            runs = bool(other.job("app")["state"] == "running")
+            if runs:
+                left_then.append([one for one in under_lock if alive(one)])
+            return runs
+
+        eventually(taken_over)
+        assert left_then == [[]]
+        assert alive(also)
+        os.kill(guard, signal.SIGTERM)
+        assert holder.wait() == 70
+        assert not alive(also)
+        os.kill(other.job("also")["pid"], signal.SIGKILL)
     finally:
         pair.close()
 

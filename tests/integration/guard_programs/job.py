@@ -5,6 +5,7 @@ obey        announces "term PID 1" and exits 4 at SIGTERM
 daemon      double fork and setsid first: its parent is whoever adopts it
 session     setsid first
 child       forks a child in its group that does the same as itself
+apart       forks a child that begins a session and ignores SIGTERM
 stop        stops itself with SIGSTOP once it has announced itself
 runaway     forks for ever, each parent exiting at once; runaway-session: with setsid at every step
 """
@@ -41,6 +42,10 @@ if how & {"obey", "note"}:
     signal.signal(signal.SIGTERM, noted)
 if "child" in how:
     os.fork()
+if "apart" in how and os.fork() == 0:
+    os.setsid()
+    how.clear()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 announce("job", os.getpid())
 if "STARTED" in os.environ:
     with contextlib.suppress(BrokenPipeError):  # the other process of a pair was quicker

@@ -23,13 +23,13 @@ ARGUMENTS = sys.argv[2:]
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
 
 
-def job(*how: str) -> subprocess.Popen[bytes]:
+def job(*how: str, **more: str) -> subprocess.Popen[bytes]:
     """Start job.py and wait until it has announced itself."""
     read_end, write_end = os.pipe()
     here = os.path.dirname(os.path.abspath(__file__))
     process = subprocess.Popen(
         [sys.executable, "-I", os.path.join(here, "job.py"), *how],
-        env=os.environ | {"STARTED": str(write_end)},
+        env=os.environ | {"STARTED": str(write_end)} | more,
         pass_fds=[write_end, announcing.PIPE],
     )
     os.close(write_end)
@@ -73,6 +73,20 @@ def dies(channel: guard.Channel) -> int:
     channel.ready(float(os.environ.get("BUDGET", "0.3")))
     channel.busy_with("plugin 'statsd', hook flush")
     jobs_from_arguments()
+    announce("up", os.getpid())
+    signal.pause()
+    return 0
+
+
+def holds(channel: guard.Channel) -> int:
+    """As `dies`, with 10 minutes for the stop; all jobs but the first run for $LOCK seconds more under a lock."""
+    kernel.unblock_signals()
+    channel.ready(600)
+    free, *locked = [how.split(",") for how in ARGUMENTS]
+    job(*free)
+    jobs = [job(*how, **({"COREPILOT_RUN": "1-1"} if "marked" in how else {})) for how in locked]
+    groups = [one.pid for one, how in zip(jobs, locked, strict=True) if "daemon" not in how]
+    channel.locked(0, time.monotonic() + float(os.environ["LOCK"]), groups)
     announce("up", os.getpid())
     signal.pause()
     return 0
