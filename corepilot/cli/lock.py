@@ -1,7 +1,7 @@
 """`corepilot lock NAME -- COMMAND`: runs a command while a lock of the catalog is ours, in the words of flock(1).
 
 It is one of corepilot's three processes in small: a guard above it ends the command when this process dies or hangs,
-at the latest when the promise of the lock ends.
+at the latest when the promise of the lock ends; and when the guard dies, this process ends the command.
 """
 
 import os
@@ -133,6 +133,7 @@ class _Holder:
         self._signal = 0
         self._pid = 0
         self._lost = False
+        self._guard_lost = False
         self._asked_to_end: set[int] = set()
         self._status: int | None = None
 
@@ -150,6 +151,8 @@ class _Holder:
         watchers = [loop.signal(number, ref=False) for number in _FORWARDED]
         for number, watcher in zip(_FORWARDED, watchers, strict=True):
             watcher.start(self._asked, number)
+        self._line = loop.io(self._channel.fileno(), 1, ref=False)
+        self._line.start(self._look_at_guard)
         reaper = Reaper(loop)
         self._channel.listening()
         self._channel.ready(self._stop_s)
@@ -206,7 +209,7 @@ class _Holder:
         kill_at: float | None = None
         while self._status is None or self._left():
             self._news.clear()
-            if self._lost or self._status is not None:
+            if self._lost or self._guard_lost or self._status is not None:
                 if kill_at is None:
                     kill_at = time.monotonic() + self._stop_s
                 self._end_left(force=time.monotonic() >= kill_at)
@@ -250,6 +253,19 @@ class _Holder:
             self._channel.stopping(_FOR_EVER_S, 128 + number)
         self._news.set()
 
+    def _look_at_guard(self) -> None:
+        """The line to the guard has become readable: it has died, and whoever called us believes that we have, too.
+
+        The kernel sends SIGTERM then, which alone would leave the command all the time that it likes.
+        """
+        if self._channel.guard_lost() and not self._guard_lost:
+            self._line.stop()
+            self._guard_lost = True
+            self._signal = self._signal or signal.SIGTERM
+            self._news.set()
+            if self._pid:
+                _complain(f"the guard has died: the command is ended within {self._stop_s:g} s")
+
     def _ended(self, status: int) -> None:
         self._status = status
         self._news.set()
@@ -265,5 +281,6 @@ _FOR_EVER_S = 365 * 86400.0
 
 
 def _complain(message: str) -> None:
-    sys.stderr.write(f"corepilot: {escaped(message)}\n")
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):  # nobody reads any more; the command is ended all the same
+        sys.stderr.write(f"corepilot: {escaped(message)}\n")
+        sys.stderr.flush()

@@ -305,6 +305,23 @@ def test_the_lock_is_not_free_before_all_that_the_command_started_has_ended(lock
     assert not alive(int(deaf.read_text()))
 
 
+def test_a_command_ends_and_the_lock_is_free_when_the_guard_is_killed(locked: list[str], tmp_path: Path) -> None:
+    """Whoever called it believes that it has ended."""
+    file = Path(locked[-1])
+    file.write_text(file.read_text()[:-1] + ", stopTimeout: 2}")
+    mark, asked = tmp_path / "pid", tmp_path / "asked"
+    script = f"trap ': > {asked}' TERM; echo $$ > {mark}.new; mv {mark}.new {mark}; while :; do sleep 0.1; done"
+    command = [sys.executable, "-I", "-m", "corepilot", *locked, "job", "--", "sh", "-c", script]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as holder:
+        eventually(mark.exists)
+        pid = int(mark.read_text())
+        holder.kill()
+        assert run(*locked, "--timeout", "25s", "job", "--", "sh", "-c", f"! kill -0 {pid}").returncode == 0
+        assert asked.exists()
+        _, said = holder.communicate(timeout=60)
+    assert "the guard has died: the command is ended within 2 s" in said
+
+
 def test_how_not_to_call_it(locked: list[str], tmp_path: Path) -> None:
     assert run(*locked, "job").returncode == 2
     assert run(*locked, "--timeout", "soon", "job", "--", "true").returncode == 2
