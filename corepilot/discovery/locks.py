@@ -9,6 +9,11 @@ what runs under it by the time the TTL of the last answered call is over. The ba
 by itself: a process that was paused may wake up after its TTL. So every grant carries a token, and a resource that
 compares tokens refuses the older holder.
 
+Tokens grow for as long as the store keeps its data, restarts included. Those of etcd, Consul and ZooKeeper count the
+writes of the store: one that was wiped or restored from a backup starts anew from there, and a later holder may get a
+lower token than an earlier one, which no client can tell. The embedded catalog starts with the time in seconds, so its
+tokens grow also then, unless the clock was set back.
+
 A lock's name is a text of letters, digits, ".", "_" and "-", and neither "." nor "..". A client competes for a lock by
 calling `acquire`, and does so until it calls `release`: a store that keeps a queue (ZooKeeper) keeps the client's place
 in it. corepilot judges names before it asks a backend, which therefore need not.

@@ -28,7 +28,9 @@ class Grant(Value):
     """A lock that is ours.
 
     Attributes:
-        token: The fencing token. Whoever holds the lock later has a higher one, also after the store was restarted.
+        token: The fencing token. Whoever holds the lock later has a higher one for as long as the store keeps its data,
+            also after a restart. etcd, Consul and ZooKeeper start anew when they lose their data, and a later holder
+            may then get a lower token; the embedded catalog does not, as its first token is the time.
         ttl_s: Seconds after which the lock is free, counted from the call that brought this answer, unless it is kept.
             Never more than was asked for; a store with one lease for everything may give less.
     """
