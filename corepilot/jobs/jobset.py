@@ -11,13 +11,12 @@ from corepilot.jobs.audience import Audience
 from corepilot.jobs.compare import JobChange
 from corepilot.jobs.future import waiting_in_vain
 from corepilot.jobs.handover import handovers, old_plan, stopping_names
-from corepilot.jobs.holding import STARTUP, holding
+from corepilot.jobs.holding import STARTUP, concerning, holding, hooks_end
 from corepilot.jobs.levels import Standings
 from corepilot.jobs.observer import Observer
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, Over, SiblingExited
 from corepilot.model.event import EXITS, GLOBAL, Event
-from corepilot.model.trigger import keys
 
 SHUTDOWN = Event("shutdown", GLOBAL)
 
@@ -253,6 +252,8 @@ class JobSet:
 
     def ended(self, actor: Actor, outcome: Outcome) -> None:
         """A stop of a job is over: to be told by its actor, as the last thing of a step."""
+        if actor.plan.hooks_stopping and (hook := actor.plan.job.hook) is not None:
+            self._bus.after(partial(self._hook_ended, hook.source))
         if actor.state.phase == "complete":
             self._incomplete.discard(actor)
         if actor in self._leaving:
@@ -270,11 +271,19 @@ class JobSet:
         self._observer.job_ended(actor, outcome)
         self._settle()
 
+    def _hook_ended(self, source: str) -> None:
+        for actor in [one for one in self.actors if one.name == source]:
+            self._again(actor)
+
     def _again(self, actor: Actor) -> None:
         if self.stopping or not actor.state.ended or actor.state.stop.outcome != "again":
             return  # everything stops, or a person was quicker
+        if hooks_end(self._seated(self._audience.concerned.get(actor.name, ())), actor.name):
+            return  # it begins when they have ended: else they would not be there for its next stop
         if actor.successor is None or actor.successor[1]:
-            self._renew(actor, run=True)
+            armed = actor.successor is None and actor.state.stop.armed
+            self._renew(actor, run=not armed)
+            self._replay_facts(actor, starting=False)
         else:
             self._replacing.discard(actor)
             self._arrive(actor)
@@ -296,7 +305,6 @@ class JobSet:
         self._began(actor)
         if run:
             actor.handle(Order("start"))
-            self._replay_facts(actor, starting=False)
 
     def _began(self, actor: Actor) -> None:
         """What was over is not any more: hooks on its stop are armed again, and others wait for it again at a stop."""
@@ -311,16 +319,10 @@ class JobSet:
 
     def _replay_facts(self, actor: Actor, *, starting: bool) -> None:
         """Let a job that begins hear what holds, once each: also what starts it, or only the rest."""
-        interests = actor.plan.interests()
-        starts = frozenset(keys(actor.plan.trigger))
-        for event in self._holding(actor):
-            if (event.subject == GLOBAL or event.key in interests) and (starting or event.key not in starts):
-                actor.handle(Happened(event))
-
-    def _holding(self, actor: Actor) -> Iterator[Event]:
         others = [other for other in self.actors if other is not actor and other not in self._arriving]
-        yield from holding(others, maintenance=self.maintenance)
-        yield from self._facts()
+        holds = [*holding(others, maintenance=self.maintenance), *self._facts()]
+        for event in concerning(actor.plan, holds, starting=starting):
+            actor.handle(Happened(event))
 
     # -------------------------------------------------------------------------------------------------------- ends
     def _completed(self, actor: Actor) -> None:

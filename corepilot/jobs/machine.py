@@ -163,6 +163,8 @@ def _fire(plan: Plan, state: State, event: Event, now: float) -> Step:
     """An event starts the job."""
     limit: tuple[Action, ...] = ()
     if plan.job.command is not None and (plan.hooks_stopping or state.stop.shutdown):
+        if state.stop.armed:  # the time of its run for the stop before counts no more
+            state = state.changed(stop=state.stop.changed(armed=False, bounded=False))
         state, limit = stopping.bound(plan, state)
     state, actions = starting.answer(plan, state, now, event)
     return state, (*actions, *limit)

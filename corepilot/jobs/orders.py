@@ -21,7 +21,7 @@ def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
     if state.ended or (order.wanted == "restart" and not state.process.runs):
         return _anew(plan, state, now)
     if state.stopping:
-        return state.changed(stop=state.stop.changed(outcome="again")), ()
+        return state.changed(stop=state.stop.changed(outcome="again", armed=False)), ()
     if order.wanted == "restart":
         return stopping.stop(plan, state, "again")
     if state.process.stage == "running":
@@ -67,9 +67,11 @@ def other_began(plan: Plan, state: State, name: str) -> Step:
         begun, actions = starting.begin(plan)
         return begun.changed(met=state.met), actions
     if state.stopping:
-        return state.changed(stop=state.stop.changed(outcome="again")), ()
-    armed = state.trigger.changed(starts_left=plan.starts)
-    return state.changed(trigger=armed, stop=StopState(bounded=state.stop.bounded, gone=state.stop.gone)), ()
+        by_itself = state.stop.outcome == "complete"
+        return (state.changed(stop=stop_.changed(outcome="again", armed=True)) if by_itself else state), ()
+    armed = plan.hooks_stopping and state.stop.bounded  # its run for the last stop goes on
+    trigger_ = state.trigger.changed(starts_left=plan.starts)
+    return state.changed(trigger=trigger_, stop=StopState(bounded=stop_.bounded, armed=armed, gone=stop_.gone)), ()
 
 
 def other_is_over(plan: Plan, state: State, name: str) -> Step:

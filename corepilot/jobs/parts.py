@@ -124,6 +124,7 @@ class StopState(Value):
         hook_done: Whether the hook that is waited for has stopped.
         source_done: Whether the job that this hook waits for has stopped.
         bounded: Whether the time that it may take as a hook is being counted.
+        armed: What it hooks has begun again before its run for the last stop was over: then it waits for the next one.
         gone: Those of the jobs it stops after that have stopped.
         left: Whether its service has been seen to be out of the catalog, or has had its time for that.
         hurried: Whether nothing is waited for any more.
@@ -137,6 +138,7 @@ class StopState(Value):
     hook_done: bool = False
     source_done: bool = False
     bounded: bool = False
+    armed: bool = False
     gone: frozenset[str] = frozenset()
     left: bool = False
     hurried: bool = False

@@ -70,6 +70,8 @@ def overdue(plan: Plan, state: State) -> Step:
 
 def stop(plan: Plan, state: State, outcome: Outcome, why: str = "") -> Step:
     """Begin to stop: tell, let the hook that waits for it run, then terminate (contract, sections 4.1 and 4.6)."""
+    if state.stop.armed and outcome == "complete" and not state.stop.shutdown:
+        outcome = "again"
     state = state.changed(
         stop=state.stop.changed(stage="hooked", outcome=outcome),
         trigger=state.trigger.changed(starts_left=0, waiting=()),
