@@ -25,6 +25,7 @@ from corepilot.errors import (
     UnknownInstanceError,
 )
 from corepilot.model.service import Query, Registration, Snapshot
+from corepilot.testing.proxy import FaultProxy
 from corepilot.testing.suite import context
 
 WEB = Registration("web-host1", "web", "192.0.2.7", 8080)
@@ -107,6 +108,45 @@ def test_a_watch_on_something_that_is_no_consul(body: bytes) -> None:
         assert TOKEN not in str(caught.value)
         with pytest.raises(StopIteration):
             next(watch)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"[]\n", b"{}"])
+def test_nothing_that_is_not_said_as_consul_says_it_is_an_outage(body: bytes) -> None:
+    with ScriptedServer(say(answer("200 OK", body))) as server:
+        client = make(server)
+        for call in (
+            lambda: next(client.watch(Query("web"))),
+            client.service_names,
+            lambda: client.keys.get("key"),
+            lambda: client.keys.list("key"),
+            lambda: next(client.keys.watch("key")),
+            lambda: next(client.locks.watch("primary")),
+            lambda: client.locks.acquire("primary", "one", 10.0, 0.0),
+        ):
+            with pytest.raises(BackendUnavailableError, match="check that a Consul agent listens there") as caught:
+                call()
+            assert type(caught.value) is BackendUnavailableError
+
+
+def test_a_lock_and_a_watch_outlive_a_server_that_is_no_consul(consul: ConsulServer) -> None:
+    def turn(port: int) -> None:
+        proxy._target = ("127.0.0.1", port)
+        proxy.reset()
+
+    real = int(consul.address.rpartition(":")[2])
+    with FaultProxy("127.0.0.1", real) as proxy:
+        client = closed_later(ConsulBackend(Options(address=f"127.0.0.1:{proxy.port}"), context()))
+        granted = client.locks.acquire("primary", "one", 30.0, 0.0)
+        assert granted is not None
+        for body in (b"", b"[]", b"{}", b"true"):
+            with ScriptedServer(say(answer("200 OK", body))) as other:
+                turn(other.port)
+                for call in (lambda: client.locks.keep("primary"), lambda: next(client.watch(Query("web")))):
+                    with pytest.raises(BackendUnavailableError):
+                        call()
+            turn(real)
+            assert client.locks.keep("primary") > 0
+            assert next(client.watch(Query("web"))) == ()
 
 
 @pytest.mark.parametrize("announced", [True, False])

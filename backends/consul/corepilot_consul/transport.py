@@ -41,6 +41,10 @@ _LONGEST_TOKEN_BYTES = 4096
 _LONGEST_QUOTE = 200
 
 _NEW_SESSION = "/v1/session/create"
+_INDEX = "X-Consul-Index"
+_INDEXED = ("/v1/health/service/", "/v1/catalog/services")
+_EMPTY = (b"", b"[]", b"{}")
+_LONGEST_EMPTY = 16
 _FILTERED = "X-Consul-Results-Filtered-By-ACLs"
 _SLASHES = "/:%"  # the caller has quoted what stands between them
 
@@ -90,6 +94,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
                 f"cannot use Consul at {self.origin}: the answer is not whole, the ACL token hides a part of it; "
                 f"give it {permission_for(path)} [GET {path}]"
             )
+        self._require_consul(path, response)
         return response
 
     def close(self) -> None:
@@ -105,6 +110,18 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         raise BackendUnavailableError(
             f"cannot read the answer of {self.origin}: {reason}; check that a Consul agent listens there [{path}]"
         ) from None  # py-consul's errors quote the whole body
+
+    def _require_consul(self, path: str, response: Response) -> None:
+        """Raise if an answer that says that there is nothing is not Consul's.
+
+        Consul says so of keys with a 404, and elsewhere with an index, whatever it is worth: see `blocking.next_index`.
+        """
+        if response.status != 200 or len(response.body) > _LONGEST_EMPTY or response.body.strip() not in _EMPTY:
+            return
+        if path.startswith("/v1/kv/"):
+            self.nonsense(path, "it holds no key")
+        if path.startswith(_INDEXED) and _INDEX not in response.headers:
+            self.nonsense(path, f"it has no {_INDEX}")
 
     def _send(  # noqa: PLR0917  - as py-consul calls it, after the method
         self,
@@ -179,7 +196,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         said = _quotation(response.body, token)
         if path.startswith("/v1/agent/service/deregister/") and status == 404 and "unknown service" in said.lower():
             return  # it is gone, which is what was asked for
-        if method == "GET" and path.startswith("/v1/kv/") and status == 404 and "X-Consul-Index" in response.headers:
+        if method == "GET" and path.startswith("/v1/kv/") and status == 404 and _INDEX in response.headers:
             return  # there is no such key, which is an answer
         kind, advice = _meaning(status, path, said)
         if method == "GET" and status == 500 and not _is_without_servers(said):
