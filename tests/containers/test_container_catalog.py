@@ -32,7 +32,7 @@ SERVICE = f"""{{
 PRIMARY = f"""{{
   {DISCOVERY},
   stopTimeout: 2,
-  locks: [{{name: "primary", ttl: "3600s"}}],
+  locks: [{{name: "primary", ttl: "9s"}}],
   watches: [{{name: "told", key: "told", atStart: true}}],
   jobs: [
     {{name: "leader", exec: ["sh", "-c", "echo leading with $COREPILOT_LOCK_TOKEN; exec sleep 1000"], lock: "primary"}},
@@ -85,7 +85,7 @@ def test_of_two_containers_with_a_service_one_is_killed(tmp_path: Path, catalog:
 
 
 def test_a_lock_passes_from_a_container_that_is_killed_to_the_next(tmp_path: Path, catalog: Path) -> None:
-    """Of another user, in namespaces of its own; so are keys."""
+    """Of another user, in namespaces of its own, when its time is over; so are keys."""
     volumes = {catalog: "/catalog"}
     with (
         Container(PRIMARY, tmp_path / "one", volumes=volumes) as one,
