@@ -20,6 +20,7 @@ from corepilot.errors import ConfigError, CorepilotError
 from corepilot.model.configuration import Configuration, Lock
 from corepilot.model.plugin import PluginReference
 from corepilot.system import kernel
+from corepilot.system.children import children
 from corepilot.system.groups import descendants, group_of
 from corepilot.wording.escaping import escaped
 
@@ -220,9 +221,10 @@ class _Holder:
         return descendants(os.getpid())
 
     def _end_left(self, *, force: bool) -> None:
-        """Ask what has not been asked yet to end, or kill everything."""
+        """Ask everything to end, once, or kill it. Later only orphans are asked: what a process runs to end is its own."""
         left = self._left()
-        for pid in left if force else left - self._asked_to_end:
+        asked = left & children() if self._asked_to_end else left
+        for pid in left if force else asked - self._asked_to_end:
             with suppress(ProcessLookupError, PermissionError):  # it has ended, or is not ours to signal
                 os.kill(pid, signal.SIGKILL if force else signal.SIGTERM)
                 os.kill(pid, signal.SIGCONT)

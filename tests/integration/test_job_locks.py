@@ -294,7 +294,7 @@ def test_a_command_whose_lock_is_lost_ends(locked: list[str], tmp_path: Path, et
 def test_the_lock_is_not_free_before_all_that_the_command_started_has_ended(locked: list[str], tmp_path: Path) -> None:
     """A child in a session of its own, which takes its time to end, and another one that does not end by itself."""
     slow, deaf = tmp_path / "slow", tmp_path / "deaf"
-    slow_child = f"trap 'sleep 0.7; touch {slow}; exit' TERM; touch {slow}.up; while :; do sleep 0.05; done"
+    slow_child = f"trap 'sleep 0.7 && touch {slow}; exit' TERM; touch {slow}.up; while :; do sleep 0.05; done"
     deaf_child = f"trap : TERM; echo $$ > {deaf}; while :; do sleep 0.05; done"
     up = f"until [ -e {slow}.up ] && [ -s {deaf} ]; do sleep 0.05; done"
     script = f"setsid sh -c \"{slow_child}\" & setsid sh -c '{deaf_child}' & {up}"
