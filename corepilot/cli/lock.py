@@ -221,7 +221,10 @@ class _Holder:
         return descendants(os.getpid())
 
     def _end_left(self, *, force: bool) -> None:
-        """Ask everything to end, once, or kill it. Later only orphans are asked: what a process runs to end is its own."""
+        """Ask everything to end, once, or kill it.
+
+        Later only orphans are asked: what a process runs in order to end is left to it.
+        """
         left = self._left()
         asked = left & children() if self._asked_to_end else left
         for pid in left if force else asked - self._asked_to_end:
