@@ -199,8 +199,8 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         if method == "GET" and path.startswith("/v1/kv/") and status == 404 and _INDEX in response.headers:
             return  # there is no such key, which is an answer
         kind, advice = _meaning(status, path, said)
-        if method == "GET" and status == 500 and not _is_without_servers(said):
-            kind = BackendError  # the answer to this question ("No path to datacenter"), and to no other
+        if method == "GET" and status == 500 and "no path to datacenter" in said.lower():
+            kind = BackendError  # the answer to this question, and to no other
         what = f"cannot use Consul at {self.origin}: it answers {status}{f', {said}' if said else ''}"
         raise kind(f"{what}; {advice} [{method} {path}]" if advice else f"{what} [{method} {path}]")
 
@@ -247,12 +247,6 @@ def _is_unknown_check(said: str) -> bool:
     # Consul's agent package: 'Unknown check ID "service:x"…', 'CheckID "service:x" does not have associated TTL'.
     text = said.lower()
     return "unknown check" in text or "does not have associated ttl" in text
-
-
-def _is_without_servers(said: str) -> bool:
-    # Consul's structs package: ErrNoLeader and ErrNoServers, which an agent answers everything with.
-    text = said.lower()
-    return "no cluster leader" in text or "no known consul servers" in text
 
 
 def _quotation(body: bytes, token: str) -> str:
