@@ -10,7 +10,7 @@ LIGHT = """
 from dataclasses import dataclass
 from corepilot.plugin import hookimpl, option
 API = "1.0"
-CAPABILITIES = frozenset({"services", "register", "watch"})
+CAPABILITIES = frozenset({"services", "register", "watch"} if "{kind}" == "backend" else ())
 @dataclass(frozen=True)
 class Options:
     token: str = option(help="a secret", default="", secret=True)

@@ -183,15 +183,19 @@ def _judge_hooks(found: Any, kind: str, where: str) -> None:
     hook = KINDS[kind].hook
     if hook not in mine:
         has = f"only {', '.join(sorted(mine))}" if mine else "no hook at all"
-        raise PluginError(f"{where}: a {kind} must implement {hook}; it implements {has}")
+        raise PluginError(f"{where}: {_a(kind)} must implement {hook}; it implements {has}")
 
 
 def _judge_capabilities(declared: frozenset[str], kind: str, where: str) -> None:
     """Without a word, what is misspelt would just never be used."""
     known = KINDS[kind].capabilities
     for unknown in sorted(declared - known):
-        rule = f"a {kind} can declare {', '.join(sorted(known)) or 'none'}{suggest(unknown, known)}"
+        rule = f"{_a(kind)} can declare {', '.join(sorted(known)) or 'none'}{suggest(unknown, known)}"
         raise PluginError(f"{where}: CAPABILITIES holds {shown(unknown, 200)}: {rule}")
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def is_marked(found: Any) -> bool:

@@ -28,7 +28,7 @@ REFUSES = "@dataclass(frozen=True)\nclass Options:\n    def __post_init__(self):
 TAKES = "import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)\n"
 CASES = {
     "misspelt hook": (HEAD + HOOK.replace("register", "regster"), "", "there is no hook 'corepilot_regster_observer'"),
-    "no hook": (HEAD, "", "a observer must implement corepilot_register_observer"),
+    "no hook": (HEAD, "", "an observer must implement corepilot_register_observer"),
     "unmarked hook": (HEAD + HOOK.replace("@hookimpl\n", ""), "", "is not marked"),
     "thread at import": (
         "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n" + HEAD + HOOK,
