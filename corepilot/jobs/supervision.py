@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.plan import Plan
@@ -13,6 +13,7 @@ from corepilot.jobs.state import Outcome, State
 from corepilot.model.event import Event
 from corepilot.model.job import Check, Job
 from corepilot.model.service import Registration, Status
+from corepilot.model.value import Value
 from corepilot.observers.facts import Facts
 from corepilot.output.repeat import Repeat
 from corepilot.system.clock import Timers
@@ -74,7 +75,7 @@ class LockUser(Hashable, Protocol):
         """Its process groups that are not empty."""
 
 
-class Ending(NamedTuple):
+class Ending(Value):
     """What holds of a lock for the job that hooks the stop of one that runs under it.
 
     Attributes:
