@@ -133,3 +133,11 @@ def test_the_values_of_secret_variables_are_in_no_problem(plain: Any, key: str) 
     plain = {**plain, "consul": {key: "{{ .API_TOKEN }}", "x": "{{ .API_TOKEN }}"}, "discovery": None}
     result = loaded(json.dumps(plain).replace('"global"', '"{{ .API_TOKEN }}"'))
     assert "hunter22" not in "".join(problem.source_line + problem.rendered_line for problem in result.problems)
+
+
+@pytest.mark.parametrize("file", ["{path: [3], maxSize: 10}", "{maxSize: 10}", '{path: "/no/such/directory/a"}'])
+def test_a_file_that_cannot_be_used_is_a_problem_and_no_fault(file: str) -> None:
+    text = f'{{jobs: [{{name: "a", exec: "true", logging: {{file: {file}}}}}]}}'
+    result = loaded(text)
+    check(text, result)
+    assert result.problems

@@ -66,6 +66,7 @@ CODES = {
     "metric-twice": "duplicate metric; the last definition is used",
     "two-catalogs": "consul and discovery are both given",
     "no-catalog": "a watch or a lock needs a catalog and there is none",
+    "no-directory": "the directory of a file that a job writes does not exist here",
     "unknown-catalog": "there is no catalog of that name",
     "which-catalog": "several catalogs could be meant",
     "no-capability": "a setting needs more than the backend of its catalog can do",

@@ -47,7 +47,9 @@ def command_of(data: Mapping[str, Any], written: Any, start: Start) -> Command |
 def _output(logging: Mapping[str, Any]) -> OutputSettings:
     if not any(logging.get(name) for name in OWN):
         return _AS_USUAL
-    file, error_file = [made(OutputFile, logging[name]) if logging.get(name) else None for name in FILES]
+    written = [logging.get(name) or {} for name in FILES]
+    # Without a path that can be used there has been a complaint about it.
+    file, error_file = [made(OutputFile, one) if one.get("path") else None for one in written]
     return OutputSettings(
         separate=logging.get("separate", False),
         prefix=logging.get("prefix", ""),
