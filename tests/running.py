@@ -12,6 +12,7 @@ from eventually import eventually
 
 from corepilot.testing.running import COMMAND, RunningCorepilot
 
+LOOKS_AT_REST = 20
 PIDNS = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
@@ -129,6 +130,22 @@ def descriptors(pid: int) -> int:
         with suppress(FileNotFoundError):
             count += os.readlink(f"/proc/{pid}/fd/{name}") != "/dev/null"
     return count
+
+
+def descriptors_at_rest(pid: int) -> int:
+    """How many `descriptors` there are once nothing comes or goes: what to compare a later number with.
+
+    A start or an answer that a test has seen is not over for the process: the connection is closed after the answer,
+    the pipes of the loader after the first job has spoken.
+    """
+    seen: list[int] = []
+
+    def rests() -> bool:
+        seen.append(descriptors(pid))
+        return len(seen) >= LOOKS_AT_REST and len(set(seen[-LOOKS_AT_REST:])) == 1
+
+    eventually(rests, message="the number of descriptors rests")
+    return seen[-1]
 
 
 def _children(pid: int) -> list[int]:

@@ -14,6 +14,7 @@ import fcntl
 import mmap
 import os
 import time
+from itertools import islice
 
 from corepilot.system.kernel import signal
 
@@ -29,12 +30,27 @@ _FOREVER = float("inf")
 _PAGE_BYTES = 512
 _NUMBERS_BYTES = 16  # doubles behind the text: since when one turn of the event loop lasts; stops that were passed on
 _TURN, _PASSED_ON = 0, 1
-_MESSAGE_BYTES = 1024
-GROUPS_MAX = 100
-"""Process groups of one lock that the guard is told of."""
+_MESSAGE_BYTES = 2048
+GROUPS_MAX, MARKS_MAX = 100, 30
+"""Process groups and marks of one lock that the guard is told of."""
 # More than the line can hold (about 280), so that a supervisor gone mad cannot keep the guard reading.
 _MESSAGES_AT_ONCE = 1024
 _WITHOUT_WAITING = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+
+
+class Promise:
+    """What is promised of one lock: what runs under it, and when nothing of it may be left.
+
+    Args:
+        until: On the monotonic clock.
+        groups: Process groups.
+        marks: What processes of it carry in their environment.
+    """
+
+    __slots__ = ("groups", "marks", "until")
+
+    def __init__(self, until: float, groups: Iterable[int], marks: Iterable[bytes] = ()) -> None:
+        self.until, self.groups, self.marks = until, frozenset(groups), frozenset(marks)
 
 
 class Channel:
@@ -97,17 +113,21 @@ class Channel:
         # Absolute on the clock both processes share: the time a message waits is no gift.
         self._send(f"STOPPING {time.monotonic() + deadline_s} {status}")
 
-    def locked(self, slot: int, until: float, groups: list[int]) -> None:
-        """Say until when process groups may be there that run under a lock. The last call for a slot counts.
+    def locked(self, slot: int, until: float, groups: Iterable[int], marks: Iterable[str] = ()) -> None:
+        """Say until when processes may be there that run under a lock. The last call for a slot counts.
 
-        The guard kills them then, which a supervisor that works has done before.
+        The guard kills them then, which a supervisor that works has done before. Without groups and marks there is
+        nothing to kill.
 
         Args:
             slot: A number for the lock.
             until: On the monotonic clock.
-            groups: None: there is nothing to kill. The first GROUPS_MAX count.
+            groups: Process groups; the first GROUPS_MAX count.
+            marks: What processes carry in their environment that have left those groups, by which they are known when
+                they have lost their parents, too (`corepilot.system.groups.MARK`); the first MARKS_MAX count.
         """
-        self._send(f"LOCKED {slot} {until} {' '.join(map(str, groups[:GROUPS_MAX]))}")
+        words = [*map(str, islice(groups, GROUPS_MAX)), *[f"={mark}" for mark in islice(marks, MARKS_MAX)]]
+        self._send(f"LOCKED {slot} {until} {' '.join(words)}")
 
     def leaving(self, status: int) -> None:
         """Say that the supervisor exits on purpose now. `supervise` does it; an exit without it counts as a crash."""
@@ -182,7 +202,7 @@ class Announcements:
         stop: the last STOPPING as (deadline on the monotonic clock, exit status); None without one.
         leaving: the status of LEAVING; None without one.
         stop_signals: those of the last STOPSIGNALS.
-        locked: of each lock, the end of its promise on the monotonic clock, and its process groups.
+        locked: what is promised of each lock, by its number.
     """
 
     def __init__(self, line: socket.socket, page: mmap.mmap) -> None:
@@ -192,7 +212,7 @@ class Announcements:
         self.stop: tuple[float, int] | None = None
         self.leaving: int | None = None
         self.stop_signals: frozenset[int] = frozenset()
-        self.locked: dict[int, tuple[float, list[int]]] = {}
+        self.locked: dict[int, Promise] = {}
         self._line = line
         self._page = page
         self._numbers = memoryview(page)[_PAGE_BYTES:].cast("d")
@@ -238,11 +258,12 @@ class Announcements:
                         self.heard = _seconds(float(deadline), "deadline")
                 case [b"STOPPING", deadline, status]:
                     self.stop = (_seconds(float(deadline), "deadline"), int(status) & 0xFF)
-                case [b"LOCKED", slot, until, *groups]:
+                case [b"LOCKED", slot, until, *words]:
                     self.locked.pop(int(slot), None)
-                    numbers = [number for group in groups if (number := int(group)) > 1]  # to kill(2) less is "all"
-                    if numbers:
-                        self.locked[int(slot)] = _seconds(float(until), "promise"), numbers
+                    marks = frozenset(word[1:] for word in words if word[:1] == b"=") - {b""}
+                    groups = frozenset(one for word in words if word[:1] != b"=" and (one := int(word)) > 1)  # kill(2)
+                    if groups or marks:
+                        self.locked[int(slot)] = Promise(_seconds(float(until), "promise"), groups, marks)
                 case [b"STOPSIGNALS", *numbers]:
                     self.stop_signals = frozenset(map(int, numbers)) & signal.valid_signals()
                 case [b"LEAVING", status]:

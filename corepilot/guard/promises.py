@@ -13,6 +13,8 @@ TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from corepilot.guard.channel import Promise
+
 _NEVER = float("inf")
 
 
@@ -20,11 +22,10 @@ class Promises:
     """The promises of all locks.
 
     Args:
-        locked: What the supervisor has announced, and goes on to change: of each lock, the end of its promise on the
-            monotonic clock, and its process groups.
+        locked: What the supervisor has announced, and goes on to change.
     """
 
-    def __init__(self, locked: dict[int, tuple[float, list[int]]]) -> None:
+    def __init__(self, locked: dict[int, Promise]) -> None:
         self._locked = locked
         self._broken: dict[int, float] = {}
 
@@ -32,7 +33,7 @@ class Promises:
         """Return when the first of them ends, on the monotonic clock; infinity without any."""
         if self._locked:
             import corepilot.guard.under_lock  # noqa: F401  - loaded while it can be; later its file may be gone
-        return min([until for until, _ in self._locked.values()], default=_NEVER)
+        return min([promise.until for promise in self._locked.values()], default=_NEVER)
 
     def end(self, now: float) -> list[int]:
         """Kill what runs under locks whose promises have ended while the supervisor is there, which then hangs.
@@ -41,18 +42,20 @@ class Promises:
             Of each that has not been returned before, how many process groups were announced.
         """
         killed = []
-        for slot, (until, groups) in tuple(self._locked.items()):
-            if until > now:
+        for slot, promise in tuple(self._locked.items()):
+            if promise.until > now:
                 continue
             from corepilot.guard.under_lock import UnderLock
 
             del self._locked[slot]
-            for group in groups:
+            below = UnderLock(promise)
+            below.look()  # while it is alive: what is dead has no mark, and is nobody's parent
+            for group in promise.groups:
                 send(-group, signal.SIGKILL)  # the supervisor's children, or its orphans: the number is theirs
-            UnderLock(until, groups).kill()
-            if until != self._broken.get(slot):  # what it has said before it hung is heard again when it goes on
-                self._broken[slot] = until
-                killed.append(len(groups))
+            below.kill()
+            if promise.until != self._broken.get(slot):  # what was said before the hang is heard again after it
+                self._broken[slot] = promise.until
+                killed.append(len(promise.groups))
         return killed
 
     def follow(self) -> Callable[[float], float] | None:
@@ -61,7 +64,7 @@ class Promises:
             return None
         from corepilot.guard.under_lock import UnderLock
 
-        kept = [UnderLock(until, groups) for until, groups in self._locked.values()]
+        kept = [UnderLock(promise) for promise in self._locked.values()]
 
         def look(now: float) -> float:
             for promise in kept:

@@ -1,22 +1,20 @@
 """What runs under a lock, found and killed.
 
-The supervisor announces the process groups (`Channel.locked`). What those have started in other groups and sessions is
-found by descent, and, once it has lost its parent, by having been seen before or by the mark of its run. Only processes
-below the guard are signalled: a group that is empty may have given its number to somebody else.
+The supervisor announces process groups and the marks of runs (`Channel.locked`). What those groups have started in
+other groups and sessions is found by descent, and, once it has lost its parent, by having been seen before or by its
+mark. Only processes below the guard are signalled: a group that is empty may have given its number to somebody else.
 """
 
 from __future__ import annotations
 
-import os
-
 from corepilot.guard.tree import send
 from corepilot.system.children import children, sees_processes
-from corepilot.system.groups import MARK, children_of, group_of, mark_of
+from corepilot.system.groups import children_of, group_of, mark_of
 from corepilot.system.kernel import signal
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from corepilot.guard.channel import Promise
 
 _LOOKS = 3  # in a row, where each finds more: what was started while the one before looked
 
@@ -25,17 +23,14 @@ class UnderLock:
     """What runs under one lock.
 
     Args:
-        until: When nothing of it may be left, on the monotonic clock.
-        groups: The process groups that run under the lock.
+        promise: What is announced of it.
     """
 
-    def __init__(self, until: float, groups: Iterable[int]) -> None:
-        self.until = until
-        self._groups = frozenset(groups)
+    def __init__(self, promise: Promise) -> None:
+        self.until = promise.until
+        self._groups, self._marks = promise.groups, promise.marks
         self._seen: set[int] = set()
-        self._marks: set[bytes] = set()
         self._mark_of: dict[int, bytes] = {}
-        self._foreign = {b"", os.environb.get(MARK.encode(), b"")}  # the guard's own mark is on everything below it
 
     def look(self) -> set[int]:
         """Find what runs under the lock now, zombies included. Reads a few small files for each process below us."""
@@ -46,10 +41,8 @@ class UnderLock:
             pid, inside = todo.pop()
             if group_of(pid) in self._groups:
                 inside = True
-                if not self._marks:
-                    self._marks = {mark_of(pid)} - self._foreign
             elif not inside:
-                marks[pid] = self._mark_of[pid] if pid in self._mark_of else mark_of(pid)
+                marks[pid] = self._mark_of.get(pid) or mark_of(pid)  # without one it may be in the middle of its exec
                 inside = pid in self._seen or marks[pid] in self._marks
             if inside:
                 found.add(pid)

@@ -13,14 +13,14 @@ BARRED = 75
 """The status of a run that was not started because its lock's time is over (EX_TEMPFAIL of sysexits.h)."""
 
 
-def variables(plan: Plan, state: State, role: int, around: Supervision) -> dict[str, str]:
+def variables(plan: Plan, state: State, role: int, around: Supervision, mark: str) -> dict[str, str]:
     """The variables of one run: the token of its lock, and the event that has started it (of checks: no event).
 
     The job that hooks the stop of another one finds the token that this one's last run was given.
     """
     lock, locks, cause = plan.job.lock, around.locks, state.trigger.cause
     found = locks.environment(lock) if lock and locks is not None else {}
-    ending = _ending(plan, role, around)
+    ending = _ending(plan, role, around, mark)
     if ending is not None:
         found = {**ending.environment, **found}
     if role != MAIN or cause is None:
@@ -29,9 +29,9 @@ def variables(plan: Plan, state: State, role: int, around: Supervision) -> dict[
     return {**found, **variables_of(cause, passing)}
 
 
-def barred(plan: Plan, role: int, around: Supervision) -> str:
+def barred(plan: Plan, role: int, around: Supervision, mark: str) -> str:
     """Why a run must not begin: it hooks the stop of a job whose lock may be another's before it has ended; or ""."""
-    ending = _ending(plan, role, around)
+    ending = _ending(plan, role, around, mark)
     if ending is None:
         return ""
     needed_s = min(plan.hook_timeout_s, plan.job.timeout_s or plan.hook_timeout_s)
@@ -43,11 +43,11 @@ def barred(plan: Plan, role: int, around: Supervision) -> str:
     return f"not started before {source} is stopped: the time of the lock {ending.lock} {time}"
 
 
-def _ending(plan: Plan, role: int, around: Supervision) -> Ending | None:
+def _ending(plan: Plan, role: int, around: Supervision, mark: str) -> Ending | None:
     hook, locks = plan.job.hook, around.locks
     if role != MAIN or locks is None or hook is None or not plan.hooks_stopping:
         return None
-    return locks.ending(hook.source)
+    return locks.ending(hook.source, mark)
 
 
 def stdin(plan: Plan, state: State, role: int, around: Supervision) -> bytes | None:

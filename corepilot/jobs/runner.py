@@ -186,7 +186,7 @@ class Runner(Actor):
             self.results.begin(role)
             self._asked[role] = plugin_checks.ask(job, job.checks[role], partial(self._answered, role))
             return
-        barred = given.barred(self.plan, role, self._around)
+        barred = given.barred(self.plan, role, self._around, self.mark)
         if barred:
             self._around.log("warning", barred, self._fields(role, None))
             self._last_pid = 0
@@ -202,7 +202,7 @@ class Runner(Actor):
                 name=self._name(role),
                 check=role != MAIN,
                 withhold=role != MAIN and job.checks[role].logged == "failures",
-                more={**given.variables(self.plan, self.state, role, self._around), **shown.environment},
+                more={**given.variables(self.plan, self.state, role, self._around, self.mark), **shown.environment},
                 inherited=shown.descriptors,
                 stdin=given.stdin(self.plan, self.state, role, self._around),
                 stop=(lambda: self.plan.job.stop) if role == MAIN else StopPolicy,

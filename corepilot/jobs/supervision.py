@@ -65,10 +65,12 @@ class LockUser(Hashable, Protocol):
     Attributes:
         plan: What it does.
         state: Where it is.
+        mark: What its processes carry in their environment (`corepilot.system.groups.MARK`).
     """
 
     plan: Plan
     state: State
+    mark: str
 
     @property
     def groups(self) -> list[int]:
@@ -98,8 +100,13 @@ class Locks(Protocol):
     def environment(self, name: str) -> dict[str, str]:
         """What a run under a lock finds in its environment."""
 
-    def ending(self, job: str) -> Ending | None:
-        """What holds of the lock that a job of this name has run under and stops under; None if it has not."""
+    def ending(self, job: str, mark: str) -> Ending | None:
+        """What holds of the lock that a job of this name has run under and stops under; None if it has not.
+
+        Args:
+            job: Its name.
+            mark: What the processes of who asks carry in their environment: it runs under the lock as well.
+        """
 
 
 class Watched(Protocol):

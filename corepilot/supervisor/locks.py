@@ -7,7 +7,7 @@ and the process groups, and kills them then.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import gevent
@@ -34,8 +34,8 @@ class LockCounts(NamedTuple):
 class Announcing(Protocol):
     """The guard's end of what is promised; see `corepilot.guard.channel.Channel`."""
 
-    def locked(self, slot: int, until: float, groups: "list[int]") -> None:
-        """Say until when these process groups may be there."""
+    def locked(self, slot: int, until: float, groups: Iterable[int], marks: Iterable[str] = ()) -> None:
+        """Say until when processes of these groups, or with these marks, may be there."""
 
 
 class JobLocks:
@@ -55,6 +55,7 @@ class JobLocks:
         self._catalogs: dict[str, Catalog] = {}
         self._slots: dict[str, int] = {}  # of those with processes that the guard knows
         self._users: dict[str, dict[LockUser, bool]] = {}
+        self._hooks: dict[str, set[str]] = {}  # marks of what has hooked a stop under each, until nothing runs there
         self._given: dict[str, dict[str, str]] = {}  # what the last run under each found in its environment
         self._before: dict[str, LockCounts] = {}  # of earlier keepers of the same locks
 
@@ -119,10 +120,12 @@ class JobLocks:
         self._given[name] = {"COREPILOT_LOCK_TOKEN": str(grant.token)}
         return self._given[name]
 
-    def ending(self, job: str) -> Ending | None:
+    def ending(self, job: str, mark: str) -> Ending | None:
         """See `corepilot.jobs.supervision.Locks`. After a loss, too: the promise holds on until it is over."""
         for name, users in self._users.items():
             if any(user.plan.job.name == job and user.state.process.runs for user in users):
+                self._hooks.setdefault(name, set()).add(mark)
+                self._announce(name)
                 return Ending(name, self._given.get(name, {}), self._until(name) - time.monotonic())
         return None
 
@@ -208,15 +211,19 @@ class JobLocks:
     def _announce(self, name: str) -> None:
         """The promise holds on after a loss, until everything that ran is gone."""
         until = self._until(name)
-        groups = sorted({group for one in self._users.get(name, {}) for group in one.groups})
-        if groups:
+        users = self._users.get(name, {})
+        if any(users.values()):
+            groups = sorted({group for one in users for group in one.groups})
+            marks = sorted({one.mark for one in users} | self._hooks.get(name, set()))
             slot = self._slots.get(name)
             if slot is None:
                 taken = self._slots.values()
                 slot = self._slots[name] = next(number for number in range(len(taken) + 1) if number not in taken)
-            self._guard.locked(slot, until, groups)
-        elif name in self._slots:
-            self._guard.locked(self._slots.pop(name), 0.0, [])
+            self._guard.locked(slot, until, groups, marks)
+            return
+        self._hooks.pop(name, None)
+        if name in self._slots:
+            self._guard.locked(self._slots.pop(name), 0.0, ())
 
     def _until(self, name: str) -> float:
         """When the promise ends, by the monotonic clock; 0 if nothing is promised."""

@@ -56,7 +56,8 @@ def group_of(pid: int) -> int:
 class Orphans:
     """Children that we have not started: adopted when their parents died, because we are PID 1 or a child subreaper.
 
-    Each is asked once for the mark in its environment, which says whose it is. The kernel is asked for our children
+    Each is asked for the mark in its environment, which says whose it is, until it has told: it has none while it
+    becomes another program (execve(2)). The kernel is asked for our children
     once in a turn of the event loop, which collects all that have ended before it tells of the first: a thousand jobs
     that end together share one look.
 
@@ -80,7 +81,7 @@ class Orphans:
         if now != self._looked_at:
             self._looked_at = now
             adopted = {pid for pid in children() if not self._is_ours(pid)}
-            self._marks = {pid: self._marks[pid] if pid in self._marks else mark_of(pid) for pid in adopted}
+            self._marks = {pid: self._marks.get(pid) or mark_of(pid) for pid in adopted}
         wanted = mark.encode()
         found = {pid for pid, known in self._marks.items() if known == wanted}
         for pid in tuple(found):
@@ -89,7 +90,7 @@ class Orphans:
 
 
 def mark_of(pid: int) -> bytes:
-    """The value of `MARK` in the environment of a process; empty if it has none, or is another user's."""
+    """The value of `MARK` in the environment of a process; empty if it has none, or none yet, or is another user's."""
     try:
         variables = read_bytes(f"/proc/{pid}/environ").split(b"\0")
     except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 from recording import Record, config, shell
-from running import Corepilot, alive, descriptors
+from running import Corepilot, alive, descriptors, descriptors_at_rest
 
 RELOADS = 60
 SETTLED = 20
@@ -114,7 +114,7 @@ def test_sixty_reloads_in_a_tight_loop(tmp_path: Path) -> None:
         for number in range(RELOADS):
             assert reload(corepilot.socket), corepilot.output[-3000:]
             if number == SETTLED:
-                fds = descriptors(supervisor)
+                fds = descriptors_at_rest(supervisor)
                 memory = resident_kib(supervisor)
         eventually(lambda: [job["state"] for job in corepilot.status()["jobs"]][:3] == ["running"] * 3)
         assert (corepilot.supervisor, corepilot.guard) == (supervisor, guard)

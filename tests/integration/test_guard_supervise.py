@@ -318,6 +318,17 @@ def test_the_end_of_a_promise_ends_what_has_left_the_group_too() -> None:
         assert run.status() == 70
 
 
+def test_what_a_dead_job_has_left_in_other_sessions_ends_at_the_end_of_a_promise() -> None:
+    jobs = ["session,marked", "daemon,ignore,child,marked"]
+    with supervised("holds", "session,note", *jobs, env={"LOCK": "0.5", "DEAD": "1"}) as run:
+        up(run, 4)
+        eventually(lambda: len(run.alive()) == 3, message="guard, supervisor, and the job without the lock")
+        run.send(signal.SIGTERM)
+        run.announced("term")
+        run.send(signal.SIGTERM)
+        assert run.status() == 70
+
+
 def kill_supervisor(run: Running, number: int) -> None:
     """From outside, by the pid it has here."""
     (supervisor,) = children_of(run.pid)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 from recording import config
-from running import Corepilot, descriptors
+from running import Corepilot, descriptors, descriptors_at_rest
 
 SERVER = """
 import os, socket, sys
@@ -55,7 +55,7 @@ def test_connections_wait_while_the_job_is_restarted(tmp_path: Path, port: int) 
     with Corepilot(serving(f'["127.0.0.1:{port}"]', tmp_path), tmp_path) as corepilot:
         corepilot.until("serving web")
         assert ask(("127.0.0.1", port)) == f" {corepilot.job('web')['pid']}"
-        opened = descriptors(corepilot.supervisor)
+        opened = descriptors_at_rest(corepilot.supervisor)
         assert corepilot.client("stop", "web").returncode == 0
         with socket.create_connection(("127.0.0.1", port)) as waiting:
             waiting.settimeout(30)
@@ -94,7 +94,7 @@ def test_a_reload_keeps_what_stays_and_closes_what_goes(tmp_path: Path, port: in
     both = f'["127.0.0.1:{port}", "%(dir)s/app.sock"]'
     with Corepilot(serving(both, tmp_path), tmp_path) as corepilot:
         corepilot.until("serving web web")
-        opened = descriptors(corepilot.supervisor)
+        opened = descriptors_at_rest(corepilot.supervisor)
         corepilot.configure(serving(f'["127.0.0.1:{port}"]', tmp_path))
         assert "web: restarted" in corepilot.client("reload").stdout
         assert not (tmp_path / "app.sock").exists()
@@ -114,7 +114,7 @@ def test_an_address_that_cannot_be_had_refuses_the_reload_and_the_start(tmp_path
         taken.listen()
         with Corepilot(config('{name: "other", exec: "sleep 1000"}'), tmp_path) as corepilot:
             corepilot.until_ready()
-            opened, before = descriptors(corepilot.supervisor), corepilot.job("other")["pid"]
+            opened, before = descriptors_at_rest(corepilot.supervisor), corepilot.job("other")["pid"]
             corepilot.configure(serving(f'["%(dir)s/app.sock", "127.0.0.1:{port}"]', tmp_path))
             answer = corepilot.client("reload")
             assert answer.returncode != 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 from recording import config
-from running import Corepilot, alive, descriptors
+from running import Corepilot, alive, descriptors, descriptors_at_rest
 
 WAIT = "while :; do sleep 0.05; done"
 
@@ -141,7 +141,7 @@ def test_the_pid_is_the_jobs_and_signals_and_descriptors_are_as_ever(tmp_path: P
         assert opened == ["0", "1", "2"]
         # The C library keeps signals 32 and 33 to itself and leaves them ignored in what it spawns.
         assert [int(mask.split()[-1], 16) & ~0x180000000 for mask in (blocked, ignored)] == [0, 0]
-        before = descriptors(corepilot.supervisor)
+        before = descriptors_at_rest(corepilot.supervisor)
         for _ in range(3):
             assert corepilot.client("restart", "a").returncode == 0
         eventually(lambda: descriptors(corepilot.supervisor) == before, message="no descriptor is left of a start")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 from recording import HEAD
-from running import Corepilot, descriptors
+from running import Corepilot, descriptors, descriptors_at_rest
 from servers.consul import ConsulServer
 from servers.process import free_port
 
@@ -107,7 +107,7 @@ def test_reloads_touch_nothing_but_the_job_that_changed(tmp_path: Path, consul: 
                     (f"other-{number % CHANGING}", "restarted")
                 ]
                 if number == SETTLED:
-                    opened = descriptors(supervisor)
+                    opened = descriptors_at_rest(supervisor)
                     threads = os.listdir(f"/proc/{supervisor}/task")
                     memory = own_kib(supervisor)
             assert create_index(consul) == index

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 from recording import config
-from running import Corepilot, descriptors
+from running import Corepilot, descriptors, descriptors_at_rest
 
 LOOK = """
 import fcntl, os, struct, termios
@@ -46,7 +46,7 @@ def test_a_stop_and_restarts_leave_no_terminal_behind(tmp_path: Path) -> None:
     script = "trap 'echo got TERM; exit' TERM; echo up; while :; do sleep 0.05; done"
     with Corepilot(config(f'{{name: "a", exec: ["sh", "-c", "{script}"], tty: true}}'), tmp_path) as corepilot:
         corepilot.until(" up")
-        opened = descriptors(corepilot.supervisor)
+        opened = descriptors_at_rest(corepilot.supervisor)
         for count in (2, 3, 4):
             assert corepilot.client("restart", "a").returncode == 0
             corepilot.until(" up", count=count)

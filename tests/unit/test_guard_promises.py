@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from corepilot.guard.channel import Promise
 from corepilot.guard.promises import Promises
 
 Process = subprocess.Popen[bytes]
@@ -35,7 +36,7 @@ def test_without_locks_there_is_nothing_to_do() -> None:
 
 
 def test_a_promise_that_has_ended_is_told_once(two: list[Process]) -> None:
-    locked = {0: (10.0, [two[0].pid]), 1: (20.0, [two[1].pid])}
+    locked = {0: Promise(10.0, [two[0].pid]), 1: Promise(20.0, [two[1].pid])}
     promises = Promises(locked)
     assert promises.due() == 10.0
     assert promises.end(9.9) == []
@@ -43,13 +44,13 @@ def test_a_promise_that_has_ended_is_told_once(two: list[Process]) -> None:
     assert two[0].wait(30) == -signal.SIGKILL
     assert promises.due() == 20.0
     assert two[1].poll() is None
-    locked[0] = (10.0, [two[1].pid])  # heard again, when the supervisor goes on
+    locked[0] = Promise(10.0, [two[1].pid])  # heard again, when the supervisor goes on
     assert promises.end(10.1) == []
     assert two[1].wait(30) == -signal.SIGKILL
 
 
 def test_after_the_supervisors_death_each_lock_has_its_own_time(two: list[Process]) -> None:
-    look = Promises({0: (10.0, [two[0].pid]), 1: (20.0, [two[1].pid])}).follow()
+    look = Promises({0: Promise(10.0, [two[0].pid]), 1: Promise(20.0, [two[1].pid])}).follow()
     assert look
     assert look(5.0) == 10.0
     assert two[0].poll() is None
@@ -68,7 +69,7 @@ def test_a_group_that_is_empty_is_not_signalled(two: list[Process]) -> None:
         assert shell.stdout
         stranger = int(shell.stdout.readline())
         shell.wait()
-        look = Promises({0: (10.0, [stranger])}).follow()
+        look = Promises({0: Promise(10.0, [stranger])}).follow()
         assert look
         look(11.0)
         shell.stdin.write(b"still there\n")

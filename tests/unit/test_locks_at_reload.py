@@ -1,6 +1,6 @@
 """A lock whose settings change at a reload, or that goes and comes back: one holder, and what is told is true."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
 import gevent
@@ -32,6 +32,7 @@ class App:
         state, _ = starting.begin(self.plan)
         self.state = state.changed(process=state.process.changed(stage="standby"))
         self.groups: list[int] = []
+        self.mark = "1-1"
 
 
 class World:
@@ -50,7 +51,7 @@ class World:
             answers=Answers(),
         )
         self.events: list[str] = []
-        self.known: dict[int, tuple[float, list[int]]] = {}  # what the guard has heard of, by slot
+        self.known: dict[int, tuple[float, list[int], list[str]]] = {}  # what the guard has heard of, by slot
         self.slots: set[int] = set()
         self.locks = JobLocks(lambda event: self.events.append(event.code), self, "here")
         self.app = App()
@@ -58,11 +59,11 @@ class World:
         assert other is not None
         self.other = other
 
-    def locked(self, slot: int, until: float, groups: list[int]) -> None:
+    def locked(self, slot: int, until: float, groups: Iterable[int], marks: Iterable[str] = ()) -> None:
         """As the guard."""
         self.known.pop(slot, None)
-        if groups:
-            self.known[slot] = (until, groups)
+        if groups or marks:
+            self.known[slot] = (until, [*groups], [*marks])
             self.slots.add(slot)
 
     def reload(self, *locks: Lock) -> None:
@@ -125,18 +126,18 @@ def test_who_hooks_the_stop_finds_the_token_and_the_time_of_the_lock_that_is_los
     world.reload(LOCK)
     world.run()
     until(lambda: world.held)
-    assert world.locks.ending("app") is None, "it has not run"
+    assert world.locks.ending("app", "1-2") is None, "it has not run"
     environment = world.locks.environment("primary")
     world.app.state = world.app.state.changed(process=world.app.state.process.changed(stage="running", runs=1))
     world.run(17)
     world.reload(OTHER_TTL)
     assert world.events == ["acquired", "lost"]
     assert world.locks.environment("primary") == {}
-    ending = world.locks.ending("app")
+    ending = world.locks.ending("app", "1-2")
     assert ending is not None
     assert (ending.lock, ending.environment) == ("primary", environment)
     assert 0.0 < ending.left_s <= LOCK.ttl_s
-    assert world.locks.ending("other") is None
+    assert world.locks.ending("other", "1-2") is None
 
 
 def test_a_lock_that_goes_and_comes_back_while_the_job_still_ends(world: World) -> None:
@@ -200,7 +201,7 @@ def test_locks_that_run_nothing_any_more_leave_nothing_behind(world: World) -> N
         world.reload(kept, Lock(name, 60.0, "memory"))
         world.app = App(name)
         world.run(100 + number)
-        assert sorted(groups for _, groups in world.known.values()) == [[3], [100 + number]]
+        assert sorted(groups for _, groups, _ in world.known.values()) == [[3], [100 + number]]
         world.run()
         app = world.app
         app.state = app.state.changed(process=app.state.process.changed(stage="none"))

@@ -26,7 +26,7 @@ def plan_of(**settings: Any) -> Plan:
 def around(left_s: float | None) -> Any:
     """What jobs share, where `app` runs under a lock with so many seconds left; None: under no lock."""
     ending = None if left_s is None else Ending("primary", TOKEN, left_s)
-    locks = SimpleNamespace(ending={"app": ending}.__getitem__)
+    locks = SimpleNamespace(ending=lambda job, mark: {("app", "1-1"): ending}[job, mark])
     return SimpleNamespace(locks=locks, watched=None)
 
 
@@ -46,14 +46,14 @@ def test_it_begins_only_if_it_can_end_in_the_time_of_the_lock(
     left_s: float | None, timeout_s: float | None, told: str
 ) -> None:
     before = "not started before app is stopped: the time of the lock primary "
-    assert given.barred(plan_of(timeout_s=timeout_s), MAIN, around(left_s)) == (before + told if told else "")
+    assert given.barred(plan_of(timeout_s=timeout_s), MAIN, around(left_s), "1-1") == (before + told if told else "")
 
 
 def test_it_finds_the_token_of_the_lock() -> None:
     plan = plan_of()
     state, _ = starting.begin(plan)
-    assert given.variables(plan, state, MAIN, around(9.0)) == TOKEN
-    assert given.variables(plan, state, MAIN, around(None)) == {}
+    assert given.variables(plan, state, MAIN, around(9.0), "1-1") == TOKEN
+    assert given.variables(plan, state, MAIN, around(None), "1-1") == {}
 
 
 def test_one_that_is_barred_ends_at_once_and_is_no_failure_that_is_tried_again() -> None:

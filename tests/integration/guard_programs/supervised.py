@@ -86,7 +86,10 @@ def holds(channel: guard.Channel) -> int:
     job(*free)
     jobs = [job(*how, **({"COREPILOT_RUN": "1-1"} if "marked" in how else {})) for how in locked]
     groups = [one.pid for one, how in zip(jobs, locked, strict=True) if "daemon" not in how]
-    channel.locked(0, time.monotonic() + float(os.environ["LOCK"]), groups)
+    if "DEAD" in os.environ:  # and not collected
+        os.kill(jobs[0].pid, signal.SIGKILL)
+        os.waitid(os.P_PID, jobs[0].pid, os.WEXITED | os.WNOWAIT)
+    channel.locked(0, time.monotonic() + float(os.environ["LOCK"]), groups, ["1-1"])
     announce("up", os.getpid())
     signal.pause()
     return 0
