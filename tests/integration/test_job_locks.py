@@ -143,6 +143,26 @@ def test_a_stop_hook_runs_with_the_token_and_not_after_the_time_of_the_lock(etcd
         pair.close()
 
 
+def test_a_stop_hook_of_a_supervisor_that_hangs_ends_with_the_lock(etcd: EtcdServer, tmp_path: Path) -> None:
+    script = "trap '' TERM; echo hook=$$.; setsid sleep 998 & wait"
+    hook = (
+        f'{{name: "hook", exec: ["sh", "-c", "{script}"], timeout: "2s", when: {{source: "app", each: "stopping"}}}},'
+    )
+    text = (TEXT % (etcd.endpoints[0], 12)).replace('{name: "told"', hook + '{name: "told"')
+    with Corepilot(text.replace('{name: "app", ', '{name: "app", stopTimeout: "2s", '), tmp_path) as holder:
+        eventually(lambda: holder.job("app")["state"] == "running")
+        supervisor = holder.supervisor
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(holder.client, "stop", "app")
+            holder.until("hook=")
+            os.kill(supervisor, signal.SIGSTOP)
+            hook_pid = int(holder.output.partition("hook=")[2].partition(".")[0])
+            (apart,) = eventually(lambda: descendants(hook_pid))
+            eventually(lambda: not alive(hook_pid) and not alive(apart), message="what hooks the stop is gone")
+            os.kill(supervisor, signal.SIGCONT)
+        holder.until("has neither renewed a lock nor ended what runs under it")
+
+
 def test_when_the_supervisor_is_killed_the_job_has_ended_before_another_has_it(
     etcd: EtcdServer, tmp_path: Path
 ) -> None:
