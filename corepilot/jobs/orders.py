@@ -37,8 +37,13 @@ def ordered(plan: Plan, state: State, order: Order, now: float) -> Step:
 def _anew(plan: Plan, before: State, now: float) -> Step:
     """As at its beginning, and run, whatever its `when` says."""
     state, actions = starting.begin(plan, by_hand=True)
-    state, more = starting.start(plan, _by_hand(plan, state.changed(met=before.met)), now)
+    state, more = starting.start(plan, _by_hand(plan, _knowing(state, before)), now)
     return state, (*actions, *more)
+
+
+def _knowing(begun: State, before: State) -> State:
+    """What it knew of others goes on to hold: who depends on them, or has the lock already, is not told again."""
+    return begun.changed(met=before.met, locked=before.locked)
 
 
 def _by_hand(plan: Plan, state: State) -> State:
@@ -65,7 +70,7 @@ def other_began(plan: Plan, state: State, name: str) -> Step:
         return state, ()
     if state.ended:
         begun, actions = starting.begin(plan)
-        return begun.changed(met=state.met), actions
+        return _knowing(begun, state), actions
     if state.stopping:
         by_itself = state.stop.outcome == "complete"
         return (state.changed(stop=stop_.changed(outcome="again", armed=True)) if by_itself else state), ()

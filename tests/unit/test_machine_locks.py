@@ -1,10 +1,13 @@
 """A job that needs a lock: it stands by, runs while it has it, and ends when it is lost."""
 
+from building import job, when
+
 from corepilot.jobs import machine, starting
-from corepilot.jobs.plan import Plan
-from corepilot.jobs.state import Action, Ended, Exited, Happened, Order, Publish, Start, State, Sweep, Swept
+from corepilot.jobs.plan import Plan, plans
+from corepilot.jobs.state import Action, Began, Ended, Exited, Happened, Order, Over, Publish, Start, State, Sweep, Swept
 from corepilot.model.event import GLOBAL, Event
 from corepilot.model.job import Command, Job, JobKey, RestartPolicy
+from corepilot.model.replicas import keyed
 
 STARTUP = Happened(Event("startup", GLOBAL))
 ACQUIRED, LOST = (Happened(Event(code, "lock.primary")) for code in ("acquired", "lost"))
@@ -68,3 +71,23 @@ def test_a_stop_while_it_stands_by_is_at_once() -> None:
     assert Ended("stopped") in actions
     state, _ = after(STARTUP, Happened(Event("shutdown", GLOBAL)))
     assert state.phase == "complete"
+
+
+def test_a_start_after_the_end_knows_that_the_lock_is_ours() -> None:
+    """Another job has kept it meanwhile: nothing is told anew."""
+    ended = (STARTUP, ACQUIRED, Order("stop"), Exited(-1, 143, "killed"), Swept())
+    assert after(*ended)[0].phase == "stopped"
+    state, actions = after(*ended, Order("start"))
+    assert (state.phase, starts(actions)) == ("running", 1)
+    state, actions = after(*ended, LOST, Order("start"))
+    assert (state.phase, starts(actions)) == ("standby", 0)
+
+
+def test_a_hook_that_is_there_again_knows_that_the_lock_is_ours() -> None:
+    plan = plans(keyed((job("other"), job("app", when=when("once", "stopped", "other"), lock="primary"))))[1]
+    gone = (STARTUP, ACQUIRED, Over("other"))
+    assert after(*gone, plan=plan)[0].phase == "complete"
+    state, actions = after(*gone, Began("other"), Happened(Event("stopped", "other")), plan=plan)
+    assert (state.phase, starts(actions)) == ("running", 1)
+    state, actions = after(*gone, LOST, Began("other"), Happened(Event("stopped", "other")), plan=plan)
+    assert (state.phase, starts(actions)) == ("standby", 0)
