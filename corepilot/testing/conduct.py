@@ -25,6 +25,7 @@ from corepilot.testing.watchdog import NAMED_S, Watchdog, bounded
 from corepilot.testing.watched import Allowed, Watched
 
 _TRIES = 3
+_HELD_ROUNDS = 5
 _ROUNDS = 5
 _MANY = 24
 _LEAK_BYTES = 512 * 1024
@@ -110,20 +111,22 @@ class Conduct:
         require(taken_s < NAMED_S, f"__init__ must return at once, but took {taken_s:.2f} s")
 
     def test_no_call_blocks_the_hub(self) -> None:
-        """No call keeps the hub from turning for more than a tenth of a second."""
-        plugin = self.kept()
-        for _ in range(_TRIES):
-            self.use(plugin)
-            require(not self.watchdog.fault, self.watchdog.fault)  # in a greenlet: the next rounds would not differ
-        self.teardown_of(plugin)
-        for what in sorted({call.what for call in self.watchdog.calls}):
-            calls = [call for call in self.watchdog.calls if call.what == what]
-            least = min(calls, key=lambda call: call.held_s)  # a loaded machine is slow now and then, a plugin always
-            place = next((call.place for call in calls if call.place), "")
-            require(
-                least.held_s < NAMED_S,
-                f"the hub must never be blocked: {what} held it up for {least.held_s:.2f} s{place and f' ({place})'}",
-            )
+        """No call keeps the hub from turning for more than a tenth of a second.
+
+        A loaded machine is slow now and then, a plugin always: what is held up for longer gets more rounds, and the
+        shortest time of each call counts. `__init__` and `close` are called once a round.
+        """
+        said = ""
+        for _ in range(_HELD_ROUNDS):
+            plugin = self.kept()
+            for _ in range(_TRIES):
+                self.use(plugin)
+                require(not self.watchdog.fault, self.watchdog.fault)  # in a greenlet: the next rounds would not differ
+            self.teardown_of(plugin)
+            said = self._held_up()
+            if not said:
+                return
+        raise AssertionError(f"the hub must never be blocked: {said}")
 
     def test_close_returns_at_once(self) -> None:
         """`close` waits for nothing, whatever was done before."""
@@ -191,6 +194,16 @@ class Conduct:
         """No value of a secret option, and no password in a URL, is in `address` or in `repr`."""
         shown = leaked_secrets(self.new)
         require(not shown, f"{' and '.join(shown)} must not show a secret")
+
+    def _held_up(self) -> str:
+        """The call that has held the hub up each time, and for how long at least; "" for none."""
+        for what in sorted({call.what for call in self.watchdog.calls}):
+            calls = [call for call in self.watchdog.calls if call.what == what]
+            least_s = min(call.held_s for call in calls)
+            if least_s >= NAMED_S:
+                place = next((call.place for call in calls if call.place), "")
+                return f"{what} held it up for {least_s:.2f} s{place and f' ({place})'}"
+        return ""
 
     def teardown_of(self, plugin: Any) -> None:
         """Close an instance of `kept` before the test ends."""
