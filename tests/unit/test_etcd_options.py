@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from corepilot_etcd.backend import USUAL_PREFIX
 from corepilot_etcd.plugin import CAPABILITIES, Options
 
 from corepilot.config.schema.options import judge
@@ -118,10 +119,20 @@ def test_user_and_password_from_the_environment() -> None:
     assert judged({"user": "app", "password": "other"}, environment).user == "app"
 
 
-def test_etcdctls_user_with_a_password_is_refused_and_not_shown() -> None:
-    found = judge(Options, {}, {"ETCDCTL_USER": "web:s3cret"})
+def test_etcdctls_user_may_have_the_password_with_it() -> None:
+    found = judge(Options, {}, {"ETCDCTL_USER": "web:s3:cret"})
+    assert found.options is not None
+    assert (found.options.plain()["user"], found.options.secrets()) == ("web", ("s3:cret",))
+    assert "s3:cret" not in repr(found.options)
+
+
+def test_two_passwords_are_refused_and_not_shown() -> None:
+    found = judge(Options, {}, {"ETCDCTL_USER": "web:s3cret", "ETCDCTL_PASSWORD": "other"})
     assert found.options is None
     ((path, complaint),) = found.complaints
     assert path == ("user",)
-    assert "$ETCDCTL_PASSWORD" in complaint.rule
-    assert "s3cret" not in complaint.rule + (complaint.hint or "")
+    assert complaint.rule == "it has a password of its own, as name:password; leave out one of the two"
+
+
+def test_the_backend_knows_the_usual_prefix() -> None:
+    assert Options().prefix == USUAL_PREFIX

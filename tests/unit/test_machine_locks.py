@@ -4,7 +4,20 @@ from building import job, when
 
 from corepilot.jobs import machine, starting
 from corepilot.jobs.plan import Plan, plans
-from corepilot.jobs.state import Action, Began, Ended, Exited, Happened, Order, Over, Publish, Start, State, Sweep, Swept
+from corepilot.jobs.state import (
+    Action,
+    Began,
+    Ended,
+    Exited,
+    Happened,
+    Order,
+    Over,
+    Publish,
+    Start,
+    State,
+    Sweep,
+    Swept,
+)
 from corepilot.model.event import GLOBAL, Event
 from corepilot.model.job import Command, Job, JobKey, RestartPolicy
 from corepilot.model.replicas import keyed

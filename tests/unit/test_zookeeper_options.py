@@ -1,6 +1,7 @@
 """What a configuration may say of ZooKeeper, and how things are written there."""
 
 import pytest
+from corepilot_zookeeper.backend import USUAL_PREFIX
 from corepilot_zookeeper.key_paths import KeyPaths
 from corepilot_zookeeper.layout import Layout, instance_of, is_usable, record_of, segment, text_of
 from corepilot_zookeeper.plugin import CAPABILITIES, Auth, Options, Tls
@@ -18,6 +19,10 @@ def test_a_digest_credential_is_a_user_and_a_password() -> None:
     with pytest.raises(OptionError, match="user:password"):
         Auth(credential="nocolon")
     Auth(scheme="ip", credential="nocolon")
+
+
+def test_the_backend_knows_the_usual_prefix() -> None:
+    assert Options().prefix == USUAL_PREFIX
 
 
 def test_it_can_do_all_but_datacenters() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from corepilot_etcd.locks import EtcdLocks
 
 USUAL_PREFIX = "/corepilot"
-"""The default of the option: the light module that has it imports this one."""
+"""The default of the option. The light module that has it imports this one; a test compares them."""
 
 
 class EtcdBackend(Backend):

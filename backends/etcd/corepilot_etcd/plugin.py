@@ -38,7 +38,11 @@ class Options:
         help="where corepilot's keys are: instances, keys and locks, each below a name of its own",
         default="/corepilot",
     )
-    user: str = option(help="name of the user, where etcd asks for one", default="", env="ETCDCTL_USER")
+    user: str = option(
+        help="name of the user, where etcd asks for one; as name:password, as etcdctl takes it, with the password",
+        default="",
+        env="ETCDCTL_USER",
+    )
     password: str = option(help="the user's password", default="", secret=True, env="ETCDCTL_PASSWORD")
     timeout: float = option(
         help="how long one member may take to answer before the next one is asked",
@@ -50,9 +54,12 @@ class Options:
     tls: Tls = option(help="TLS, for https", default=Tls())  # noqa: RUF009  - frozen, and a default like any other
 
     def __post_init__(self) -> None:
-        if ":" in self.user:
-            # etcdctl takes both in one; the text holds a password then, and is not repeated.
-            raise OptionError("user", "a user is a name alone; its password is for password, or $ETCDCTL_PASSWORD")
+        name, colon, password = self.user.partition(":")
+        if colon:
+            if self.password:  # neither text is repeated: both may hold a password
+                raise OptionError("user", "it has a password of its own, as name:password; leave out one of the two")
+            object.__setattr__(self, "user", name)
+            object.__setattr__(self, "password", password)
         if self.password and not self.user:
             raise OptionError("user", "password needs a user; add user")
         prefix = self.prefix
