@@ -1,4 +1,4 @@
-"""All jobs: who hears which event, what a reload makes of them, and when everything has ended. No gevent, no I/O."""
+"""All jobs: what a reload makes of them, what people want, and what they tell each other. No gevent, no I/O."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from corepilot.events import EventBus
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.audience import Audience
 from corepilot.jobs.compare import JobChange
-from corepilot.jobs.future import waiting_in_vain
+from corepilot.jobs.ending import Endings
 from corepilot.jobs.handover import handovers, old_plan, stopping_names
 from corepilot.jobs.holding import STARTUP, concerning, holding, hooks_end
 from corepilot.jobs.levels import Standings
 from corepilot.jobs.observer import Observer
 from corepilot.jobs.plan import Plan
+from corepilot.jobs.seating import Seating
 from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, Over, SiblingExited
 from corepilot.model.event import EXITS, GLOBAL, Event
 
@@ -47,38 +48,28 @@ class JobSet:
         self._make = make
         self._observer = observer
         self._facts = facts
-        self._watched = watched
         self.actors: list[Actor] = []
         self._leaving: list[Actor] = []
         self._arriving: dict[Actor, None] = {}  # in order
         self._newcomers: list[Actor] = []
         self._replacing: set[Actor] = set()
-        self._incomplete: set[Actor] = set()
-        self._audience = Audience(())
+        self._seating = Seating()
         self.standings = Standings(bus.after, lambda actor: actor not in self._arriving)
-        self._seats: list[Actor | None] = []  # by the audience's numbers
-        self._outgoing: dict[tuple[str, str], list[Actor]] = {}  # who is being replaced, by what the old plan hears
-        self._reported: set[Actor] = set()
-        self.failure: tuple[str, int] | None = None
-        self.ended_by: int | None = None
+        self.endings = Endings(bus.after, observer, self, watched)
         self.stopping = False
         self.maintenance = False
         self._changing = False
-        self._considerations = 0
-        self._by_itself = False
         self._deaf = False
         bus.subscribe(self._hear)
 
     # ---------------------------------------------------------------------------------------------- configurations
     def start(self, audience: Audience) -> None:
         """Begin with a configuration, where there was none, and publish `startup`, the first event that they hear."""
-        self.failure = self.ended_by = None
         self.stopping = self.maintenance = False
-        self._reported.clear()
         self._deaf = True
         self._bus.after(self._listen)
         self.actors = [self._made(plan) for plan in audience.plans]
-        self._incomplete = set(self.actors)
+        self.endings.start(self.actors)
         self._seat(audience)
         for actor in self.actors:
             actor.begin()
@@ -101,13 +92,13 @@ class JobSet:
             if move == "make" and plan is not None:
                 made = self._made(plan)
                 self._arriving[made] = None
-                self._incomplete.add(made)
+                self.endings.began(made)
                 self.actors.append(made)
                 continue
             assert actor is not None  # noqa: S101  - all others are there
             if plan is None:
                 self._leaving.append(actor)
-                self._incomplete.discard(actor)
+                self.endings.left(actor)
                 actor.plan = old_plan(actor, stopping)
                 continue
             self.actors.append(actor)
@@ -136,28 +127,28 @@ class JobSet:
             self.stopping = True
             never, self._arriving = self._arriving, {}
             self.actors = [actor for actor in self.actors if actor not in never]
-            self._seats = [None if actor in never else actor for actor in self._seats]
-            self._incomplete.difference_update(never)
+            self._seating.vacate(never)
             for actor in never:
+                self.endings.left(actor)
                 actor.withdraw()
                 actor.discard()
             self._newcomers.clear()
             self._replacing.clear()
             self._bus.publish(SHUTDOWN)
             self._bus.after(self._tell_who_is_over)
-        self._consider_soon(by_itself=False)
+        self.endings.consider_soon(by_itself=False)
 
     def _made(self, plan: Plan) -> Actor:
         actor = self._make(plan)
         # What it waits for now may be over: it can have been the last that others waited for, or wait in vain itself.
-        actor.rested = lambda: self._consider_soon(by_itself=True)
+        actor.rested = lambda: self.endings.consider_soon(by_itself=True)
         return actor
 
     def _tell_who_is_over(self) -> None:
         """Let nobody wait for the stop of a job that has ended, or does not begin."""
         there = {actor.name for actor in self.actors if actor in self._arriving or not actor.state.ended}
-        for name, numbers in self._audience.concerned.items():
-            for other in self._seated(numbers) if name not in there else ():
+        for name, others in self._seating.concerned_by():
+            for other in others if name not in there else ():
                 if other not in self._arriving:
                     other.handle(Over(name))
 
@@ -199,9 +190,14 @@ class JobSet:
         return not (self._leaving or self._arriving or self._newcomers or self._replacing)
 
     @property
+    def changing_hands(self) -> bool:
+        """Whether jobs of a reload have yet to leave, or to begin."""
+        return bool(self._leaving or self._arriving or self._newcomers)
+
+    @property
     def done(self) -> bool:
         """Whether every job is complete."""
-        return not self._incomplete and not self._leaving
+        return self.endings.complete and not self._leaving
 
     # ------------------------------------------------------------------------------------------------------- events
     def _listen(self) -> None:
@@ -214,7 +210,7 @@ class JobSet:
             self.maintenance = event.code == "enterMaintenance"
         everyone = event.subject == GLOBAL
         partly = event.code == "stopped" and not self._all_ended(event.subject)
-        for actor in list(self.actors) if everyone else self._interested(event):
+        for actor in list(self.actors) if everyone else self._seating.interested(event):
             if actor not in self._arriving and not (partly and actor.plan.awaits_stop_of(event.subject)):
                 actor.handle(Happened(event))
                 yield
@@ -222,48 +218,37 @@ class JobSet:
             if event.key in actor.plan.interests() or event == SHUTDOWN:
                 actor.handle(Happened(event))
         if event.code in EXITS:
-            for actor in self._seated(self._audience.siblings.get(event.subject, ())):
+            for actor in self._seating.siblings(event.subject):
                 if actor.own_exits:
                     actor.own_exits -= 1
                 elif actor not in self._arriving:
                     actor.handle(SiblingExited(failed=event.code == "exitFailed"))
         if event == STARTUP:
-            self._consider_soon(by_itself=True)
+            self.endings.consider_soon(by_itself=True)
 
     def _all_ended(self, name: str) -> bool:
         """Whether none is left of the replicas of a job: only then has the job stopped, for those who wait for that."""
-        return all(actor.state.ended for actor in self._seated(self._audience.replicas.get(name, ())))
-
-    def _interested(self, event: Event) -> list[Actor]:
-        seated = self._seated(self._audience.interested.get(event.key, ()))
-        return [*seated, *[actor for actor in self._outgoing.get(event.key, ()) if actor not in seated]]
+        return all(actor.state.ended for actor in self._seating.replicas(name))
 
     def _seat(self, audience: Audience) -> None:
-        self._audience = audience
-        self._seats = [*self.actors]
+        self._seating.seat(audience, self.actors, self._replacing)
         self.standings.seat(audience.plans, self.actors)
-        self._outgoing = {}
-        for actor in self._replacing:
-            for event in actor.plan.interests():
-                self._outgoing.setdefault(event, []).append(actor)
-
-    def _seated(self, numbers: Iterable[int]) -> list[Actor]:
-        return [actor for number in numbers if (actor := self._seats[number]) is not None]
 
     def ended(self, actor: Actor, outcome: Outcome) -> None:
         """A stop of a job is over: to be told by its actor, as the last thing of a step."""
         if actor.plan.hooks_stopping and (hook := actor.plan.job.hook) is not None:
             self._bus.after(partial(self._hook_ended, hook.source))
         if actor.state.phase == "complete":
-            self._incomplete.discard(actor)
+            self.endings.left(actor)
         if actor in self._leaving:
             self._leaving.remove(actor)
         elif self.stopping:
-            self._consider_soon(by_itself=False)  # what the old jobs say at their end is not for those that follow
+            # What the old jobs say at their end is not for those that follow.
+            self.endings.consider_soon(by_itself=False)
         elif outcome == "again":
             self._bus.after(lambda: self._again(actor))  # everybody hears that it has stopped before
         elif outcome == "complete":
-            self._completed(actor)
+            self.endings.completed(actor, handled=actor.name in self._seating.handled)
         elif actor.successor is not None:  # a person has stopped it in the middle of a reload
             plan, actor.successor = actor.successor[0], None
             self._replacing.discard(actor)
@@ -278,7 +263,7 @@ class JobSet:
     def _again(self, actor: Actor) -> None:
         if self.stopping or not actor.state.ended or actor.state.stop.outcome != "again":
             return  # everything stops, or a person was quicker
-        if hooks_end(self._seated(self._audience.concerned.get(actor.name, ())), actor.name):
+        if hooks_end(self._seating.concerned(actor.name), actor.name):
             return  # it begins when they have ended: else they would not be there for its next stop
         if actor.successor is None or actor.successor[1]:
             armed = actor.successor is None and actor.state.stop.armed
@@ -299,7 +284,7 @@ class JobSet:
         plan = actor.successor[0] if actor.successor else actor.plan
         actor.withdraw(plan)
         self._replacing.discard(actor)
-        self._incomplete.add(actor)
+        self.endings.began(actor)
         actor.begin(plan)
         self.standings.introduce(actor)
         self._began(actor)
@@ -308,12 +293,11 @@ class JobSet:
 
     def _began(self, actor: Actor) -> None:
         """What was over is not any more: hooks on its stop are armed again, and others wait for it again at a stop."""
-        self._reported.discard(actor)
-        self._incomplete.add(actor)
-        for other in self._seated(self._audience.concerned.get(actor.name, ())):
+        self.endings.began(actor)
+        for other in self._seating.concerned(actor.name):
             was_ended = other.state.ended
             other.handle(Began(actor.name))
-            self._reported.discard(other)
+            self.endings.open_again(other)
             if was_ended and not other.state.ended:
                 self._began(other)
 
@@ -323,48 +307,6 @@ class JobSet:
         holds = [*holding(others, maintenance=self.maintenance), *self._facts()]
         for event in concerning(actor.plan, holds, starting=starting):
             actor.handle(Happened(event))
-
-    # -------------------------------------------------------------------------------------------------------- ends
-    def _completed(self, actor: Actor) -> None:
-        failed, name = actor.state.stop.failed, actor.name
-        status = 0 if failed is None else failed or 1  # `successStatuses` may say that 0 is a failure
-        if status and self.failure is None and name not in self._audience.handled:
-            self.failure = (name, status)
-        exit_on = actor.plan.job.exit_on
-        if exit_on == "end" or (exit_on == "failure" and status):
-            self.ended_by = status
-            self._observer.ends_with(f"job {name} has ended with status {self.ended_by}")
-        self._consider_soon(by_itself=True)  # what it has said at its end may start others
-
-    def _consider_soon(self, *, by_itself: bool) -> None:
-        """Consider the end when all have heard what was said, also by jobs that end until then: the last one counts."""
-        self._by_itself = self._by_itself or by_itself
-        self._considerations += 1
-        self._bus.after(partial(self._consider_end, self._considerations))
-
-    def _consider_end(self, number: int) -> None:
-        if number != self._considerations:
-            return
-        by_itself, self._by_itself = self._by_itself, False
-        if self._leaving or self._arriving or self._newcomers:
-            return
-        if self.stopping:
-            if not self._incomplete:
-                self._observer.all_ended()
-            return
-        left = [actor for actor in self.actors if actor in self._incomplete]
-        in_vain = waiting_in_vain(self.actors, self._watched()) if left else ()
-        for actor, never in in_vain:
-            if actor not in self._reported:
-                self._reported.add(actor)
-                self._observer.waits_in_vain(actor, never)
-        by_hand = [actor for actor in left if actor.state.phase == "stopped"]
-        if not by_itself or not self.actors or len(in_vain) + len(by_hand) < len(left):
-            return
-        if by_hand:
-            self._observer.nothing_runs(by_hand)
-        else:
-            self._observer.all_ended()
 
     def _settle(self) -> None:
         if not self._changing or self._leaving or self._replacing:
@@ -397,4 +339,4 @@ class JobSet:
         if self._changing and self.settled:
             self._changing = False
             self._observer.settled()
-            self._consider_soon(by_itself=False)
+            self.endings.consider_soon(by_itself=False)

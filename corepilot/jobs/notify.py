@@ -19,6 +19,7 @@ from corepilot.jobs.state import Notified
 from corepilot.model.job import Ready
 from corepilot.output.pipe import OutputPipe
 from corepilot.system.groups import descendants, group_of
+from corepilot.system.reader import Reader
 from corepilot.wording.escaping import escaped
 
 DATAGRAM_MAX_BYTES = 4096
@@ -51,7 +52,7 @@ class NotifySocket(Shown):
     def __init__(
         self, ready: Ready, loop: Any, told: Callable[[Notified], None], complain: Callable[[str], None]
     ) -> None:
-        self._loop, self._told, self._complain = loop, told, complain
+        self._told, self._complain = told, complain
         self._pid = 0
         self._strangers = 0
         name = f"corepilot/notify/{secrets.token_hex(8)}"
@@ -64,41 +65,25 @@ class NotifySocket(Shown):
             raise
         watchdog = {"WATCHDOG_USEC": str(round(ready.watchdog_s * 1e6))} if ready.watchdog_s else {}
         self.environment = {"NOTIFY_SOCKET": f"@{name}", **watchdog}
-        self._watcher = loop.io(self._socket.fileno(), 1)
-        self._pause: Any = None
+        self._reader = Reader(loop, self._socket.fileno(), self._readable)
 
     def begin(self, pid: int, pipes: Sequence[OutputPipe]) -> None:
         """See Shown."""
         del pipes
         self._pid = pid
-        self._watcher.start(self._readable)
+        self._reader.start()
 
     def close(self) -> None:
         """See Shown."""
-        self._end_pause()
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher.close()
-            self._watcher = None
+        if not self._reader.closed:
+            self._reader.close()
             self._socket.close()
 
     def _readable(self) -> None:
         for _ in range(AT_ONCE):
-            if self._watcher is None or not self._receive():
+            if self._reader.closed or not self._receive():
                 return
-        self._watcher.stop()
-        self._pause = self._loop.timer(PAUSE_S)
-        self._pause.start(self._go_on, update=True)
-
-    def _go_on(self) -> None:
-        self._end_pause()
-        self._watcher.start(self._readable)
-
-    def _end_pause(self) -> None:
-        if self._pause is not None:
-            self._pause.stop()
-            self._pause.close()
-            self._pause = None
+        self._reader.pause(PAUSE_S)
 
     def _receive(self) -> bool:
         """Take one datagram; whether there was one."""

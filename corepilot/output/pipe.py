@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from corepilot.output.lines import LineSplitter
 from corepilot.output.log import Log
 from corepilot.output.records import Fields, Records
+from corepilot.system.reader import Reader
 
 if TYPE_CHECKING:
     from corepilot.output.delivery import Delivery
@@ -70,8 +71,7 @@ class OutputPipe:
         self._chunk_bytes = FIRST_CHUNK_BYTES
         self._read_end, self.write_end = _opened(terminal=terminal)
         os.set_blocking(self._read_end, False)
-        self._watcher: Any = None
-        self._pause: Any = None
+        self._reader: Reader | None = None
 
     @property
     def open(self) -> bool:
@@ -88,8 +88,8 @@ class OutputPipe:
         self._close_write_end()
         self._fields = fields
         self._record_bytes = RECORD_BYTES + sum(len(str(value)) for _, value in fields)
-        self._watcher = self._loop.io(self._read_end, 1)
-        self._watcher.start(self._readable)
+        self._reader = Reader(self._loop, self._read_end, self._readable)
+        self._reader.start()
 
     def finish(self) -> None:
         """The child has ended: read what is there, a last line without newline included.
@@ -108,11 +108,9 @@ class OutputPipe:
     def close(self) -> None:
         """Log the rest and close everything. Idempotent; also right after a spawn that failed."""
         self._close_write_end()
-        self._end_pause()
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher.close()
-            self._watcher = None
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
         if self._read_end >= 0:
             self._emit(self._splitter.flush())
             if self._skipped_bytes:
@@ -141,21 +139,10 @@ class OutputPipe:
         delivery = self._delivery
         if self._log.congested if delivery is None else delivery.congested:
             # The job waits, on its own pipe, until what it wrote before has been written.
-            self._watcher.stop()
-            self._pause = self._loop.timer(PAUSE_S)
-            self._pause.start(self._go_on, update=True)
+            assert self._reader is not None  # noqa: S101  - it calls
+            self._reader.pause(PAUSE_S)
             return
         self._read()
-
-    def _go_on(self) -> None:
-        self._end_pause()
-        self._watcher.start(self._readable)
-
-    def _end_pause(self) -> None:
-        if self._pause is not None:
-            self._pause.stop()
-            self._pause.close()
-            self._pause = None
 
     def _read(self) -> bool:
         """Read one chunk; whether there may be more."""

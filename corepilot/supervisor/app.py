@@ -281,7 +281,7 @@ class App:
         self.sockets.close()
         self.jobs.discard()
         reasons = self.shutdown.reasons.changed(
-            ended_by=self.jobs.ended_by, failure=self.jobs.failure, mode=self.configuration.exit_status
+            ended_by=self.jobs.endings.ended_by, failure=self.jobs.endings.failure, mode=self.configuration.exit_status
         )
         status = status_of(reasons)
         self.log("info", last_line(reasons, self.shutdown.account(time.monotonic() - self.started_at)))

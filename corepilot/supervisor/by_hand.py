@@ -268,9 +268,9 @@ def _is_decided(runner: Runner) -> bool:
         return True  # everything stops: it will not come up
     if state.stop.stage in {"hooked", "draining", "terminating"} or state.phase == "terminating":
         return False
-    if state.process.stage != "running" or runner.plan.job.command is None or runner.started_at is None:
+    if state.process.stage != "running" or runner.plan.job.command is None or runner.account.started_at is None:
         return True
-    return time.monotonic() - runner.started_at >= UP_S
+    return time.monotonic() - runner.account.started_at >= UP_S
 
 
 def _has_begun(runner: Runner, starts: int) -> bool:
@@ -306,7 +306,8 @@ def _is_up(runner: Runner) -> bool:
 
 def _conclude(operation: Operation, failed: Sequence[Runner]) -> None:
     if failed:
-        told = [f"{runner.key} ({runner.trouble})" if runner.trouble else str(runner.key) for runner in failed]
+        troubles = [(str(runner.key), runner.account.trouble) for runner in failed]
+        told = [f"{key} ({trouble})" if trouble else key for key, trouble in troubles]
         operation.finish("incomplete", f"did not come up: {', '.join(told)}")
     operation.finish("done")
 
@@ -318,7 +319,7 @@ def _line(runner: Runner, kind: str) -> dict[str, Any]:
 
 
 def _job(runner: Runner) -> dict[str, object]:
-    state, job = runner.state, runner.plan.job
+    state, job, account = runner.state, runner.plan.job, runner.account
     return {
         "name": str(runner.key),
         "state": state.phase,
@@ -328,9 +329,9 @@ def _job(runner: Runner) -> dict[str, object]:
         "port": job.service.registration.port if job.service else 0,
         "pid": runner.pid,
         "starts": runner.starts,
-        "last_status": runner.last_status,
-        "up_s": round(time.monotonic() - runner.started_at, 3) if runner.started_at and runner.pid else None,
+        "last_status": account.last_status,
+        "up_s": round(time.monotonic() - account.started_at, 3) if account.started_at and runner.pid else None,
         "ready": state.readiness.achieved if job.ready is not None else None,
         "said": state.readiness.text,
-        "checks": runner.results.status(job, state.checks),
+        "checks": account.results.status(job, state.checks),
     }

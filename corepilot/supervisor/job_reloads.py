@@ -56,7 +56,7 @@ def begin_reloads(
 
 
 def _conclude(operation: Operation, awaited: Mapping[str, Runner]) -> None:
-    failed = [f"{one.key} ({one.trouble})" for one in awaited.values() if one.last_status]
+    failed = [f"{one.key} ({one.account.trouble})" for one in awaited.values() if one.account.last_status]
     if failed:
         operation.finish("incomplete", f"failed: {', '.join(failed)}")
     operation.finish("done")

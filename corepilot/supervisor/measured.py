@@ -92,7 +92,9 @@ class Measured:
         self._health.replace(_one_of(self._health.series, {keys[one]: one.state.health for one in runners}))
         self._starts.replace({(keys[one],): one.starts for one in runners})
         self._delay.replace({(keys[one],): one.restart_delay_s for one in runners})
-        self._exits.replace({(keys[one], reason): count for one in runners for reason, count in one.exits.items()})
+        self._exits.replace(
+            {(keys[one], reason): count for one in runners for reason, count in one.account.exits.items()}
+        )
 
 
 def _one_of(before: Iterable[Labels], now: dict[str, str]) -> dict[Labels, float]:

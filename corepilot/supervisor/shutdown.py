@@ -156,7 +156,7 @@ class Shutdown:
         if self.begun:
             self.extend(0.0)  # many jobs on a slow machine: it goes on, so the guard has to wait
             self._parts[str(actor.key)] = time.monotonic() - self._begun_at
-        self._killed += [name for name in actor.killed if name not in self._killed]
+        self._killed += [name for name in actor.account.killed if name not in self._killed]
 
     def end_orphans(self) -> None:
         """End what the jobs left behind, within the deadline that the jobs had. Switches greenlets.

@@ -82,7 +82,7 @@ def test_a_part_that_has_come_already_need_not_come_again() -> None:
 def test_a_job_that_is_started_by_a_failure_among_others_handles_it() -> None:
     needs = AnyOf((OnEvent("exitFailed", "one"), OnEvent("exitSuccess", "one")))
     world = World([job("one"), job("app", when=When(needs))], {"one": Behaviour(runs=((1.0, 5),))}).run(5)
-    assert (world.jobs.failure, world.ends) == (None, 1)
+    assert (world.jobs.endings.failure, world.ends) == (None, 1)
 
 
 def test_no_stop_waits_for_a_job_that_is_started_by_a_stop_among_others() -> None:

@@ -99,7 +99,7 @@ def test_a_dependency_that_failed_for_good_is_told_and_ends_everything_with_its_
     jobs = [*pair("completed"), job("web", needs={"app": "started"})]
     world = World(jobs, {"db": Behaviour(runs=((1.0, 7),))}).run(2)
     assert world.told == ["complete db", "in vain app db:completed", "in vain web app:started"]
-    assert (world.ends, world.jobs.failure) == (1, ("db", 7))
+    assert (world.ends, world.jobs.endings.failure) == (1, ("db", 7))
 
 
 def test_what_waits_in_vain_goes_on_waiting_while_others_run() -> None:
@@ -245,7 +245,7 @@ def test_a_stop_by_hand_of_the_dependency_stops_it_and_a_start_brings_it_back() 
 def test_a_bound_job_whose_dependency_failed_for_good_waits_in_vain() -> None:
     world = World(bound(), {"app": FOREVER, "db": Behaviour(runs=((5.0, 7),))}).run(9)
     assert "in vain app db:started" in world.told
-    assert (world.ends, world.jobs.failure) == (1, ("db", 7))
+    assert (world.ends, world.jobs.endings.failure) == (1, ("db", 7))
 
 
 def test_a_binding_that_a_reload_brings_holds_at_once() -> None:

@@ -58,13 +58,13 @@ def test_a_status_that_counts_as_a_success() -> None:
     world = World(jobs, {"app": Behaviour(runs=((0.5, 3),))}).run(5)
     assert "event exitSuccess app" in world.events("app")
     assert not any("error" in text for _, text in world.log)
-    assert (world.starts("next"), world.jobs.failure) == ([0.5], None)
+    assert (world.starts("next"), world.jobs.endings.failure) == ([0.5], None)
 
 
 def test_a_status_that_is_not_named_fails_even_if_it_is_zero() -> None:
     world = World([job(success_statuses=(3,))], {"app": Behaviour(runs=((1.0, 0),))}).run(5)
     assert "event exitFailed app" in world.events("app")
-    assert world.jobs.failure == ("app", 1)
+    assert world.jobs.endings.failure == ("app", 1)
 
 
 def test_it_is_started_again_until_a_status_that_counts_as_a_success() -> None:
@@ -75,13 +75,13 @@ def test_it_is_started_again_until_a_status_that_counts_as_a_success() -> None:
 def test_exit_on_acts_after_the_last_restart() -> None:
     jobs = [job("app", restarts=RestartPolicy(1, "failure"), exit_on="failure"), job("web")]
     world = World(jobs, {"app": Behaviour(runs=((1.0, 4),)), "web": Behaviour(runs=((None, 0),))}).run(9)
-    assert (world.starts("app"), world.jobs.ended_by, world.over) == ([0, 1], 4, True)
+    assert (world.starts("app"), world.jobs.endings.ended_by, world.over) == ([0, 1], 4, True)
 
 
 def test_exit_on_end_after_a_success_is_zero() -> None:
     jobs = [job("app", success_statuses=(0, 4), exit_on="end"), job("web")]
     world = World(jobs, {"app": Behaviour(runs=((1.0, 4),)), "web": Behaviour(runs=((None, 0),))}).run(9)
-    assert (world.jobs.ended_by, world.over) == (0, True)
+    assert (world.jobs.endings.ended_by, world.over) == (0, True)
 
 
 def test_jobs_of_one_name_restart_after_each_other_s_failures_only_where_they_restart_after_failures() -> None:
