@@ -86,6 +86,7 @@ class Supervisor:
         calls: What it was asked to do.
         said: The lines of the operations that begin from now on.
         endless: They do not end by themselves.
+        unwell: Why it is neither live nor ready.
     """
 
     config = "/etc/app.json5"
@@ -98,6 +99,7 @@ class Supervisor:
         self.pids: dict[str, int | None] = {"web": 123, "web-2": 124, "db": None, "a/start": 125}
         self.said: list[Line] = [change("web", "started", state="running", pid=123), DONE]
         self.endless = False
+        self.unwell = ""
         self.operations: list[FakeOperation] = []
 
     def status(self) -> dict[str, object]:
@@ -115,6 +117,11 @@ class Supervisor:
 
     def jobs(self, patterns: Sequence[str]) -> list[Line]:
         return [job(name, self.pids[name]) for name in self._named(patterns)]
+
+    def trouble(self, level: str, jobs: Sequence[str]) -> str:
+        self._named(jobs)
+        self.calls.append((level, *jobs))
+        return self.unwell
 
     def act(self, action: Action, jobs: Sequence[str], client_pid: int | None) -> FakeOperation:
         self._named(jobs)

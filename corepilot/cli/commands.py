@@ -1,14 +1,18 @@
 """The commands that ask a running corepilot for one thing, and get it at once."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 
 from corepilot.cli.arguments import UsageError, suggest
 from corepilot.cli.clients import ask, client_of, complain, decoded, quoted, say, say_json
+from corepilot.errors import ControlError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal
+
+_OK, _UNAVAILABLE = 200, 503
 
 
 def ping(arguments: "Any") -> int:
@@ -16,6 +20,24 @@ def ping(arguments: "Any") -> int:
     ask(client_of(arguments), "GET", "/v1/ping")
     say("ok")
     return 0
+
+
+def health(arguments: "Any") -> int:
+    """`corepilot health [--live|--ready] [JOB…]`: one line; 0 if it is so, else 1."""
+    if arguments.live and arguments.ready:
+        raise UsageError("cannot ask for --live and --ready at once: what is ready is live")
+    query = "&".join([f"job={quoted(name)}" for name in arguments.positionals])
+    path = "/livez" if arguments.live else "/readyz"
+    code, answer = client_of(arguments).request("GET", f"{path}?{query}" if query else path)
+    text = answer.decode("utf-8", "replace").strip()
+    if code not in {_OK, _UNAVAILABLE}:
+        raise ControlError(text)
+    try:
+        say(text)
+        sys.stdout.flush()
+    except OSError:  # nobody reads it, or it is full: the status tells
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0 if code == _OK else 1
 
 
 def debug(arguments: "Any") -> int:

@@ -109,7 +109,7 @@ def _carry_out(name: str, words: list[str], given: Mapping[str, str]) -> int:
         return _command_status(name, words, given)
     except UsageError as error:
         _complain(str(error))
-        return USAGE
+        return 1 if name == "health" else USAGE  # 2 is reserved in the status of a Docker health check
     except ConfigError as error:
         for reason in error.args:
             _complain(str(reason))

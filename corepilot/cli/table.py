@@ -34,6 +34,8 @@ FOR = Option(
 NONBLOCK = Option(("-n", "--nonblock"), "nonblock", "", "do not wait for the lock")
 LOCK_TIMEOUT = Option(("-w", "--timeout"), "timeout", "DURATION", "wait for the lock at most this long, such as 30s")
 CLIENT = (CONFIG, SOCKET)
+LIVE = Option(("--live",), "live", "", "ask whether corepilot answers; of jobs, whether they run")
+READY = Option(("--ready",), "ready", "", "ask whether the container can be given work; that is the default")
 FOLLOW = Option(("-f", "--follow"), "follow", "", "go on with what comes, until corepilot ends")
 LAST = Option(("-n", "--lines"), "last", "NUMBER", "show the last so many only")
 SINCE = Option(("--since",), "since", "TIME", "show what is newer only: 10m, or 2026-03-01T12:00:00Z")
@@ -123,6 +125,10 @@ COMMANDS = {
             "debug", "show what a running corepilot is doing: its stacks", "stacks", 1, 1, CLIENT,
             "corepilot.cli.commands:debug",
         ),
+        Command(
+            "health", "say whether the container is live or ready, for probes: 0 or 1", "[JOB…]", 0, MOST_JOBS,
+            (*CLIENT, LIVE, READY), "corepilot.cli.commands:health",
+        ),
         Command("ping", "say whether corepilot answers", "", 0, 0, CLIENT, "corepilot.cli.commands:ping"),
         Command(
             "instances", "show the instances of a watched service", "SERVICE", 1, 1, (*CLIENT, OUTPUT),
@@ -153,12 +159,12 @@ TOGETHER = {
     "start": ("start, stop, restart, reload-job", "control single jobs"),
     "signal": ("signal, wait", "send jobs a signal; wait until they are in a state"),
     "status": ("status, logs, events", "show jobs, services, watches; last lines; last events"),
-    "ping": ("ping, debug", "say whether corepilot answers; show its stacks"),
+    "health": ("health, ping, debug", "live or ready, for probes; does it answer; its stacks"),
     "env": ("env, metric", "set variables for new commands; record values of metrics"),
 }
 """Commands that share a line of the overview: what it says, by the first of them."""
 
-_ELSEWHERE = ("run", "stop", "restart", "reload-job", "wait", "metric", "logs", "events", "debug")
+_ELSEWHERE = ("run", "stop", "restart", "reload-job", "wait", "metric", "logs", "events", "ping", "debug")
 
 
 def overview(plugins: Iterable[tuple[str, str]] = ()) -> str:

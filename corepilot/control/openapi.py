@@ -29,6 +29,7 @@ _DESCRIPTIONS = {
     202: "Begun. `GET /v1/requests/ID` tells what became of it.",
     404: "Nothing has that name; the message lists the known ones.",
     422: EVERYWHERE[422],
+    503: "No, and why; or too busy: then with a Retry-After.",
 }
 
 _PARAMETERS: dict[str, dict[str, Any]] = {

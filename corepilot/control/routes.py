@@ -6,7 +6,7 @@ request is ever used to look up a name in our code.
 
 from __future__ import annotations
 
-from corepilot.control import operations, tails, v1, v3
+from corepilot.control import operations, probes, tails, v1, v3
 from corepilot.model.value import Value
 
 TYPE_CHECKING = False
@@ -53,7 +53,13 @@ _V3 = {200: "Nothing"}
 _TAIL = ("n", "since_s", "follow")
 _BEGUN = {200: "Lines", 202: "Accepted", 404: "Error"}
 
+_PROBE = {200: "Text", 404: "Text", 422: "Text", 503: "Text"}
+
 ROUTES = (
+    Route("GET", "/livez", "health", probes.live, "Say whether corepilot is live: it answers. Of jobs: they run.",
+          _PROBE, parameters=("job",), changes=False),
+    Route("GET", "/readyz", "health", probes.ready, "Say whether the container is ready, or what keeps it from that.",
+          _PROBE, parameters=("job",), changes=False),
     Route("", "/v3/ping", "ping", v3.ping, "Say that corepilot answers.", _V3, changes=False),
     Route("POST", "/v3/environ", "environ", v3.environ, "Set variables for commands that start from now on.",
           {**_V3, 422: "Text"}, body="Variables"),

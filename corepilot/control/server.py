@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from corepilot.control.target import ControlTarget
 
 _LONGEST_SHOWN = 200
+_LIGHT = ("/ping", "/livez", "/readyz")
 _LIMITS = ServerLimits(body_bytes=1024 * 1024)
 
 
@@ -216,7 +217,7 @@ class ControlServer:
 
 def _is_heavy(request: Request) -> bool:
     """Whether the answer grows with the configuration: what only looks waits for what changes something."""
-    return request.method in {"GET", "HEAD"} and not request.path.endswith("/ping")
+    return request.method in {"GET", "HEAD"} and not request.path.endswith(_LIGHT)
 
 
 def _refused(request: Request, status: int, text: str, *, allow: Iterable[str] = ()) -> Response:

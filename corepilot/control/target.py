@@ -115,6 +115,18 @@ class ControlTarget(Protocol):
         """
         ...
 
+    def trouble(self, level: str, jobs: Sequence[str]) -> str:
+        """Why the container is not "live" or not "ready", in one line that names the job; "" if it is.
+
+        Args:
+            level: Which of the two.
+            jobs: Patterns: only these count. For none, all that have been started.
+
+        Raises:
+            UnknownJobError: One pattern matches nothing.
+        """
+        ...
+
     def act(self, action: Action, jobs: Sequence[str], client_pid: int | None) -> Operation:
         """Begin to start, stop or restart jobs. Already so is success.
 

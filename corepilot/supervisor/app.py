@@ -137,7 +137,8 @@ class App:
         self.facts = Facts(wanted=bool(configuration.observers or configuration.telemetry))
         self.bus.subscribe(self.facts.hear)
         status = lambda: self.target.status()  # noqa: E731, PLW0108  - it is made later
-        self.exposition = Exposition(self.log, self.metrics, status, self.facts, environment)
+        probe = lambda path, query: self.target.probe(path, query)  # noqa: E731, PLW0108  - the same
+        self.exposition = Exposition(self.log, self.metrics, status, self.facts, environment, probe=probe)
         self.observers = Observers(self.log, self.facts, environment)
         self.checks = Checks(self.log, self.environment.current)
         self.sockets = JobSockets()

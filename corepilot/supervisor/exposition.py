@@ -44,6 +44,7 @@ class Exposition:
         status: What they show as status.
         facts: What they are told.
         environment: What corepilot was given.
+        probe: Answers `/livez` and `/readyz` for those that listen: see `SinkContext`.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Exposition:
         status: Callable[[], Mapping[str, Any]],
         facts: Facts,
         environment: Mapping[str, str],
+        *,
+        probe: Callable[[str, str], tuple[int, str] | None],
     ) -> None:
-        self._log, self._metrics, self._status, self._facts = log, metrics, status, facts
+        self._log, self._metrics, self._status, self._probe, self._facts = log, metrics, status, probe, facts
         self._environment = environment
         self._oversight: Oversight | None = None
         self._current = PreparedTelemetry(None)
@@ -186,6 +189,7 @@ class Exposition:
             self._environment,
             listeners,
             reloaded,
+            self._probe,
         )
         try:
             make = loaded.implementation

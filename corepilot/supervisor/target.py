@@ -27,6 +27,7 @@ from corepilot.supervisor.incoming import stacks
 from corepilot.supervisor.locks import JobLocks
 from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.operations import Operation, Operations
+from corepilot.supervisor.probes import Probes
 from corepilot.supervisor.reloader import Mode, Reloader
 from corepilot.supervisor.renders import Renders
 from corepilot.supervisor.shutdown import Shutdown
@@ -67,6 +68,9 @@ class SupervisorTarget:
         self._app = app
         self._operations = Operations(lambda: app.shutdown.ending)
         self._by_hand = JobsByHand(app.jobs, self._operations, app.shutdown)
+        self._probes = Probes(self._by_hand, app.shutdown)
+        self.probe = self._probes.answer
+        self.trouble = self._probes.trouble
         self.config = identity_of(app.arguments.locations)
 
     def status(self) -> dict[str, object]:

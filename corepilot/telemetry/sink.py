@@ -29,6 +29,11 @@ LAST_FLUSH_S = 1.0
 """Seconds at the end, of corepilot or of the sink: for facts that wait, a flush under way, and a last one."""
 
 
+def _no_probe(path: str, query: str) -> tuple[int, str] | None:  # noqa: ARG001  - its callers give both
+    """Nobody can tell whether anything is live or ready: as if there were no such path."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class SinkContext:
     """What corepilot gives a sink.
@@ -46,6 +51,8 @@ class SinkContext:
             that leaves one alone leaves its closing to corepilot.
         reloaded: A reload has made this sink: what had been counted by then was for the sinks before it. One that sends
             what counters have grown by begins with what they stand at when it is started.
+        probe: For a sink that listens: the answer to a request for a path and its query, an HTTP status and a line of
+            text, if it is `/livez` or `/readyz`; None for other paths. What it says is fit for anybody.
     """
 
     metrics: Metrics
@@ -57,6 +64,7 @@ class SinkContext:
     environment: Mapping[str, str] | None = None
     listeners: "Sequence[socket.socket]" = ()
     reloaded: bool = False
+    probe: Callable[[str, str], tuple[int, str] | None] = _no_probe
 
 
 class Sink(ABC):

@@ -22,6 +22,7 @@ _LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(?P<title>.+)$", re.MULTILINE)
 # Beside a page's examples: parts of a configuration, marked as such.
 _INFO_STRINGS = {"", "json5", "json5 fragment", "python", "sh", "text", "ini", "toml", "console", "mermaid"}
+_INFO_STRINGS |= {"dockerfile", "yaml"}  # for other programs
 
 
 def blocks(page: Path) -> list[tuple[int, str, str]]:

@@ -42,7 +42,7 @@ class World(Plugins):
         self.failures: dict[tuple[str, str], BaseException] = {}
         self.done: list[str] = []
         self.facts = Facts(wanted=False)
-        self.exposition = Exposition(log, Metrics(), dict, self.facts, {})
+        self.exposition = Exposition(log, Metrics(), dict, self.facts, {}, probe=lambda *_: None)
         self.oversight = unwatched(log)
 
     def load(self, config: PluginReference, kind: str = "backend") -> Loaded:

@@ -72,7 +72,7 @@ class World:
         self.control = SimpleNamespace(bind=lambda control: bind_control_socket(control.socket, {}))
         self.metrics = Metrics()
         facts = self.facts = Facts(wanted=False)
-        self.exposition = Exposition(self.log, self.metrics, dict, facts, {})
+        self.exposition = Exposition(self.log, self.metrics, dict, facts, {}, probe=lambda *_: None)
         self.observers = Observers(self.log, facts, {})
         self.checks = Checks(self.log, dict)
         self.oversight = unwatched(self.log)

@@ -1,4 +1,4 @@
-"""`/metrics` and `/status` over HTTP, as ContainerPilot serves them (ContainerPilot contract, section 9.2)."""
+"""`/metrics`, `/status` (ContainerPilot contract, section 9.2), `/livez` and `/readyz` over HTTP."""
 
 import json
 import time
@@ -67,6 +67,9 @@ class PrometheusSink(Sink):
                 return Response(405, _TEXT, b"Method Not Allowed\n")
             body = json.dumps(containerpilot_status(self.context.status(), self.context.version)).encode()
             return Response(200, _JSON, body)
+        probed = self.context.probe(request.path, request.query) if request.method in {"GET", "HEAD"} else None
+        if probed is not None:
+            return Response(probed[0], _TEXT, probed[1].encode() + b"\n")
         return Response(404, _TEXT, b"404 page not found\n")
 
     def _scrape(self, request: Request) -> Response:
