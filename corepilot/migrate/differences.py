@@ -262,6 +262,12 @@ DIFFERENCES = (
         "it can be named, so ContainerPilot cannot load this file",
     ),
     Difference(
+        "no-network", ("8",),
+        "a machine that has loopback addresses only is refused, if a job has a port and interfaces is not given",
+        "the service is at 127.0.0.1, with a warning",
+        restore='interfaces: ["eth0:inet", "inet"]',
+    ),
+    Difference(
         "socket-in-use", ("9.1",),
         "any file at the control socket's path is deleted at start, also the socket of a ContainerPilot that runs, "
         "which can then no longer be reached",

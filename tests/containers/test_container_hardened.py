@@ -44,6 +44,14 @@ def test_jobs_checks_catalog_and_clients_work(tmp_path: Path, user: int) -> None
         assert container.lines[-1].endswith("no process had to be killed")
 
 
+def test_without_a_network_a_service_is_on_loopback(tmp_path: Path) -> None:
+    text = '{discovery: "embedded", jobs: [{name: "app", exec: "sleep 1000", port: 80, health: {interval: 1, ttl: 5}}]}'
+    with hardened(text, tmp_path, 1000) as container:
+        container.until("this machine has no network, so the service is at 127.0.0.1")
+        container.until(lambda: [one["address"] for one in container.status()["services"]] == ["127.0.0.1"])
+        assert container.stop() == 0
+
+
 def test_the_container_is_as_hard_as_it_says(tmp_path: Path) -> None:
     """A control for the test above."""
     with hardened('{jobs: [{name: "app", exec: "sleep 1000"}]}', tmp_path, 0) as container:

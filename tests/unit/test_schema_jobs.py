@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from judging import HEALTH, PATH, SERVICE, accepted, codes, errors, job, judged, warnings
 
+from corepilot.config.text.addresses import InterfaceAddress
 from corepilot.model.event import CODES
 from corepilot.model.job import UNLIMITED, Check, Command, Job, RestartPolicy, StopPolicy
 from corepilot.model.service import Registration
@@ -290,6 +291,37 @@ def test_an_interface_that_is_not_there_depends_on_the_machine(tmp_path: Path) -
         (problem,) = [one for one in result.problems if one.code == "no-address"]
         assert (problem.severity, problem.machine, problem.path) == (severity, True, "jobs[0].interfaces")
         assert "nosuch0" in problem.message
+
+
+@pytest.mark.parametrize("there", [[("lo", "127.0.0.1"), ("lo", "::1")], []])
+def test_without_a_network_a_service_is_on_loopback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: list[tuple[str, str]]
+) -> None:
+    addresses = [InterfaceAddress(*one) for one in there]
+    monkeypatch.setattr("corepilot.config.rules.host.interface_addresses", lambda: addresses)
+    catalog = 'discovery: { backend: "embedded", path: "/tmp" }'
+    text = f'{{ {catalog}, jobs: [ {{ name: "app", port: 80, {HEALTH}%s }} ] }}'
+    result = judged(text % "", tmp_path, judge_machine=True)
+    assert [(one.code, one.severity, one.path) for one in result.problems] == [
+        ("no-address", "warning", "jobs[0].interfaces")
+    ]
+    assert 'interfaces: "static:127.0.0.1"' in result.problems[0].sentence()
+    assert result.config is not None
+    service = result.config.jobs[0].service
+    assert service is not None
+    assert service.registration.address == "127.0.0.1"
+    assert judged(text % ', interfaces: "static:127.0.0.1"', tmp_path, judge_machine=True).problems == []
+    (refused,) = judged(text % ', interfaces: "eth0"', tmp_path, judge_machine=True).problems
+    assert (refused.severity, refused.path) == ("error", "jobs[0].interfaces")
+    assert '"static:127.0.0.1" is for this machine alone' in refused.sentence()
+
+
+def test_a_network_of_another_family_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = [InterfaceAddress("eth0", "2001:db8::1")]
+    monkeypatch.setattr("corepilot.config.rules.host.interface_addresses", lambda: addresses)
+    text = f'{{ discovery: "embedded", jobs: [ {{ name: "app", port: 80, {HEALTH} }} ] }}'
+    result = judged(text, tmp_path, judge_machine=True)
+    assert [one.severity for one in result.problems if one.code == "no-address"] == ["error"]
 
 
 # --------------------------------------------------------------------------------------------------------- health

@@ -59,7 +59,7 @@ CODES = {
     "unknown-event": "there is no event of that name",
     "unknown-source": "no job, watch or signal has the name that a when waits for",
     "bad-interface": "an interface specification cannot be parsed",
-    "no-address": "no address of this machine matches the interface specifications",
+    "no-address": "no address of this machine matches the interface specifications; or it has no network",
     "log-file": "the log file cannot be written here",
     "bad-address": "an address of telemetry cannot be used, or is missing",
     "metric-clash": "a metric has the name of a built-in one",

@@ -53,10 +53,21 @@ class Host:
             parsed = [parse_spec(spec) for spec in specs]
             if parsed and parsed[0].kind == "static":  # nothing has to be asked, and nothing loaded that asks
                 return parsed[0].ip
-            if self._addresses is None:
-                self._addresses = list(interface_addresses())
-            self._chosen[key] = choose(parsed, self._addresses)
+            self._chosen[key] = choose(parsed, self._all_addresses())
         return self._chosen[key]
+
+    def has_network(self) -> bool:
+        """Whether this machine has an address beside those of loopback.
+
+        Raises:
+            AddressError: its addresses cannot be read.
+        """
+        return not all(one.is_loopback for one in self._all_addresses())
+
+    def _all_addresses(self) -> list[InterfaceAddress]:
+        if self._addresses is None:
+            self._addresses = list(interface_addresses())
+        return self._addresses
 
     def program_fault(self, program: str, path: str | None = None) -> str:
         """Why a program cannot be executed, or "". `path`: the job's own PATH, if it has one."""

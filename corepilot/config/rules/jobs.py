@@ -111,8 +111,21 @@ def job_of(
     )
 
 
+LOOPBACK = "127.0.0.1"
+"""Where a service is that nobody else can reach: contract, section 8, and our own decision."""
+
+
+def _has_network(host: Host) -> bool:
+    try:
+        return host.has_network()
+    except AddressError:
+        return True  # nobody knows
+
+
 def address_of(specs: tuple[str, ...], path: Path, verdict: Verdict, host: Host, *, needed: bool = True) -> str:
     """The address that interface specifications mean on this machine; "" if there is none.
+
+    Without a network, and where the configuration names nothing, it is loopback, with a warning.
 
     Args:
         specs: The specifications.
@@ -137,6 +150,12 @@ def address_of(specs: tuple[str, ...], path: Path, verdict: Verdict, host: Host,
         return host.address(specs)
     except AddressError as error:
         hint = 'name an interface of this machine, or an address: "static:192.0.2.1"'
+        if not _has_network(host):
+            if not verdict.source_map.has(path):
+                rule = f"this machine has no network, so the service is at {LOOPBACK}, for this machine alone"
+                verdict.warn(path, "no-address", rule, f'interfaces: "static:{LOOPBACK}" asks for that', machine=True)
+                return LOOPBACK
+            hint = f'this machine has no network; "static:{LOOPBACK}" is for this machine alone'
         complaint = Complaint("no-address", str(error).removeprefix("cannot choose an address: "), hint)
         if needed:
             verdict.depends(path, complaint)

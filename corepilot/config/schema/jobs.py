@@ -72,7 +72,7 @@ class JobSection(ProcessSection):
         derives=("service.initial_status",),
     )
     interfaces = Several(
-        "where the address of the service is taken from",
+        "where the address of the service is taken from; without it and without a network it is 127.0.0.1",
         default=DEFAULT_SPECS,
         derives=("service.registration.address",),
     )

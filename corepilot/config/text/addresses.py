@@ -39,6 +39,12 @@ class InterfaceAddress:
         self.name = name
         self.ip = ip
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it leads to this machine alone."""
+        ip = _ip(self.ip)
+        return ip is not None and ip.is_loopback
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, InterfaceAddress):
             return NotImplemented
