@@ -34,6 +34,9 @@ from corepilot.system.semaphore import BoundedSemaphore
 
 LAST_CALL_S = 2.0
 """The most that a call to the backend may take once we are leaving."""
+RECENT = 0.5
+"""A call that is not answered is the catalog's silence only if no other was answered in the last half of its time: else
+it is this call that hangs, and the others need not wait. Sooner than that, the catalog may have gone since."""
 _AT_ONCE = 16
 """Calls under way at the same time, at most."""
 
@@ -102,6 +105,7 @@ class Registrar:
         self._draining = False
         self._given_up = False
         self._abandoned = 0
+        self._answered_at = float("-inf")
 
     @property
     def connected(self) -> bool:
@@ -297,12 +301,16 @@ class Registrar:
             return
         if isinstance(error, (BackendUnavailableError, BackendTimeoutError)):
             desired.failed(step, now, str(error))
-            self._connection.down(begun_at, now)
+            if isinstance(error, BackendTimeoutError) and self._answered_at > now - (now - begun_at) * RECENT:
+                self._connection.next_one(now)
+            else:
+                self._connection.down(begun_at, now)
             if self._draining and step.kind == "deregister" and not desired.done:
                 desired.abandon()  # it cannot be reached, and this was our last word (contract, section 7.3)
                 self._abandoned += 1
             self._repeats.failed("line", f"{error}; trying again")
             return
+        self._answered_at = now
         if self._connection.up():
             self._repeats.recovered("line", f"the catalog {self._backend.address} answers again")
         if error is None:

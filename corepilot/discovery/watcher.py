@@ -1,11 +1,7 @@
 """Turns what catalogs say about one thing into events: changed, then healthy or unhealthy.
 
-What counts as a change of a service is ContainerPilot's rule (contract, section 7.4): the passing instances, sorted by
-id, differ in number, or pairwise in address or port. Ids, tags and the others' statuses do not count. Of keys, what
-counts is which there are and what they hold. At first there is nothing, so what is absent at the start causes no event.
-When a catalog cannot be read, what was known stays.
-
-A service may be looked for in several catalogs at once: `combined` makes one list of theirs.
+At first there is nothing, so what is absent at the start causes no event. When a catalog cannot be read, what was
+known stays. `corepilot.discovery.content` says what is a change.
 
 The first look is after one interval, as ContainerPilot's: jobs that react to changes find those started that they tell
 (`atStart` looks at once). From then on it is ours: changes are pushed, not polled for; and each watch has a memory of
@@ -20,17 +16,16 @@ import gevent
 
 from corepilot.discovery.backend import Backend
 from corepilot.discovery.connection import Connection
+from corepilot.discovery.content import alike, combined
 from corepilot.discovery.debounce import Debounce
 from corepilot.discovery.follower import FIRST_S, REOPEN_S, Follower
 from corepilot.errors import BackendRefusedError
 from corepilot.model.catalog import Entries
 from corepilot.model.configuration import Watch
 from corepilot.model.event import Event
-from corepilot.model.service import Instance, Query, Snapshot, Status
+from corepilot.model.service import Query, Snapshot
 from corepilot.system.backoff import Backoff
 from corepilot.system.leaving import Leaving
-
-_RANK: dict[Status, int] = {"passing": 0, "warning": 1, "critical": 2}
 
 
 class CatalogView(NamedTuple):
@@ -281,10 +276,10 @@ class Watcher:
         self._changed_to(tuple([(one.key, one.value) for one in entries]))
 
     def _changed_to(self, content: tuple[object, ...]) -> None:
-        if self._content is not None and _alike(content, self._content):
+        if self._content is not None and alike(content, self._content):
             return
         self._content = content
-        if _alike(content, self._told):
+        if alike(content, self._told):
             self._debounce.told()  # it is as it was: there is nothing to tell
             return
         self._debounce.changed(time.monotonic())
@@ -307,44 +302,6 @@ class Watcher:
         self._told = self._content or ()
         self._publish(Event("changed", self._source))
         self._publish(Event("healthy" if self._told else "unhealthy", self._source))
-
-
-def combined(lists: Iterable[Snapshot]) -> Snapshot:
-    """One list of several catalogs': same address and port is the same instance, and its best status counts.
-
-    An instance keeps its id and its tags from the catalog with the better status, of equals from the one that is named
-    first. Two that differ in address or port and share an id are told apart by number.
-    """
-    every = list(lists)
-    if len(every) < 2:
-        return every[0] if every else ()
-    best: dict[tuple[str, int], Instance] = {}
-    for one in (one for snapshot in every for one in snapshot):
-        known = best.get((one.address, one.port))
-        if known is None or _RANK[one.status] < _RANK[known.status]:
-            best[one.address, one.port] = one
-    found: dict[str, Instance] = {}
-    for one in best.values():
-        identity, number = one.id, 1
-        while identity in found:
-            number += 1
-            identity = f"{one.id}#{number}"
-        found[identity] = one if identity == one.id else one.changed(id=identity)
-    return tuple(sorted(found.values()))
-
-
-def _alike(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
-    """Whether it is the same to a job. Of instances that is where they are, whatever else is known of them.
-
-    They are compared as they are: a list of places, made anew for each of 10,000 instances, is what takes longest.
-    """
-    return one == other or (len(one) == len(other) and all(map(_is_alike, one, other)))
-
-
-def _is_alike(one: object, other: object) -> bool:
-    if isinstance(one, Instance) and isinstance(other, Instance):
-        return one is other or (one.port == other.port and one.address == other.address)
-    return one == other
 
 
 def _stream(watch: Watch, backend: Backend) -> Iterator[Any]:

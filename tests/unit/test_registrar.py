@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from corepilot.discovery.registrar import Registrar
 from corepilot.errors import BackendRefusedError, BackendTimeoutError, BackendUnavailableError
-from corepilot.model.service import Registration, Snapshot
+from corepilot.model.service import Registration, Snapshot, Status
 from corepilot.testing.backends import context
 from corepilot.testing.memory import Call, MemoryBackend, MemoryCatalog
 
@@ -210,6 +211,36 @@ def test_a_call_that_hangs_is_given_up(world: World) -> None:
         )
         assert not registrar.connected
     until(lambda: world.statuses() == ["passing"])
+
+
+class HangsForOne(MemoryBackend):
+    """Never answers a call about `slow-a`, as a store does that waits for something else on its behalf."""
+
+    def register(self, registration: Registration, status: Status, output: str) -> None:
+        if registration.id == "slow-a":
+            Event().wait()
+        super().register(registration, status, output)
+
+
+def test_one_call_that_hangs_does_not_hold_up_the_others(world: World) -> None:
+    world.backend = HangsForOne(world.catalog, context())
+    registrar = world.registrar(call_s=0.4)
+    connected: list[bool] = []
+
+    def told_of_slow() -> bool:
+        registrar.report("web-a", "passing")
+        connected.append(registrar.connected)
+        return any(one["last_error"] for one in registrar.status())
+
+    registrar.advertise(WEB, "passing")
+    until(lambda: registrar.connected)
+    registrar.advertise(Registration("slow-a", "slow", "10.0.0.1", 81, ttl_s=60), "passing")
+    until(told_of_slow)
+    assert all(connected)
+    assert registrar.connected
+    with world.catalog.hanging():
+        registrar.report("web-a", "passing")
+        until(lambda: not registrar.connected)
 
 
 def test_a_bug_in_a_backend_is_survived_with_its_traceback(world: World) -> None:
