@@ -23,10 +23,14 @@ from corepilot.model.configuration import Lock
 from corepilot.output.repeat import Repeat
 from corepilot.plugin.boundary import PluginFaultError
 from corepilot.system.backoff import chance
+from corepilot.system.clock import suspended_s
 from corepilot.system.leaving import Leaving
 
 MARGIN_S = 1.0
 """Seconds beside the stop itself for what comes before it: the hub's turn, the bus, the kernel."""
+
+_NOTICED_SLEEP_S = 0.1
+"""Two readings of two clocks differ by less."""
 
 RELEASE_S = 2.0
 """The most that is waited for a lock to be given back at a stop: it is free when its TTL is over."""
@@ -41,10 +45,12 @@ class LockKeeper:
         lock: What the configuration says of it.
         locks: Where it is.
         holder: Who we are, for people.
-        tell: Told when it is ours, for how long anew, and when it is not any more. Must not switch.
+        tell: Told when it is ours, when that ends at another moment, and when it is not any more. Must not switch.
         connection: What is known of the catalog.
         log: Takes a level and a message. What went wrong is in the attributes by then.
         clock: Seconds of a clock that never goes back.
+        suspended: Seconds that the machine was suspended for, since any moment. `clock` stood still then, and the
+            catalog's went on.
 
     Attributes:
         facet: Where it is.
@@ -68,6 +74,7 @@ class LockKeeper:
         connection: Connection,
         log: Callable[[str, str], None],
         clock: Callable[[], float] = time.monotonic,
+        suspended: Callable[[], float] = suspended_s,
     ) -> None:
         self.lock = lock
         self.grant: Grant | None = None
@@ -83,6 +90,7 @@ class LockKeeper:
         self.asked = False
         self.refused: BackendRefusedError | None = None
         self.acquisitions = self.losses = 0
+        self._suspended, self._slept_s = suspended, suspended()
         self._kept_at = 0.0
         self._try_at = 0.0
         self._wake = Flag()
@@ -148,6 +156,7 @@ class LockKeeper:
 
     def _step(self) -> float | None:
         """Do what is due; returns the seconds until something is due again, None if only news can change anything."""
+        self._allow_for_sleep()
         now = self._clock()
         if self.grant is not None:
             return self._keep(now)
@@ -158,6 +167,15 @@ class LockKeeper:
         if now < self._try_at:
             return self._try_at - now
         return self._acquire(now)
+
+    def _allow_for_sleep(self) -> None:
+        """What the machine has slept is gone from the promise: it ends sooner by the clock that stood still."""
+        slept_s = self._suspended() - self._slept_s
+        if slept_s > _NOTICED_SLEEP_S:
+            self._slept_s += slept_s
+            self.until -= slept_s
+            self._kept_at -= slept_s
+            self._tell("renewed")
 
     def _acquire(self, now: float) -> float:
         """Ask for it: at once when it becomes free, and now and then, because any watch may fall silent."""
@@ -177,6 +195,7 @@ class LockKeeper:
             self._follower.start()  # before somebody else has it, there is nothing to hear
             return max(self._try_at - self._clock(), 0.0)
         self._kept_at, self.until = now, now + grant.ttl_s
+        self._allow_for_sleep()
         if self._time_left() <= 0:
             self._log("warning", f"the lock {self.lock.name} came too late to be used: it is given back")
             self._release()

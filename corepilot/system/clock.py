@@ -27,6 +27,14 @@ ALLOWANCES = 10
 """How often one timer gives time again: a machine that is starved for ever must not put a deadline off for ever."""
 
 
+def suspended_s() -> float:
+    """Seconds that the machine was suspended for since it booted, give or take a constant.
+
+    The monotonic clock stands still then, and that of everybody else goes on.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+
+
 class Pauses:
     """How much time was lost, by the looks at the clock. Pure: it is told the time.
 

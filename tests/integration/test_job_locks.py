@@ -16,7 +16,7 @@ from eventually import eventually
 from running import Corepilot, alive
 from servers.etcd import EtcdServer
 
-from corepilot.system.groups import descendants
+from corepilot.system.groups import children_of, descendants
 
 TTL_S = 7
 TEXT = """{
@@ -340,6 +340,40 @@ def test_a_command_ends_and_the_lock_is_free_when_the_guard_is_killed(locked: li
         assert asked.exists()
         _, said = holder.communicate(timeout=60)
     assert "the guard has died: the command is ended within 2 s" in said
+
+
+@pytest.mark.parametrize("stopped", ["the holder", "its guard"])
+def test_a_command_whose_holder_or_guard_is_stopped_never_runs_beside_another(
+    locked: list[str], tmp_path: Path, stopped: str
+) -> None:
+    """The guard keeps the promise of a holder that hangs; a holder whose guard hangs goes on to renew the lock."""
+    file = Path(locked[-1])
+    file.write_text(file.read_text()[:-1] + ', stopTimeout: 1, locks: [{name: "job", ttl: "6s"}]}')
+    mark = tmp_path / "pid"
+    script = f"echo $$ > {mark}.new; mv {mark}.new {mark}; exec sleep 1000"
+    command = [sys.executable, "-I", "-m", "corepilot", *locked, "job", "--", "sh", "-c", script]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as guard:
+        eventually(mark.exists)
+        pid = int(mark.read_text())
+        holder = next(one for one in children_of(guard.pid) if pid in descendants(one))
+        to_stop = holder if stopped == "the holder" else guard.pid
+        dead = f"test $(cut -d' ' -f3 /proc/{pid}/stat) = Z"  # a holder that is stopped does not reap it
+        os.kill(to_stop, signal.SIGSTOP)
+        try:
+            second = run(*locked, "--timeout", "12s", "job", "--", "sh", "-c", dead)
+        finally:
+            os.kill(to_stop, signal.SIGCONT)
+        if stopped == "the holder":
+            assert (second.returncode, alive(pid)) == (0, False)
+        else:
+            assert (second.returncode, alive(pid)) == (75, True)
+            guard.send_signal(signal.SIGTERM)
+        _, said = guard.communicate(timeout=60)
+    if stopped == "the holder":
+        assert "has neither renewed a lock nor ended what runs under it in time: killed 1 process group" in said
+        assert guard.returncode == 75
+    else:
+        assert (said, guard.returncode) == ("", 128 + signal.SIGTERM)
 
 
 def test_how_not_to_call_it(locked: list[str], tmp_path: Path) -> None:

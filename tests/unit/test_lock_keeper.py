@@ -21,6 +21,7 @@ class World:
         self.catalog = MemoryCatalog()
         self.keepers: list[LockKeeper] = []
         self.lines: list[str] = []
+        self.slept_s = 1000.0
 
     def keeper(self, name: str, ttl_s: float = 3.3) -> tuple[LockKeeper, list[str]]:
         told: list[str] = []
@@ -33,6 +34,7 @@ class World:
             tell=told.append,
             connection=Connection(1.0),
             log=lambda _level, message: self.lines.append(message),
+            suspended=lambda: self.slept_s,
         )
         self.keepers.append(keeper)
         return keeper, told
@@ -148,3 +150,21 @@ def test_what_was_asked_for_without_an_answer_is_given_back(world: World) -> Non
     until(lambda: keeper.last_error)
     keeper.use(wanted=False, busy=False, stop_s=-0.9)
     until(lambda: [call.method for call in world.catalog.calls][-2:] == ["release", "release"])
+
+
+def test_what_the_machine_has_slept_is_gone_from_the_promise(world: World) -> None:
+    """Also where the catalog cannot be asked, as after waking up without a network."""
+    keeper, told = world.keeper("a", ttl_s=60.0)
+    keeper.use(wanted=True, busy=False, stop_s=0.1)
+    until(lambda: keeper.grant)
+    promised = keeper.until
+    world.slept_s += 50.0
+    keeper.use(wanted=True, busy=True, stop_s=0.2)
+    until(lambda: told[1:] == ["renewed", "renewed"])
+    assert keeper.until >= promised, "it was renewed at once, because a third of the ttl was over"
+    world.catalog.down = True
+    world.slept_s += 60.0
+    keeper.use(wanted=True, busy=False, stop_s=0.1)
+    until(lambda: told[-1] == "lost")
+    assert keeper.until < promised
+    assert (keeper.losses, keeper.last_error) == (1, "it could not be renewed in time")
