@@ -51,6 +51,7 @@ class Behaviour:
     runs: tuple[tuple[float | None, int], ...] = ((0.1, 0),)
     term_s: float | None = 0.0  # seconds from TERM to the exit; None ignores it
     rest_s: float | None = 0.0  # seconds from the exit until its process group is empty; None: until it is killed
+    strays_s: float | None = 0.0  # from a sweep until what has left the group has ended; None: until it is killed
     count: int = 0
 
     def next(self) -> tuple[float | None, int]:
@@ -69,6 +70,7 @@ class Simulated(Actor):
         self.groups: dict[int, int] = {}
         self.timers: dict[Timer, int] = {}
         self.sweeping: bool | None = None
+        self.strays = 0  # the token of what has left the group, while a sweep waits for it
         self.killed: list[int] = []
         self.acted = 0
         self.history: deque[tuple[float, str, Stimulus]] = deque(maxlen=12)  # put into words only where one fails
@@ -108,9 +110,7 @@ class Simulated(Actor):
             case Kill(role, force, _):
                 self._kill(role, force=force)
             case Sweep(force, _):
-                self.sweeping = force
-                self._kill(MAIN, force=force)
-                world.soon.append(self._look)
+                self._sweep(force=force)
             case SetTimer(timer, after_s, every):
                 self._set(timer, after_s, after_s if every else None)
             case ClearTimer(timer):
@@ -172,15 +172,26 @@ class Simulated(Actor):
         def emptied() -> None:
             if self.groups.get(role) == token:
                 del self.groups[role]
-                if self.sweeping is None or role != MAIN:
-                    self.handle(Emptied(role))
+                self.handle(Emptied(role))
                 self._look()
 
         token = self.world.later(seconds, emptied)
         self.groups[role] = token
 
+    def _sweep(self, *, force: bool) -> None:
+        def ended() -> None:
+            if self.strays == token:
+                self.strays = 0
+                self._look()
+
+        lasts = 0.0 if force else self.behaviour(MAIN).strays_s
+        if self.sweeping is None or force:
+            self.strays = token = -1 if lasts is None else self.world.later(lasts, ended)
+        self.sweeping = force
+        self._kill(MAIN, force=force)
+
     def _look(self) -> None:
-        if self.sweeping is not None and MAIN not in self.running and MAIN not in self.groups:
+        if self.sweeping is not None and not self.strays and MAIN not in self.running and MAIN not in self.groups:
             self.sweeping = None
             self.handle(Swept())
 

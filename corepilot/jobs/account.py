@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.results import CheckResults
 from corepilot.jobs.run import Run
@@ -12,6 +14,7 @@ from corepilot.jobs.supervision import Supervision
 from corepilot.model.fact import RunEnded, RunStarted
 from corepilot.observers.facts import stamp
 from corepilot.output.records import Fields
+from corepilot.system.children import name_of
 from corepilot.system.groups import members
 from corepilot.system.process import describe_status
 
@@ -92,7 +95,17 @@ class Account:
         left = "" if run.alive else named([name for _, name in members(run.pid)])
         what = f"{'killing' if force else 'ending'} the {'job' if role == MAIN else 'check'}"
         self.log("warning", f"{what}{left}: {why}", role, run.pid)
-        if force and (self._job.state.stopping or not run.alive) and self.name(role) not in self.killed:
+        if force and (self._job.state.stopping or not run.alive):
+            self._has_killed(role)
+
+    def kills_strays(self, pids: Collection[int], why: str) -> None:
+        """What has left the job's process group is killed at the end of its stop."""
+        if pids:
+            self.log("warning", f"killing the job{named([name_of(pid) for pid in sorted(pids)])}: {why}", MAIN)
+            self._has_killed(MAIN)
+
+    def _has_killed(self, role: int) -> None:
+        if self.name(role) not in self.killed:
             self.killed.append(self.name(role))
 
     # ------------------------------------------------------------------------------------------------------ checks

@@ -208,11 +208,11 @@ def _emptied(plan: Plan, state: State, role: int, now: float) -> Step:
     process_, actions = process.emptied(state.process)
     state = state.changed(process=process_)
     if state.stop.stage == "terminating":
-        state, more = stopping.ended(plan, state)
-    elif state.stopping:
-        more = ()
-    else:
-        state, more = _next(plan, state, now)
+        # What has left the group, and checks, may be waited for: they are killed at the same deadline.
+        return stopping.ended(plan, state)
+    if state.stopping:
+        return state, actions
+    state, more = _next(plan, state, now)
     return state, (*actions, *more)
 
 

@@ -48,6 +48,11 @@ class Remains:
         if first:
             self._loop.run_callback(self.look)
 
+    @property
+    def strays(self) -> set[int]:
+        """What is left outside of the process groups."""
+        return self._strays.beside(run.pid for run in self._runs.values())
+
     def look(self) -> None:
         """What the kernel does not tell: groups that have become empty, strays that have ended."""
         for role, run in list(self._runs.items()):
@@ -55,7 +60,7 @@ class Remains:
                 del self._runs[role]
                 self._handle(Emptied(role))
         if self._sweep is not None and MAIN not in self._runs:
-            strays = self._strays.beside(run.pid for run in self._runs.values())
+            strays = self.strays
             self._strays.end(strays, force=self._sweep.force)
             if not strays:
                 self._sweep = None

@@ -266,6 +266,8 @@ class Runner(Actor):
             run.end()
 
     def _begin_sweep(self, sweep: Sweep) -> None:
+        if sweep.force and MAIN not in self._runs:
+            self.account.kills_strays(self._remains.strays, sweep.why)
         kill = partial(self._kill, MAIN, force=sweep.force, why=sweep.why)
         self._remains.sweep(sweep, group=self.plan.job.stop.mode == "group", kill=kill)
 

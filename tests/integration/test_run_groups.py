@@ -79,6 +79,20 @@ def test_a_job_and_what_has_left_its_group_have_one_deadline(tmp_path: Path) -> 
         assert re.search(r": a \d", corepilot.lines[-1]), "the last line says where the time went"
 
 
+def test_what_has_left_the_group_is_killed_and_named_though_the_rest_has_ended_in_time(tmp_path: Path) -> None:
+    (tmp_path / "stray.sh").write_text("trap '' TERM; touch stray; while :; do sleep 0.02; done")
+    (tmp_path / "worker.sh").write_text("trap 'sleep 0.2; exit 0' TERM; touch worker; while :; do sleep 0.02; done")
+    script = "cd %(dir)s; setsid sh stray.sh & sh worker.sh & trap 'exit 0' TERM; while :; do sleep 0.02; done"
+    jobs = f'{{name: "app", exec: {shell(script)}}}, {{name: "other", exec: "sleep 1000"}}'
+    with Corepilot(config(jobs, "stopTimeout: 1,"), tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: (tmp_path / "stray").exists() and (tmp_path / "worker").exists())
+        assert corepilot.client("stop", "app", "--timeout", "60").returncode == 0
+        assert not processes_called("stray.sh")
+        corepilot.until("app: killing the job's processes ")
+        assert corepilot.stop() == 0
+
+
 def test_an_ended_job_has_no_health(tmp_path: Path) -> None:
     ends = shell("while [ ! -e %(dir)s/end ]; do sleep 0.02; done")
     jobs = f"""

@@ -81,6 +81,7 @@ behaviours = st.builds(
     runs=st.lists(st.tuples(st.none() | seconds, st.sampled_from([0, 1])), min_size=1, max_size=3).map(tuple),
     term_s=st.none() | seconds,
     rest_s=st.none() | seconds,
+    strays_s=st.none() | seconds,
 )
 
 

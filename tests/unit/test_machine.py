@@ -357,6 +357,14 @@ def test_a_process_group_that_does_not_empty_is_killed_at_the_deadline() -> None
     assert world.run(0.2).over
 
 
+def test_what_has_left_the_process_group_is_killed_at_the_same_deadline_when_the_group_has_emptied() -> None:
+    """A stop by hand has no other end: nobody else would kill it."""
+    world = World([job()], {"app": Behaviour(FOREVER.runs, rest_s=0.5, strays_s=None)}).run(1)
+    world.order("stop", "app")
+    assert world.run(4.9).actor("app").state.phase == "terminating"
+    assert world.run(0.2).actor("app").state.phase == "stopped"
+
+
 def test_the_next_run_begins_when_the_process_group_of_the_last_one_is_empty() -> None:
     world = World([job(restarts=2)], {"app": Behaviour(((1.0, 0),), rest_s=0.5)}).run(1.2)
     assert world.actor("app").state.phase == "terminating"
