@@ -20,6 +20,9 @@ INCOMPLETE = 3
 LATE = 4
 """Exit status: it was not done within --timeout, and goes on."""
 
+NO_SOCKET = "{} has control: false, so what runs it has no control socket; signals and telemetry are left"
+"""What a client says about a configuration that wants no socket."""
+
 _FIRST_ERROR = 400
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
@@ -39,11 +42,15 @@ def client_of(arguments: "Any") -> ControlClient:
         if arguments.config:
             raise  # the default places are another corepilot's
         return find(None, arguments.environment)
+    if identity.socket == "" and arguments.config:
+        raise ControlError(f"cannot reach corepilot: {NO_SOCKET.format(escaped(identity.name))}")
     try:
         return find(identity.socket, arguments.environment, config=identity.name, required=bool(arguments.config))
     except ControlError as error:
         from corepilot.config.loading.peek import unread
 
+        if identity.socket == "":
+            raise ControlError(f"{error}; {NO_SOCKET.format(escaped(identity.name))}") from error
         elsewhere = [] if where.paths_only else unread(where.locations)
         if not elsewhere or identity.socket:
             raise

@@ -160,6 +160,12 @@ def _client(values: Values, location: str, given: "Mapping[str, str]") -> "Contr
     from corepilot.config.loading.peek import identify
 
     identity = identify((location,), given, paths_only=True)
+    if identity.socket == "":
+        from corepilot.cli.clients import NO_SOCKET
+        from corepilot.errors import ControlError
+        from corepilot.wording.escaping import escaped
+
+        raise ControlError(f"cannot reach corepilot: {NO_SOCKET.format(escaped(identity.name))}")
     # A socket that the file names is enough: ContainerPilot's clients may have a file of their own that has it.
     required = bool(values.texts["config"]) and identity.socket is None
     return find(identity.socket, given, config=identity.name, required=required)

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 
-from corepilot.control.locations import socket_locations
+from corepilot.control.locations import container_user, others_sockets, private_location, socket_locations
 from corepilot.control.wire import (
     TURNED_AWAY_WAIT_S,
     Exchange,
@@ -29,6 +29,7 @@ __all__ = ["ControlClient", "find", "quoted"]
 _PROBE_S = 1.0
 _ANSWER_S = 5.0
 _OK = 200
+_OTHERS_MAX = 3
 
 
 class ControlClient:
@@ -127,8 +128,8 @@ def find(
         required: Only the one that runs `config` will do, also if it is the only one that answers.
 
     Returns:
-        A client for it. At a place that was not named, it has to be a process of this user or of root: others may not
-        pretend to be corepilot.
+        A client for it. At a place that was not named, it has to be a process of this user, of root, or, for root, of
+        the user that PID 1 runs as: others may not pretend to be corepilot.
 
     Raises:
         ControlError: Nobody was found, or not the right one, or several and none of them is known to be it; the message
@@ -137,10 +138,17 @@ def find(
     misses: dict[str, list[str]] = {}
     hints: dict[str, str] = {}
     found: list[ControlClient] = []
-    for place in socket_locations(configured, environment):
+    places = socket_locations(configured, environment)
+    trusted = {0, os.geteuid()}
+    # `docker exec -u 0` in a container that runs as another user: what that one runs is the container itself.
+    user = container_user()
+    if not configured and user not in trusted:
+        trusted.add(user)
+        places += (private_location(user),)
+    for place in places:
         try:
             with Exchange(place.path, time.monotonic() + _PROBE_S) as exchange:
-                if not place.configured and exchange.uid not in {0, os.geteuid()}:
+                if not place.configured and exchange.uid not in trusted:
                     raise ForeignProcessError(exchange.uid)
                 found.append(ControlClient(place.path, exchange.pid))
         except TimeoutError:
@@ -157,6 +165,10 @@ def find(
         return _the_one_that_runs(config, found, missed)
     # A place where there is something says more than one where there is nothing.
     hint = hints.get("denied") or hints.get("foreign") or hints.get("stale") or hints.get("other") or hints["absent"]
+    elsewhere = [] if configured or "denied" in hints else others_sockets()
+    if elsewhere:
+        told = " and ".join([f"uid {uid} may have one at {path}" for path, uid in elsewhere[:_OTHERS_MAX]])
+        hint = f"{told}: {'name it with --socket' if os.geteuid() == 0 else 'run this as that user, or as root'}"
     raise ControlError(f"cannot reach corepilot: {'; '.join(missed)}; {hint}")
 
 

@@ -48,6 +48,42 @@ class SocketLocation:
         self.own_directory = own_directory
 
 
+def container_user() -> int:
+    """The user that a container's PID 1 runs as: for root, whose container it is. Our own where that is not known."""
+    try:
+        return os.stat("/proc/1").st_uid if os.geteuid() == 0 else os.geteuid()
+    except OSError:
+        return os.geteuid()
+
+
+def private_location(uid: int) -> SocketLocation:
+    """The last of the default places, for a user."""
+    return SocketLocation(f"{_PRIVATE_PARENT}/corepilot-{uid}/control.socket", own_directory=True)
+
+
+def others_sockets() -> list[tuple[str, int]]:
+    """Sockets of other users at the last of the default places, and whose: also where one may not look for it."""
+    found = []
+    try:
+        names = sorted(os.listdir(_PRIVATE_PARENT))
+    except OSError:
+        return []
+    for name in names:
+        _, prefix, digits = name.partition("corepilot-")
+        if name != prefix + digits or not digits.isdecimal() or int(digits) == os.geteuid():
+            continue
+        path = f"{_PRIVATE_PARENT}/{name}/control.socket"
+        try:
+            if os.lstat(f"{_PRIVATE_PARENT}/{name}").st_uid == int(digits):
+                os.stat(path)
+                found.append((path, int(digits)))
+        except PermissionError:
+            found.append((path, int(digits)))
+        except OSError:
+            continue
+    return found
+
+
 def socket_locations(configured: str | None, environment: Mapping[str, str]) -> tuple[SocketLocation, ...]:
     """Where the control socket may be, in the order in which places are tried.
 
@@ -65,7 +101,7 @@ def socket_locations(configured: str | None, environment: Mapping[str, str]) -> 
     # Relative values are invalid and to be ignored (XDG Base Directory Specification).
     if runtime.startswith("/"):
         places.append(SocketLocation(f"{runtime}/corepilot/control.socket", own_directory=True))
-    places.append(SocketLocation(f"{_PRIVATE_PARENT}/corepilot-{os.geteuid()}/control.socket", own_directory=True))
+    places.append(private_location(os.geteuid()))
     return tuple(places)
 
 

@@ -181,7 +181,8 @@ def bind_control_socket(
                 raise
             reasons.append(f"{escaped(place.path)}: {error.reason}")
     raise ControlError(
-        f"cannot create the control socket at {'; '.join(reasons)}; set control.socket to a place that can be written"
+        f"cannot create the control socket at {'; '.join(reasons)}; "
+        "set control.socket to a place that can be written, or control: false for none"
     )
 
 

@@ -106,6 +106,14 @@ class ControlServer:
         old_server.retire()
         self._retired = [one for one in (*self._retired, old_server) if one.running]
 
+    def retire(self) -> None:
+        """Remove the socket's file and take no more connections; those that are open are served to their end.
+
+        The request that leads to it is one of them. `move` brings it back. Does not switch.
+        """
+        self._socket.close()
+        self._http.retire()
+
     def restore(self) -> bool:
         """Listen again at the same path if somebody has removed or replaced the socket's file.
 

@@ -206,7 +206,8 @@ def miss(path: str, error: OSError) -> tuple[str, str, str]:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return "absent", "no socket at", f"is it running? if so, {name_it}"
     if isinstance(error, PermissionError):
-        return "denied", "no permission to use", f"run this as the user corepilot runs as{_owner(path)}, or as root"
+        way_out = f"run this as the user corepilot runs as{_owner(path)}"
+        return "denied", "no permission to use", f"{way_out}, or as root" if os.geteuid() else way_out
     if isinstance(error, ForeignProcessError):
         return "foreign", f"a process of another user (uid {error.args[0]}) listens at", name_it
     if isinstance(error, ConnectionRefusedError):
@@ -215,7 +216,9 @@ def miss(path: str, error: OSError) -> tuple[str, str, str]:
 
 
 def _owner(path: str) -> str:
-    try:
-        return f" (uid {os.stat(path).st_uid})"
-    except OSError:
-        return ""
+    for one in (path, os.path.dirname(path)):
+        try:
+            return f" (uid {os.stat(one).st_uid})"
+        except OSError:
+            continue  # we may not look into the directory
+    return ""

@@ -147,7 +147,7 @@ class Configuration(Value):
         logging: See `Logging`.
         stop_timeout_s: The default of `StopPolicy.timeout_s`; also what processes get that their jobs left behind.
         stop_signals: Numbers of signals that ask for a stop, beside those that always do.
-        control: See `Control`.
+        control: See `Control`; None: no control socket.
         exit_status: "job": the status of the first job that failed for good; "zero": always 0, as ContainerPilot.
         report_failing: Whether a failing check is reported as critical at once, or (ContainerPilot's way) only when its
             TTL runs out.
@@ -168,7 +168,7 @@ class Configuration(Value):
     logging: Logging = Logging()
     stop_timeout_s: float = 5.0
     stop_signals: tuple[int, ...] = ()
-    control: Control = Control()
+    control: Control | None = Control()
     exit_status: Literal["job", "zero"] = "job"
     report_failing: bool = True
     catalogs: tuple[tuple[str, PluginReference], ...] = ()

@@ -232,7 +232,7 @@ class App:
             "info",
             f"corepilot {_version.__version__} runs {configuration.location}: "
             f"{counted(len(configuration.jobs), 'job')}, catalog {' and '.join(catalogs) or 'none'}, "
-            f"socket {self.control.path}",
+            f"socket {self.control.path or 'none'}",
         )
         for warning in (*configuration.warnings, *self.control.warnings):
             self.log("warning", warning)

@@ -303,8 +303,7 @@ class Reloader:
             app.log.commit(prepared.log)
             app.tails.resize(new.logging.keep_bytes)
         app.show_configuration()
-        if prepared.control is not None:
-            app.control.move(prepared.control)
+        app.control.commit(new.control, prepared.control)
         app.sockets.commit(new, prepared.sockets)
         app.environment.advertise(addresses_of(new))
         app.metrics.declare(new.telemetry.metrics if new.telemetry else ())

@@ -59,6 +59,8 @@ class Container(Started):
         readonly: Root is read-only, and nothing outside /tmp and /dev can be written. If not, what is written outside
             of /tmp and /run is to be found below `root`.
         no_new_privileges: As `docker run --security-opt no-new-privileges`.
+        tmp: Whether there is a tmpfs on /tmp. Without one, and with a read-only root, there is no place to write to but
+            /dev/shm, which is no place for sockets.
         volumes: Folder on the host -> where it is mounted, writable.
         memory_bytes: Memory limit of the whole container; None for no limit.
     """
@@ -74,6 +76,7 @@ class Container(Started):
         capabilities: Sequence[str] = CAPABILITIES,
         readonly: bool = False,
         no_new_privileges: bool = False,
+        tmp: bool = True,
         volumes: Mapping[Path, str] | None = None,
         memory_bytes: int | None = None,
     ) -> None:
@@ -81,6 +84,7 @@ class Container(Started):
         self.root = directory / "root"
         self._directory = directory
         self._pid_file = directory / "pid"
+        self._capabilities = tuple(capabilities)
         held = capabilities if user == 0 else ()
         resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}]}  # runc allows the usual ones
         if memory_bytes:
@@ -97,7 +101,7 @@ class Container(Started):
                 "noNewPrivileges": no_new_privileges,
                 "capabilities": {"bounding": capabilities, "effective": held, "permitted": held},
             },
-            "mounts": _mounts(volumes or {}, readonly=readonly),
+            "mounts": _mounts(volumes or {}, readonly=readonly, tmp=tmp),
             "linux": {
                 "namespaces": [{"type": kind} for kind in ("pid", "mount", "uts", "ipc", "network")],
                 "maskedPaths": _MASKED,
@@ -173,12 +177,18 @@ class Container(Started):
         answer = self._call("kill", self.id, str(int(number)))
         assert answer.returncode == 0, answer.stderr
 
-    def execute(self, *args: str) -> "subprocess.CompletedProcess[str]":
+    def execute(self, *args: str, user: int | None = None) -> "subprocess.CompletedProcess[str]":
         """Run a program in the container, with the user and the environment of the entry point, as `docker exec` does.
 
         It returns when everybody has closed the program's output.
+
+        Args:
+            args: The program and its arguments.
+            user: Another user and group, as `docker exec -u` takes it; root has the capabilities of the bounding set.
         """
-        return self._call("exec", self.id, *args)
+        as_user = [] if user is None else ["--user", f"{user}:{user}"]
+        held = self._capabilities if user == 0 else ()
+        return self._call("exec", *as_user, *[word for one in held for word in ("--cap", one)], self.id, *args)
 
     def status(self) -> dict[str, Any]:
         """What `corepilot status` says in the container."""
@@ -242,15 +252,16 @@ def _write_root(root: Path, configuration: str) -> None:
         (root / CONFIGURATION.lstrip("/")).write_text(configuration)
 
 
-def _mounts(volumes: Mapping[Path, str], *, readonly: bool) -> list[dict[str, Any]]:
+def _mounts(volumes: Mapping[Path, str], *, readonly: bool, tmp: bool) -> list[dict[str, Any]]:
     """In the order in which they are made."""
     mounts = [
         _mount("proc", "/proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("tmpfs", "/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _mount("devpts", "/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
         _mount("sysfs", "/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
-        _mount("tmpfs", "/tmp", "tmpfs", "nosuid", "nodev", "mode=1777"),
     ]
+    if tmp:
+        mounts.append(_mount("tmpfs", "/tmp", "tmpfs", "nosuid", "nodev", "mode=1777"))
     if not readonly:
         mounts.append(_mount("tmpfs", "/run", "tmpfs", "nosuid", "nodev", "mode=755"))
     mounts += [_mount(str(path), str(path), "bind", "rbind", "nosuid", "nodev", "ro") for path in _from_the_host()]

@@ -52,6 +52,49 @@ def test_without_a_network_a_service_is_on_loopback(tmp_path: Path) -> None:
         assert container.stop() == 0
 
 
+def test_without_a_place_for_a_socket_it_runs_if_none_is_wanted(tmp_path: Path) -> None:
+    jobs = 'jobs: [{name: "app", exec: ["sh", "-c", "echo up; exec sleep 1000"]}]'
+    with Container(f"{{{jobs}}}", tmp_path / "1", user=1000, readonly=True, tmp=False) as container:
+        assert container.wait() == 1
+        assert "Read-only file system" in container.output
+        assert container.output.endswith("or control: false for none\n")
+        assert container.output.count("\n") == 1
+    with Container(f"{{control: false, {jobs}}}", tmp_path / "2", user=1000, readonly=True, tmp=False) as container:
+        container.until("socket none")
+        container.until("up")
+        assert container.execute("touch", "/tmp/x").returncode == 1
+        answer = container.execute("corepilot", "health")
+        assert answer.returncode == 1
+        assert "/etc/corepilot.json5 has control: false" in answer.stderr
+        assert container.stop() == 0
+
+
+def test_another_user_in_the_container_finds_the_socket_or_is_told_where(tmp_path: Path) -> None:
+    jobs = '{jobs: [{name: "app", exec: ["sh", "-c", "echo up; exec sleep 1000"]}]}'
+    with Container(jobs, tmp_path / "1", user=1000) as container:
+        container.until("up")
+        for user in (None, 1000, 0):
+            answer = container.execute("corepilot", "ping", user=user)
+            assert (answer.returncode, answer.stdout) == (0, "ok\n"), (user, answer.stderr)
+        answer = container.execute("corepilot", "ping", user=1001)
+        assert answer.returncode == 1
+        assert answer.stderr.count("\n") == 1
+        assert answer.stderr.endswith(
+            "uid 1000 may have one at /tmp/corepilot-1000/control.socket: run this as that user, or as root\n"
+        )
+    with hardened(jobs, tmp_path / "2", 1000) as container:
+        container.until("up")
+        answer = container.execute("corepilot", "ping", user=0)  # which has no way around the directory's mode
+        assert answer.returncode == 1
+        assert "no permission to use /tmp/corepilot-1000/control.socket" in answer.stderr
+        assert "run this as the user corepilot runs as (uid 1000)\n" in answer.stderr
+    with Container(jobs, tmp_path / "3") as container:
+        container.until("up")
+        answer = container.execute("corepilot", "ping", user=1000)
+        assert answer.returncode == 1
+        assert "run this as the user corepilot runs as (uid 0), or as root\n" in answer.stderr
+
+
 def test_the_container_is_as_hard_as_it_says(tmp_path: Path) -> None:
     """A control for the test above."""
     with hardened('{jobs: [{name: "app", exec: "sleep 1000"}]}', tmp_path, 0) as container:

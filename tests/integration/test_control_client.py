@@ -390,6 +390,24 @@ def test_a_process_of_another_user_is_not_trusted_at_a_default_place(
         assert find(str(defaults.paths[0])).path == str(defaults.paths[0])
 
 
+def test_root_finds_the_socket_of_the_user_whose_container_it_is(
+    defaults: SourceMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = defaults.paths[2].parent.with_name("corepilot-54321") / "control.socket"
+    path.parent.mkdir()
+    monkeypatch.setattr("corepilot.control.wire.peer_of", lambda _: (1, 54321))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(5)
+        assert str(path) not in defaults.error(), "a directory of another user's than its name says"
+        os.chown(path.parent, 54321, -1)
+        assert defaults.error().endswith(f"uid 54321 may have one at {path}: name it with --socket")
+        monkeypatch.setattr("corepilot.control.client.container_user", lambda: 54321)
+        assert find(None, defaults.environment).path == str(path)
+        monkeypatch.setattr("corepilot.control.wire.peer_of", lambda _: (1, 54322))
+        assert f"a process of another user (uid 54322) listens at {path}" in defaults.error()
+
+
 def pong(config: str | None) -> Callable[[socket.socket], None]:
     body = json.dumps({"pid": 1} if config is None else {"pid": 1, "config": config}).encode()
     return say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))

@@ -15,7 +15,7 @@ class Identity:
 
     Attributes:
         name: The absolute path of the configuration; of several locations all of them.
-        socket: Its `control.socket`, or None where there is none or it cannot be read.
+        socket: Its `control.socket`; "" for `control: false`; None where there is neither, or it cannot be read.
     """
 
     __slots__ = ("name", "socket")
@@ -44,7 +44,7 @@ def identify(locations: Sequence[str], environment: Mapping[str, str], *, paths_
 
 
 def control_socket(locations: Sequence[str], environment: Mapping[str, str], *, paths_only: bool = False) -> str | None:
-    """The `control.socket` of a configuration, or None where there is none or it cannot be read.
+    """The `control.socket` of a configuration; "" for `control: false`; None where there is neither.
 
     ContainerPilot's clients validate everything to find the socket, and so fail in a shell that lacks the template's
     variables. Here whatever else is wrong with the file is the supervisor's affair, not the client's.
@@ -130,7 +130,9 @@ def _socket_in(template: str, environment: Mapping[str, str], before: str | None
     if not isinstance(root, dict) or "control" not in root:
         return before
     control = root["control"]
+    if control is False:
+        return ""
     if not isinstance(control, dict):
         return None
-    path = next((value for key, value in control.items() if key.lower() == "socket"), before)
+    path = next((value for key, value in control.items() if key.lower() == "socket"), before or None)
     return path if isinstance(path, str) and path else None

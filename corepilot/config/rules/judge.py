@@ -93,7 +93,7 @@ def judge(
         logging=logging,
         stop_timeout_s=stop_timeout_s,
         stop_signals=stop_signals,
-        control=made(Control, data.get("control") or {}),
+        control=None if data.get("control") is False else made(Control, data.get("control") or {}),
         catalogs=catalogs.usable,
         telemetry=telemetry,
         observers=observers,

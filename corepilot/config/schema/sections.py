@@ -119,6 +119,7 @@ class Object(Setting):
     """
 
     kind = "object"
+    way_out = "write { … }"
 
     def __init__(self, help: str, section: type[Section], **settings: Any) -> None:  # noqa: A002  - as in Setting
         super().__init__(help, **settings)
@@ -135,8 +136,20 @@ class Object(Setting):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         del attr, data, kwargs
         if not isinstance(value, dict):
-            raise ValidationError([Complaint("wrong-type", f"{self.shown(value)} is not an object", "write { … }")])
+            raise ValidationError([Complaint("wrong-type", f"{self.shown(value)} is not an object", self.way_out)])
         return self.section.load(value)
+
+
+class OrFalse(Object):
+    """An object with settings of its own, or `false`: what it describes is not wanted, and False is its value."""
+
+    kind = "object or `false`"
+    way_out = "write { … }, or false to go without"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if value is False:
+            return False
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Objects(Object):

@@ -14,7 +14,7 @@ from corepilot.config.schema.fields import Choice, Flag, Raw, Text, Texts, Whole
 from corepilot.config.schema.jobs import JobSection
 from corepilot.config.schema.process_fields import Variables
 from corepilot.config.schema.renders import RenderSection
-from corepilot.config.schema.sections import Array, Object, Section
+from corepilot.config.schema.sections import Array, Object, OrFalse, Section
 from corepilot.config.schema.sizes import Size
 from corepilot.config.schema.telemetry import TelemetrySection
 from corepilot.config.schema.watches import LockSection, WatchSection
@@ -115,7 +115,10 @@ class RootSection(Section):
         example='["SIGUSR1"]',
         derives=("stop_signals",),
     )
-    control = Object("the control socket", ControlSection)
+    control = OrFalse(
+        "the control socket; `false`: none, for file systems that cannot be written: only signals reach corepilot then",
+        ControlSection,
+    )
     exit_status = Choice(
         "`job`: the status of the first job that failed for good; `zero`: always 0, as in ContainerPilot",
         {"job": "job", "zero": "zero"},
