@@ -158,7 +158,7 @@ class _Waits:
 
     def _of_jobs(self, code: str, named: Sequence[int]) -> tuple[int, ...] | None:
         jobs = self._jobs
-        if code in EXITS or code == "completed":
+        if code in EXITS or code in {"completed", "ended"}:
             return tuple([one for one in named if jobs[one].command is not None])
         if code in _STARTS:
             return tuple(named)

@@ -22,6 +22,7 @@ class Levels(Value):
     ready: bool = False
     healthy: bool = False
     completed: bool = False
+    ended: bool = False
     run: int = 0
 
     def meet(self, dependency: Dependency) -> bool:
@@ -48,9 +49,9 @@ def levels(plan: Plan, state: State, before: Levels = _NOTHING) -> Levels:
     healthy = state.health == "healthy"
     if state.health in {"maintenance", "unknown"}:  # also until the first check after it
         healthy = before.healthy and before.run == process.runs
-    completed = state.phase == "complete" and succeeded
+    ended = state.phase == "complete" and process.runs > 0
     ready = started and (plan.job.ready is None or not process.up or state.readiness.achieved)
-    return Levels(started, ready, started and healthy and not state.ended, completed, process.runs)
+    return Levels(started, ready, started and healthy and not state.ended, ended and succeeded, ended, process.runs)
 
 
 class Standings:
@@ -129,6 +130,6 @@ def _lost(actor: Actor, before: Levels, now: Levels) -> Iterable[Dependency]:
     """What has been lost, also where it holds again: of another run, after one that failed."""
     status = actor.state.process.status
     anew = now.run != before.run and not (status is not None and actor.plan.job.succeeds(status))
-    for condition in ("started", "ready", "healthy", "completed"):
+    for condition in ("started", "ready", "healthy", "completed", "ended"):
         if getattr(before, condition) and (anew or not getattr(now, condition)):
             yield Dependency(actor.name, condition)

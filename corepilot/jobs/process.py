@@ -160,7 +160,8 @@ def restarts_left(plan: Plan, process: ProcessState, now: float) -> int:
 
 def may_restart(plan: Plan, process: ProcessState, now: float, *, failed: bool) -> bool:
     """Whether it is started again after a run."""
-    return (failed or plan.job.restarts.on == "always") and restarts_left(plan, process, now) != 0
+    wanted = plan.job.restarts.on in {"always", "failure" if failed else "success"}
+    return wanted and restarts_left(plan, process, now) != 0
 
 
 def failed(plan: Plan, process: ProcessState) -> bool:

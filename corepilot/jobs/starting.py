@@ -86,7 +86,7 @@ def awaited(plan: Plan, state: State) -> tuple[str, ...]:
     """What a job in standby waits for, in words."""
     if state.phase != "standby":
         return ()
-    needed = tuple([f"{one.job} to be {one.condition}" for one in missing(plan, state)])
+    needed = tuple([one.awaited for one in missing(plan, state)])
     return needed or (f"the lock {plan.job.lock}",)
 
 

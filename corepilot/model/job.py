@@ -233,7 +233,7 @@ class RestartPolicy(Value):
 
     Attributes:
         limit: At most so many restarts; UNLIMITED for no limit.
-        on: After which runs: "always", "failure" after one that failed, "never".
+        on: After which runs: "always", "failure" after one that failed, "success" after one that succeeded, "never".
         within_s: The limit holds for any stretch of so many seconds; None: for the life of the job.
         delay_s: Seconds from the end of a run to the first restart, doubled after each run that fails again; None for
             the default, see `corepilot.jobs.process.restart_delay`.
@@ -241,7 +241,7 @@ class RestartPolicy(Value):
     """
 
     limit: int = 0
-    on: Literal["always", "failure", "never"] = "always"
+    on: Literal["always", "failure", "success", "never"] = "always"
     within_s: float | None = None
     delay_s: float | None = None
     max_delay_s: float | None = None
@@ -258,11 +258,17 @@ class Dependency(Value):
     Attributes:
         job: The other job's name.
         condition: "started": it runs, or has ended for good with success. "ready": the same, and it says that it can
-            be used. "healthy": its checks pass. "completed": it has ended for good, with success.
+            be used. "healthy": its checks pass. "completed": it has ended for good, with success. "ended": it has run,
+            and has ended for good, whatever its status.
     """
 
     job: str
-    condition: Literal["started", "ready", "healthy", "completed"] = "started"
+    condition: Literal["started", "ready", "healthy", "completed", "ended"] = "started"
+
+    @property
+    def awaited(self) -> str:
+        """What is waited for, as the log and the status say it."""
+        return f"{self.job} to have ended" if self.condition == "ended" else f"{self.job} to be {self.condition}"
 
 
 class StopPolicy(Value):

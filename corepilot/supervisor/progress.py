@@ -79,7 +79,7 @@ class Progress:
         what = f"it waits for {awaited}, which cannot come any more" if awaited else "its when names no event"
         by_hand = str(actor.key)
         if never:
-            which = " and ".join(f"{one.job} to be {one.condition}" for one in never)
+            which = " and ".join(one.awaited for one in never)
             what = f"it depends on {which}, which cannot come true any more"
             by_hand = " ".join(one.job for one in never)
         self._supervisor.log(

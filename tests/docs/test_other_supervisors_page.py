@@ -135,6 +135,10 @@ ROWS |= {
         'dependsOn: {b: "completed"}', "test -e %(dir)s/done && echo found", "found",
         others=other(f"sleep 0.1; {TOUCH.format('done')}"),
     ),
+    "start when another has ended, however": Tried(
+        'dependsOn: {b: "ended"}', "test -e %(dir)s/done && echo found", "found",
+        'exitStatus: "zero",', others=other(f"sleep 0.1; {TOUCH.format('done')}; exit 3"),
+    ),
     "stop in the reverse order": Tried(
         'dependsOn: ["b"]', f"trap 'sleep 0.2; {TOUCH.format('gone')}; exit' TERM; echo up; {WAIT}", "last", stop="up",
         others=other(f"trap 'test -e %(dir)s/gone && echo last; exit' TERM; {WAIT}"),
@@ -155,6 +159,9 @@ ROWS |= {
         'restarts: {on: "failure", delay: "10ms", maxDelay: "15ms"}', TIMES.format(3), "restarting in 0.015 s"
     ),
     "exit statuses of a success": Tried("successStatuses: [0, 3]", "exit 3", "complete"),
+    "a restart after a success only": Tried(
+        'restarts: {on: "success"}', f"{{ {TIMES.format(3)} && exit 3; }} || true", "found", 'exitStatus: "zero",'
+    ),
     "everything ends with one": Tried(
         'exitOn: "end"', "exit 0", "stopping: job a has ended with status 0", others=other(WAIT)
     ),

@@ -8,12 +8,12 @@ from simulation import Behaviour, World
 from corepilot.model.job import Job, RestartPolicy
 
 PROVIDERS = ("one", "two", "three")
-CONDITIONS = ("started", "ready", "healthy", "completed")
+CONDITIONS = ("started", "ready", "healthy", "completed", "ended")
 HOLDS = {
     "healthy": frozenset(("started", "ready", "healthy")),
     "sick": frozenset(("started", "ready")),
-    "ended": frozenset(("started", "ready", "completed")),
-    "failed": frozenset[str](),
+    "ended": frozenset(("started", "ready", "completed", "ended")),
+    "failed": frozenset(("ended",)),
     "restarted": frozenset(("started", "ready", "healthy")),
 }
 """What holds of a job in the end, by its kind."""

@@ -16,7 +16,7 @@ from corepilot.model.trigger import AllOf, AnyOf, OnEvent, OnSignal, When
 
 NAMES = ("one", "two", "three")
 CODES = ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired", "started", "ready")
-CONDITIONS = ("started", "ready", "healthy", "completed")
+CONDITIONS = ("started", "ready", "healthy", "completed", "ended")
 GLOBAL_CODES = ("startup", "enterMaintenance", "exitMaintenance", "shutdown")
 seconds = st.sampled_from([0.0, 0.1, 0.7, 2.0, 11.0])
 
@@ -46,7 +46,7 @@ whens = st.one_of(
 policies = st.builds(
     RestartPolicy,
     st.sampled_from([0, 1, 3, UNLIMITED]),
-    st.sampled_from(["always", "failure", "never"]),
+    st.sampled_from(["always", "failure", "success", "never"]),
     st.none() | st.just(5.0),
     st.none() | st.just(0.5),
     st.none() | st.just(2.0),

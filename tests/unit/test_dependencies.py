@@ -41,6 +41,20 @@ def test_a_job_starts_when_the_other_one_has_ended_for_good_with_success() -> No
     assert (world.starts("db"), world.starts("app")) == ([0, 1, 2], [3.0])
 
 
+@pytest.mark.parametrize("status", [0, 7])
+def test_a_job_starts_when_the_other_one_has_ended_for_good_however(status: int) -> None:
+    runs = Behaviour(runs=((1.0, 1), (1.0, status)))
+    world = World(pair("ended", restarts=RestartPolicy(1, "always", delay_s=1.0)), {"app": FOREVER, "db": runs}).run(9)
+    assert (world.starts("db"), world.starts("app")) == ([0, 2], [3.0])
+    assert world.jobs.endings.failure == (("db", 7) if status else None)
+
+
+def test_a_job_that_gives_up_before_its_first_run_has_not_ended_for_those_that_depend_on_it() -> None:
+    db = job("db", when=when("once", "changed", "watch.x", timeout_s=1))
+    world = World([job("app", needs={"db": "ended"}), db], {"app": FOREVER}).run(9)
+    assert (world.starts("app"), world.told) == ([], ["complete db", "in vain app db:ended"])
+
+
 def test_its_when_and_what_it_depends_on_are_joined_by_and() -> None:
     app = job("app", needs={"db": "started"}, when=when("once", "changed", "watch.x"))
     world = World([app, job("db")], {"app": FOREVER, "db": FOREVER}).run(5)

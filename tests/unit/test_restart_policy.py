@@ -72,6 +72,17 @@ def test_it_is_started_again_until_a_status_that_counts_as_a_success() -> None:
     assert starts(policy, (1.0, 1), (1.0, 0), (1.0, 75), success_statuses=(75,)) == [0, 1, 2]
 
 
+def test_it_is_started_again_only_after_a_success() -> None:
+    policy = RestartPolicy(UNLIMITED, "success", delay_s=0.5)
+    assert starts(policy, (1.0, 0), (1.0, 0), (1.0, 3)) == [0, 1.5, 3.0]
+
+
+def test_a_failure_ends_everything_where_only_a_success_is_followed_by_a_restart() -> None:
+    jobs = [job("app", restarts=RestartPolicy(UNLIMITED, "success"), exit_on="failure"), job("web")]
+    world = World(jobs, {"app": Behaviour(runs=((1.0, 0), (1.0, 4))), "web": Behaviour(runs=((None, 0),))}).run(9)
+    assert (world.starts("app"), world.jobs.endings.ended_by, world.over) == ([0, 1], 4, True)
+
+
 def test_exit_on_acts_after_the_last_restart() -> None:
     jobs = [job("app", restarts=RestartPolicy(1, "failure"), exit_on="failure"), job("web")]
     world = World(jobs, {"app": Behaviour(runs=((1.0, 4),)), "web": Behaviour(runs=((None, 0),))}).run(9)

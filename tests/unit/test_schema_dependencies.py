@@ -49,12 +49,16 @@ def test_dependencies(tmp_path: Path, written: str, meant: tuple[Dependency, ...
         ('{ web: "healthy" }', [("depends-never", "jobs[0].dependsOn.web")]),
         ('{ db: "completed" }', [("depends-never", "jobs[0].dependsOn.db")]),
         ('{ service: "completed" }', [("depends-never", "jobs[0].dependsOn.service")]),
+        ('{ again: "completed" }', [("depends-never", "jobs[0].dependsOn.again")]),
+        ('{ again: "ended" }', []),
+        ('{ db: "ended" }', [("depends-never", "jobs[0].dependsOn.db")]),
+        ('{ service: "ended" }', [("depends-never", "jobs[0].dependsOn.service")]),
     ],
 )
 def test_dependencies_that_are_refused(tmp_path: Path, written: str, found: list[tuple[str, str]]) -> None:
     jobs = f"""{{ name: "a", exec: "true", dependsOn: {written} }},
       {{ name: "db", exec: "true", {CHECKED}, restarts: "unlimited" }}, {{ name: "web", exec: "true" }},
-      {{ name: "service", {HEALTH} }}"""
+      {{ name: "again", exec: "true", restarts: {{ on: "success" }} }}, {{ name: "service", {HEALTH} }}"""
     assert problems(jobs, tmp_path) == found
 
 

@@ -474,6 +474,8 @@ def test_restarts_depend_on_when(tmp_path: Path) -> None:
     assert job('name: "a", when: { source: "SIGHUP" }, restarts: "unlimited"', tmp_path).restarts.limit == UNLIMITED
     each = 'name: "a", when: { source: "b", each: "healthy" }, restarts: "unlimited"'
     assert judged_job(each, tmp_path) == [("bad-restarts", "restarts")]
+    assert judged_job(each.replace('"unlimited"', '{ on: "success" }'), tmp_path) == [("bad-restarts", "restarts")]
+    assert judged_job(each.replace('"unlimited"', '{ on: "failure" }'), tmp_path) == []
 
 
 # ----------------------------------------------------------------------------------------------------------- when

@@ -65,6 +65,7 @@ def _never(dependency: Dependency, others: Sequence[Job]) -> tuple[str, str] | N
     faults: Mapping[str, tuple[str, str] | None] = {
         "healthy": next(filter(None, map(_never_healthy, others)), None),
         "completed": next(filter(None, map(_never_completed, others)), None),
+        "ended": next(filter(None, map(_never_ended, others)), None),
     }
     return faults.get(dependency.condition)
 
@@ -79,9 +80,15 @@ def _never_healthy(job: Job) -> tuple[str, str] | None:
 
 
 def _never_completed(job: Job) -> tuple[str, str] | None:
+    if job.restarts.on == "success" and job.restarts.limit == UNLIMITED:
+        return "ends for good only when it fails, so it is never completed", 'write "ended"'
+    return _never_ended(job, "completed")
+
+
+def _never_ended(job: Job, condition: str = "ended") -> tuple[str, str] | None:
     if job.command is None:
-        return "has no exec, so it is never completed", 'give it an exec, or write "started"'
+        return f"has no exec, so it is never {condition}", 'give it an exec, or write "started"'
     again = job.when.each or (isinstance(job.when.trigger, OnInterval) and job.restarts.limit == UNLIMITED)
     if again or never_ends(job.restarts):
-        return "never ends for good, so it is never completed", 'give it an end, or write "started"'
+        return f"never ends for good, so it is never {condition}", 'give it an end, or write "started"'
     return None

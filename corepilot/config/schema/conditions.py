@@ -8,7 +8,7 @@ from marshmallow import ValidationError
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, shown
 from corepilot.config.schema.fields import Setting
 
-CONDITIONS = ("started", "ready", "healthy", "completed")
+CONDITIONS = ("started", "ready", "healthy", "completed", "ended")
 """What may be asked of a job that another one depends on; see `corepilot.model.job.Dependency`."""
 
 _HINT = 'write { db: "healthy" }, or an array of names: ["db"]'

@@ -130,8 +130,8 @@ class JobSection(ProcessSection):
     )
     when = Object("what starts the job", WhenSection, default_text="it starts once, at startup")
     depends_on = Dependencies(
-        "jobs that have to be `started`, `ready`, `healthy` or `completed` whenever this one is started; they are "
-        "stopped after it",
+        "jobs that have to be `started`, `ready`, `healthy`, `completed` or `ended` whenever this one is started; they "
+        "are stopped after it",
         key="dependsOn",
         default=(),
         example='{ db: "healthy", migrate: "completed" }',
@@ -214,14 +214,15 @@ class JobSection(ProcessSection):
         restarts, when = data.get("restarts"), data.get("when") or {}
         if restarts is None:
             return
-        unlimited = restarts.get("limit", UNLIMITED) == UNLIMITED and restarts.get("on", "always") == "always"
+        on = restarts.get("on", "always")
+        unlimited = restarts.get("limit", UNLIMITED) == UNLIMITED and on in {"always", "success"}
         rule, hint = "", "write a number, and no more: a job with an interval is run again by the clock"
         if unlimited and when.get("each"):
             rule = "unlimited restarts with when.each would make more and more processes"
             hint = "leave restarts out, or write a number"
         elif when.get("interval") is not None and restarts.keys() - {"limit"}:
             rule = "with when.interval there is only a limit"
-            if restarts.get("on", "always") == "always" and not restarts.keys() - {"limit", "on"}:
+            if on == "always" and not restarts.keys() - {"limit", "on"}:
                 return
         if rule:
             raise ValidationError({"restarts": [Complaint("bad-restarts", rule, hint)]})

@@ -56,7 +56,7 @@ class RestartsSection(Section):
 
     on = Choice(
         "after which runs the job is started again",
-        {"always": "always", "failure": "failure", "never": "never"},
+        {"always": "always", "failure": "failure", "success": "success", "never": "never"},
         default="always",
     )
     limit = RestartLimit("how often", default_text="`unlimited`", example="5")
