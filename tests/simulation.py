@@ -36,6 +36,7 @@ from corepilot.jobs.state import (
     Sweep,
     Swept,
     Timer,
+    Unstarted,
     Withdraw,
 )
 from corepilot.model.event import EXITS, GLOBAL, Event
@@ -52,6 +53,7 @@ class Behaviour:
     term_s: float | None = 0.0  # seconds from TERM to the exit; None ignores it
     rest_s: float | None = 0.0  # seconds from the exit until its process group is empty; None: until it is killed
     strays_s: float | None = 0.0  # from a sweep until what has left the group has ended; None: until it is killed
+    shortages: int = 0  # so many starts fail at first, for want of something that others hold
     count: int = 0
 
     def next(self) -> tuple[float | None, int]:
@@ -138,6 +140,10 @@ class Simulated(Actor):
         assert role not in self.running, f"two processes for {role} of {self.name}: {list(self.history)}"
         assert role not in self.groups, f"the group of {role} of {self.name} is not empty: {list(self.history)}"
         name = self.name if role == MAIN else self.plan.job.check_source(role)
+        if self.behaviour(role).shortages:
+            self.behaviour(role).shortages -= 1
+            self.world.soon.append(lambda: self._unstarted(role))
+            return
         self.world.log.append((self.world.now, f"start {name}"))
         lasts, status = self.behaviour(role).next()
         self.running[role] = self.world.token()
@@ -148,6 +154,10 @@ class Simulated(Actor):
             self.causes.append(self.state.trigger.cause)
         if lasts is not None:
             self._exit_in(role, lasts, status)
+
+    def _unstarted(self, role: int) -> None:
+        self.starts -= role == MAIN
+        self.handle(Unstarted(role))
 
     def _exit_in(self, role: int, seconds: float, status: int) -> None:
         def ended() -> None:

@@ -182,12 +182,8 @@ def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
     process_, actions = process.exited(plan, state.process, exited, now, alone=state.alone)
     readiness_, waits = readiness.end(state.readiness)
     state, actions = state.changed(process=process_, readiness=readiness_), (*actions, *waits)
-    if state.stop.stage == "terminating":
-        state, more = stopping.ended(plan, state)
-    elif state.stop.stage == "draining":
-        state, more = stopping.terminate(plan, state)
-    elif state.stopping:
-        more = ()
+    if state.stopping:
+        state, more = stopping.main_ended(plan, state)
     elif exited.barred:
         state, more = stopping.stop(plan, state, state.stop.outcome or "complete")
     elif _is_last(plan, state, now):
@@ -261,12 +257,11 @@ def _next(plan: Plan, state: State, now: float) -> Step:
 
 def _unstarted(plan: Plan, state: State, role: int, now: float) -> Step:
     if role == MAIN:
-        process_, actions = process.unstarted(plan, state.process)
+        process_, actions = process.unstarted(plan, state.process, again=not state.stopping)
         readiness_, waits = readiness.end(state.readiness)
-        state, actions = state.changed(readiness=readiness_), (*actions, *waits)
-        if state.stopping:
-            return stopping.ended(plan, state.changed(process=process_.changed(stage="none")))
-        return state.changed(process=process_), actions
+        state = state.changed(process=process_, readiness=readiness_)
+        state, more = stopping.main_ended(plan, state) if state.stopping else (state, ())
+        return state, (*actions, *waits, *more)
     return checking.unstarted(plan, state, role, now)
 
 

@@ -75,12 +75,15 @@ def began(plan: Plan) -> tuple[Action, ...]:
     return (started,) if plan.job.ready is not None else (started, Publish(Event("ready", plan.job.name)))
 
 
-def unstarted(plan: Plan, process: ProcessState) -> Result:
-    """Descriptors, processes or memory have run out: the start is not counted, and tried again."""
-    actions: list[Action] = [SetTimer(RESTART, SHORTAGE_S)]
+def unstarted(plan: Plan, process: ProcessState, *, again: bool) -> Result:
+    """Descriptors, processes or memory have run out: the start is not counted, and tried again if it still counts."""
+    actions: list[Action] = [SetTimer(RESTART, SHORTAGE_S)] if again else []
     if plan.job.timeout_s is not None:
         actions.append(ClearTimer(TIMEOUT))
-    return process.changed(stage="backoff", delayed="any", runs=process.runs - 1), tuple(actions)
+    if process.blame:
+        actions.append(ClearTimer(KILL))
+    stage = "backoff" if again else "none"
+    return process.changed(stage=stage, delayed="any", runs=process.runs - 1, blame=""), tuple(actions)
 
 
 def exited(plan: Plan, process: ProcessState, exit_: Exited, now: float, *, alone: bool) -> Result:

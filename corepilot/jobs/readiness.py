@@ -34,6 +34,20 @@ def begin(plan: Plan) -> Result:
     return ReadyState(stage="waiting"), tuple(actions)
 
 
+def replan(old: Plan, new: Plan, readiness: ReadyState, left_s: float) -> tuple[Action, ...]:
+    """The run goes on under another plan.
+
+    Args:
+        old: The plan so far.
+        new: The plan from now on; what shows that the run is ready is the same in both.
+        readiness: The state.
+        left_s: Seconds until it has to be ready by the new plan, if that has a limit.
+    """
+    if readiness.stage != "waiting" or old.job.ready_timeout_s == new.job.ready_timeout_s:
+        return ()
+    return (ClearTimer(TIMEOUT),) if new.job.ready_timeout_s is None else (SetTimer(TIMEOUT, max(left_s, 0.0)),)
+
+
 def end(readiness: ReadyState) -> Result:
     """The run has ended, or is to end."""
     if readiness.stage == "none":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corepilot.jobs import process, registration, starting, stopping
+from corepilot.jobs import process, readiness, registration, starting, stopping
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Action, CheckState, ClearTimer, Kill, SetTimer, State, Step, Timer
 
@@ -30,6 +30,8 @@ def replan(old: Plan, new: Plan, state: State, now: float) -> Step:
         if new.job.timeout_s is not None:
             left_s = state.process.started_at + new.job.timeout_s - now
             actions += (SetTimer(process.TIMEOUT, max(left_s, 0.0)),)
+    ready_until = state.process.started_at + (new.job.ready_timeout_s or 0.0)
+    actions += readiness.replan(old, new, state.readiness, ready_until - now)
     further = stopping.go_on(new, state)
     if further is None and new.is_hook and not new.startable and state.process.stage == "none" and not state.stopping:
         further = stopping.stop(new, state, "complete")
@@ -54,7 +56,8 @@ def _replan_checks(old: Plan, new: Plan, state: State, now: float) -> Step:
             checks.append(was)
             continue
         if was.stage != "none":
-            actions.append(Kill(index, force=True))
+            # Its timeout is not that of the check which takes its place.
+            actions += [Kill(index, force=True), ClearTimer(Timer("check-timeout", index))]
         begun = said.get(after[index], new_one) if index < len(after) else new_one
         stage = "outdated" if was.stage == "running" else was.stage  # until its process is gone
         checks.append(begun.changed(stage=stage, missed_at=None, unstarted=0))
@@ -65,6 +68,6 @@ def _replan_checks(old: Plan, new: Plan, state: State, now: float) -> Step:
     while len(checks) > len(after) and checks[-1].stage == "none":
         checks.pop()
     health = state.health
-    if not after and health in {"healthy", "unhealthy"}:
+    if not any(one.asks for one in after) and health in {"healthy", "unhealthy"}:
         health = "unknown"
     return state.changed(checks=tuple(checks), health=health), tuple(actions)

@@ -57,7 +57,7 @@ def _stop(plan: Plan, after: State) -> Iterator[str]:
         case "hooked":
             yield f"stops when {plan.awaited_hook} has stopped"
         case "draining" if stop.left:
-            yield f"out of the catalog; goes on for {plan.job.stop.drain_s:g} s"
+            yield f"out of the catalog; goes on for {plan.job.stop.drain_s or 0.0:g} s"
         case "draining":
             yield "leaving the catalog before it is stopped"
         case "terminating" if after.alone and stop.outcome == "again":

@@ -156,6 +156,16 @@ def drained(plan: Plan, state: State) -> Step:
     return terminate(plan, state) if state.stop.left else left(plan, state)
 
 
+def main_ended(plan: Plan, state: State) -> Step:
+    """The main process of a job that stops has ended, or was never there: its hook is waited for all the same."""
+    match state.stop.stage:
+        case "terminating":
+            return ended(plan, state)
+        case "draining":
+            return terminate(plan, state)
+    return state, ()
+
+
 def ended(plan: Plan, state: State) -> Step:
     """`stopped` means that the processes are gone; ContainerPilot says it at the signal already (section 4.1, FIX)."""
     if _busy(plan, state):

@@ -10,7 +10,7 @@ from simulation import Behaviour, Simulated, World
 
 from corepilot.jobs.process import BACKOFF_MAX_S, restart_delay
 from corepilot.model.event import EXITS, GLOBAL
-from corepilot.model.job import UNLIMITED, Check, Job, RestartPolicy
+from corepilot.model.job import UNLIMITED, Check, Job, Ready, RestartPolicy
 from corepilot.model.service import Registration, Service
 from corepilot.model.trigger import AllOf, AnyOf, OnEvent, OnSignal, When
 
@@ -70,7 +70,9 @@ jobs = st.builds(
     binds_to=st.lists(st.sampled_from(NAMES), max_size=1).map(tuple),
     timeout_s=st.none() | st.just(1.0),
     hook_timeout_s=st.none() | st.just(0.5),
-    health=st.none() | st.just(CHECK) | st.just(Check(1, 3)),
+    health=st.sampled_from([None, CHECK, CHECK.changed(timeout_s=None), CHECK.changed(timeout_s=0.3), Check(1, 3)]),
+    ready=st.sampled_from([None, None, Ready(notify=True), Ready(after_s=1.0)]),
+    ready_timeout_s=st.none() | st.just(2.0),
     stop_after=st.lists(st.sampled_from([*NAMES, "nobody"]), max_size=2).map(tuple),
     service=st.none() | services,
     autostart=st.sampled_from([True, True, False]),
@@ -82,6 +84,7 @@ behaviours = st.builds(
     term_s=st.none() | seconds,
     rest_s=st.none() | seconds,
     strays_s=st.none() | seconds,
+    shortages=st.sampled_from([0, 0, 0, 1, 2]),
 )
 
 

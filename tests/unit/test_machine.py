@@ -7,6 +7,7 @@ from building import CHECK, SERVICE, job, when
 from simulation import Behaviour, World
 
 from corepilot.jobs.process import BACKOFF_MAX_S, restart_delay
+from corepilot.model.event import Event
 from corepilot.model.job import HOOK_TIMEOUT_S, UNLIMITED, Check, Command
 from corepilot.model.service import Service
 
@@ -308,6 +309,26 @@ def test_a_hook_that_hangs_is_bounded_by_the_stop_timeout_of_its_job() -> None:
     world.publish("shutdown")
     assert world.run(1.1).over, "the hook has had its time as well"
     assert sorted(world.complete) == ["app", "hook"]
+
+
+def test_the_hook_runs_also_when_the_job_could_not_be_started_just_then() -> None:
+    """For want of descriptors, say: that it is tried again is over, and its stop is like any other."""
+    jobs = [job(when=when("once", "changed", "watch.db")), job("pre", when=when("once", "stopping", "app"))]
+    world = World(jobs, {"app": Behaviour(shortages=1), "pre": Behaviour(((3.0, 0),))})
+    world.bus.publish(Event("changed", "watch.db"))
+    world.soon.popleft()()  # it has heard that, and has yet to hear that the start has failed
+    world.order("stop", "app")
+    assert world.run(1).actor("app").state.phase == "hooked"
+    assert world.run(3).actor("app").state.phase == "stopped"
+    assert world.starts("app") == []
+
+
+@pytest.mark.parametrize("role", ["app", "check.app"])
+def test_a_start_that_failed_for_want_of_something_is_made_again(role: str) -> None:
+    world = World([job(health=CHECK, restarts=1)], {"app": FOREVER, role: Behaviour(FOREVER.runs, shortages=2)}).run(5)
+    assert len(world.starts("app")) == 1
+    assert world.starts(role)[0] >= 2.0
+    assert world.actor("app").state.process.restarts == 0
 
 
 def test_a_hook_without_a_stop_timeout_has_thirty_seconds() -> None:

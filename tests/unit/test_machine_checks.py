@@ -134,6 +134,22 @@ def test_what_a_check_says_that_a_reload_has_killed_does_not_count() -> None:
     assert health_of(world, 2) == ["healthy", "healthy"]
 
 
+def test_the_timeout_of_a_check_that_a_reload_has_killed_is_not_that_of_its_successor() -> None:
+    how = {"app": FOREVER, "check.app": Behaviour(((None, 0),))}
+    world = World([job(health=CHECK.changed(timeout_s=4.0))], how).run(1.5)
+    world.reload([job(health=CHECK.changed(timeout_s=None))])
+    assert world.run(20).actor("app").killed == [0]
+    assert len(world.starts("check.app")) == 2
+
+
+def test_a_job_whose_health_nothing_asks_for_any_more_is_not_unhealthy() -> None:
+    world = one(CHECK, 1).run(1)
+    assert world.actor("app").state.health == "unhealthy"
+    world.reload([job(health=Check(interval_s=1, ttl_s=5), service=SERVICE)])
+    assert health_of(world, 1) == ["unknown"]
+    assert world.catalog[-1][2] == "passing"
+
+
 # ---------------------------------------------------------------------------------------------- levels and restarts
 def test_a_check_may_restart_the_job() -> None:
     checked = CHECK.changed(failures=2, on_unhealthy="restart")

@@ -85,6 +85,13 @@ def test_maintenance_that_ends_meanwhile_does_not_bring_it_back() -> None:
     assert world.registered == {"app-host": None}
 
 
+def test_a_reload_may_take_the_rest_of_its_time_away() -> None:
+    world = world_of()
+    world.order("stop", "app")
+    world.reload([DRAINS.changed(stop=DRAINS.stop.changed(drain_s=None))])
+    assert world.run(0.5 + 1).actor("app").state.phase == "stopped", "0.5 s until it is out, and 1 s of its own"
+
+
 def test_a_reload_that_changes_its_command_drains_it_too() -> None:
     world = world_of()
     world.reload([job("app", exec=("other",), service=SERVICE, health=CHECK, drain_s=3.0)])

@@ -121,6 +121,14 @@ def test_a_run_may_choose_its_own_interval() -> None:
     assert world.run(4).starts("app") == [0, 4]
 
 
+@pytest.mark.parametrize(("limit_s", "starts"), [(None, [0]), (20.0, [0, 20]), (3.0, [0, 5])])
+def test_a_reload_may_give_a_run_more_time_or_less_to_get_ready(limit_s: float | None, starts: list[float]) -> None:
+    app = job(ready=NOTIFY, ready_timeout_s=10.0, restarts=1)
+    world = World([app], {"app": FOREVER}).run(5)
+    world.reload([app.changed(ready_timeout_s=limit_s)])
+    assert world.run(16).starts("app") == starts
+
+
 # --------------------------------------------------------------------------------------------------------- checks
 def test_passing_checks_make_it_ready() -> None:
     how = {"app": FOREVER, "check.app": Behaviour(((0.1, 1), (0.1, 0)))}

@@ -77,3 +77,9 @@ def test_an_end_is_told_with_what_it_waits_for() -> None:
 def test_a_lock_that_is_waited_for_is_named() -> None:
     locked = plan(job(lock="leader"))
     assert said(IDLE, IDLE.changed(process=ProcessState("standby")), locked) == ["waiting for the lock leader"]
+
+
+def test_a_drain_whose_time_a_reload_has_taken_away_is_told_as_well() -> None:
+    draining = RUNNING.changed(stop=StopState(outcome="stopped", stage="draining"))
+    gone = draining.changed(stop=draining.stop.changed(left=True))
+    assert said(draining, gone) == ["out of the catalog; goes on for 0 s"]
