@@ -305,7 +305,7 @@ class World:
             state, job = actor.state, actor.plan.job
             bound = [one for one in job.depends_on if one.job in job.binds_to]
             if state.process.stage == "running" and not (state.stopping or state.lingering or state.stop.shutdown):
-                broken = [one for one in bound if not self.jobs.standings.meets(one)]
+                broken = [one for one in bound if not self.jobs.standings.keeps(one)]
                 assert not broken, f"{actor.name} runs although it is bound: {broken}"
 
     def exits_told(self) -> int:

@@ -145,11 +145,15 @@ class JobSet:
         return actor
 
     def _tell_who_is_over(self) -> None:
-        """Let nobody wait for the stop of a job that has ended, or does not begin."""
-        there = {actor.name for actor in self.actors if actor in self._arriving or not actor.state.ended}
+        """Let nobody wait for the stop of a job that has ended, or does not begin.
+
+        Nor for a hook that is yet to begin: it does not hear of a stop that comes sooner.
+        """
+        arriving = {actor.name for actor in self._arriving}
+        there = {actor.name for actor in self.actors if actor not in self._arriving and not actor.state.ended}
         for name, others in self._seating.concerned_by():
             for other in others if name not in there else ():
-                if other not in self._arriving:
+                if other not in self._arriving and (name not in arriving or other.plan.awaited_hook == name):
                     other.handle(Over(name))
 
     def kill_now(self) -> None:

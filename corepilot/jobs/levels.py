@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import get_args
 
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Holds, State
-from corepilot.model.job import Dependency
+from corepilot.model.job import Condition, Dependency
 from corepilot.model.value import Value
 
 
@@ -31,6 +32,7 @@ class Levels(Value):
 
 
 _NOTHING = Levels()
+_CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 
 
 def levels(plan: Plan, state: State, before: Levels = _NOTHING) -> Levels:
@@ -67,6 +69,7 @@ class Standings:
         self._levels: dict[Actor, Levels] = {}
         self._providers: dict[str, list[Actor]] = {}
         self._dependents: dict[str, list[Actor]] = {}
+        self._reached: set[tuple[Actor, str]] = set()
         self._lost: set[Dependency] = set()
         self._telling: set[str] = set()
 
@@ -83,16 +86,25 @@ class Standings:
             if wanted:
                 self._providers.setdefault(actor.name, []).append(actor)
                 self._levels[actor] = levels(actor.plan, actor.state, before.get(actor, _NOTHING))
+        self._reached = {one for one in self._reached if one[0] in self._levels}
+        for actor, now in self._levels.items():
+            self._reached.update(_held(actor, now))
 
     def introduce(self, actor: Actor) -> None:
         """Tell a job that begins, or goes on under another plan, what holds of those that it depends on."""
         for dependency in actor.plan.job.depends_on:
-            actor.handle(Holds(dependency, holds=self.meets(dependency)))
+            actor.handle(Holds(dependency, holds=self.meets(dependency), lost=not self.keeps(dependency)))
 
     def meets(self, dependency: Dependency) -> bool:
         """Whether a dependency holds: of all jobs of the name."""
         providers = self._providers.get(dependency.job, ())
         return bool(providers) and all(self._begun(one) and self._levels[one].meet(dependency) for one in providers)
+
+    def keeps(self, dependency: Dependency) -> bool:
+        """Whether a job may go on that is bound to a dependency: one that has joined and never met it is no loss."""
+        providers = self._providers.get(dependency.job, ())
+        reached = [one for one in providers if (one, dependency.condition) in self._reached]
+        return bool(reached) and all(self._begun(one) and self._levels[one].meet(dependency) for one in reached)
 
     def is_telling(self, dependency: Dependency) -> bool:
         """Whether something about a dependency has changed that jobs have not been told of yet."""
@@ -106,6 +118,7 @@ class Standings:
         now = self._levels[actor] = levels(actor.plan, actor.state, before)
         if now == before:
             return
+        self._reached.update(_held(actor, now))
         self._lost.update(_lost(actor, before, now))
         if actor.name not in self._telling:
             self._telling.add(actor.name)
@@ -122,14 +135,18 @@ class Standings:
     def _tell_one(self, actor: Actor, dependencies: Iterable[Dependency], lost: set[Dependency]) -> None:
         for dependency in dependencies:
             if dependency in lost:
-                actor.handle(Holds(dependency, holds=False))
-            actor.handle(Holds(dependency, holds=self.meets(dependency)))
+                actor.handle(Holds(dependency, holds=False, lost=True))
+            actor.handle(Holds(dependency, holds=self.meets(dependency), lost=not self.keeps(dependency)))
 
 
 def _lost(actor: Actor, before: Levels, now: Levels) -> Iterable[Dependency]:
     """What has been lost, also where it holds again: of another run, after one that failed."""
     status = actor.state.process.status
     anew = now.run != before.run and not (status is not None and actor.plan.job.succeeds(status))
-    for condition in ("started", "ready", "healthy", "completed", "ended"):
+    for condition in _CONDITIONS:
         if getattr(before, condition) and (anew or not getattr(now, condition)):
             yield Dependency(actor.name, condition)
+
+
+def _held(actor: Actor, now: Levels) -> Iterable[tuple[Actor, str]]:
+    return [(actor, condition) for condition in _CONDITIONS if getattr(now, condition)]

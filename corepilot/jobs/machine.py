@@ -90,10 +90,12 @@ def step(plan: Plan, state: State, stimulus: Stimulus, now: float) -> Step:
             return orders.other_began(plan, state, name)
         case Over(name):
             return orders.other_is_over(plan, state, name)
-        case Holds(dependency, holds):
+        case Holds(dependency, holds, lost):
             met = state.met | {dependency} if holds else state.met - {dependency}
             state = state.changed(met=met)
-            return starting.stand_by(plan, state, now) if holds else _lost(plan, state, dependency)
+            if lost:
+                return _lost(plan, state, dependency)
+            return starting.stand_by(plan, state, now) if holds else (state, ())
         case KillNow():
             return stopping.kill_now(plan, state)
 

@@ -226,10 +226,15 @@ class Over(Value):
 
 
 class Holds(Value):
-    """What this job depends on holds from now on, or does not."""
+    """What this job depends on holds from now on, or does not.
+
+    Attributes:
+        lost: Who is bound to it cannot go on; not if only a job has joined those that have to meet it.
+    """
 
     dependency: Dependency
     holds: bool
+    lost: bool = False
 
 
 class KillNow(Value):

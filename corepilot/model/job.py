@@ -252,6 +252,9 @@ def never_ends(policy: RestartPolicy) -> bool:
     return policy.limit == UNLIMITED and policy.on == "always"
 
 
+Condition = Literal["started", "ready", "healthy", "completed", "ended"]
+
+
 class Dependency(Value):
     """That a job is only started while another one has come so far. All jobs of that name have to.
 
@@ -263,7 +266,7 @@ class Dependency(Value):
     """
 
     job: str
-    condition: Literal["started", "ready", "healthy", "completed", "ended"] = "started"
+    condition: Condition = "started"
 
     @property
     def awaited(self) -> str:

@@ -4,7 +4,7 @@ import pytest
 from building import CHECK, job, when
 from simulation import Behaviour, World
 
-from corepilot.model.job import Job, RestartPolicy
+from corepilot.model.job import Job, Ready, RestartPolicy
 
 FOREVER = Behaviour(runs=((None, 0),))
 SICK = Behaviour(runs=((0.0, 1),))
@@ -269,9 +269,44 @@ def test_a_binding_that_a_reload_brings_holds_at_once() -> None:
     assert phase(world.run(1), "app") == "standby"
 
 
+@pytest.mark.parametrize("condition", ["started", "ready"])
+def test_a_replica_that_joins_stops_nobody_that_is_bound_and_the_loss_of_one_does(condition: str) -> None:
+    app = job("app", needs={"db": condition}, binds_to=("db",))
+    slow = Ready(after_s=4.0)
+    world = World([app, job("db", replicas=2, ready=slow)], {"app": FOREVER, "db": FOREVER}).run(6)
+    world.reload([app, job("db", replicas=3, ready=slow)])
+    assert len(world.run(2).starts("app")) == 1
+    world.order("stop", "db")  # the first one
+    assert phase(world.run(1), "app") == "standby"
+    world.order("start", "db")
+    assert phase(world.run(9), "app") == "running"
+
+
+def test_a_replica_that_goes_stops_nobody_that_is_bound() -> None:
+    app = job("app", needs={"db": "started"}, binds_to=("db",))
+    world = World([app, job("db", replicas=3)], {"app": FOREVER, "db": FOREVER}).run(1)
+    world.reload([app, job("db", replicas=1)])
+    assert len(world.run(3).starts("app")) == 1
+
+
 def test_everything_stops_in_order_with_bindings_as_well() -> None:
     how = Behaviour(runs=((None, 0),), term_s=2.0)
     world = World(bound(), {"app": how, "db": how}).run(1)
     world.publish("shutdown")
     assert world.run(20).over
     assert [at for at, text in world.log if text == "event stopping db"] == [3.0]
+
+
+@pytest.mark.parametrize("begins", ["is added", "begins anew"])
+def test_a_bound_job_that_a_reload_makes_lose_does_not_wait_for_a_hook_that_is_yet_to_begin(begins: str) -> None:
+    def hook(code: str) -> Job:
+        return job("hook", when=when("once", code, "app"))
+
+    before = [hook("stopped")] if begins == "begins anew" else []
+    world = World([*bound(), *before], {"app": FOREVER, "db": Behaviour(runs=((None, 0),), term_s=2.0)}).run(1)
+    world.reload([*bound(exec=("x",)), hook("stopping")])
+    world.run(5)
+    assert world.starts("app") == pytest.approx([0, 3])
+    assert world.starts("hook") == []
+    world.order("restart", "app")
+    assert len(world.run(5).starts("hook")) == 1, "the next stop has its hook"
