@@ -48,7 +48,7 @@ def handovers(
     found = [_of(actors, plan, by_new[plan.key]) for plan in plans]
     removed = [actors[change.old] for change in changes if change.old is not None and change.new is None]
     found += [Handover("remove", actor, None) for actor in removed]
-    stopping = stopping_names(found)
+    stopping = _names(stopping_actors(found))
     while True:
         # A hook that waits for a stop which is coming has that to do before it can begin anew.
         awaited = [
@@ -60,24 +60,52 @@ def handovers(
             return tuple(found)
         for index in awaited:
             found[index] = found[index]._replace(move="replace")
-        stopping = stopping_names(found)
+        stopping = _names(stopping_actors(found))
 
 
-def stopping_names(found: Sequence[Handover]) -> frozenset[str]:
-    """The names of the jobs that stop."""
-    return frozenset(
-        one.actor.name
+def stopping_actors(found: Sequence[Handover]) -> list[Actor]:
+    """The jobs that stop."""
+    return [
+        one.actor
         for one in found
         if one.move in {"replace", "remove"} and one.actor is not None and not one.actor.state.ended
-    )
+    ]
 
 
-def old_plan(actor: Actor, stopping: frozenset[str]) -> Plan:
-    """The plan that a job stops under: it waits for those only that stop, too."""
-    plan = actor.plan
-    hook = plan.job.hook
-    startable = plan.startable and hook is not None and hook.source in stopping
-    return plan.changed(startable=startable, stops_after=plan.stops_after & stopping)
+def old_plans(found: Sequence[Handover]) -> dict[Actor, Plan]:
+    """The plans that jobs stop under: they wait for those only that stop, too.
+
+    A hook waits for its source only if that stops without having to wait for the hook. It may have the name of its
+    source, or be a hook for a job that has the name of its own source's hook.
+    """
+    actors = stopping_actors(found)
+    stopping = _names(actors)
+    # A hook on what goes on has nothing to wait for, and stops at once.
+    hooks = [one for one in actors if one.plan.startable and any(_hooks(one, other) for other in actors)]
+    sure = _names([actor for actor in actors if actor not in hooks])
+    waiting: set[Actor] = set()
+    while more := {actor for actor in hooks if actor not in waiting and _source(actor) in sure}:
+        waiting |= more
+        sure |= _names([*more])
+    circle = _names([actor for actor in hooks if actor not in waiting])
+    return {
+        one.actor: _stopping_plan(one.actor.plan, stopping, startable=one.actor in waiting, circle=circle)
+        for one in found
+        if one.move in {"replace", "remove"} and one.actor is not None
+    }
+
+
+def _stopping_plan(plan: Plan, stopping: frozenset[str], *, startable: bool, circle: frozenset[str]) -> Plan:
+    """The plan that one job stops under.
+
+    Args:
+        plan: Its plan so far.
+        stopping: The names of the jobs that stop.
+        startable: Whether it is a hook that is to run before it stops.
+        circle: The names of hooks that would wait for each other: none of them runs, and they wait for none of them.
+    """
+    awaited = "" if plan.job.name in circle and plan.awaited_hook in circle else plan.awaited_hook
+    return plan.changed(startable=startable, awaited_hook=awaited, stops_after=plan.stops_after & stopping)
 
 
 def _of(actors: Mapping[JobKey, Actor], plan: Plan, change: JobChange) -> Handover:
@@ -94,6 +122,18 @@ def _of(actors: Mapping[JobKey, Actor], plan: Plan, change: JobChange) -> Handov
     run = kind == "restarted" and state.process.stage in {"running", "emptying", "standby"} and not plan.is_hook
     idle = state.ended or not (state.process.runs or state.stopping)
     return Handover("renew" if idle else "replace", actor, plan, run)
+
+
+def _names(actors: Sequence[Actor]) -> frozenset[str]:
+    return frozenset([actor.name for actor in actors])
+
+
+def _source(actor: Actor) -> str:
+    return actor.plan.job.hook.source if actor.plan.job.hook else ""
+
+
+def _hooks(actor: Actor, other: Actor) -> bool:
+    return actor is not other and _source(actor) == other.name
 
 
 def _awaits(actor: Actor, stopping: frozenset[str]) -> bool:

@@ -10,7 +10,7 @@ from corepilot.jobs.actor import Actor
 from corepilot.jobs.audience import Audience
 from corepilot.jobs.compare import JobChange
 from corepilot.jobs.ending import Endings
-from corepilot.jobs.handover import handovers, old_plan, stopping_names
+from corepilot.jobs.handover import handovers, old_plans
 from corepilot.jobs.holding import STARTUP, concerning, holding, hooks_end
 from corepilot.jobs.levels import Standings
 from corepilot.jobs.observer import Observer
@@ -86,7 +86,7 @@ class JobSet:
             return  # nothing begins any more
         self._changing = True
         moves = handovers({actor.key: actor for actor in self.actors}, audience.plans, changes)
-        stopping = stopping_names(moves)
+        old = old_plans(moves)
         self.actors = []
         for move, actor, plan, run in moves:
             if move == "make" and plan is not None:
@@ -99,7 +99,7 @@ class JobSet:
             if plan is None:
                 self._leaving.append(actor)
                 self.endings.left(actor)
-                actor.plan = old_plan(actor, stopping)
+                actor.plan = old[actor]
                 continue
             self.actors.append(actor)
             if move == "keep":
@@ -109,7 +109,7 @@ class JobSet:
                 self._arrive(actor)
             else:
                 self._replacing.add(actor)
-                actor.plan = old_plan(actor, stopping)
+                actor.plan = old[actor]
         self._seat(audience)
         for move, actor, plan, _ in moves:
             if move == "keep" and actor is not None and plan is not None:

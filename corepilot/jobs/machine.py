@@ -21,7 +21,18 @@ of a run that begins, until what the job depends on holds and it has its lock; o
 
 from __future__ import annotations
 
-from corepilot.jobs import check, checking, orders, process, readiness, registration, starting, stopping, trigger
+from corepilot.jobs import (
+    check,
+    checking,
+    following,
+    orders,
+    process,
+    readiness,
+    registration,
+    starting,
+    stopping,
+    trigger,
+)
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import (
     MAIN,
@@ -38,7 +49,6 @@ from corepilot.jobs.state import (
     Order,
     Over,
     Publish,
-    SetTimer,
     SiblingExited,
     Spawned,
     State,
@@ -188,13 +198,13 @@ def _exited(plan: Plan, state: State, exited: Exited, now: float) -> Step:
         state, more = stopping.main_ended(plan, state)
     elif exited.barred:
         state, more = stopping.stop(plan, state, state.stop.outcome or "complete")
-    elif _is_last(plan, state, now):
-        state = state.changed(stop=state.stop.changed(failed=_failure(plan, state)))
+    elif following.is_last(plan, state, now):
+        state = state.changed(stop=state.stop.changed(failed=following.failure(plan, state)))
         state, more = stopping.stop(plan, state, state.stop.outcome or "complete")
     elif exited.remains:
         more = process.await_group(plan)
     else:
-        state, more = _next(plan, state, now)
+        state, more = following.next_run(plan, state, now)
     return state, (*actions, *more)
 
 
@@ -210,51 +220,8 @@ def _emptied(plan: Plan, state: State, role: int, now: float) -> Step:
         return stopping.ended(plan, state)
     if state.stopping:
         return state, actions
-    state, more = _next(plan, state, now)
+    state, more = following.next_run(plan, state, now)
     return state, (*actions, *more)
-
-
-def _failure(plan: Plan, state: State) -> int | None:
-    return state.process.status if process.failed(plan, state.process) else None
-
-
-def _restarts(plan: Plan, state: State, now: float) -> bool:
-    failed = process.failed(plan, state.process)
-    return not state.stop.shutdown and process.may_restart(plan, state.process, now, failed=failed)
-
-
-def _is_last(plan: Plan, state: State, now: float) -> bool:
-    """Whether nothing starts the job again after this run."""
-    if plan.periodic and not state.stop.shutdown:
-        return False
-    if state.trigger.pending or _restarts(plan, state, now):
-        return False
-    # A job stops once: what hooks its `stopping` waits for nothing more when it has run, and the job waits for it.
-    has_run = plan.hooks_stopping and state.stop.bounded
-    again = state.trigger.starts_left and not state.stop.shutdown
-    return not again or state.stop.source_done or has_run
-
-
-def _next(plan: Plan, state: State, now: float) -> Step:
-    """After a run whose group is empty: again, wait for a trigger, or stop."""
-    if plan.periodic and not state.stop.shutdown:
-        if not state.trigger.pending:
-            return state, ()
-        return starting.start(plan, state.changed(trigger=state.trigger.changed(waiting=(), cause=None)), now)
-    if _restarts(plan, state, now):
-        process_, delay_s = process.restart(plan, state.process, now)
-        if delay_s <= 0:
-            return starting.start(plan, state.changed(process=process_), now)
-        return state.changed(process=process_.changed(stage="backoff")), (SetTimer(process.RESTART, delay_s),)
-    if state.trigger.pending:
-        cause, *waiting = state.trigger.waiting
-        state = state.changed(trigger=state.trigger.changed(waiting=tuple(waiting), cause=cause))
-        begin = starting.echoed if starting.is_echo(plan, state, cause) else starting.start
-        return begin(plan, state, now)
-    if _is_last(plan, state, now):
-        state = state.changed(stop=state.stop.changed(failed=_failure(plan, state)))
-        return stopping.stop(plan, state, state.stop.outcome or "complete")
-    return state, ()
 
 
 def _unstarted(plan: Plan, state: State, role: int, now: float) -> Step:

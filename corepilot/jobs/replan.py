@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corepilot.jobs import process, readiness, registration, starting, stopping
+from corepilot.jobs import following, process, readiness, registration, starting, stopping
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Action, CheckState, ClearTimer, Kill, SetTimer, State, Step, Timer
 
@@ -32,6 +32,9 @@ def replan(old: Plan, new: Plan, state: State, now: float) -> Step:
             actions += (SetTimer(process.TIMEOUT, max(left_s, 0.0)),)
     ready_until = state.process.started_at + (new.job.ready_timeout_s or 0.0)
     actions += readiness.replan(old, new, state.readiness, ready_until - now)
+    if (old.job.restarts, old.job.success_statuses) != (new.job.restarts, new.job.success_statuses):
+        state, more = following.decide_again(new, state, now)
+        actions += more
     further = stopping.go_on(new, state)
     if further is None and new.is_hook and not new.startable and state.process.stage == "none" and not state.stopping:
         further = stopping.stop(new, state, "complete")

@@ -1,5 +1,6 @@
 """Whatever jobs there are and whatever happens: one process a job, a stop ends, and a reload leads where it says."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from simulation import Behaviour, Simulated, World
 
 from corepilot.jobs.process import BACKOFF_MAX_S, restart_delay
 from corepilot.model.event import EXITS, GLOBAL
-from corepilot.model.job import UNLIMITED, Check, Job, Ready, RestartPolicy
+from corepilot.model.job import UNLIMITED, Check, Command, Job, Ready, RestartPolicy
 from corepilot.model.service import Registration, Service
 from corepilot.model.trigger import AllOf, AnyOf, OnEvent, OnSignal, When
 
@@ -95,6 +96,41 @@ def usable(config: list[Job]) -> list[Job]:
 
 
 configs = st.lists(jobs, min_size=1, max_size=4).map(usable)
+
+# What people change: one job goes, or one setting of it is another one. Two configurations that are drawn apart hardly
+# ever have a job in common that differs in one setting only, or jobs of one name of which one stays.
+places = st.integers(0, 3)
+edits = st.lists(
+    st.one_of(
+        st.tuples(st.just("drop"), places, st.none()),
+        st.tuples(st.just("restarts"), places, policies),
+        st.tuples(st.just("success_statuses"), places, st.sampled_from([(0,), (0, 1), (1,)])),
+        st.tuples(st.just("timeout_s"), places, st.none() | st.just(1.0)),
+        st.tuples(st.just("when"), places, whens),
+        st.tuples(st.just("autostart"), places, st.booleans()),
+    ),
+    min_size=1,
+    max_size=2,
+)
+
+
+def edited(config: Sequence[Job], changes: Sequence[tuple[str, int, Any]]) -> list[Job]:
+    """A configuration after some changes; at least one job is left."""
+    new = [*config]
+    for setting, place, value in changes:
+        index = place % len(new)
+        if setting != "drop":
+            new[index] = new[index].changed(**{setting: value})
+        elif len(new) > 1:
+            del new[index]
+    return usable(new)
+
+
+def present(world: World) -> list[Job]:
+    """What is configured, replicas as one."""
+    return [job for key, job in world.config if key.replica <= 1]
+
+
 happenings = st.lists(
     st.one_of(
         st.tuples(st.just("wait"), seconds),
@@ -103,6 +139,7 @@ happenings = st.lists(
         st.tuples(st.sampled_from(CODES), st.sampled_from(NAMES)),
         st.tuples(st.sampled_from(["order start", "order stop", "order restart"]), st.sampled_from(NAMES)),
         st.tuples(st.sampled_from(["reload", "reload all"]), configs),
+        st.tuples(st.just("edit"), edits),
     ),
     max_size=12,
 )
@@ -114,6 +151,8 @@ def happen(world: World, what: str, detail: Any) -> None:
         world.run(detail)
     elif what.startswith("order "):
         world.order(what.removeprefix("order "), detail)
+    elif what == "edit":
+        world.run(settling_s(world)).reload(edited(present(world), detail))
     elif what.startswith("reload"):
         world.run(settling_s(world)).reload(detail, restart_all=what == "reload all")
     else:
@@ -147,10 +186,10 @@ def test_a_stop_always_ends_and_no_job_has_two_processes(
 
 
 @settings(max_examples=150, deadline=None)
-@given(configs, configs, st.lists(behaviours, min_size=6, max_size=6), happenings, st.booleans())
+@given(configs, configs | edits, st.lists(behaviours, min_size=6, max_size=6), happenings, st.booleans())
 def test_a_reload_always_settles_and_unchanged_jobs_keep_their_processes(
     old: list[Job],
-    new: list[Job],
+    change: list[Any],
     how: list[Behaviour],
     events: list[tuple[str, Any]],
     mixed: bool,  # noqa: FBT001
@@ -159,6 +198,7 @@ def test_a_reload_always_settles_and_unchanged_jobs_keep_their_processes(
     for what, detail in events:
         happen(world, what, detail)
     world.run(settling_s(world))
+    new = change if isinstance(change[0], Job) else edited(present(world), change)
     new = usable([*new, *[one for key, one in world.config[:2] if not key.replica]]) if mixed else new
     unchanged = {
         one.key: (one, list(one.started_at), one.state)
@@ -211,6 +251,13 @@ def named(name: str) -> st.SearchStrategy[Job | None]:
 
 
 lasting = st.tuples(*map(named, NAMES)).map(lambda found: [one for one in found if one is not None])
+lasting_edits = st.lists(
+    st.tuples(st.just("drop"), places, st.none())
+    | st.tuples(st.just("restarts"), places, st.sampled_from([0, 2, UNLIMITED]).map(RestartPolicy))
+    | st.tuples(st.just("command"), places, st.just(Command(("other",)))),
+    min_size=1,
+    max_size=2,
+)
 steady = st.builds(
     Behaviour,
     runs=st.tuples(st.none() | seconds, st.sampled_from([0, 1])).map(lambda run: (run,)),
@@ -242,10 +289,16 @@ def moved_by_history(old: list[Job], new: list[Job]) -> set[str]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(lasting, lasting, st.lists(steady, min_size=6, max_size=6), st.lists(seconds, max_size=3), st.booleans())
+@given(
+    lasting,
+    lasting | lasting_edits,
+    st.lists(steady, min_size=6, max_size=6),
+    st.lists(seconds, max_size=3),
+    st.booleans(),
+)
 def test_a_reload_leads_to_the_state_of_the_new_configuration(
     old: list[Job],
-    new: list[Job],
+    change: list[Any],
     how: list[Behaviour],
     waits: list[float],
     restart_all: bool,  # noqa: FBT001
@@ -254,6 +307,7 @@ def test_a_reload_leads_to_the_state_of_the_new_configuration(
     world = World(old, {name: replace(one, count=0) for name, one in behaviours_.items()})
     for one in waits:
         world.run(one)
+    new = change if not change or isinstance(change[0], Job) else edited(old, change) if old else []
     world.reload(new, restart_all=restart_all)
     reached, expected = outcome(world.run(300)), outcome(World(new, behaviours_).run(300))
     for name in moved_by_history(old, new):

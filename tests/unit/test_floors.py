@@ -53,9 +53,9 @@ CONTRACTS = (
 # Functions of their arguments, all the way down.
 PURE = (
     *(f"corepilot.jobs.{name}" for name in (
-        "actor", "audience", "check", "checking", "compare", "descent", "ending", "future", "handover", "holding",
-        "jobset", "levels", "machine", "observer", "orders", "parts", "plan", "process", "readiness", "registration",
-        "replan", "seating", "starting", "state", "stopping", "trigger",
+        "actor", "audience", "check", "checking", "compare", "descent", "ending", "following", "future",
+        "handover", "holding", "jobset", "levels", "machine", "observer", "orders", "parts", "plan", "process",
+        "readiness", "registration", "replan", "seating", "starting", "state", "stopping", "trigger",
     )),
     *(f"corepilot.supervisor.{name}" for name in ("desired", "difference", "outcome")),
     *(f"corepilot.config.{name}" for name in ("graph", "starting")),

@@ -410,3 +410,31 @@ def test_what_can_still_come_is_waited_for(waits: object) -> None:
     world = World([job("m"), job("a", when=waits), job("long")], {"long": FOREVER, "a": Behaviour(((0.1, 0),))}).run(10)
     assert not [text for text in world.told if text.startswith("in vain")]
     assert not world.ends
+
+
+def hook(name: str, source: str) -> Job:
+    return job(name, when=when("once", "stopping", source))
+
+
+@pytest.mark.parametrize(
+    ("stays", "goes"),
+    [
+        ([job("app")], [hook("app", "app")]),
+        ([job("app")], [hook("app", "app"), hook("app", "app")]),
+        ([job("app"), job("db")], [hook("app", "db"), hook("db", "app")]),
+    ],
+    ids=["its own name", "two of a name", "a circle of names"],
+)
+def test_a_hook_that_goes_waits_for_nobody_who_stays(stays: list[Job], goes: list[Job]) -> None:
+    world = World([*stays, *goes], {"app": FOREVER, "db": FOREVER}).run(1)
+    world.reload(stays)
+    assert world.run(0.1).jobs.settled
+    assert [actor.state.phase for actor in world.actors] == ["running"] * len(stays)
+
+
+def test_a_hook_on_a_hook_that_goes_runs_when_that_goes() -> None:
+    app = job("app")
+    world = World([app, hook("pre", "app"), hook("last", "pre")], {"app": FOREVER}).run(1)
+    world.reload([app])
+    assert world.run(1).jobs.settled
+    assert (world.starts("pre"), world.starts("last")) == ([], [1.0])

@@ -1,5 +1,7 @@
 """After which runs a job is started again, how often, how soon, and which exit statuses are a success."""
 
+from typing import Any
+
 import pytest
 from building import job, when
 from simulation import Behaviour, World
@@ -8,6 +10,8 @@ from corepilot.jobs.plan import Plan
 from corepilot.jobs.process import blamed, restart_delay
 from corepilot.jobs.state import MAIN, Exited, ProcessState
 from corepilot.model.job import UNLIMITED, JobKey, RestartPolicy
+
+FOREVER = Behaviour(runs=((None, 0),))
 
 
 def starts(policy: RestartPolicy, *runs: tuple[float, int], within_s: float = 1000, **settings: object) -> list[float]:
@@ -110,3 +114,45 @@ def test_a_run_that_we_have_ended_because_it_failed_is_no_success_whatever_count
     for status in (0, 143):
         ended = blamed(plan, ProcessState("running", blame="not ready"), Exited(MAIN, status, "terminated"))
         assert (plan.job.succeeds(ended.status), ended.reason) == (False, "not ready")
+
+
+# ------------------------------------------------------------------------------------------------- at a reload
+def reloaded(world: World, **settings: Any) -> World:
+    """After a reload that changes settings of its only job."""
+    world.reload([world.actor("app").plan.job.changed(**settings)])
+    return world
+
+
+def test_a_tick_that_waits_for_an_endless_run_does_not_outlive_the_restarts() -> None:
+    every_second = job(when=when("interval", every_s=1.0), restarts=UNLIMITED)
+    world = reloaded(World([every_second], {"app": FOREVER}).run(3.5), restarts=RestartPolicy(0))
+    assert world.actor("app").state.phase == "running"  # as a new job it goes on until the next tick, too
+    world.run(0.6)
+    assert (world.actor("app").state.phase, world.starts("app")) == ("complete", [0])
+
+
+def test_a_tick_for_which_there_is_a_restart_left_is_not_lost_by_a_reload() -> None:
+    every_second = job(when=when("interval", every_s=1.0), restarts=UNLIMITED)
+    world = reloaded(World([every_second], {"app": Behaviour(((2.5, 0),))}).run(1.5), restarts=RestartPolicy(3))
+    assert world.run(1.5).starts("app") == [0, 2.5]
+
+
+def test_a_restart_that_is_waited_for_does_not_outlive_the_policy_that_granted_it() -> None:
+    delayed = RestartPolicy(UNLIMITED, delay_s=60.0)
+    world = reloaded(World([job(restarts=delayed)], {"app": Behaviour(((0.0, 7),))}).run(1), restarts=RestartPolicy(0))
+    assert world.run(100).starts("app") == [0]
+    assert (world.actor("app").state.phase, world.jobs.endings.failure) == ("complete", ("app", 7))
+
+
+def test_a_restart_that_is_waited_for_comes_when_the_new_policy_says() -> None:
+    world = World([job(restarts=RestartPolicy(3, delay_s=60.0))], {"app": Behaviour(((0.0, 7),))}).run(5)
+    reloaded(world, restarts=RestartPolicy(3, delay_s=10.0))
+    assert world.run(5).starts("app") == pytest.approx([0, 10])
+    assert world.run(25).starts("app") == pytest.approx([0, 10, 30])
+
+
+def test_a_status_that_counts_as_a_success_from_now_on_needs_no_restart() -> None:
+    on_failure = RestartPolicy(UNLIMITED, "failure", delay_s=60.0)
+    world = World([job(restarts=on_failure)], {"app": Behaviour(((0.0, 7),))}).run(1)
+    assert reloaded(world, success_statuses=(0, 7)).run(100).starts("app") == [0]
+    assert world.jobs.endings.failure is None
