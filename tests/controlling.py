@@ -74,7 +74,7 @@ def change(
 def job(name: str, pid: int | None = 123) -> Line:
     return {
         "name": name, "state": "running" if pid else "stopped", "health": "unknown", "address": "", "port": 0,
-        "pid": pid, "starts": 1, "last_status": None, "up_s": 1.5 if pid else None,
+        "user": "", "listen": [], "pid": pid, "starts": 1, "last_status": None, "up_s": 1.5 if pid else None,
         "ready": None, "said": "", "checks": [], "waits_for": [],
     }  # fmt: skip
 

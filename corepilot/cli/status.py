@@ -89,6 +89,7 @@ def _trouble(plugin: dict[str, Any]) -> str:
 
 
 def _say_jobs(jobs: list[dict[str, Any]]) -> None:
+    users, listen = any(job["user"] for job in jobs), any(job["listen"] for job in jobs)
     rows = [
         (
             job["name"],
@@ -98,10 +99,14 @@ def _say_jobs(jobs: list[dict[str, Any]]) -> None:
             str(job["starts"]),
             "-" if job["last_status"] is None else str(job["last_status"]),
             "-" if job["up_s"] is None else _duration(job["up_s"]),
+            *([job["user"] or "-"] if users else ()),
+            *([", ".join(job["listen"]) or "-"] if listen else ()),
         )
         for job in jobs
     ]
-    _say_table(("JOB", "STATE", "HEALTH", "PID", "STARTS", "LAST", "UP"), rows)
+    # Few configurations name a user, or have sockets handed over: they need no columns of dashes.
+    head = ("JOB", "STATE", "HEALTH", "PID", "STARTS", "LAST", "UP", *["USER"] * users, *["LISTEN"] * listen)
+    _say_table(head, rows)
 
 
 def _state(job: dict[str, Any]) -> str:

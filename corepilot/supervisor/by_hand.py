@@ -320,6 +320,7 @@ def _line(runner: Runner, kind: str) -> dict[str, Any]:
 
 def _job(runner: Runner) -> dict[str, object]:
     state, job, account = runner.state, runner.plan.job, runner.account
+    settings = job.command.settings if job.command else None
     return {
         "name": str(runner.key),
         "state": state.phase,
@@ -327,6 +328,8 @@ def _job(runner: Runner) -> dict[str, object]:
         "health": state.health,
         "address": job.service.registration.address if job.service else "",
         "port": job.service.registration.port if job.service else 0,
+        "user": settings.user if settings else "",
+        "listen": [str(one) for one in settings.listen] if settings else [],
         "pid": runner.pid,
         "starts": runner.starts,
         "last_status": account.last_status,

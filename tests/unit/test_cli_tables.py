@@ -11,12 +11,14 @@ NAME = "a\nb\x1b[2J\udcff"
 SHOWN = r"a\nb\x1b[2J\udcff"
 
 
-def printed(command: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+def printed(
+    command: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
+) -> str:
     for module in (commands, status):
         monkeypatch.setattr(module, "ask", lambda *_words, **_more: answer)
         monkeypatch.setattr(module, "client_of", lambda _arguments: None)
     arguments = argparse.Namespace(
-        socket="/no", output=None, positionals=["web"] if command is commands.instances else []
+        socket="/no", output=None, positionals=["web"] if command is commands.instances else [*words]
     )
     assert command(arguments) == 0
     return capsys.readouterr().out
@@ -30,7 +32,7 @@ def test_an_instance_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_a_job_is_one_row(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     job = {
         "name": NAME, "state": "running", "health": "healthy", "pid": 7, "starts": 1, "last_status": None, "up_s": None,
-        "ready": None, "said": "", "checks": [], "waits_for": [],
+        "ready": None, "said": "", "checks": [], "waits_for": [], "user": "", "listen": [],
     }  # fmt: skip
     service = {
         "id": NAME, "address": "192.0.2.1", "port": 80, "status": "passing", "in_sync": True, "catalog": "one",
@@ -56,4 +58,20 @@ def test_a_job_is_one_row(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         f"{SHOWN}  192.0.2.1:80  passing  two      no       {SHOWN}",
         f"{'WATCH':<{width}}  PASSING  INSTANCES  CONNECTED  TROUBLE",
         f"{SHOWN}  1        2          no         it is down",
+    ]
+
+
+def test_user_and_sockets_are_columns_where_a_job_has_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = {
+        "name": "db", "state": "running", "health": "healthy", "pid": 7, "starts": 1, "last_status": None, "up_s": None,
+        "ready": None, "said": "", "checks": [], "waits_for": [], "user": "", "listen": [],
+    }  # fmt: skip
+    web = {**plain, "name": "web", "user": "www-data", "listen": ["*:80", "/run/web.sock"]}
+    lines = printed(status.status, [plain, web], monkeypatch, capsys, "db", "web").splitlines()
+    assert lines == [
+        "JOB  STATE    HEALTH   PID  STARTS  LAST  UP  USER      LISTEN",
+        "db   running  healthy  7    1       -     -   -         -",
+        "web  running  healthy  7    1       -     -   www-data  *:80, /run/web.sock",
     ]
