@@ -12,8 +12,9 @@ EVENT = "COREPILOT_EVENT"
 """Begins the names of the variables that tell of the event that has started a run."""
 
 
-_OF_OURS = frozenset(("WATCHDOG_PID", "WATCHDOG_USEC"))
-"""Variables of a supervisor of corepilot that are meant for corepilot's own process: they name its pid."""
+_OF_OURS = frozenset(("LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"))
+"""Variables of a supervisor of corepilot that are meant for corepilot's own process: they name its pid and its
+descriptors, and a message of a job would be taken for one of corepilot's."""
 
 
 class ChildEnvironment:
@@ -26,9 +27,9 @@ class ChildEnvironment:
 
     def __init__(self, given: Mapping[str, str], pid: int) -> None:
         # An outer corepilot's event is not what starts our jobs.
-        self._given = {
-            name: value for name, value in given.items() if not name.startswith(EVENT) and name not in _OF_OURS
-        }
+        given = {name: value for name, value in given.items() if not name.startswith(EVENT)}
+        self._withheld = {name: value for name, value in given.items() if name in _OF_OURS}
+        self._given = {name: value for name, value in given.items() if name not in _OF_OURS}
         self._given["CONTAINERPILOT_PID"] = str(pid)
         self._addresses: dict[str, str] = {}
         self._put: dict[str, str] = {}
@@ -40,6 +41,10 @@ class ChildEnvironment:
         if self._made is None:
             self._made = {**self._given, **self._addresses, **self._pids, **self._put}
         return self._made
+
+    def in_templates(self) -> dict[str, str]:
+        """What a configuration finds in its templates: also what no command inherits, so that it can be passed on."""
+        return {**self._withheld, **self.current()}
 
     def put(self, values: Mapping[str, str]) -> None:
         """Set variables by control request; they survive reloads."""

@@ -300,9 +300,10 @@ DIFFERENCES = (
         "each start is an event started and one ready, for observers, the debug log and containerpilot_events too",
     ),
     Difference(
-        "watchdog-variables", ("4.2",),
-        "jobs inherit WATCHDOG_USEC and WATCHDOG_PID, by which systemd means the supervisor's own process",
-        "they do not; NOTIFY_SOCKET is inherited as before, except by jobs with ready: { notify: true }",
+        "systemd-variables", ("4.2",),
+        "jobs inherit NOTIFY_SOCKET, WATCHDOG_* and LISTEN_*, by which systemd means the supervisor's own process",
+        "they do not",
+        restore='env: { NOTIFY_SOCKET: "{{ .NOTIFY_SOCKET }}" } at a job',
     ),
     Difference(
         "counter-negative", ("9.2",),

@@ -257,7 +257,7 @@ class Reloader:
 
     def _load(self, locations: Sequence[str]) -> "LoadResult":
         app = self._app
-        request = app.arguments.request(app.environment.current(), locations)
+        request = app.arguments.request(app.environment.in_templates(), locations)
         result = load(request, app.reaper, LOAD_DEADLINE_S)
         if not locations and (result.kept or result.config is not None):  # of a loader that died, nothing is known
             app.arguments.kept = result.kept

@@ -205,11 +205,18 @@ def test_checks_that_pass(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_systemd_gave_to_corepilot_itself_stays_there(tmp_path: Path) -> None:
-    """Its watchdog names a process that the jobs are not; its socket is as in ContainerPilot."""
-    outer = {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1", "NOTIFY_SOCKET": "/run/outer"}
-    script = 'echo "watchdog [$WATCHDOG_USEC$WATCHDOG_PID] socket [$NOTIFY_SOCKET]"; sleep 1000'
-    with Corepilot(shell('{after: "0"}', script), tmp_path, environment=outer) as corepilot:
-        corepilot.until("watchdog [] socket [/run/outer]")
+    """It names a process that the jobs are not; a configuration may pass it on, at its start and after a reload."""
+    outer = {
+        "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1", "NOTIFY_SOCKET": "/run/outer",
+        "LISTEN_FDS": "1", "LISTEN_PID": "1", "LISTEN_FDNAMES": "web",
+    }  # fmt: skip
+    names = "".join([f"${name}" for name in outer])
+    health = "health: {exec: 'true', interval: 1, ttl: 5}, env: {PASSED: '{{ .NOTIFY_SOCKET }}'}"
+    text = shell('{after: "0"}', f'echo "outer [{names}] passed [$PASSED]"; sleep 1000', more=health)
+    with Corepilot(text, tmp_path, environment=outer) as corepilot:
+        corepilot.until("outer [] passed [/run/outer]")
+        assert corepilot.client("reload", "--all").returncode == 0
+        eventually(lambda: corepilot.output.count("outer [] passed [/run/outer]") == 2)
         assert corepilot.stop() == 0
 
 
