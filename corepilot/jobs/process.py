@@ -142,8 +142,15 @@ _TERMINATED = 143
 
 def overdue(plan: Plan) -> tuple[Action, ...]:
     """The stop timeout has passed since the group was told to end."""
-    why = f"still running {plan.job.stop.timeout_s:g} s after its stop signal; raise stopTimeout, or its killTimeout"
-    return (Kill(MAIN, force=True, why=why),)
+    return (Kill(MAIN, force=True, why=late(plan)),)
+
+
+def late(plan: Plan) -> str:
+    """Why what has been told to end is killed."""
+    timeout_s = plan.job.stop.timeout_s
+    if timeout_s <= 0:
+        return "its killTimeout, or stopTimeout, gives it no time to stop"
+    return f"still running {timeout_s:g} s after its stop signal; raise stopTimeout, or its killTimeout"
 
 
 def timed_out(plan: Plan) -> tuple[Action, ...]:

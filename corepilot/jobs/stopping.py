@@ -177,8 +177,7 @@ def ended(plan: Plan, state: State) -> Step:
 
 def late(plan: Plan, state: State) -> Step:
     """The stop deadline has passed."""
-    why = f"still running {plan.job.stop.timeout_s:g} s after its stop signal; raise stopTimeout, or its killTimeout"
-    return state, _kill_all(plan, state, why)
+    return state, _kill_all(plan, state, process.late(plan))
 
 
 def kill_now(plan: Plan, state: State) -> Step:

@@ -239,13 +239,15 @@ def test_what_the_main_process_leaves_is_told_to_end_when_only_the_process_was(t
 def test_a_job_has_its_own_time_until_it_is_killed(tmp_path: Path) -> None:
     deaf = f"trap '' TERM; echo up; {WAIT}"
     jobs = f"""{{name: "short", exec: ["sh", "-c", "{deaf}"], killTimeout: "200ms"}},
+        {{name: "none", exec: ["sh", "-c", "{deaf}"], killTimeout: 0}},
         {{name: "long", exec: ["sh", "-c", "trap 'sleep 2; echo done; exit' TERM; echo up; {WAIT}"],
           killTimeout: "60s"}}"""
     with Corepilot(config(jobs, "stopTimeout: 1,"), tmp_path) as corepilot:
-        corepilot.until("up", count=2)
+        corepilot.until("up", count=3)
         assert corepilot.stop() == 0
         assert "done" in corepilot.output
-        assert "killed: short" in corepilot.lines[-1]
+        assert "killed: none, short" in corepilot.lines[-1]
+        assert "none: killing the job: its killTimeout, or stopTimeout, gives it no time to stop" in corepilot.output
         assert "short: killing the job" in corepilot.output
         assert "0.2 s after its stop signal" in corepilot.output
 

@@ -158,7 +158,7 @@ class ProcessSection(Section):
         derives=("stop.mode",),
     )
     kill_timeout = Duration(
-        "time between its stop signal and SIGKILL",
+        "time between its stop signal and SIGKILL; 0 leaves it none",
         key="killTimeout",
         minimum=0,
         default_text="the top level's `stopTimeout`",
