@@ -51,6 +51,7 @@ class JobSet:
         self.actors: list[Actor] = []
         self._leaving: list[Actor] = []
         self._arriving: dict[Actor, None] = {}  # in order
+        self._never: dict[Actor, None] = {}  # those that were to begin when everything stopped
         self._newcomers: list[Actor] = []
         self._replacing: set[Actor] = set()
         self._seating = Seating()
@@ -66,6 +67,7 @@ class JobSet:
     def start(self, audience: Audience) -> None:
         """Begin with a configuration, where there was none, and publish `startup`, the first event that they hear."""
         self.stopping = self.maintenance = False
+        self._never = {}
         self._deaf = True
         self._bus.after(self._listen)
         self.actors = [self._made(plan) for plan in audience.plans]
@@ -125,7 +127,8 @@ class JobSet:
         """Begin to stop everything (contract, section 4.8). Asked again, it changes nothing."""
         if not self.stopping:
             self.stopping = True
-            never, self._arriving = self._arriving, {}
+            self._never = never = self._arriving
+            self._arriving = {}
             self.actors = [actor for actor in self.actors if actor not in never]
             self._seating.vacate(never)
             for actor in never:
@@ -213,12 +216,16 @@ class JobSet:
         if event.subject == GLOBAL and event.code in {"enterMaintenance", "exitMaintenance"}:
             self.maintenance = event.code == "enterMaintenance"
         everyone = event.subject == GLOBAL
-        partly = event.code == "stopped" and not self._all_ended(event.subject)
+        partly = self._is_partial(event)
         for actor in list(self.actors) if everyone else self._seating.interested(event):
-            if actor not in self._arriving and not (partly and actor.plan.awaits_stop_of(event.subject)):
+            if actor in self._arriving or actor in self._never:  # a stop may have come since the last one heard of it
+                continue
+            if not (partly and actor.plan.awaits_stop_of(event.subject)):
                 actor.handle(Happened(event))
                 yield
         for actor in list(self._leaving):
+            if partly and actor.plan.awaits_stop_of(event.subject):
+                continue
             if event.key in actor.plan.interests() or event == SHUTDOWN:
                 actor.handle(Happened(event))
         if event.code in EXITS:
@@ -230,9 +237,12 @@ class JobSet:
         if event == STARTUP:
             self.endings.consider_soon(by_itself=True)
 
-    def _all_ended(self, name: str) -> bool:
-        """Whether none is left of the replicas of a job: only then has the job stopped, for those who wait for that."""
-        return all(actor.state.ended for actor in self._seating.replicas(name))
+    def _is_partial(self, event: Event) -> bool:
+        """Whether a replica has stopped and others have not: the job has not, for those who wait for that."""
+        if event.code != "stopped":
+            return False
+        leaving = [actor for actor in self._leaving if actor.key.replica and actor.name == event.subject]
+        return not all(actor.state.ended for actor in [*self._seating.replicas(event.subject), *leaving])
 
     def _seat(self, audience: Audience) -> None:
         self._seating.seat(audience, self.actors, self._replacing)
@@ -310,7 +320,8 @@ class JobSet:
         others = [other for other in self.actors if other is not actor and other not in self._arriving]
         holds = [*holding(others, maintenance=self.maintenance), *self._facts()]
         for event in concerning(actor.plan, holds, starting=starting):
-            actor.handle(Happened(event))
+            if not (actor.plan.awaits_stop_of(event.subject) and self._is_partial(event)):
+                actor.handle(Happened(event))
 
     def _settle(self) -> None:
         if not self._changing or self._leaving or self._replacing:

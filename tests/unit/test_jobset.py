@@ -1,5 +1,7 @@
 """Jobs from one configuration to the next, and what people do with them, in virtual time."""
 
+from itertools import count
+
 import pytest
 from building import CHECK, SERVICE, job, when
 from simulation import Behaviour, World
@@ -438,3 +440,19 @@ def test_a_hook_on_a_hook_that_goes_runs_when_that_goes() -> None:
     world.reload([app])
     assert world.run(1).jobs.settled
     assert (world.starts("pre"), world.starts("last")) == ([], [1.0])
+
+
+def test_a_stop_in_the_middle_of_an_event_starts_nothing_that_was_to_begin() -> None:
+    """Events are delivered in slices, and a signal may come between two of them."""
+    hup = when("signal", source="SIGHUP")
+    slow = Behaviour(((None, 0),), term_s=1.0)
+    world = World([job("a"), job("old", when=hup)], {"a": slow, "old": FOREVER, "new": FOREVER}).run(1)
+    world.reload([job("old", when=hup), job("new", when=hup)])
+    ticks = count()
+    world.bus._clock = lambda: float(next(ticks))
+    world.bus.publish(Event("signal", "SIGHUP"))
+    while not world.starts("old"):
+        world.soon.popleft()()
+    world.publish("shutdown")
+    assert world.run(10).over
+    assert world.starts("new") == []

@@ -78,6 +78,25 @@ def test_who_is_to_stop_after_a_job_stops_after_all_its_replicas() -> None:
     assert world.run(2).over
 
 
+def test_at_a_reload_that_removes_both_it_stops_after_all_its_replicas_as_well() -> None:
+    jobs = [job("w", replicas=2), job("agent", stop_after=("w",)), job("other")]
+    slow = Behaviour(((None, 0),), term_s=3.0)
+    world = World(jobs, {"w": FOREVER, "w@2": slow, "agent": FOREVER, "other": FOREVER}).run(1)
+    world.reload([job("other")])
+    world.run(10)
+    stopped = [(at, text) for at, text in world.log if text.startswith("event stopped")]
+    assert stopped == [(1, "event stopped w"), (4, "event stopped w"), (4, "event stopped agent")]
+
+
+def test_one_that_begins_late_does_not_take_a_replica_that_has_ended_for_all_of_them() -> None:
+    jobs, slow = [job("w", replicas=2)], Behaviour(((None, 0),), term_s=3.0)
+    world = World(jobs, {"w@1": Behaviour(((0.5, 0),)), "w@2": slow, "agent": FOREVER}).run(1)
+    world.reload([*jobs, job("agent", stop_after=("w",))])
+    world.run(1).publish("shutdown")
+    assert phases(world.run(2)) == {"w@1": "complete", "w@2": "terminating", "agent": "running"}
+    assert world.run(2).over
+
+
 def test_fewer_replicas_stop_the_highest_and_the_others_keep_their_processes() -> None:
     world = World([job("w", replicas=4, restarts=UNLIMITED)], {"w": FOREVER}).run(1)
     world.reload([job("w", replicas=2, restarts=UNLIMITED)])
