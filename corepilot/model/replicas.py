@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from corepilot.model.job import Check, Command, Job, JobKey, Variables
+from typing import Any
+
+from corepilot.model.job import Check, Command, Job, JobKey, OutputFile, OutputSettings, Variables
+from corepilot.model.plugin import Options, Secret
 from corepilot.model.service import Service
 from corepilot.model.trigger import OnEvent, When
 
@@ -30,7 +33,7 @@ def keyed(jobs: tuple[Job, ...]) -> tuple[tuple[JobKey, Job], ...]:
 
 
 def replica_of(job: Job, number: int) -> Job:
-    """One of its replicas: numbered in its commands, its variables and the id of its service.
+    """One of its replicas: numbered in all that it is started, asked and told apart with, and in its service's id.
 
     Args:
         job: As configured.
@@ -38,8 +41,9 @@ def replica_of(job: Job, number: int) -> Job:
     """
     return job.changed(
         replicas=0,
-        command=_command(job.command, number),
+        command=job.command and command_of_replica(job.command, number),
         checks=tuple([_check(check, number) for check in job.checks]),
+        ready=job.ready and job.ready.changed(file=numbered(job.ready.file, number)),
         service=_service(job.service, number),
     )
 
@@ -63,19 +67,46 @@ def numbered(text: str, number: int) -> str:
     return "%".join([part.replace("%i", str(number)) for part in text.split("%%")])
 
 
-def _check(check: Check, number: int) -> Check:
-    return check if check.command is None else check.changed(command=_command(check.command, number))
+def options_of_replica(value: Any, number: int) -> Any:
+    """An option of a check, or all of them, numbered: what is no text stays as it is."""
+    if isinstance(value, str):
+        return numbered(value, number)
+    if isinstance(value, Options):
+        return Options(tuple([(name, options_of_replica(one, number)) for name, one in value.items]))
+    if isinstance(value, tuple) and not isinstance(value, Secret):
+        return tuple([options_of_replica(one, number) for one in value])
+    return value
 
 
-def _command(command: Command | None, number: int) -> Command | None:
-    if command is None:
-        return None
+def command_of_replica(command: Command, number: int) -> Command:
+    """A command of a job, or of a check, as one of its replicas runs it."""
     settings = command.settings
     own = settings.changed(
         environment=(*_variables(settings.environment, number), (VARIABLE, str(number))),
+        environment_files=tuple([numbered(one, number) for one in settings.environment_files]),
         defaults=_variables(settings.defaults, number),
+        cwd=numbered(settings.cwd, number),
+        stdin=numbered(settings.stdin, number),
     )
-    return command.changed(argv=tuple([numbered(one, number) for one in command.argv]), settings=own)
+    argv = tuple([numbered(one, number) for one in command.argv])
+    return command.changed(argv=argv, settings=own, output=_output(command.output, number))
+
+
+def _check(check: Check, number: int) -> Check:
+    plugin = check.plugin and check.plugin.changed(options=options_of_replica(check.plugin.options, number))
+    return check.changed(command=check.command and command_of_replica(check.command, number), plugin=plugin)
+
+
+def _output(output: OutputSettings, number: int) -> OutputSettings:
+    return output.changed(
+        prefix=numbered(output.prefix, number),
+        file=_file(output.file, number),
+        error_file=_file(output.error_file, number),
+    )
+
+
+def _file(file: OutputFile | None, number: int) -> OutputFile | None:
+    return file and file.changed(path=numbered(file.path, number))
 
 
 def _variables(variables: Variables, number: int) -> Variables:

@@ -59,6 +59,16 @@ ROWS = {
     "a shell runs it": Tried('exec: "echo a b | tr a-z A-Z", shell: true', "", "A B", whole=True),
     "several of a kind": Tried("replicas: 2", "echo replica $COREPILOT_REPLICA", "replica 2"),
     "the number of each": Tried('replicas: 2, env: {A: "n%i"}', "echo $A-$COREPILOT_REPLICA", "n2-2"),
+    "a file, a port, a check for each": Tried(
+        'replicas: 2, logging: {file: "%(dir)s/out-%i", both: true}',
+        f"echo x; {UNTIL.format('test -s %(dir)s/out-1 && test -s %(dir)s/out-2')}",
+        "found",
+    ),
+    "numbers from elsewhere on, with zeros": Tried(
+        'env: {A: "98{{ printf "%02d" 0 }}"}', "echo $A", "9801",
+        others='{{ range loop 1 3 }}{name: "w{{ . }}", exec: "printenv A", env: {A: "98{{ printf "%02d" . }}"}},'
+        "{{ end }}",
+    ),
     "do not start by itself": Tried(
         "autostart: false", "echo up", "waits to be started by hand and keeps corepilot up", stop="keeps corepilot"
     ),

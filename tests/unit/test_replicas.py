@@ -8,7 +8,7 @@ from judging import accepted, codes, judged
 from simulation import Behaviour, World
 
 from corepilot.jobs.compare import compare_jobs
-from corepilot.model.job import UNLIMITED, Command, Job, JobKey
+from corepilot.model.job import UNLIMITED, Command, Job, JobKey, OutputFile, OutputSettings, Ready
 from corepilot.model.replicas import keyed, numbered, replica_of
 
 FOREVER = Behaviour(runs=((None, 0),))
@@ -41,6 +41,38 @@ def test_a_job_without_replicas_keeps_its_percent_signs(tmp_path: Path) -> None:
     ((key, made),) = keyed(accepted('{ discovery: false, jobs: [ { name: "a", exec: "date +%i%%" } ] }', tmp_path).jobs)
     assert str(key) == "a"
     assert made.command == Command(("date", "+%i%%"))
+
+
+def test_the_number_is_in_all_that_tells_replicas_apart(tmp_path: Path) -> None:
+    text = """{ discovery: false, jobs: [ { name: "w", exec: "./w", replicas: 2, cwd: "/srv/%i", envFile: "/etc/%i.env",
+        stdin: { file: "/in/%i" }, ready: { file: "/run/%i.pid" },
+        logging: { prefix: "[%i] ", file: "/tmp/out-%i", errorFile: { path: "/tmp/err-%i", keep: 2 } },
+        health: [
+          { name: "a", http: { url: "http://127.0.0.1:910%i/%%", headers: ["X-Id: %i"] }, interval: 1, ttl: 5 },
+          { name: "b", tcp: "127.0.0.1:910%i", interval: 1, ttl: 5, logging: { file: "/tmp/check-%i" } },
+          { name: "c", exec: "check", interval: 1, ttl: 5, logging: { file: "/tmp/check-%i" } } ] } ] }"""
+    _, (_, second) = keyed(accepted(text, tmp_path).jobs)
+    assert second.command is not None
+    settings, output = second.command.settings, second.command.output
+    assert (settings.cwd, settings.environment_files, settings.stdin) == ("/srv/2", ("/etc/2.env",), "/in/2")
+    assert output == OutputSettings(
+        prefix="[2] ", file=OutputFile("/tmp/out-2"), error_file=OutputFile("/tmp/err-2", keep=2)
+    )
+    assert second.ready == Ready(file="/run/2.pid")
+    web, port, command = second.checks
+    assert web.plugin is not None
+    options = web.plugin.options.plain()
+    assert (options["url"], options["headers"]) == ("http://127.0.0.1:9102/%", ("X-Id: 2",))
+    assert port.plugin is not None
+    assert port.plugin.options.plain() == {"address": "127.0.0.1:9102"}
+    assert command.command is not None
+    assert command.command.output.file == OutputFile("/tmp/check-2")
+
+
+def test_options_with_a_number_are_judged_as_the_first_replica_has_them(tmp_path: Path) -> None:
+    text = """{ discovery: false, jobs: [ { name: "w", exec: "w", replicas: 2,
+        health: { tcp: "127.0.0.1:%i99999", interval: 1, ttl: 5 } } ] }"""
+    assert [path for _, path in codes(judged(text, tmp_path))] == ["jobs[0].health.tcp"]
 
 
 def test_numbers() -> None:

@@ -12,6 +12,7 @@ from corepilot.config.schema.filling import made
 from corepilot.config.schema.output import FILES, OWN
 from corepilot.config.text import commands
 from corepilot.model.job import Command, OutputFile, OutputSettings, ProcessSettings
+from corepilot.model.replicas import command_of_replica
 
 SHELL = ("/bin/sh", "-c")
 _AS_USUAL = OutputSettings()
@@ -23,10 +24,12 @@ class Start(NamedTuple):
     Attributes:
         settings: What their processes are started with.
         shell: Whether a command that is one text is a script.
+        replicas: Whether the job has replicas, so that `%i` is the number of one.
     """
 
     settings: ProcessSettings = ProcessSettings()
     shell: bool = False
+    replicas: bool = False
 
 
 def command_of(data: Mapping[str, Any], written: Any, start: Start) -> Command | None:
@@ -60,7 +63,9 @@ def _output(logging: Mapping[str, Any]) -> OutputSettings:
     )
 
 
-def judge_command(command: Command | None, written: Any, path: Path, verdict: Verdict, host: Host) -> None:
+def judge_command(
+    command: Command | None, written: Any, path: Path, verdict: Verdict, host: Host, *, start: Start
+) -> None:
     """Warn of a command that is not what its words say, or that cannot be executed here."""
     if command is None:
         return
@@ -68,6 +73,8 @@ def judge_command(command: Command | None, written: Any, path: Path, verdict: Ve
         for oddity in commands.oddities(written):
             hint = 'write shell: true, or an array that says where arguments begin and end: ["/bin/sh", "-c", "…"]'
             verdict.warn(path, "exec-literal", oddity, hint)
+    if start.replicas:
+        command = command_of_replica(command, 1)
     settings, name = command.settings, command.argv[0]
     if settings.environment_files and "/" not in name:
         return  # there may be another PATH in them

@@ -9,7 +9,7 @@ from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.commands import Start, command_of, judge_command
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.naming import NamedPlugin
-from corepilot.config.rules.plugin_lookup import plugin_of
+from corepilot.config.rules.numbered import check_plugin
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.names import is_catalog_name
 from corepilot.model.job import Check
@@ -93,8 +93,8 @@ def _elements(given: Any, written: Any, path: Path, verdict: Verdict) -> Iterato
 def _check(health: Settings, written: Any, path: Path, verdict: Verdict, host: Host, *, start: Start) -> Check | None:
     text = {key.lower(): value for key, value in written.items()}.get("exec") if isinstance(written, dict) else None
     command = command_of(health, text, start)
-    judge_command(command, text, (*path, "exec"), verdict, host)
-    plugin = _plugin(health, path, verdict, host)
+    judge_command(command, text, (*path, "exec"), verdict, host, start=start)
+    plugin = _plugin(health, path, verdict, host, replicas=start.replicas)
     if "interval" not in health or "ttl" not in health:
         return None
     timeout_s = positive(health.get("timeout", float(health["interval"])))
@@ -124,7 +124,7 @@ def _judge_name(name: str, path: Path, verdict: Verdict) -> None:
         verdict.complain((*path, "name"), Complaint("bad-name", rule, "write letters, digits, - and _"))
 
 
-def _plugin(health: Settings, path: Path, verdict: Verdict, host: Host) -> PluginReference | None:
+def _plugin(health: Settings, path: Path, verdict: Verdict, host: Host, *, replicas: bool) -> PluginReference | None:
     """The plugin that a check asks: by its name, or a built-in one by a key of its own."""
     given = [key for key in ASKING if health.get(key)]
     if len(given) > 1:
@@ -138,19 +138,20 @@ def _plugin(health: Settings, path: Path, verdict: Verdict, host: Host) -> Plugi
         return None
     if "check" in given:
         named = NamedPlugin(health["check"], options or {}, (*path, "check"), (*path, "options"), inside=True)
-        return plugin_of("check", named, verdict, host)
+        return check_plugin(named, verdict, host, replicas=replicas)
     for name in _BUILT_IN:
         if name in given:
-            return _built_in(name, health[name], (*path, name), verdict, host)
+            built_in = _built_in(name, health[name], (*path, name), verdict)
+            return built_in and check_plugin(built_in, verdict, host, replicas=replicas)
     return None
 
 
-def _built_in(name: str, value: Any, where: Path, verdict: Verdict, host: Host) -> PluginReference | None:
+def _built_in(name: str, value: Any, where: Path, verdict: Verdict) -> NamedPlugin | None:
     option, what = _BUILT_IN[name]
     if isinstance(value, str) or (name != "http" and isinstance(value, int) and not isinstance(value, bool)):
-        return plugin_of("check", NamedPlugin(name, {option: str(value)}, where, where), verdict, host)
+        return NamedPlugin(name, {option: str(value)}, where, where)
     if isinstance(value, dict):
-        return plugin_of("check", NamedPlugin(name, value, where, where, inside=True), verdict, host)
+        return NamedPlugin(name, value, where, where, inside=True)
     example = '"http://…", or { url: "…" }' if name == "http" else '"host:port", a port, or { address: "…" }'
     verdict.complain(where, Complaint("wrong-type", f"{shown(value)} is no {what}", f"write {example}"))
     return None

@@ -61,7 +61,8 @@ def job_of(
         if key.lower() in JobSection.ignored:
             hint = _MEANT.get(key.lower(), "leave it out")
             verdict.warn((*path, key), "key-ignored", "the key has no effect, as in ContainerPilot", hint, key=True)
-    start = Start(settings_of(data, variables, path, verdict, host), bool(data.get("shell")))
+    replicas = bool(data.get("replicas"))
+    start = Start(settings_of(data, variables, path, verdict, host), bool(data.get("shell")), replicas)
     judge_shell(data, written.get("exec"), path, verdict)
     judge_tty(data, path, verdict)
     stdin, file = data.get("stdin", ("null", ""))
@@ -71,10 +72,10 @@ def job_of(
     if file or listen or tty:
         of_main = start._replace(settings=start.settings.changed(stdin=file, listen=listen, tty=tty))
     command = command_of(data, written.get("exec"), of_main)
-    judge_command(command, written.get("exec"), (*path, "exec"), verdict, host)
+    judge_command(command, written.get("exec"), (*path, "exec"), verdict, host, start=start)
     text, reload_signal = data.get("reload", (None, 0))
     reload = command_of({"exec": parsed(text)}, text, start) if text else None
-    judge_command(reload, text, (*path, "reload"), verdict, host)
+    judge_command(reload, text, (*path, "reload"), verdict, host, start=start._replace(replicas=False))
     checks = checks_of(data.get("health"), written.get("health"), (*path, "health"), verdict, host, start=start)
     if data.get("port"):
         judge_ttls(data.get("health"), (*path, "health"), verdict)

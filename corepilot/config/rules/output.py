@@ -7,6 +7,7 @@ from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.model.job import Command, Job, OutputFile
+from corepilot.model.replicas import replica_of
 
 _KEYS = ("file", "errorFile")
 
@@ -36,7 +37,8 @@ def judge_files(jobs: Sequence[tuple[int, Job]], log: str, verdict: Verdict) -> 
 
 
 def _files(jobs: Sequence[tuple[int, Job]]) -> Iterator[tuple[Path, OutputFile]]:
-    for index, job in jobs:
+    for index, one in jobs:
+        job = replica_of(one, 1) if one.replicas else one
         yield from _of_command(job.command, ("jobs", index, "logging"))
         alone = len(job.checks) == 1 and not job.checks[0].name
         for number, check in enumerate(job.checks):

@@ -45,7 +45,8 @@ def settings_of(
     )
     _judge_identity(user, group, data.get("groups", ()), path, verdict)
     _judge_limits(limits, (*path, "limits"), verdict)
-    _judge_files(data.get("cwd", ""), files, path, verdict, host)
+    if not data.get("replicas"):  # else each has its own, as far as they hold a number
+        _judge_files(data.get("cwd", ""), files, path, verdict, host)
     return ProcessSettings(
         environment=tuple({**dict(() if files else variables), **dict(own)}.items()),
         environment_files=files,

@@ -106,7 +106,8 @@ class ProcessSection(Section):
         default=True,
     )
     replicas = Whole(
-        "how many of it run side by side: the jobs `<name>@1`, `<name>@2`, …; `%i` in `exec` and `env` is the number",
+        "how many of it run side by side: the jobs `<name>@1`, `<name>@2`, …; `%i` is the number in `exec`, `env`, "
+        "`envFile`, `cwd`, `stdin`, `ready.file`, files and prefix of `logging`, and checks; `%%` is `%` there",
         minimum=1,
         maximum=1000,
         default_text="none: one job with the name itself",
