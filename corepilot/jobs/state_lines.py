@@ -31,6 +31,8 @@ def changes(plan: Plan, before: State, after: State, *, pid: int | None, why: st
     new, old = after.process, before.process
     if new.runs > old.runs and pid is not None and not (plan.periodic and old.runs):
         yield f"started (pid {pid})"
+    if after.readiness.achieved and not before.readiness.achieved and not (plan.periodic and new.runs > 1):
+        yield "ready"
     if new.stage != old.stage and new.stage == "backoff":
         yield f"restarting in {delay_s:.3g} s"
     if new.stage != old.stage and new.stage == "standby":

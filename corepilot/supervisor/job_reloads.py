@@ -9,6 +9,8 @@ from corepilot.model.event import Event
 from corepilot.model.replicas import reload_name
 from corepilot.supervisor.operations import Operation, Operations
 
+_ONLY_TOLD = "the event reload and no more: the job has no reload of its own"
+
 
 def begin_reloads(
     runners: Sequence[Runner],
@@ -49,6 +51,10 @@ def begin_reloads(
                 operation.finish("refused", "corepilot is stopping")
                 return
         for runner in runners:
+            job = runner.plan.job
+            if job.reload is None and not job.reload_signal:  # nobody is to believe that it has read anything
+                operation.add(what="job", name=str(runner.key), kind="published", message=_ONLY_TOLD)
+                continue
             operation.add(what="job", name=str(runner.key), kind="reloaded", state=runner.state.phase, pid=runner.pid)
         _conclude(operation, awaited)
 

@@ -60,7 +60,8 @@ def test_what_does_not_run_is_not_reloaded(tmp_path: Path) -> None:
         assert answer.returncode == 1
         assert "cannot reload web: it does not run; start it first" in answer.stderr
         assert corepilot.client("reload-job", "nobody").returncode == 1
-        assert corepilot.client("reload-job", "b").returncode == 0  # those who wait for the event hear of it
+        answer = corepilot.client("reload-job", "b")  # those who wait for the event hear of it
+        assert answer.stdout == "b: published, the event reload and no more: the job has no reload of its own\n"
         assert corepilot.stop() == 0
 
 

@@ -3,7 +3,7 @@
 from building import CHECK, job, when
 
 from corepilot.jobs.plan import Plan, plans
-from corepilot.jobs.state import ProcessState, State, StopState
+from corepilot.jobs.state import ProcessState, ReadyState, State, StopState
 from corepilot.jobs.state_lines import changes
 from corepilot.model.job import Job, JobKey
 
@@ -41,6 +41,18 @@ def test_of_a_job_with_an_interval_the_first_start_counts() -> None:
     second = RUNNING.changed(process=ProcessState("running", runs=2))
     assert said(IDLE, RUNNING, ticks) == ["started (pid 7)"]
     assert said(RUNNING, second, ticks) == []
+
+
+def test_a_run_that_shows_it_is_told_ready_once() -> None:
+    waits = RUNNING.changed(readiness=ReadyState("waiting"))
+    ready = RUNNING.changed(readiness=ReadyState("ready"))
+    assert said(IDLE, waits) == ["started (pid 7)"]
+    assert said(waits, ready) == ["ready"]
+    assert said(ready, RUNNING.changed(readiness=ReadyState("reloading"))) == []
+    assert said(RUNNING.changed(readiness=ReadyState("reloading")), ready) == []
+    ticks = plan(job(when=when("interval", every_s=1)))
+    second = ProcessState("running", runs=2)
+    assert said(waits.changed(process=second), ready.changed(process=second), ticks) == []
 
 
 def test_health_is_told_when_it_changes() -> None:
