@@ -210,6 +210,11 @@ ROWS |= {
         stop="not ready within 0.2 s",
     ),
     "a check by a command": checked('exec: "true", interval: 1', "healthy"),
+    "what a check's command is started with": Tried(
+        'env: {A: "job"}, health: {exec: ["sh", "-c", "echo $A $PWD"], env: {A: "check"}, cwd: "/usr", interval: 1, '
+        "ttl: 5}",
+        GOT, "check /usr", others=then("healthy"),
+    ),
     "a check over HTTP": checked('http: "http://127.0.0.1:1/", interval: 1', "unhealthy"),
     "a check of a port": checked("tcp: 1, interval: 1", "unhealthy"),
     "several checks": Tried(

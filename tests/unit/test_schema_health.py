@@ -43,6 +43,20 @@ def test_an_array_of_one_check_needs_no_name(tmp_path: Path) -> None:
     assert made.check_source(0) == "check.a"
 
 
+def test_a_command_is_started_as_its_job_but_for_what_it_says_itself(tmp_path: Path) -> None:
+    own = 'user: "nobody", env: {B: "check", C: null}, cwd: "/usr"'
+    made = job(
+        'name: "a", exec: "true", user: "root", groups: ["adm"], umask: "027", env: {A: "job", B: "job", C: "job"}, '
+        f'health: [ {{ name: "x", exec: "true", {own}, {TIMES} }}, {{ name: "y", exec: "true", {TIMES} }} ]',
+        tmp_path,
+    )
+    assert made.command is not None
+    settings = made.command.settings
+    commands = [check.command.settings for check in made.checks if check.command is not None]
+    environment = (("A", "job"), ("B", "check"), ("C", None))
+    assert commands == [settings.changed(user="nobody", groups=(), environment=environment, cwd="/usr"), settings]
+
+
 @pytest.mark.parametrize(
     ("health", "expected"),
     [
@@ -52,6 +66,9 @@ def test_an_array_of_one_check_needs_no_name(tmp_path: Path) -> None:
         ('{name: "a b", exec: "x", %s}', [("bad-name", "health.name")]),
         ('[{name: "b", %s}]', [("missing-key", "health[0]")]),
         ('[{name: "b", exec: "x"}]', [("missing-key", "health[0].interval"), ("missing-key", "health[0].ttl")]),
+        ("{tcp: 1, cwd: '/usr', %s}", [("check-options", "health.cwd")]),
+        ("{user: 'nobody', %s}", [("check-options", "health.user")]),
+        ("{exec: 'x', env: {'A=B': 1}, %s}", [("bad-variable", "health.env['A=B']")]),
         ('{exec: "x", tcp: 1, %s}', [("two-checks", "health.tcp")]),
         ("{tcp: true, %s}", [("wrong-type", "health.tcp")]),
         ("{tcp: [1], %s}", [("wrong-type", "health.tcp")]),

@@ -10,6 +10,7 @@ from corepilot.config.rules.commands import Start, command_of, judge_command
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.naming import NamedPlugin
 from corepilot.config.rules.numbered import check_plugin
+from corepilot.config.rules.process_settings import settings_of_check
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.names import is_catalog_name
 from corepilot.model.job import Check
@@ -91,6 +92,9 @@ def _elements(given: Any, written: Any, path: Path, verdict: Verdict) -> Iterato
 
 
 def _check(health: Settings, written: Any, path: Path, verdict: Verdict, host: Host, *, start: Start) -> Check | None:
+    start = start._replace(
+        settings=settings_of_check(start.settings, health, path, verdict, host, replicas=start.replicas)
+    )
     text = {key.lower(): value for key, value in written.items()}.get("exec") if isinstance(written, dict) else None
     command = command_of(health, text, start)
     judge_command(command, text, (*path, "exec"), verdict, host, start=start)

@@ -62,6 +62,36 @@ def settings_of(
     )
 
 
+def settings_of_check(
+    job: ProcessSettings, health: Mapping[str, Any], path: Path, verdict: Verdict, host: Host, *, replicas: bool
+) -> ProcessSettings:
+    """What the command of a check is started with: as the job, but for what it says itself.
+
+    Args:
+        job: The job's.
+        health: What is valid of the check's settings.
+        path: Where the check is.
+        verdict: Takes what is wrong.
+        host: The machine.
+        replicas: Whether the job has replicas, so that a directory may hold the number of one.
+    """
+    given = [key for key in ("env", "cwd", "user") if health.get(key)]
+    if not given:
+        return job
+    if not health.get("exec") and not verdict.refuses((*path, "exec")):
+        rule = "only a command is started with it, and the check has no exec"
+        verdict.complain((*path, given[0]), Complaint("check-options", rule, "leave it out", key=True))
+    settings = job.changed(environment=tuple({**dict(job.environment), **dict(health.get("env", ()))}.items()))
+    if "cwd" in given:
+        _judge_files("" if replicas else health["cwd"], (), path, verdict, host)
+        settings = settings.changed(cwd=health["cwd"])
+    if "user" in given:
+        user, _, group = health["user"].partition(":")
+        _judge_identity(user, group, (), path, verdict)
+        settings = settings.changed(user=user, group=group, groups=())
+    return settings
+
+
 def stop_policy(data: Mapping[str, Any], stop_timeout_s: float, hook_timeout_s: float | None) -> StopPolicy:
     """How a job is stopped.
 

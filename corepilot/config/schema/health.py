@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from corepilot.config.schema.fields import Choice, Command, Duration, Raw, Text, Whole
 from corepilot.config.schema.output import OutputSection
+from corepilot.config.schema.process_fields import Variables
 from corepilot.config.schema.sections import Object, Section
 
 
@@ -47,6 +48,9 @@ class HealthSection(Section):
         "initialdelayseconds": "write startPeriod",
         "start_period": "write startPeriod",
         "test": "write exec",
+        "environment": "write env",
+        "working-dir": "write cwd",
+        "user-id": "write user",
     }
 
     name = Text(
@@ -83,6 +87,21 @@ class HealthSection(Section):
     )
     check = Text("plugin that finds it out", default_text="none", example="redis", derives=("plugin",))
     options = Raw("options of `check`", kind="object", default_text="none", derives=("plugin",))
+    env = Variables(
+        "variables of the command, beside those of the job; `null` removes one",
+        default_text="the job's",
+        allowed="also an array of `NAME=value`",
+        example="{ PGUSER: null }",
+        derives=("command.settings.environment",),
+    )
+    cwd = Text("working directory of the command", default_text="the job's", derives=("command.settings.cwd",))
+    user = Text(
+        "user that the command runs as",
+        default_text="the job's",
+        allowed="a name or a number; also `user:group`",
+        example="postgres",
+        derives=("command.settings.user", "command.settings.group"),
+    )
     interval = Whole("time between two checks", unit="s", required=True, minimum=1)
     ttl = Whole("how long a passing check is good for", unit="s", required=True, minimum=1)
     timeout = Duration(
