@@ -22,6 +22,7 @@ PROGRAMS = {
     "haproxy": "haproxy",
     "ip": "iproute2",
     "java": "default-jre-headless",
+    "musl-gcc": "musl-tools",
     "nginx": "nginx-light",
     "pg_ctlcluster": "postgresql",
     "ps": "procps",
@@ -44,6 +45,7 @@ def main(pytest_arguments: list[str]) -> int:
     sys.path.insert(0, str(ROOT / "tests"))
     import debian
     import environment
+    from bundles import building
     from servers.go_build import PROGRAMS as GO_PROGRAMS
 
     debian.require_programs(PROGRAMS)
@@ -54,11 +56,13 @@ def main(pytest_arguments: list[str]) -> int:
     os.environ.update(built)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every worker would compile all the tests at every run
 
+    bundle = building()  # it takes half a minute, as long as the linters do
     checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["python", "tools/settings_agree.py"]]
     failed = [check for check in checks if _status([str(programs / check[0]), *check[1:]])]
     for check in failed:
         sys.stdout.write(f"{' '.join(check)}: failed\n")
     sys.stdout.flush()
+    bundle.wait()  # where it could not be made, the first test that needs it says why
     # A file is one worker's, so that what its tests share is made once; tests/conftest.py says how many workers. In the
     # order of the folders the last files are the many quick ones, and no worker is left alone with a slow one.
     in_parallel = ["-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]

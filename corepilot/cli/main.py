@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from corepilot.supervisor.arguments import RunArguments
 
-FORBIDDEN = ("PYTHON", "GEVENT", "GREENLET", "VIRTUAL_ENV")
+FORBIDDEN = ("PYTHON", "GEVENT", "GREENLET", "VIRTUAL_ENV", "COREPILOT_HELD_")
 """Beginnings of the variables that are the application's, and must not reach our own interpreter and event loop."""
 
 INTERRUPTED = 130
@@ -52,7 +52,11 @@ def open_standard() -> None:
 def own_environment() -> dict[str, str]:
     """Take what is the application's out of our own environment; returns the environment as it was given."""
     given = dict(os.environ)
-    for name in given:
+    if "COREPILOT_BUNDLE" in given:
+        from corepilot.system import bundled
+
+        given = bundled.as_given(given)
+    for name in list(os.environ):
         if name.startswith(FORBIDDEN):
             del os.environ[name]
     if given.get("LC_CTYPE") in _COERCED:

@@ -170,7 +170,7 @@ def split_value(value: str) -> tuple[str, str]:
 
 
 def module_file(module: str, path: Iterable[str] | None = None) -> str:
-    """Where a module's source is, found without importing it or a package it is in; "" if it is not there.
+    """Where a module's source is, else its code, found without importing it or its package; "" if it is not there.
 
     Args:
         module: The full name.
@@ -190,15 +190,20 @@ def module_file(module: str, path: Iterable[str] | None = None) -> str:
     places, file = list(spec.submodule_search_locations or ()), spec.origin
     for position, part in enumerate(rest):
         candidates = [os.path.join(place, part) for place in places]
-        package = [one for one in candidates if os.path.isfile(os.path.join(one, "__init__.py"))]
-        plain = [f"{one}.py" for one in candidates if os.path.isfile(f"{one}.py")]
+        package = next(filter(os.path.isfile, _sources(os.path.join(one, "__init__") for one in candidates)), "")
+        plain = next(filter(os.path.isfile, _sources(candidates)), "")
         if package:
-            places, file = package[:1], os.path.join(package[0], "__init__.py")
+            places, file = [os.path.dirname(package)], package
         elif plain and position == len(rest) - 1:
-            file = plain[0]
+            file = plain
         else:
             places, file = [one for one in candidates if os.path.isdir(one)], None
     return os.path.realpath(file) if file and os.path.isfile(file) else ""
+
+
+def _sources(stems: Iterable[str]) -> Iterator[str]:
+    """What a module can be in: its source, or only its code, as in a bundle."""
+    return (f"{stem}{suffix}" for stem in stems for suffix in (".py", ".pyc"))
 
 
 def _entries(text: str) -> Iterator[tuple[str, str, str]]:

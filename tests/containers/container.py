@@ -1,14 +1,16 @@
 """A real OCI container whose entry point, PID 1, is the corepilot under test: a bundle for `runc`, and its life.
 
 Nothing is built or downloaded. The container's root is an almost empty folder into which the host's programs, the
-Python that runs the tests and the checkout are mounted read-only; `/etc` is the container's own. The rest is as in a
-container of Docker's without a network: namespaces, capabilities, devices, masked paths, refused system calls.
+Python that runs the tests and the checkout are mounted read-only; `/etc` is the container's own. Or it is an image: a
+folder with what the container has, and nothing of the host's. The rest is as in a container of Docker's without a
+network: namespaces, capabilities, devices, masked paths, refused system calls.
 
 The bundle's format: OCI runtime specification, config.md and config-linux.md.
 """
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,7 +45,7 @@ _REFUSED = (
 _UNKNOWN = ("clone3", "close_range", "io_uring_setup", "openat2", "pidfd_getfd", "pidfd_open", "pidfd_send_signal")
 _MASKED = ("/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug", "/sys/firmware")
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
-_PATH = f"{sys.prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Container(Started):
@@ -63,6 +65,8 @@ class Container(Started):
             /dev/shm, which is no place for sockets.
         volumes: Folder on the host -> where it is mounted, writable.
         memory_bytes: Memory limit of the whole container; None for no limit.
+        image: A folder that is copied to become the root; None for the host's programs. PATH is then the usual one.
+        read_only: Folder on the host -> where it is mounted, not writable.
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class Container(Started):
         tmp: bool = True,
         volumes: Mapping[Path, str] | None = None,
         memory_bytes: int | None = None,
+        image: Path | None = None,
+        read_only: Mapping[Path, str] | None = None,
     ) -> None:
         self.id = f"corepilot-{uuid.uuid4().hex[:12]}"
         self.root = directory / "root"
@@ -86,6 +92,8 @@ class Container(Started):
         self._pid_file = directory / "pid"
         self._capabilities = tuple(capabilities)
         held = capabilities if user == 0 else ()
+        given = {**({str(path): str(path) for path in _from_the_host()} if image is None else {}),
+                 **{str(path): target for path, target in (read_only or {}).items()}}  # fmt: skip
         resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}]}  # runc allows the usual ones
         if memory_bytes:
             resources["memory"] = {"limit": memory_bytes, "swappiness": 0}
@@ -96,12 +104,12 @@ class Container(Started):
             "process": {
                 "args": list(args),
                 "cwd": "/",
-                "env": [f"{name}={value}" for name, value in _environment(env or {}).items()],
+                "env": [f"{name}={value}" for name, value in _environment(env or {}, image).items()],
                 "user": {"uid": user, "gid": user},
                 "noNewPrivileges": no_new_privileges,
                 "capabilities": {"bounding": capabilities, "effective": held, "permitted": held},
             },
-            "mounts": _mounts(volumes or {}, readonly=readonly, tmp=tmp),
+            "mounts": _mounts(given, volumes or {}, readonly=readonly, tmp=tmp),
             "linux": {
                 "namespaces": [{"type": kind} for kind in ("pid", "mount", "uts", "ipc", "network")],
                 "maskedPaths": _MASKED,
@@ -110,7 +118,7 @@ class Container(Started):
                 "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [_fail(_REFUSED, 1), _fail(_UNKNOWN, 38)]},
             },
         }
-        _write_root(self.root, configuration)
+        _write_root(self.root, configuration, image)
         (directory / "config.json").write_text(json.dumps(bundle, indent=1))
 
     def __enter__(self) -> Self:
@@ -225,26 +233,29 @@ class Container(Started):
         )
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
+def _environment(more: Mapping[str, str], image: Path | None) -> dict[str, str]:
     """With the mark by which processes are found that a test leaves behind."""
     marks = {name: value for name, value in os.environ.items() if name.startswith("PYTEST_PROCESS")}
-    return {"PATH": _PATH, "HOME": "/", **marks, **more}
+    path = _USUAL_PATH if image else f"{sys.prefix}/bin:{_USUAL_PATH}"
+    return {"PATH": path, "HOME": "/", **marks, **more}
 
 
 def _fail(calls: Iterable[str], number: int) -> dict[str, Any]:
     return {"names": list(calls), "action": "SCMP_ACT_ERRNO", "errnoRet": number}
 
 
-def _write_root(root: Path, configuration: str) -> None:
+def _write_root(root: Path, configuration: str, image: Path | None) -> None:
     """The folder that becomes /, with what is not mounted into it.
 
     runc makes the places for mounts. Where one exists, a tmpfs takes over its mode, so /tmp must not.
     """
+    if image is not None:
+        shutil.copytree(image, root, symlinks=True)
     for name in ("etc", "run", "var/log"):
-        (root / name).mkdir(parents=True)
+        (root / name).mkdir(parents=True, exist_ok=True)
     (root / "var" / "run").symlink_to("/run")
     for path in _system_folders():
-        if path.is_symlink():
+        if path.is_symlink() and image is None:
             (root / path.name).symlink_to(os.readlink(path))
     (root / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (root / "etc" / "group").write_text("root:x:0:\n")
@@ -252,7 +263,9 @@ def _write_root(root: Path, configuration: str) -> None:
         (root / CONFIGURATION.lstrip("/")).write_text(configuration)
 
 
-def _mounts(volumes: Mapping[Path, str], *, readonly: bool, tmp: bool) -> list[dict[str, Any]]:
+def _mounts(
+    given: Mapping[str, str], volumes: Mapping[Path, str], *, readonly: bool, tmp: bool
+) -> list[dict[str, Any]]:
     """In the order in which they are made."""
     mounts = [
         _mount("proc", "/proc", "proc", "nosuid", "noexec", "nodev"),
@@ -264,7 +277,7 @@ def _mounts(volumes: Mapping[Path, str], *, readonly: bool, tmp: bool) -> list[d
         mounts.append(_mount("tmpfs", "/tmp", "tmpfs", "nosuid", "nodev", "mode=1777"))
     if not readonly:
         mounts.append(_mount("tmpfs", "/run", "tmpfs", "nosuid", "nodev", "mode=755"))
-    mounts += [_mount(str(path), str(path), "bind", "rbind", "nosuid", "nodev", "ro") for path in _from_the_host()]
+    mounts += [_mount(path, target, "bind", "rbind", "nosuid", "nodev", "ro") for path, target in given.items()]
     mounts += [_mount(str(path), target, "bind", "rbind", "rw") for path, target in volumes.items()]
     return mounts
 

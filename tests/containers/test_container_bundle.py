@@ -1,0 +1,76 @@
+"""The bundle in images that have no Python: it starts, supervises, answers and stops as an installed corepilot does."""
+
+import json
+from pathlib import Path
+
+import pytest
+from bundles import bundle
+from containers import images
+from containers.container import Container
+
+pytestmark = pytest.mark.timeout(600)  # the first test may have to make the bundle
+
+HOSTILE = {
+    "LD_PRELOAD": "/no/such.so",
+    "LD_LIBRARY_PATH": "/bogus",
+    "LC_ALL": "de_DE.ISO-8859-1",
+    "GLIBC_TUNABLES": "glibc.malloc.check=3",
+    "PYTHONHOME": "/bogus",
+    "PYTHONPATH": "/bogus",
+    "OPENSSL_CONF": "/bogus",
+    "COREPILOT_BUNDLE": "mine",
+    "COREPILOT_HELD_X": "mine too",
+}
+"""No variable of a musl program among them, for a job gets them all, and musl's loader heeds LD_ as well."""
+
+
+@pytest.fixture(scope="module", params=sorted(images.IMAGES))
+def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    name: str = request.param
+    return images.make(name, tmp_path_factory.mktemp("image") / name)
+
+
+def container(image: Path, directory: Path, configuration: str, *args: str, **env: str) -> Container:
+    words = args or ("corepilot",)
+    place = {bundle() / "corepilot": images.PLACE}
+    return Container(configuration, directory, args=words, env=env, image=image, read_only=place)
+
+
+def test_a_supervisor_runs_answers_and_stops(image: Path, tmp_path: Path) -> None:
+    jobs = '{name: "main", exec: "job wait"}, {name: "told", exec: "job tell hello", user: "root"}'
+    with container(image, tmp_path, f"{{jobs: [{jobs}]}}") as running:
+        running.until("waiting")
+        running.until("hello")
+        assert running.execute("corepilot", "ping").returncode == 0
+        states = {job["name"]: job["state"] for job in running.status()["jobs"]}
+        assert states["main"] == "running"
+        assert running.execute("containerpilot", "-ping").stdout == "ok\n"
+        assert running.stop() == 0
+        assert "Traceback" not in running.output
+
+
+def test_the_status_is_the_jobs(image: Path, tmp_path: Path) -> None:
+    with container(image, tmp_path, "", "corepilot", "--", "job", "exit", "7") as running:
+        assert running.wait() == 7
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_the_environment_is_the_jobs_and_not_the_interpreters(image: Path, tmp_path: Path, wrapped: bool) -> None:  # noqa: FBT001
+    args = ("corepilot", "--", "job", "env") if wrapped else ("corepilot",)
+    configuration = "" if wrapped else '{jobs: [{name: "env", exec: "job env"}], logging: {format: "text"}}'
+    with container(image, tmp_path, configuration, *args, **HOSTILE) as running:
+        assert running.wait() == 0
+        for name, value in HOSTILE.items():
+            assert f"{name}={value}" in running.output
+        assert "LC_ALL=C\n" not in running.output
+        assert f"={images.PLACE}" not in running.output
+
+
+def test_the_plugins_are_there(image: Path, tmp_path: Path) -> None:
+    with container(image, tmp_path, "", "corepilot", "plugins", "list", "-o", "json") as running:
+        assert running.wait() == 0
+        plugins = json.loads(running.output)
+    assert {"embedded", "consul", "etcd", "zookeeper", "prometheus", "otlp", "statsd"} <= {
+        one["name"] for one in plugins
+    }
+    assert {one["state"] for one in plugins} == {"not named"}
