@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -128,6 +129,20 @@ def test_pkill_ends_everything_once_and_in_order(tmp_path: Path, name: str) -> N
     finally:
         process.kill()
         process.wait()
+
+
+def test_pidof_and_ps_find_the_guard_as_pid_1_and_the_supervisor(tmp_path: Path) -> None:
+    """They look at the command line, of which each has a copy."""
+    job = '{name: "a", exec: ["sh", "-c", "echo pids $(pidof corepilot); sleep 1000"]}'
+    with Corepilot(config(job), tmp_path, prefix=PIDNS) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: re.search(r"pids \d+ 1$", corepilot.output, re.MULTILINE), message="guard and supervisor")
+        for pid in corepilot.guard, corepilot.supervisor:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            assert line[:2] == [b"corepilot", b"run"]
+            assert line[-1].endswith(b".json5")
+            assert b"PATH=" in Path(f"/proc/{pid}/environ").read_bytes()  # it follows the line in memory
+        assert corepilot.stop() == 0
 
 
 def test_a_loader_is_called_as_the_others_are(tmp_path: Path) -> None:
