@@ -1,6 +1,6 @@
 """What our processes are called.
 
-`ps`, `pgrep` and `pkill` look at the kernel's name (proc_pid_comm(5)), and `pidof` and the listings of `ps` and `top` at
+`ps`, `pgrep` and `pkill` look at the kernel's name (proc_pid_comm(5)), `pidof` and the listings of `ps` and `top` at
 the command line (proc_pid_cmdline(5)). A fork keeps both, and an exec takes them away: of a Python it makes `python3`,
 and `python3 -I -c …`. The kernel's name is cut at 15 bytes.
 """
