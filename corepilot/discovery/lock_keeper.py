@@ -125,6 +125,11 @@ class LockKeeper:
             except gevent.Timeout:
                 self._log("warning", f"left without giving the lock {self.lock.name} back: it is free after its TTL")
 
+    @property
+    def usable(self) -> bool:
+        """Whether it is ours by the clock, and for longer than the end of what runs under it takes."""
+        return self.grant is not None and self._time_left() > 0
+
     def status(self) -> dict[str, object]:
         """What `corepilot status` shows.
 
@@ -195,7 +200,6 @@ class LockKeeper:
             self._follower.start()  # before somebody else has it, there is nothing to hear
             return max(self._try_at - self._clock(), 0.0)
         self._kept_at, self.until = now, now + grant.ttl_s
-        self._allow_for_sleep()
         if self._time_left() <= 0:
             self._log("warning", f"the lock {self.lock.name} came too late to be used: it is given back")
             self._release()
@@ -241,7 +245,8 @@ class LockKeeper:
         return 0.0
 
     def _time_left(self) -> float:
-        return self.until - self._stop_s - MARGIN_S - self._clock()
+        slept_s = max(self._suspended() - self._slept_s, 0.0)
+        return self.until - slept_s - self._stop_s - MARGIN_S - self._clock()
 
     def _lose(self, why: str) -> None:
         self.grant = None

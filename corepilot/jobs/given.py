@@ -29,6 +29,17 @@ def variables(plan: Plan, state: State, role: int, around: Supervision, mark: st
     return {**found, **variables_of(cause, passing)}
 
 
+def untimely(plan: Plan, around: Supervision) -> str:
+    """Why nothing must begin: the time of its lock is over, and nobody has said so yet; or "".
+
+    A supervisor that was stopped for a while may see an exit first, and restart the job, when it goes on.
+    """
+    lock, locks = plan.job.lock, around.locks
+    if not lock or locks is None or locks.usable(lock):
+        return ""
+    return f"not started: the time of the lock {lock} is over"
+
+
 def barred(plan: Plan, role: int, around: Supervision, mark: str) -> str:
     """Why a run must not begin: it hooks the stop of a job whose lock may be another's before it has ended; or ""."""
     ending = _ending(plan, role, around, mark)

@@ -313,8 +313,8 @@ def _fail(plan: Plan, state: State, why: str) -> Step:
 
 
 def _tick(plan: Plan, state: State, now: float) -> Step:
-    if not state.process.runs or state.trigger.pending:
-        return state, ()  # not started yet, or a tick waits already: ticks coalesce
+    if not state.process.runs or state.trigger.pending or state.process.stage == "standby":
+        return state, ()  # not started yet, or the run of a tick waits already: ticks coalesce
     if not process.restarts_left(plan, state.process, now):
         return stopping.stop(plan, state, "complete")
     state = state.changed(process=process.restarted(plan, state.process, now))

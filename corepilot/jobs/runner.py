@@ -158,6 +158,13 @@ class Runner(Actor):
         command = job.command if role == MAIN else job.checks[role].command
         account = self.account
         account.trace(role, "start")
+        untimely = given.untimely(self.plan, self._around)
+        if untimely:
+            account.log("warning", untimely, role)
+            if role == MAIN:
+                account.failed_to_start(untimely)
+            self._around.loop.run_callback(self._settle, Unstarted(role))
+            return
         if command is None:  # the machine starts what there is: a plugin's check
             plugin_checks = self._around.plugin_checks
             assert plugin_checks is not None  # noqa: S101  - there is one where checks are plugins

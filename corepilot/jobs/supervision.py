@@ -100,6 +100,9 @@ class Locks(Protocol):
     def environment(self, name: str) -> dict[str, str]:
         """What a run under a lock finds in its environment."""
 
+    def usable(self, name: str) -> bool:
+        """Whether a run may begin under a lock now: it is ours, and for longer than the end of the run may take."""
+
     def ending(self, job: str, mark: str) -> Ending | None:
         """What holds of the lock that a job of this name has run under and stops under; None if it has not.
 

@@ -120,6 +120,11 @@ class JobLocks:
         self._given[name] = {"COREPILOT_LOCK_TOKEN": str(grant.token)}
         return self._given[name]
 
+    def usable(self, name: str) -> bool:
+        """See `corepilot.jobs.supervision.Locks`. By the clock: the loss may not have been noticed yet."""
+        keeper = self._keepers.get(name)
+        return keeper is not None and keeper.usable
+
     def ending(self, job: str, mark: str) -> Ending | None:
         """See `corepilot.jobs.supervision.Locks`. After a loss, too: the promise holds on until it is over."""
         for name, users in self._users.items():

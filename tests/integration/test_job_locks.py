@@ -91,8 +91,18 @@ def test_one_runs_and_the_other_stands_by_and_takes_over(pair: Pair) -> None:
     assert holder.stop() == 0
 
 
-def test_a_supervisor_that_hangs_loses_the_job_before_another_has_it(pair: Pair) -> None:
-    holder, other = pair.split()
+def test_a_supervisor_that_hangs_loses_the_job_before_another_has_it(etcd: EtcdServer, tmp_path: Path) -> None:
+    """When it goes on, it hears of the job's end before it knows that the lock is lost: no restart comes of that."""
+    restarts = '{name: "app", restarts: "unlimited", '
+    pair = Pair(etcd, tmp_path, (TEXT % (etcd.endpoints[0], TTL_S)).replace('{name: "app", ', restarts))
+    try:
+        holder, other = pair.split()
+        _lost_while_stopped(holder, other)
+    finally:
+        pair.close()
+
+
+def _lost_while_stopped(holder: Corepilot, other: Corepilot) -> None:
     pid, supervisor = holder.job("app")["pid"], holder.supervisor
     os.kill(supervisor, signal.SIGSTOP)
     try:
@@ -111,6 +121,7 @@ def test_a_supervisor_that_hangs_loses_the_job_before_another_has_it(pair: Pair)
     holder.until("has neither renewed a lock nor ended what runs under it")
     eventually(lambda: holder.job("app")["state"] == "standby")
     assert holder.job("also")["state"] == "running"
+    assert (holder.output.count("token="), holder.job("app")["starts"]) == (1, 1)
 
 
 def test_a_stop_hook_runs_with_the_token_and_not_after_the_time_of_the_lock(etcd: EtcdServer, tmp_path: Path) -> None:
@@ -235,6 +246,34 @@ def test_a_lock_that_is_configured_no_more_is_given_back_when_the_job_has_ended(
         assert alive_then == [False]
         assert reloading.result().returncode == 0
         assert holder.job("app")["state"] == "running"  # without a lock it just runs
+    finally:
+        pair.close()
+
+
+def test_a_lock_moves_to_another_catalog_as_the_page_says(etcd: EtcdServer, tmp_path: Path) -> None:
+    """With the job stopped everywhere but in one place, no two have it, and then all see one another again."""
+    old = f'old: {{backend: "etcd", endpoints: ["{etcd.endpoints[0]}"]}}'
+    both = f'discovery: {{{old}, new: {{backend: "embedded", path: "{tmp_path}/catalog"}}}}'
+    text = TEXT % (etcd.endpoints[0], TTL_S)
+    text = text.replace(text[text.index("discovery") : text.index(",\n  control")], both)
+    before, after = (text.replace('ttl: "7s"', f'ttl: "7s", catalog: "{name}"') for name in ("old", "new"))
+    pair = Pair(etcd, tmp_path, before)
+    try:
+        holder, other = pair.split()
+        pid = holder.job("app")["pid"]
+        assert other.client("stop", "app").returncode == 0
+        for one in (holder, other):
+            one.configure(after)
+            assert one.client("reload").returncode == 0
+        eventually(lambda: holder.job("app")["state"] == "running" and holder.job("app")["pid"] != pid)
+        assert not alive(pid)
+        holder.until(f"token={lock_of(holder)['token']}")
+        free = run("lock", "--discovery", f"etcd:endpoints={etcd.endpoints[0]}", "-n", "primary", "--", "true")
+        assert free.returncode == 0
+        assert other.client("start", "app").returncode == 0
+        eventually(lambda: other.job("app")["state"] == "standby" and lock_of(other)["holder"])
+        assert lock_of(other)["holder"] == lock_of(holder)["holder"]
+        assert holder.job("app")["state"] == "running"
     finally:
         pair.close()
 

@@ -158,7 +158,11 @@ def test_what_the_machine_has_slept_is_gone_from_the_promise(world: World) -> No
     keeper.use(wanted=True, busy=False, stop_s=0.1)
     until(lambda: keeper.grant)
     promised = keeper.until
-    world.slept_s += 50.0
+    usable = [keeper.usable]
+    world.slept_s += 59.0
+    usable.append(keeper.usable)  # before anybody has noticed
+    assert usable == [True, False]
+    world.slept_s -= 9.0
     keeper.use(wanted=True, busy=True, stop_s=0.2)
     until(lambda: told[1:] == ["renewed", "renewed"])
     assert keeper.until >= promised, "it was renewed at once, because a third of the ttl was over"

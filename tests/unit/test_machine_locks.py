@@ -1,12 +1,17 @@
 """A job that needs a lock: it stands by, runs while it has it, and ends when it is lost."""
 
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 from building import job, when
 
-from corepilot.jobs import machine, starting
+from corepilot.jobs import given, machine, starting
 from corepilot.jobs.plan import Plan, plans
 from corepilot.jobs.state import (
     Action,
     Began,
+    Due,
     Ended,
     Exited,
     Happened,
@@ -17,9 +22,11 @@ from corepilot.jobs.state import (
     State,
     Sweep,
     Swept,
+    Timer,
+    Unstarted,
 )
 from corepilot.model.event import GLOBAL, Event
-from corepilot.model.job import Command, Job, JobKey, RestartPolicy
+from corepilot.model.job import UNLIMITED, Command, Job, JobKey, RestartPolicy
 from corepilot.model.replicas import keyed
 
 STARTUP = Happened(Event("startup", GLOBAL))
@@ -104,3 +111,28 @@ def test_a_hook_that_is_there_again_knows_that_the_lock_is_ours() -> None:
     assert (state.phase, starts(actions)) == ("running", 1)
     state, actions = after(*gone, LOST, Began("other"), Happened(Event("stopped", "other")), plan=plan)
     assert (state.phase, starts(actions)) == ("standby", 0)
+
+
+def test_a_run_that_is_too_late_for_the_lock_is_tried_again_and_the_loss_ends_the_trying() -> None:
+    """Nobody has said yet that the lock is lost: the runner sees it by the clock."""
+    state, _ = after(STARTUP, ACQUIRED, Unstarted(-1))
+    assert (state.phase, state.process.runs) == ("backoff", 0)
+    state, actions = after(STARTUP, ACQUIRED, Unstarted(-1), LOST)
+    assert (state.phase, actions[-1]) == ("terminating", Ended("again"))
+    state, actions = after(STARTUP, ACQUIRED, Unstarted(-1), Due(Timer("restart")))
+    assert (state.phase, starts(actions)) == ("running", 1)
+
+
+@pytest.mark.parametrize(("usable", "why"), [(True, ""), (False, "not started: the time of the lock primary is over")])
+def test_what_is_too_late_by_the_clock_is_not_started(*, usable: bool, why: str) -> None:
+    around: Any = SimpleNamespace(locks=SimpleNamespace(usable={"primary": usable}.__getitem__))
+    assert given.untimely(PLAN, around) == why
+    assert given.untimely(Plan(Job("app", Command(("app",))), JobKey("app")), around) == ""
+
+
+def test_ticks_coalesce_while_a_run_stands_by() -> None:
+    plan = Plan(job("app", when=when("interval", every_s=1.0), restarts=UNLIMITED, lock="primary"), JobKey("app"))
+    tick = Due(Timer("interval"))
+    ended = (Exited(-1, 0, "exit status 0"), LOST)
+    state, _ = after(STARTUP, ACQUIRED, *ended, tick, tick, tick, plan=plan)
+    assert (state.phase, state.trigger.pending) == ("standby", 0)
