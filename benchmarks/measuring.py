@@ -108,12 +108,13 @@ class Running:
 
 
 @contextmanager
-def running(text: str, files: Mapping[str, str] | None = None) -> Iterator[Running]:
+def running(text: str, files: Mapping[str, str] | None = None, program: Sequence[str] = COREPILOT) -> Iterator[Running]:
     """Run a configuration, in which DIR stands for the directory; it answers when this yields, and is gone afterwards.
 
     Args:
         text: The configuration.
         files: The texts of more files in the directory, by name.
+        program: Another corepilot.
     """
     path = Path(tempfile.mkdtemp(prefix="corepilot-bench-"))
     config = path / "corepilot.json5"
@@ -122,7 +123,7 @@ def running(text: str, files: Mapping[str, str] | None = None) -> Iterator[Runni
         (path / name).write_text(content)
     with (path / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*COREPILOT, "run", "-c", str(config)],
+            [*program, "run", "-c", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -165,6 +166,16 @@ def footprint(pid: int) -> Footprint:
         elif name == "Anonymous":
             anonymous = int(rest.split()[0])
     return Footprint(rss, uss, anonymous, len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task")))
+
+
+def switches(pid: int) -> int:
+    """How often the threads of a process have gone to sleep so far: each time something has woken them up before."""
+    found = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        for line in status.read_text().splitlines():
+            name, _, count = line.partition(":")
+            found += int(count) if name == "voluntary_ctxt_switches" else 0
+    return found
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

@@ -61,6 +61,7 @@ class Beat:
     ) -> None:
         self._working, self._stalled, self._turned = working, stalled, turned
         self._interrupting = interrupting
+        self._loop = loop
         self.limit_s = STALL_S
         self._since = self._due = 0.0
         self._sample: tuple[float, int] | None = None
@@ -69,6 +70,7 @@ class Beat:
         self._wakes = loop.check(priority=loop.MAXPRI, ref=False)
         self._sleeps = loop.prepare(priority=loop.MINPRI, ref=False)
         self._before: Any = None
+        self._first: Any = None
 
     def start(self) -> None:
         """Begin. Takes SIGALRM."""
@@ -76,6 +78,13 @@ class Beat:
         self._wakes.start(self._wake)
         self._sleeps.start(self._sleep)
         self._wake()
+        # Begun in the middle of a turn, it is not told of that turn's end, and the alarm would wake a loop that sleeps:
+        # there is another turn first.
+        self._first = self._loop.timer(0.0, ref=False)
+        self._first.start(self._began)
+
+    def _began(self) -> None:
+        self._first.close()
 
     def hurry(self) -> None:
         """A stop has begun, which has promised when it ends: from now on a turn may take `STOPPING_STALL_S`."""
@@ -86,6 +95,8 @@ class Beat:
     def stop(self) -> None:
         """End. Idempotent."""
         if self._before is not None:
+            self._first.stop()
+            self._first.close()
             self._wakes.stop()
             self._sleeps.stop()
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -41,6 +41,7 @@ from corepilot.supervisor.renders import Renders
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.signals import Signals
 from corepilot.supervisor.tails import Tails
+from corepilot.supervisor.tidying import Tidying
 from corepilot.supervisor.watched import Watched
 from corepilot.system import light_imports, memory
 from corepilot.system.process import Reaper
@@ -57,10 +58,6 @@ if TYPE_CHECKING:
 
 RESERVED = 16
 """Descriptors that are kept for imports, reloads, the control socket and the stop, when jobs have taken all others."""
-
-
-TRIM_EVERY_S = 60.0
-"""How often memory is given back that restarts, checks, requests and reloads have left in pieces."""
 
 
 class App:
@@ -115,8 +112,8 @@ class App:
             self._start_rest()
             gc.freeze()  # what is imported by now stays: a full collection need not look at it
             self.reserve.refill()
-            while not self._ended(TRIM_EVERY_S):
-                memory.give_back()
+            while not self._ended():
+                pass
             return self._end()
         finally:
             guard.stop()
@@ -124,12 +121,13 @@ class App:
             self.log.close()
 
     def _wire(self) -> None:
-        self.reserve = DescriptorReserve(RESERVED)
+        self.reserve = DescriptorReserve(RESERVED, self.control.stir)
         self.metrics = Metrics()
         self.bus = EventBus(self._loop.run_callback, self._broken)
         self.progress = Progress(self)
         self.bus.subscribe(self.progress.hear)
         self.measured = Measured(self)
+        self._tidying = Tidying(self._loop, self._tidy)
         configuration = self.configuration
         self.tails = Tails(self.log.output, self.bus, configuration.logging.keep_bytes)
         environment = MappingProxyType(self.arguments.environment)  # plugins get it, and the next reload too
@@ -255,10 +253,10 @@ class App:
         self.oversight.signals_are_ours()
         self._channel.ready(stop_budget_s(self.configuration, DRAIN_S))
 
-    def _ended(self, wait_s: float) -> bool:
+    def _ended(self) -> bool:
         """Wait for the last job; whether it has ended. A plugin that kills greenlets does not end corepilot so."""
         try:
-            return bool(self.shutdown.finished.wait(wait_s))
+            return bool(self.shutdown.finished.wait())
         except (gevent.Timeout, gevent.GreenletExit) as error:
             what = f"something raised {type(error).__name__} in corepilot's main greenlet, which goes on"
             self.log("error", f"{what}; {self.oversight.in_use()}")
@@ -277,6 +275,7 @@ class App:
             self.discovery.close, self.exposition.close, self.observers.close, self.checks.close
         )
         self.oversight.stop()
+        self._tidying.stop()
         self.tails.close()
         self.control.stop()
         self.sockets.close()
@@ -298,20 +297,30 @@ class App:
     def _oversee(self) -> "Oversight":
         from corepilot.plugin.oversight import Oversight
 
-        channel = self._channel
+        channel, tidying = self._channel, self._tidying
+
+        def turned(seconds: float) -> None:
+            self.measured.turned(seconds)
+            tidying.turned()
+
         oversight = Oversight(
             self._loop,
             self.log,
             self.log.lines,
             note=channel.busy_with,
             working=channel.turning,
-            turned=self.measured.turned,
+            turned=turned,
             reaper=self.reaper,
         )
         oversight.start()
         self._signals.hurry = oversight.hurry
         self.shutdown.begins = oversight.look_often
         return oversight
+
+    def _tidy(self) -> None:
+        """Give back what restarts, checks, requests and reloads have left in pieces, and look at the socket's file."""
+        memory.give_back()
+        self.control.look()
 
     def _broken(self, event: Event, error: Exception) -> None:
         self.log("error", f"a bug in corepilot: event {event}: {one_line_traceback(error)}")

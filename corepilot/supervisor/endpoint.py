@@ -14,12 +14,15 @@ from corepilot.output.log import Log
 from corepilot.wording.escaping import escaped
 
 if TYPE_CHECKING:
+    from gevent.event import Event
+
     from corepilot.control.server import ControlServer
     from corepilot.control.target import ControlTarget
+    from corepilot.system.path_watch import PathWatch
     from corepilot.telemetry.metrics import Family
 
 LOOK_EVERY_S = 1.0
-"""How often it is looked whether clients still find the socket."""
+"""How often it is looked whether clients find the socket, where the kernel does not tell or something is amiss."""
 
 
 class ControlEndpoint:
@@ -40,6 +43,7 @@ class ControlEndpoint:
     ) -> None:
         self._environment, self._log = environment, log
         self._server: ControlServer | None = None
+        self._stirred: Event | None = None
         self._serve: Callable[[ControlSocket], ControlServer] | None = None
         self._socket: ControlSocket | None = None
         if control is not None:
@@ -61,18 +65,31 @@ class ControlEndpoint:
         """What is not as it should be about the place."""
         return self._current.warnings if self._current is not None else ()
 
-    def serve(self, target: "ControlTarget", requests: "Family", refill: Callable[[], object]) -> None:
+    def serve(self, target: "ControlTarget", requests: "Family", refill: Callable[[], bool]) -> None:
         """Answer from now on; connections made since the binding have waited.
 
         Args:
             target: Who carries out requests.
             requests: Counts them, by code and path.
-            refill: Called now and then: descriptors may be free again.
+            refill: Fills up the descriptors in reserve; whether that is done. Otherwise it is called again.
         """
+        from gevent.event import Event
+
         self._serve = partial(self._served, target, requests)
         if self._socket is not None:
             self._server = self._serve(self._socket)
-        gevent.spawn(self._keep, refill)
+        self._stirred = Event()
+        gevent.spawn(self._keep, self._stirred, refill)
+
+    def stir(self) -> None:
+        """Something may be amiss: see to the socket's file and the descriptors in reserve, soon."""
+        if self._stirred is not None:
+            self._stirred.set()
+
+    def look(self) -> None:
+        """Look whether the socket's file is there: one system call, for what the kernel does not tell."""
+        if self._server is not None and self._current is not None and not self._current.is_in_place():
+            self.stir()
 
     def _served(self, target: "ControlTarget", requests: "Family", control_socket: ControlSocket) -> "ControlServer":
         from corepilot.control.server import ControlServer
@@ -116,6 +133,7 @@ class ControlEndpoint:
         else:
             return
         self._socket = control_socket
+        self.stir()
         parts = [f"now at {escaped(self.path)}"] if self.path else []
         parts += [f"no longer at {escaped(old)}"] if old else []
         self._log("info", f"the control socket is {', and '.join(parts)}")
@@ -123,6 +141,7 @@ class ControlEndpoint:
     def stop(self) -> None:
         """Let requests in flight end, drop the rest, and remove the file."""
         server, self._server, self._serve = self._server, None, None
+        self.stir()
         if server is not None:
             server.stop()
 
@@ -138,23 +157,37 @@ class ControlEndpoint:
             return self._socket
         return self._server.control_socket
 
-    def _keep(self, refill: Callable[[], object]) -> None:
-        """Listen again where somebody has removed the socket's file."""
+    def _keep(self, stirred: "Event", refill: Callable[[], bool]) -> None:
+        """Listen again where somebody has removed the socket's file. Sleeps as long as nothing is amiss."""
         logged = ""
         while self._serve is not None:
-            gevent.sleep(LOOK_EVERY_S)
-            refill()
-            server = self._server
-            if server is None or self._socket is None:
-                continue
+            well = refill()
+            stirred.clear()
+            server = self._server if self._socket is not None else None
+            watch = self._watch(stirred) if server is not None else None  # before the look: nothing can come between
             try:
-                if server.restore():
+                if server is not None and server.restore():
                     self._log("warning", f"the control socket {escaped(self.path)} was removed; it is there again")
+                    well = False  # the watch is of the old one
                 logged = ""
             except CorepilotError as error:
+                well = False
                 if str(error) != logged:
                     logged = str(error)
                     self._log("error", logged)
+            try:
+                stirred.wait(None if well and (watch is not None or server is None) else LOOK_EVERY_S)
+            finally:
+                if watch is not None:
+                    watch.close()
+
+    def _watch(self, stirred: "Event") -> "PathWatch | None":
+        from corepilot.system.path_watch import PathWatch
+
+        try:
+            return PathWatch(gevent.get_hub().loop, self.path, stirred.set)
+        except OSError:  # there is nothing to watch, or too many watch already
+            return None
 
     def _security_event(self, event: dict[str, object]) -> None:
         facts = ", ".join(f"{name} {value}" for name, value in event.items())

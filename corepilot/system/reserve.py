@@ -17,10 +17,11 @@ class DescriptorReserve:
 
     Args:
         count: How many to hold, 1 or more.
+        short: Called when `refill` has failed: to have it called again after a while.
     """
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, count: int, short: Callable[[], object] = lambda: None) -> None:
+        self._count, self._short = count, short
         self._held: list[int] = []
         self.refill()
 
@@ -35,6 +36,7 @@ class DescriptorReserve:
             try:
                 self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
             except OSError:
+                self._short()
                 return False
         return True
 

@@ -73,7 +73,7 @@ def test_a_socket_goes_and_comes_again(tmp_path: Path) -> None:
     endpoint = ControlEndpoint(None, {}, log, lambda: False)
     try:
         assert (endpoint.path, endpoint.warnings, list(tmp_path.iterdir())) == ("", (), [])
-        endpoint.serve(Supervisor(), CONTROL_REQUESTS.family(metrics), lambda: None)
+        endpoint.serve(Supervisor(), CONTROL_REQUESTS.family(metrics), lambda: True)
         for control in (first, None, second, None, None, first, second):
             endpoint.commit(control, endpoint.bind(control))
             assert endpoint.path == (str(control.socket) if control else "")
