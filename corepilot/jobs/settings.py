@@ -34,6 +34,7 @@ def request_of(
         "own": dict(own),
         "own_output": own_output,
         "stdin": settings.stdin,
+        "stdin_socket": settings.stdin_socket,
         "tty": settings.tty,
         "sockets": [one.name for one in settings.listen],
         "cwd": settings.cwd,

@@ -88,6 +88,7 @@ class ProcessSettings(Value):
         nice: The nice value, -20 to 19; None for corepilot's own.
         oom_score_adj: -1000 to 1000; None for a little more than corepilot's own.
         stdin: File that its standard input is read from; "" for none.
+        stdin_socket: Whether its standard input is the first of `listen` (FastCGI).
         listen: Sockets that it is handed as its descriptors 3, 4, and so on.
         tty: Whether its standard input, output and error are a terminal, which is its session's.
     """
@@ -104,6 +105,7 @@ class ProcessSettings(Value):
     nice: int | None = None
     oom_score_adj: int | None = None
     stdin: str = ""
+    stdin_socket: bool = False
     listen: tuple[Listener, ...] = ()
     tty: bool = False
 
@@ -123,11 +125,13 @@ class OutputFile(Value):
         path: The file.
         max_bytes: Size at which it is renamed; 0: never.
         keep: How many renamed files are kept.
+        time: Each line begins with the time at which it was read.
     """
 
     path: str
     max_bytes: int = 10 * 1024 * 1024
     keep: int = 5
+    time: bool = False
 
 
 class OutputSettings(Value):

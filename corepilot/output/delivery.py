@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from corepilot.model.job import OutputSettings
 from corepilot.output.files import JobFile
 from corepilot.output.records import Fields, Output, Records
+from corepilot.output.stamps import nano_stamp
 
 
 class Delivery:
@@ -41,7 +42,8 @@ class Delivery:
         now = Records.now(lines, fields, self._stream)
         records = now._replace(structured=self._structured, logged=self._logged, prefix=self._prefix)
         if self._file is not None:
-            self._file.write(b"\n".join(records.shown) + b"\n")
+            stamp = nano_stamp(records.wall_ns).encode() + b" " if self._file.settings.time else b""
+            self._file.write(stamp + (b"\n" + stamp).join(records.shown) + b"\n")
         self._output.publish(records)
 
     def close(self) -> None:

@@ -31,6 +31,9 @@ FILE_MAX_BYTES = 1024 * 1024
 REPORT_MAX_BYTES = 2000
 """The longest report: less than a pipe takes at once."""
 
+_FIRST_SOCKET = 3
+"""Where the sockets of `listen` begin: SD_LISTEN_FDS_START of sd_listen_fds(3)."""
+
 _SET_BY_PYTHON = (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
 
 
@@ -72,6 +75,8 @@ def launch(request: dict[str, Any]) -> NoReturn:
     if request["own_output"]:
         identity.own_output()
     _place(request["descriptors"])
+    if request["stdin_socket"]:
+        os.dup2(_FIRST_SOCKET, 0)
     _set_limits(request["limits"])
     identity.take()
     if request["cwd"]:

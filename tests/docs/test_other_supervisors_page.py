@@ -74,6 +74,10 @@ ROWS = {
     ),
     "standard input": Tried('stdin: {file: "%(dir)s/variables"}', "cat", "A=x"),
     "sockets handed over": Tried('listen: "%(dir)s/socket"', "echo $LISTEN_FDS-$((LISTEN_PID == $$))", "1-1"),
+    "a socket as standard input": Tried(
+        'listen: "%(dir)s/socket", stdin: "socket"',
+        'test -S /dev/stdin && test "$(readlink /proc/$$/fd/0)" = "$(readlink /proc/$$/fd/3)" && echo found', "found",
+    ),
     "a terminal": Tried("tty: true", "[ -t 0 ] && [ -t 1 ] && echo a terminal", "a terminal"),
     "reload of the process": Tried(
         'reload: {signal: "HUP"}', f"trap 'echo HUP; exit' HUP; corepilot reload-job a & {WAIT}", "HUP"
@@ -111,6 +115,11 @@ ROWS = {
         'logging: {file: {path: "%(dir)s/out", maxSize: 10, keep: 1}, both: true}',
         f"seq 50; {UNTIL.format('grep -qs 50 %(dir)s/out')}; ls %(dir)s/out.*",
         "%(dir)s/out.1",
+    ),
+    "a time before each line of a file": Tried(
+        'logging: {file: {path: "%(dir)s/out", time: true}, both: true}',
+        f"echo x; {UNTIL.format('grep -qs T..:..:...*Z.x$ %(dir)s/out')}",
+        "found",
     ),
     "output untouched, to standard output": Tried("logging: {raw: true}", "echo ' raw'", "raw"),
     "a prefix for each line": Tried('logging: {prefix: "> "}', "echo x", "> x"),

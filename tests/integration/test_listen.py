@@ -67,6 +67,15 @@ def test_connections_wait_while_the_job_is_restarted(tmp_path: Path, port: int) 
         ask(("127.0.0.1", port))
 
 
+def test_the_first_socket_is_standard_input_for_programs_that_expect_it_there(tmp_path: Path, port: int) -> None:
+    text = serving(f'["127.0.0.1:{port}", "%(dir)s/other"]', tmp_path, 'stdin: "socket"')
+    (tmp_path / "server.py").write_text(SERVER.replace("fileno=3", "fileno=0"))
+    with Corepilot(text, tmp_path) as corepilot:
+        corepilot.until("serving web web")
+        assert ask(("127.0.0.1", port)) == f" {corepilot.job('web')['pid']}"
+        assert corepilot.stop() == 0
+
+
 def test_a_low_port_for_another_user_and_a_path_with_a_mode(tmp_path: Path, port: int) -> None:
     listen = f'[{{address: "%(dir)s/app.sock", name: "app", mode: "0660"}}, {{address: "*:{port}", backlog: 5}}]'
     for folder in (tmp_path, *tmp_path.parents[:3]):

@@ -637,6 +637,8 @@ def test_what_stop_after_is_not(tmp_path: Path) -> None:
         ('stdin: "event", when: { source: "watch.db", each: "changed" }', []),
         ('stdin: "null"', []),
         ('stdin: "event"', [("stdin-event", "jobs[0].stdin")]),
+        ('stdin: "socket"', [("wrong-value", "jobs[0].stdin")]),
+        ('stdin: "socket", listen: "127.0.0.1:9000"', []),
         ('stdin: "event", when: { source: "b", once: "exitFailed" }', [("stdin-event", "jobs[0].stdin")]),
     ],
 )

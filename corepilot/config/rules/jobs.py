@@ -70,7 +70,13 @@ def job_of(
     tty = data.get("tty", False)
     of_main = start
     if file or listen or tty:
-        of_main = start._replace(settings=start.settings.changed(stdin=file, listen=listen, tty=tty))
+        own = start.settings.changed(stdin=file, stdin_socket=stdin == "socket", listen=listen, tty=tty)
+        of_main = start._replace(settings=own)
+    if stdin == "socket":
+        if not listen and not verdict.refuses((*path, "listen")):
+            rule, hint = "the job is handed no socket", 'add listen: "127.0.0.1:9000", or leave it out'
+            verdict.complain((*path, "stdin"), Complaint("wrong-value", rule, hint))
+        stdin = "null"
     command = command_of(data, written.get("exec"), of_main)
     judge_command(command, written.get("exec"), (*path, "exec"), verdict, host, start=start)
     text, reload_signal = data.get("reload", (None, 0))

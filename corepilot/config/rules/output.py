@@ -28,8 +28,8 @@ def judge_files(jobs: Sequence[tuple[int, Job]], log: str, verdict: Verdict) -> 
             hint = "name another file, or leave it out: then the output is in the log"
             verdict.complain((*path, "path"), Complaint("wrong-value", "it is the log, logging.output", hint))
         elif first[1:] != file[1:]:
-            rule = f"{file.path} is renamed at another size, or kept in another number, elsewhere in this configuration"
-            verdict.complain((*path, "path"), Complaint("wrong-value", rule, "write the same maxSize and keep"))
+            rule = f"{file.path} is renamed at another size, kept in another number, or has other lines elsewhere here"
+            verdict.complain((*path, "path"), Complaint("wrong-value", rule, "write the same maxSize, keep and time"))
         folder = os.path.dirname(name)
         if not os.path.isdir(folder):
             rule = f"the directory {folder} does not exist here"

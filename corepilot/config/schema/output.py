@@ -32,6 +32,7 @@ class FileSection(Section):
         fills="max_bytes",
     )
     keep = Whole("how many renamed files are kept; of 0 it is emptied", default=5)
+    time = Flag("put the time before each line, as the log does", default=False)
 
     @validates_schema(skip_on_field_errors=False)
     def judge(self, data: dict[str, Any], **_: Any) -> None:

@@ -99,20 +99,20 @@ class SignalName(Setting):
 
 
 class Stdin(Setting):
-    """What is read on standard input: "null", "event", or a file. The result is one of the words, and the file."""
+    """What standard input is: "null", "event", "socket", or a file. The result is one of the words, and the file."""
 
-    kind = "`null` or `event` in quotes, or object"
+    kind = "one of `null`, `event`, `socket` in quotes, or object"
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> tuple[str, str]:
         del attr, data, kwargs
-        if value in ("null", "event"):
+        if value in ("null", "event", "socket"):
             return value, ""
         if isinstance(value, dict) and set(value) == {"file"} and isinstance(value["file"], str):
             if value["file"] and "\0" not in value["file"]:
                 return "null", value["file"]
             raise refusal("wrong-value", "it is no path", "name a file", name="file")
-        rule = f"{shown(value)} is neither null nor event nor a file"
-        raise refusal("wrong-value", rule, 'write "null", "event", or { file: "/path" }')
+        rule = f"{shown(value)} is neither null nor event nor socket nor a file"
+        raise refusal("wrong-value", rule, 'write "null", "event", "socket", or { file: "/path" }')
 
 
 class Reload(Setting):

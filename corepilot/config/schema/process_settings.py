@@ -114,11 +114,11 @@ class ProcessSection(Section):
         example="4",
     )
     stdin = Stdin(
-        "what the command reads on its standard input: nothing, what the watch that started it has found, as JSON, or "
-        "a file",
+        "what the command has as its standard input: nothing, what the watch that started it has found, as JSON, the "
+        "first socket of `listen`, as FastCGI has it, or a file",
         default_text="`null`",
         example='{ file: "/srv/input" }',
-        derives=("stdin", "command.settings.stdin"),
+        derives=("stdin", "command.settings.stdin", "command.settings.stdin_socket"),
     )
     listen = Listen(
         "sockets that corepilot listens on and hands over as descriptors 3, 4, … (LISTEN_FDS, as systemd does); they "
