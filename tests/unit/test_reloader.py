@@ -78,7 +78,7 @@ class World:
         self.oversight = unwatched(self.log)
         self.discovery = Discovery(self.log, lambda _event: None, {}, self.metrics, lambda _call, _result: None)
         self.arguments = SimpleNamespace(request=lambda *_: None)
-        self.environment = SimpleNamespace(current=dict)
+        self.environment = SimpleNamespace(current=dict, in_templates=dict)
         self.reaper = None
         self.reserve = SimpleNamespace(release=lambda: None, refill=lambda: None)
         self.jobs = SimpleNamespace(stop=self.end_jobs, start=self.start)
