@@ -637,8 +637,6 @@ def test_what_stop_after_is_not(tmp_path: Path) -> None:
         ('stdin: "event", when: { source: "watch.db", each: "changed" }', []),
         ('stdin: "null"', []),
         ('stdin: "event"', [("stdin-event", "jobs[0].stdin")]),
-        ('stdin: "socket"', [("wrong-value", "jobs[0].stdin")]),
-        ('stdin: "socket", listen: "127.0.0.1:9000"', []),
         ('stdin: "event", when: { source: "b", once: "exitFailed" }', [("stdin-event", "jobs[0].stdin")]),
     ],
 )
@@ -649,3 +647,10 @@ def test_what_a_job_reads_comes_from_a_watch(settings: str, found: list[tuple[st
     )
     assert warnings(judged(text, tmp_path)) == found
     assert accepted(text, tmp_path).jobs[0].stdin == ("null" if "null" in settings else "event")
+
+
+def test_a_socket_as_standard_input_is_one_of_those_that_the_job_is_handed(tmp_path: Path) -> None:
+    made = job('name: "a", exec: "true", stdin: "socket", listen: "127.0.0.1:9000"', tmp_path)
+    assert made.command is not None
+    assert (made.stdin, made.command.settings.stdin_socket) == ("null", True)
+    assert judged_job('name: "a", exec: "true", stdin: "socket"', tmp_path) == [("wrong-value", "stdin")]
