@@ -15,11 +15,11 @@ from servers.consul import ConsulServer
 from servers.etcd import EtcdServer
 from servers.zookeeper import Ensemble, ZooKeeperServer
 
-# How long an example takes is no property of what is tested. In CI the same examples are tried at every run; elsewhere
-# new ones, which is how mistakes are found.
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+# How long an example takes is no property of what is tested. The same examples are tried at every run, so that a red test
+# is about the change at hand; new ones are looked for on request, which is how mistakes are found.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("new", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 collect_ignore = ["api"]
 """Tests of plugins that are run where these are installed: see `tests/packaging/test_new_plugin_packages.py`."""

@@ -6,7 +6,7 @@ import pytest
 from containers.container import Container
 
 SCRIPT = "echo $(id -u) $PWD $(umask) $A $(ulimit -n) $(nice); sleep 1000"
-SETTINGS = 'cwd: "/tmp", umask: "077", env: {A: "x"}, limits: {nofile: 99}, nice: 2'
+SETTINGS = 'cwd: "/tmp", umask: "077", env: {A: "x"}, limits: {nofile: 99}, nice: 19'
 
 
 def container(job: str, directory: Path, *, user: int, hard: bool = True) -> Container:
@@ -19,7 +19,7 @@ def container(job: str, directory: Path, *, user: int, hard: bool = True) -> Con
 @pytest.mark.parametrize("own", ["", 'user: "1000", '])
 def test_all_that_needs_no_rights_works_as_uid_1000_with_a_read_only_root(tmp_path: Path, own: str) -> None:
     with container(own + SETTINGS, tmp_path, user=1000) as started:
-        started.until("1000 /tmp 0077 x 99 2")
+        started.until("1000 /tmp 0077 x 99 19")
         assert started.stop() == 0
 
 
@@ -35,5 +35,5 @@ def test_a_number_needs_no_passwd_file(tmp_path: Path) -> None:
     (made.root / "etc" / "passwd").unlink()
     (made.root / "etc" / "group").unlink()
     with made as started:
-        started.until("1001 /tmp 0077 x 99 2")
+        started.until("1001 /tmp 0077 x 99 19")
         assert started.stop() == 0
