@@ -15,8 +15,8 @@ from servers.consul import ConsulServer
 from servers.etcd import EtcdServer
 from servers.zookeeper import Ensemble, ZooKeeperServer
 
-# How long an example takes is no property of what is tested. The same examples are tried at every run, so that a red test
-# is about the change at hand; new ones are looked for on request, which is how mistakes are found.
+# How long an example takes is no property of what is tested. The same examples are tried at every run, so that a red
+# test is about the change at hand; new ones are looked for on request, which is how mistakes are found.
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("new", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
