@@ -306,3 +306,48 @@ def test_the_job_that_reloads_another_may_be_waited_for_and_its_name_is_taken(tm
         { name: "b", exec: "true", when: { source: "reload.a", each: "exitSuccess" } } ] }"""
     assert warnings(judged(text, tmp_path)) == []
     assert codes(judged(text.replace('"b"', '"reload.a"'), tmp_path)) == [("same-name", "jobs[0].reload")]
+
+
+@pytest.mark.parametrize("key", ["user", "group", "groups"])
+def test_a_number_that_no_user_and_no_group_can_have_is_refused(tmp_path: Path, key: str) -> None:
+    assert refused(f"{key}: 4294967294", tmp_path) == []
+    assert refused(f"{key}: 4294967295", tmp_path) == [("wrong-value", key)]
+
+
+def test_a_group_that_the_user_names_is_complained_of_there(tmp_path: Path) -> None:
+    assert refused('user: "0:99999999999"', tmp_path) == [("wrong-value", "user")]
+
+
+def test_a_file_of_variables_that_no_start_could_use_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "large").write_bytes(b"A=" + b"x" * (1024 * 1024))
+    (tmp_path / "wrong").write_text("A=b\nnothing\n")
+    (tmp_path / "latin").write_bytes(b"A=\xe9\n")
+    for name, rule in (
+        ("fifo", "it is not a regular file"),
+        ("large", "it has more than 1048576 bytes"),
+        ("wrong", "line 2: there is no '='"),
+        ("nobody", "No such file or directory"),
+        ("-nobody", ""),
+        ("latin", ""),
+    ):
+        minus, path = name[: name.startswith("-")], tmp_path / name.removeprefix("-")
+        told = judged(_with(f'envFile: "{minus}{path}"'), tmp_path).problems
+        assert [(one.code, rule in one.message) for one in told] == [("file-missing", True)] * bool(rule), (name, told)
+
+
+def test_a_file_for_standard_input_that_is_not_there_is_told_and_a_fifo_is_left_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    missing = judged(_with(f'stdin: {{ file: "{tmp_path}/nobody" }}'), tmp_path)
+    assert warnings(missing) == [("file-missing", "jobs[0].stdin.file")]
+    assert warnings(judged(_with(f'stdin: {{ file: "{tmp_path}/fifo" }}'), tmp_path)) == []
+
+
+def test_a_directory_cannot_be_the_file_of_the_output(tmp_path: Path) -> None:
+    assert warnings(judged(_with(f'logging: {{ file: "{tmp_path}" }}'), tmp_path)) == [
+        ("log-file", "jobs[0].logging.file.path")
+    ]
+
+
+def _with(text: str) -> str:
+    return f'{{ discovery: false, jobs: [ {{ name: "a", exec: "true", {text} }} ] }}'

@@ -37,6 +37,12 @@ def test_one_thing_shows_it(tmp_path: Path, ready: str, expected: Ready) -> None
     assert (made.ready, made.ready_timeout_s) == (expected, 60.0)
 
 
+@pytest.mark.parametrize(("limit", "after"), [("5s", "5s"), ("2s", "1m")])
+def test_a_run_has_to_be_able_to_get_ready_in_time(tmp_path: Path, limit: str, after: str) -> None:
+    found = complaints(f'{EXEC}, ready: {{ after: "{after}" }}, readyTimeout: "{limit}"', tmp_path)
+    assert found == [("ready-conflict", "ready.after")]
+
+
 def test_checks_may_show_it(tmp_path: Path) -> None:
     health = 'health: { exec: "true", interval: 1, ttl: 5 }'
     assert job(f"{EXEC}, {health}, ready: {{ check: true }}", tmp_path).ready == Ready(check=True)

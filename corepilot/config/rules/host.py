@@ -87,8 +87,10 @@ class Host:
         try:
             if kind == "directory":
                 os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            elif stat.S_ISFIFO(os.stat(path).st_mode):
+                # Not opened: who waits for a reader would take this for it.
+                return "" if os.access(path, os.R_OK) else "Permission denied"
             else:
-                # Not blocking: it may be a FIFO that nobody writes to.
                 os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
                 if os.path.isdir(path):
                     return "it is a directory"
@@ -96,18 +98,24 @@ class Host:
             return getattr(error, "strerror", None) or "it is no path"
         return ""
 
-    def text_of(self, path: str, most: int) -> tuple[str, str]:
-        """The text of a file of at most so many bytes, and "", or else why it cannot be read."""
+    def text_of(self, path: str, most: int, errors: str = "strict") -> tuple[str, str]:
+        """The text of a file of at most so many bytes, and "", or else why it cannot be read.
+
+        Args:
+            path: The file's.
+            most: How many bytes.
+            errors: What becomes of bytes that are not UTF-8, as in `bytes.decode`.
+        """
         fault = self.file_fault(path, "file")
         if fault:
             return "", fault
         try:
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                return "", "it is not a regular file"
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    return "", "it is not a regular file"
                 data = file.read(most + 1)
-            return ("", f"it has more than {most} bytes") if len(data) > most else (data.decode(), "")
+            return ("", f"it has more than {most} bytes") if len(data) > most else (data.decode(errors=errors), "")
         except UnicodeDecodeError as error:
             return "", f"it is not UTF-8 at byte {error.start}"
         except OSError as error:

@@ -11,7 +11,7 @@ from corepilot.config.rules.commands import Start, command_of, judge_command
 from corepilot.config.rules.conditions import leaves, when_of
 from corepilot.config.rules.health import Settings, checks_of, judge_ttls, positive
 from corepilot.config.rules.host import Host
-from corepilot.config.rules.process_settings import judge_shell, judge_tty, settings_of, stop_policy
+from corepilot.config.rules.process_settings import judge_shell, judge_stdin, judge_tty, settings_of, stop_policy
 from corepilot.config.rules.ready import ready_of
 from corepilot.config.rules.watches import catalogs_of_job
 from corepilot.config.schema.fields import bad_duration
@@ -66,6 +66,8 @@ def job_of(
     judge_shell(data, written.get("exec"), path, verdict)
     judge_tty(data, path, verdict)
     stdin, file = data.get("stdin", ("null", ""))
+    if file and not replicas:
+        judge_stdin(file, path, verdict, host)
     listen = tuple([one if one.name else one.changed(name=data.get("name", "")) for one in data.get("listen", ())])
     tty = data.get("tty", False)
     of_main = start

@@ -31,7 +31,9 @@ def judge_files(jobs: Sequence[tuple[int, Job]], log: str, verdict: Verdict) -> 
             rule = f"{file.path} is renamed at another size, kept in another number, or has other lines elsewhere here"
             verdict.complain((*path, "path"), Complaint("wrong-value", rule, "write the same maxSize, keep and time"))
         folder = os.path.dirname(name)
-        if not os.path.isdir(folder):
+        if os.path.isdir(name):
+            verdict.warn((*path, "path"), "log-file", "it is a directory here", "name a file in it", machine=True)
+        elif not os.path.isdir(folder):
             rule = f"the directory {folder} does not exist here"
             verdict.warn((*path, "path"), "no-directory", rule, "it has to be there when the job writes", machine=True)
 

@@ -118,6 +118,15 @@ def judge_shell(data: Mapping[str, Any], written: Any, path: Path, verdict: Verd
         verdict.complain((*path, "shell"), Complaint("bad-exec", rule, hint))
 
 
+def judge_stdin(file: str, path: Path, verdict: Verdict, host: Host) -> None:
+    """Warn of a file to be read on standard input that is not there; it has no number of a replica in it."""
+    fault = host.file_fault(file, "file")
+    if fault:
+        hint = "it has to be there when the job starts"
+        where = (*path, "stdin", "file")
+        verdict.warn(where, "file-missing", f"cannot read {shown(file)}: {fault}", hint, machine=True)
+
+
 def judge_tty(data: Mapping[str, Any], path: Path, verdict: Verdict) -> None:
     """Refuse a terminal whose output would go past it, or that is to be two."""
     logging = data.get("logging") or {}
@@ -165,12 +174,16 @@ def in_directory(program: str, cwd: str) -> str:
 def _judge_identity(user: str, group: str, groups: tuple[str, ...], path: Path, verdict: Verdict) -> None:
     named = [("user", "user", user), ("group", "group" if group else "user", group)]
     named += [("group", "groups", one) for one in groups]
-    missing = [(kind, key, name) for kind, key, name in named if name and users.unknown(kind, name)]
+    named = [(kind, key if verdict.source_map.has((*path, key)) else "user", name) for kind, key, name in named if name]
+    too_large = [(key, name) for _, key, name in named if users.number(name) > users.NUMBER_MAX]
+    for key, name in too_large:
+        rule = f"there is no number {name}: the last one is {users.NUMBER_MAX}"
+        verdict.complain((*path, key), Complaint("wrong-value", rule, "write another number, or a name"))
+    missing = [(kind, key, name) for kind, key, name in named if users.unknown(kind, name)]
     for kind, key, name in missing:
         hint = "it has to be there when the job starts; or write a number"
-        where = (*path, key) if verdict.source_map.has((*path, key)) else (*path, "user")
-        verdict.warn(where, "unknown-user", f"there is no {kind} {shown(name)} here", hint, machine=True)
-    if not (user or group or groups) or missing or not verdict.judge_machine:
+        verdict.warn((*path, key), "unknown-user", f"there is no {kind} {shown(name)} here", hint, machine=True)
+    if not named or missing or too_large or not verdict.judge_machine:
         return
     if not users.may_become(user, group, groups):
         key = "user" if user else "group" if group else "groups"
@@ -202,6 +215,20 @@ def _judge_files(cwd: str, files: tuple[str, ...], path: Path, verdict: Verdict,
         if fault:
             verdict.warn((*path, "cwd"), "file-missing", fault, hint, machine=True)
     for file in files:
-        fault = "" if file.startswith("-") else host.file_fault(file, "file")
-        if fault:
+        fault = _variables_fault(file.removeprefix("-"), host)
+        if fault and not (file.startswith("-") and not os.path.exists(file[1:])):
+            hint = "it is read when the job starts, and has to be good then"
             verdict.warn((*path, "envFile"), "file-missing", f"cannot read {shown(file)}: {fault}", hint, machine=True)
+
+
+def _variables_fault(file: str, host: Host) -> str:
+    """Why the variables of a file cannot be read when a job starts, or ""."""
+    from corepilot.system.launcher import FILE_MAX_BYTES  # few configurations have such files
+    from corepilot.system.variables import VariablesError, parse_variables
+
+    text, fault = host.text_of(file, FILE_MAX_BYTES, errors="surrogateescape")
+    try:
+        parse_variables(text)
+    except VariablesError as error:
+        return str(error)
+    return fault

@@ -65,6 +65,10 @@ def _complaints(
     if data.get("file") and not data["file"].startswith("/"):
         rule = f"{shown(data['file'])} is not an absolute path"
         found.append(("file", Complaint("wrong-value", rule, "write it from / on")))
+    limit = job.get("ready_timeout")
+    if limit is not None and data.get("after") is not None and limit <= data["after"]:
+        rule = f"readyTimeout, {limit:g} s, is over by then, so no run ever gets ready"
+        found.append(("after", Complaint("ready-conflict", rule, "write a readyTimeout that is longer than after")))
     if data.get("check") and not any(check.asks for check in checks):
         rule = "the job has no check that asks anything"
         found.append(("check", Complaint("ready-conflict", rule, "add health with exec, http, tcp, grpc or check")))

@@ -7,9 +7,18 @@ _SETGID, _SETUID, SYS_RESOURCE = 6, 7, 24
 """Numbers of capabilities (capabilities(7))."""
 
 
+NUMBER_MAX = 2**32 - 2
+"""The last number of a user or a group: the one behind it means "unchanged" to the kernel."""
+
+
+def number(name: str) -> int:
+    """The number that is written in the place of a name; -1 if it is a name."""
+    return int(name) if name.isascii() and name.isdigit() else -1
+
+
 def unknown(kind: str, name: str) -> bool:
     """Whether there is no such "user" or "group" here; a number needs no entry."""
-    if name.isascii() and name.isdigit():
+    if number(name) >= 0:
         return False
     try:
         if kind == "user":
@@ -45,8 +54,8 @@ def has(capability: int) -> bool:
 
 
 def _uid_of(user: str) -> int:
-    if user.isascii() and user.isdigit():
-        return int(user)
+    if number(user) >= 0:
+        return number(user)
     import pwd
 
     return pwd.getpwnam(user).pw_uid

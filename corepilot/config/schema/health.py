@@ -24,6 +24,7 @@ class CheckLogging(Object):
     """An object of settings, or one of the words of `results`."""
 
     kind = "object, or one of `always`, `failures`"
+    way_out = "write always, failures, or { … }"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         given = {"results": value} if isinstance(value, str) and value in {"always", "failures"} else value
