@@ -75,6 +75,7 @@ def job(name: str, pid: int | None = 123) -> Line:
     return {
         "name": name, "state": "running" if pid else "stopped", "health": "unknown", "address": "", "port": 0,
         "user": "", "listen": [], "pid": pid, "starts": 1, "last_status": None, "up_s": 1.5 if pid else None,
+        "trouble": "",
         "ready": None, "said": "", "checks": [], "waits_for": [],
     }  # fmt: skip
 

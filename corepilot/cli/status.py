@@ -97,7 +97,7 @@ def _say_jobs(jobs: list[dict[str, Any]]) -> None:
             "-" if job["health"] in {"idle", "unknown"} else job["health"],
             str(job["pid"] or "-"),
             str(job["starts"]),
-            "-" if job["last_status"] is None else str(job["last_status"]),
+            _last(job),
             "-" if job["up_s"] is None else _duration(job["up_s"]),
             *([job["user"] or "-"] if users else ()),
             *([", ".join(job["listen"]) or "-"] if listen else ()),
@@ -107,6 +107,13 @@ def _say_jobs(jobs: list[dict[str, Any]]) -> None:
     # Few configurations name a user, or have sockets handed over: they need no columns of dashes.
     head = ("JOB", "STATE", "HEALTH", "PID", "STARTS", "LAST", "UP", *["USER"] * users, *["LISTEN"] * listen)
     _say_table(head, rows)
+
+
+def _last(job: dict[str, Any]) -> str:
+    """How the last run ended: its status, and what a status does not tell."""
+    if job["last_status"] is None:
+        return "-"
+    return f"{job['last_status']}{' (out of memory)' if job['trouble'].endswith('because memory ran out') else ''}"
 
 
 def _state(job: dict[str, Any]) -> str:

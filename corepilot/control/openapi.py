@@ -127,6 +127,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "pid": _PID,
             "starts": _NUMBER,
             "last_status": {"type": ["integer", "null"]},
+            "trouble": _TEXT,
             "up_s": {"type": ["number", "null"]},
             "ready": {"type": ["boolean", "null"]},
             "said": _TEXT,

@@ -16,7 +16,9 @@ from corepilot.observers.facts import stamp
 from corepilot.output.records import Fields
 from corepilot.system.children import name_of
 from corepilot.system.groups import members
-from corepilot.system.process import describe_status
+
+OUT_OF_MEMORY = "signal: killed by the kernel, because memory ran out"
+"""How a run has ended that the kernel's OOM killer has taken, or a process of it on which it depends."""
 
 
 class Account:
@@ -58,15 +60,24 @@ class Account:
         """The main process, or the program in it, could not be started."""
         self.trouble, self._pid = why or self.trouble, 0
 
-    def exited(self, role: int, run: Run, status: int) -> None:
-        """Log the end of a process; of a job with an interval only what is not as it was the last time."""
-        job, how = self._job.plan.job, describe_status(status)
+    def exited(self, role: int, run: Run, status: int, how: str) -> None:
+        """Log the end of a process; of a job with an interval only what is not as it was the last time.
+
+        Args:
+            role: MAIN, or the index of a check.
+            run: What has ended.
+            status: Its exit status.
+            how: The same in words.
+        """
+        job = self._job.plan.job
         if run.failure:
             self.log("error", f"{run.failure} (exit status {status})", role)
         elif role == MAIN and not job.succeeds(status) and not self._job.state.stopping:
             self.log("error", f"{self.name(MAIN)} exited with error: {how}", MAIN, run.pid)
         elif role == MAIN and (not self._job.plan.periodic or status != self.last_status):
             self.log("info", f"exited: {how}", MAIN, run.pid)
+        elif role != MAIN and how == OUT_OF_MEMORY:
+            self.log("warning", f"the check ended: {how}", role, run.pid)
 
     def ended(self, ended: Exited) -> None:
         """A run is over, before the machine has heard of it."""
@@ -88,6 +99,8 @@ class Account:
             return "stopped"
         if self._job.plan.job.succeeds(ended.status):
             return "success"
+        if ended.reason == OUT_OF_MEMORY:
+            return "oom"
         return "signal" if ended.reason.startswith("signal:") else "failure"
 
     def signals(self, role: int, run: Run, *, force: bool, why: str) -> None:

@@ -7,7 +7,7 @@ import signal
 from functools import partial
 
 from corepilot.jobs import given
-from corepilot.jobs.account import Account
+from corepilot.jobs.account import OUT_OF_MEMORY, Account
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.process import blamed
@@ -41,6 +41,8 @@ from corepilot.jobs.timing import LOGGED_AS, QUIET_TIMER, JobTimers
 from corepilot.model.job import StopPolicy
 from corepilot.output.held import HeldPipes
 from corepilot.system.process import SpawnError, describe_status
+
+_KILLED = 128 + signal.SIGKILL
 
 
 class Runner(Actor):
@@ -236,7 +238,10 @@ class Runner(Actor):
         for pipe in run.pipes:
             if pipe.open:
                 self._held.hold(pipe)
-        account.exited(role, run, status)
+        how = run.failure or describe_status(status)
+        if status == _KILLED and not run.forced and self._around.memory.killed():
+            how = OUT_OF_MEMORY
+        account.exited(role, run, status, how)
         remains = run.remains
         if remains:
             self._remains.expect()
@@ -245,7 +250,7 @@ class Runner(Actor):
         tail = run.tail
         if run.failure and role == MAIN:
             account.failed_to_start()  # as if it could not be spawned
-        self._settle(Exited(role, status, run.failure or describe_status(status), tail, remains=remains))
+        self._settle(Exited(role, status, how, tail, remains=remains))
 
     def _answered(self, role: int, answer: CheckResult) -> None:
         """A plugin's check has answered."""

@@ -18,6 +18,7 @@ from corepilot.observers.facts import Facts
 from corepilot.output.repeat import Repeat
 from corepilot.system.clock import Timers
 from corepilot.system.groups import Orphans
+from corepilot.system.out_of_memory import KILLS
 
 
 class Registrations(Protocol):
@@ -138,6 +139,7 @@ class Supervision(Spawner):
         await_gone: Calls its second argument once when an instance is seen to have left the catalogs.
         locks: Keeps the locks that jobs need.
         watched: Knows what is behind watches.
+        memory: Knows whether the kernel has killed a process because memory ran out.
         shortages: Says now and then that starts fail for want of descriptors, processes or memory.
         clock: Monotonic seconds.
     """
@@ -159,6 +161,7 @@ class Supervision(Spawner):
         self.ended: Callable[[Actor, Outcome], None] = lambda _actor, _outcome: None
         self.orphans = Orphans(spawner.reaper.is_ours, spawner.loop.now)
         self.timers = Timers(spawner.loop)
+        self.memory = KILLS
         self.shortages = Repeat(spawner.log)
         self.plugin_checks: PluginChecks | None = None
         self.await_gone: Callable[[Registration, Callable[[], None]], None] = lambda _, left: spawner.loop.run_callback(

@@ -166,6 +166,7 @@ class App:
             lambda: (*self.discovery.facts(), *self.locks.facts(), *self.renders.facts()),
             lambda: sources_of(self.configuration),
         )
+        self._memory = supervision.memory
         supervision.ended = self.jobs.ended
         supervision.sockets = self.sockets.descriptors
         supervision.plugin_checks = self.checks
@@ -320,6 +321,10 @@ class App:
     def _tidy(self) -> None:
         """Give back what restarts, checks, requests and reloads have left in pieces, and look at the socket's file."""
         memory.give_back()
+        count = self._memory.others()  # a worker of a job's, for example: no end of a job has told of it
+        if count:
+            what = counted(count, "process", "processes")
+            self.log("warning", f"the kernel has killed {what} that jobs have started, because memory ran out")
         self.control.look()
 
     def _broken(self, event: Event, error: Exception) -> None:

@@ -73,7 +73,9 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     from corepilot.supervisor import app
     from corepilot.supervisor.desired import stop_timeout_s
     from corepilot.system.limits import JOB_LIMITS
+    from corepilot.system.out_of_memory import KILLS
 
+    KILLS.begin()
     JOB_LIMITS.raise_own()
     JOB_LIMITS.prefer_jobs_when_memory_runs_out()
 

@@ -333,6 +333,7 @@ def _job(runner: Runner) -> dict[str, object]:
         "pid": runner.pid,
         "starts": runner.starts,
         "last_status": account.last_status,
+        "trouble": account.trouble,
         "up_s": round(time.monotonic() - account.started_at, 3) if account.started_at and runner.pid else None,
         "ready": state.readiness.achieved if job.ready is not None else None,
         "said": state.readiness.text,

@@ -50,7 +50,7 @@ JOB_STARTS = BuiltIn("corepilot_job_starts", "counter", "starts of the job's com
 JOB_EXITS = BuiltIn(
     "corepilot_job_exits",
     "counter",
-    "ends of the job's main process, by reason: success, failure, signal, unstarted, stopped",
+    "ends of the job's main process, by reason: success, failure, signal, oom, unstarted, stopped",
     ("job", "reason"),
     PER_JOB_MAX,
 )

@@ -272,6 +272,7 @@ def _mounts(
         _mount("tmpfs", "/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _mount("devpts", "/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
         _mount("sysfs", "/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
+        _mount("cgroup", "/sys/fs/cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"),
     ]
     if tmp:
         mounts.append(_mount("tmpfs", "/tmp", "tmpfs", "nosuid", "nodev", "mode=1777"))

@@ -1,5 +1,6 @@
 """PID 1 reaps whatever lands on it, and ends every job when its own supervisor is gone."""
 
+import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,4 +91,10 @@ def test_a_job_over_the_containers_memory_is_one_that_failed(tmp_path: Path) -> 
         container.until("survived")
         (greedy,) = [job for job in container.status()["jobs"] if job["name"] == "greedy"]
         assert greedy["last_status"] == 137
+        assert greedy["trouble"] == "signal: killed by the kernel, because memory ran out"
+        assert "greedy exited with error: signal: killed by the kernel, because memory ran out" in container.output
+        assert "137 (out of memory)" in container.execute("corepilot", "status", "greedy").stdout
+        events = container.execute("corepilot", "events", "-o", "json").stdout.splitlines()
+        told = [one["detail"] for one in map(json.loads, events) if (one["code"], one["source"]) == ("error", "greedy")]
+        assert told == [greedy["trouble"]]
         assert container.stop() == 0

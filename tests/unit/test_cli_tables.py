@@ -32,7 +32,7 @@ def test_an_instance_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_a_job_is_one_row(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     job = {
         "name": NAME, "state": "running", "health": "healthy", "pid": 7, "starts": 1, "last_status": None, "up_s": None,
-        "ready": None, "said": "", "checks": [], "waits_for": [], "user": "", "listen": [],
+        "ready": None, "said": "", "checks": [], "waits_for": [], "user": "", "listen": [], "trouble": "",
     }  # fmt: skip
     service = {
         "id": NAME, "address": "192.0.2.1", "port": 80, "status": "passing", "in_sync": True, "catalog": "one",
