@@ -1,169 +1,17 @@
-"""Files of jobs' own: one native thread writes them all, since a disk may block and the hub may not.
+"""Files of jobs' own: one native thread writes them all, since a disk may block and the hub may not."""
 
-Each file has a bounded queue. While the thread gets on, jobs wait (`JobFile.congested`); when it does not, what comes
-is dropped and counted, for this file alone. A file that cannot be opened or written to, such as on a full disk, costs
-its own lines and nobody else's: it is tried again with what comes next, and what was lost is told.
-"""
-
-import os
-import stat
 import time
 from _queue import SimpleQueue
 from _thread import allocate_lock, start_new_thread
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from errno import EAGAIN
 from typing import Any
 
 from corepilot.model.job import OutputFile
-from corepilot.output.target import Destination, open_file
-
-QUEUE_MAX_BYTES = 512 * 1024
-STUCK_S = 1.0
-"""Seconds without progress after which nobody waits for the disk any more."""
-
-COMPLAIN_EVERY_S = 60.0
-RETRY_S = 1.0
-"""Seconds until a file that could not be opened or renamed is tried again."""
+from corepilot.output.job_file import COMPLAIN_EVERY_S, JobFile
 
 Log = Callable[[str, str], None]
-
-
-class JobFile:
-    """One file, for all runs that write to it. Made by `JobFiles.open`; closed by each who has opened it.
-
-    Attributes:
-        settings: Path and rotation, of whoever has opened it last.
-        lost_bytes: What could not be written so far.
-        reason: Why it loses lines, in words; "" if it never did.
-    """
-
-    def __init__(self, files: "JobFiles", settings: OutputFile) -> None:
-        self.settings = settings
-        self.users = 0
-        self.lost_bytes = 0
-        self.reason = ""
-        self._trouble = ""
-        self._files = files
-        self._put_bytes = 0  # by the hub's thread only, as is what follows
-        self._dropped_bytes = 0
-        self._seen_bytes, self._seen_at = -1, 0.0
-        self._taken_bytes = 0  # by the writer's thread only, as is what follows
-        self._target: Destination | None = None
-        self._size, self._rotates = 0, True
-        self._retry_at = self._rotate_at = 0.0
-
-    @property
-    def congested(self) -> bool:
-        """Whether whoever can wait should: the queue is half full, and the disk gets on with it."""
-        return self._put_bytes - self._taken_bytes >= QUEUE_MAX_BYTES // 2 and not self._is_stuck()
-
-    def write(self, block: bytes) -> None:
-        """Queue whole lines. Never blocks; drops them when the queue is full and nothing gets on."""
-        waiting = self._put_bytes - self._taken_bytes
-        if waiting and waiting + len(block) > QUEUE_MAX_BYTES and (waiting > 8 * QUEUE_MAX_BYTES or self._is_stuck()):
-            self._dropped_bytes += len(block)
-            self._files.lost(self, "the disk does not keep up")
-            return
-        self._put_bytes += len(block)
-        self._files.put(self, block)
-
-    def close(self) -> None:
-        """One run less writes to it; with the last one it is closed, when all is written."""
-        self._files.leave(self)
-
-    @property
-    def all_lost_bytes(self) -> int:
-        """What was dropped, and what could not be written."""
-        return self._dropped_bytes + self.lost_bytes
-
-    def _is_stuck(self) -> bool:
-        now = time.monotonic()
-        if self._taken_bytes != self._seen_bytes or self._taken_bytes == self._put_bytes:
-            self._seen_bytes, self._seen_at = self._taken_bytes, now
-        return now - self._seen_at >= STUCK_S
-
-    # ------------------------------------------------------------------------------------- in the writer's thread
-    def store(self, block: bytes) -> None:
-        """Write a block, into the next file where this one is full."""
-        data = block
-        while data:
-            if not self._ready():
-                break
-            part = data[: self._fitting(data)]
-            if not part:
-                self._rotate()
-                continue
-            if not self._write(part):
-                break
-            data = data[len(part) :]
-        if data:
-            self.lost_bytes += len(data)
-            self._files.lost(self, self._trouble)
-        self._taken_bytes += len(block)
-
-    def reopen(self) -> None:
-        """Open it again by its name, with the next line."""
-        if self._target is not None:
-            self._target.close()
-        self._target = None
-        self._retry_at = 0.0
-
-    def _ready(self) -> bool:
-        if self._target is not None:
-            return True
-        if time.monotonic() < self._retry_at:
-            return False
-        try:
-            self._target = open_file(self.settings.path)
-            found = os.fstat(self._target.fd)
-            self._size, self._rotates = found.st_size, stat.S_ISREG(found.st_mode)
-        except OSError as error:
-            self._retry_at = time.monotonic() + RETRY_S
-            self._trouble = f"cannot open it: {error.strerror}"
-            return False
-        return True
-
-    def _fitting(self, data: bytes) -> int:
-        """How much of it goes into this file: whole lines, and at least one into an empty file."""
-        most = self.settings.max_bytes
-        if not most or not self._rotates or self._size + len(data) <= most or time.monotonic() < self._rotate_at:
-            return len(data)
-        end = data.rfind(b"\n", 0, max(most - self._size, 0)) + 1
-        return end or (0 if self._size else data.find(b"\n") + 1 or len(data))
-
-    def _rotate(self) -> None:
-        path, keep = self.settings.path, self.settings.keep
-        try:
-            for number in range(keep - 1, 0, -1):
-                with suppress(FileNotFoundError):
-                    os.replace(f"{path}.{number}", f"{path}.{number + 1}")
-            if keep:
-                os.replace(path, f"{path}.1")
-            elif self._target is not None:
-                os.truncate(self._target.fd, 0)
-                self._size = 0
-                return
-        except OSError as error:
-            self._rotate_at = time.monotonic() + COMPLAIN_EVERY_S  # it grows on meanwhile
-            self._files.lost(self, f"cannot rename it: {error.strerror}; it grows beyond its size")
-            return
-        self.reopen()
-
-    def _write(self, part: bytes) -> bool:
-        assert self._target is not None  # noqa: S101  - it is ready
-        view = memoryview(part)
-        while view:
-            try:
-                count = os.write(self._target.fd, view)
-            except OSError as error:
-                self._trouble = f"cannot write to it: {error.strerror}"
-                self.lost_bytes -= len(part) - len(view)  # the caller counts all of this part
-                self._size += len(part) - len(view)
-                return False
-            view = view[count:]
-        self._size += len(part)
-        return True
 
 
 class JobFiles:
@@ -178,10 +26,11 @@ class JobFiles:
         self._log = log
         self._files: dict[str, JobFile] = {}
         self._queue: SimpleQueue[tuple[JobFile, bytes] | JobFile | None] = SimpleQueue()
-        self._losing: set[JobFile] = set()
-        self._told: dict[JobFile, tuple[float, int]] = {}
+        self._idle: deque[JobFile] = deque()  # those that the writer's thread has closed
+        self._losing: dict[str, str] = {}  # by path, as is what follows: why
+        self._told: dict[str, tuple[float, int, str]] = {}
+        self._lost_before: dict[str, int] = {}
         self._closed = False
-        self._lost_before = 0
         self._running = allocate_lock()
         self._started = False
         self._wake = loop.async_(ref=False)
@@ -189,8 +38,8 @@ class JobFiles:
 
     @property
     def lost_bytes(self) -> int:
-        """How many bytes all files have lost so far; of one that is closed, what was known by then."""
-        return self._lost_before + sum(file.all_lost_bytes for file in self._files.values())
+        """How many bytes all files have lost so far."""
+        return sum(self._lost_before.values()) + sum(file.all_lost_bytes for file in self._files.values())
 
     def open(self, settings: OutputFile) -> JobFile:
         """A file that can be written to from now on, whatever becomes of it. Never blocks.
@@ -230,7 +79,7 @@ class JobFiles:
         self._queue.put(None)
         done = self._running.acquire(timeout=max(deadline_s, 0.0))
         self._closed = True
-        self._losing.update(self._told)
+        self._losing.update({path: why for path, (_, _, why) in self._told.items()})
         self._tell(at_last=True)
         self._wake.close()
         return done
@@ -240,37 +89,48 @@ class JobFiles:
         self._queue.put((file, block))
 
     def leave(self, file: JobFile) -> None:
-        """Close a file when nobody writes to it any more."""
+        """Close a file when nobody writes to it any more. Until all is written it is there for the next run."""
         file.users -= 1
-        if not file.users and self._files.get(file.settings.path) is file:
-            del self._files[file.settings.path]
-            self._lost_before += file.all_lost_bytes
+        if not file.users:
             self._queue.put(file)
-            self._told.pop(file, None)
 
     def lost(self, file: JobFile, why: str) -> None:
         """Have it told that lines are lost. From any thread."""
-        file.reason = why
-        self._losing.add(file)
+        self._losing[file.settings.path] = why
         if not self._closed:
             self._wake.send()
 
     def _tell(self, *, at_last: bool = False) -> None:
+        """Once a minute for each path, however many runs open it one after the other."""
         now = time.monotonic()
         while self._losing:
-            file = self._losing.pop()
-            lost = file.all_lost_bytes
-            told_at, told = self._told.get(file, (-COMPLAIN_EVERY_S, -1))
+            path, why = self._losing.popitem()
+            file = self._files.get(path)
+            lost = self._lost_before.get(path, 0) + (file.all_lost_bytes if file is not None else 0)
+            told_at, told, _ = self._told.get(path, (now - COMPLAIN_EVERY_S, -1, ""))
             if lost != told and (at_last or now - told_at >= COMPLAIN_EVERY_S):
-                self._told[file] = now, lost
+                self._told[path] = now, lost, why
                 much = f"; {lost} bytes lost so far" if lost else ""
-                self._log("error", f"the file {file.settings.path}: {file.reason}{much}")
+                self._log("error", f"the file {path}: {why}{much}")
+        while self._idle:
+            self._forget(self._idle.popleft())
+
+    def _forget(self, file: JobFile) -> None:
+        path = file.settings.path
+        if not file.unused or self._files.get(path) is not file:
+            return
+        del self._files[path]
+        if file.all_lost_bytes:
+            self._lost_before[path] = self._lost_before.get(path, 0) + file.all_lost_bytes
 
     def _live(self) -> None:
         try:
             while (item := self._queue.get()) is not None:
                 if isinstance(item, JobFile):
                     item.reopen()
+                    self._idle.append(item)
+                    if not self._closed:
+                        self._wake.send()
                 else:
                     item[0].store(item[1])
         finally:

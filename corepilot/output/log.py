@@ -15,7 +15,8 @@ from corepilot.wording.escaping import escaped
 
 if TYPE_CHECKING:
     from corepilot.model.job import OutputFile
-    from corepilot.output.files import JobFile, JobFiles
+    from corepilot.output.files import JobFiles
+    from corepilot.output.job_file import JobFile
 
 __all__ = ["Fields", "Level", "Log", "PreparedLog"]
 

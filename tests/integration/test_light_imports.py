@@ -272,7 +272,15 @@ def test_the_supervisor_compiles_no_types(backend: str) -> None:
 
 
 def test_what_only_some_outputs_need_is_not_on_the_way_to_the_first_job() -> None:
-    rare = ("output.ring", "output.follower", "output.files", "output.delivery", "output.structure", "supervisor.tail")
+    rare = (
+        "output.ring",
+        "output.follower",
+        "output.files",
+        "output.job_file",
+        "output.delivery",
+        "output.structure",
+        "supervisor.tail",
+    )
     run(f"""
 import sys
 import corepilot.supervisor.app

@@ -1,6 +1,7 @@
 """Files of jobs' own: rotation, reopening, and what a disk that fails costs."""
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from eventually import eventually
 
 from corepilot.model.job import OutputFile
-from corepilot.output.files import QUEUE_MAX_BYTES, JobFiles
+from corepilot.output.files import JobFiles
+from corepilot.output.job_file import QUEUE_MAX_BYTES
 
 
 class World:
@@ -26,6 +28,13 @@ class World:
             return any(text in line for line in self.lines)
 
         eventually(told, message=f"{text!r} in {self.lines}")
+
+    def until_lost(self, lost_bytes: int) -> None:
+        def lost() -> bool:
+            gevent.sleep(0.01)
+            return self.files.lost_bytes == lost_bytes
+
+        eventually(lost, message=f"{lost_bytes} bytes are lost")
 
 
 @pytest.fixture
@@ -98,6 +107,20 @@ def test_reopening_goes_on_in_a_new_file(world: World, tmp_path: Path) -> None:
     assert path.read_bytes() == b"3\n"
 
 
+def test_a_file_that_somebody_has_removed_is_made_again_when_it_would_be_renamed(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    file = world.files.open(OutputFile(str(path), max_bytes=10, keep=2))
+    file.write(b"0001\n0002\n")
+    eventually(lambda: path.exists() and path.stat().st_size == 10, message="the lines")
+    path.unlink()
+    file.write(b"0003\n0004\n0005\n")
+    file.close()
+    assert world.close()
+    found = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    assert found == {"log": b"0005\n", "log.1": b"0003\n0004\n"}
+    assert world.lines == []
+
+
 def test_runs_that_share_a_path_share_the_file(world: World, tmp_path: Path) -> None:
     settings = OutputFile(str(tmp_path / "log"))
     first, second = world.files.open(settings), world.files.open(settings)
@@ -133,6 +156,36 @@ def test_a_full_disk_costs_lines_that_are_counted_and_told(world: World, tmp_pat
     assert (tmp_path / "fine").read_bytes() == b"here\n" * 3
 
 
+def test_a_file_that_each_run_opens_is_told_of_once_and_all_that_it_costs_is_counted(world: World) -> None:
+    for number in range(1, 21):
+        file = world.files.open(OutputFile("/dev/full"))
+        file.write(b"lost\n")
+        file.close()
+        world.until_lost(number * 5)
+    assert len(world.lines) == 1
+    assert world.close()
+    assert world.files.lost_bytes == 100
+    assert world.lines[1:] == ["the file /dev/full: cannot write to it: No space left on device; 100 bytes lost so far"]
+
+
+def test_what_a_full_disk_has_taken_of_a_line_does_not_tear_the_next_one(world: World, tmp_path: Path) -> None:
+    path, most = tmp_path / "log", 1024 * 1024
+    path.touch()
+    os.truncate(path, most - 3)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file = world.files.open(OutputFile(str(path)))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        file.write(b"first\n")
+        world.until_told("; 3 bytes lost so far")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    file.write(b"second\n")
+    file.close()
+    assert world.close()
+    assert path.read_bytes().lstrip(b"\0") == b"fir\nsecond\n"
+
+
 def test_a_directory_that_comes_later_is_found(world: World, tmp_path: Path) -> None:
     path = tmp_path / "later" / "log"
     file = world.files.open(OutputFile(str(path)))
@@ -146,6 +199,23 @@ def test_a_directory_that_comes_later_is_found(world: World, tmp_path: Path) -> 
         return path.exists() and b"here\n" in path.read_bytes()
 
     eventually(written, message="the file")
+
+
+def test_runs_one_after_the_other_have_one_queue_before_a_disk_that_does_not_get_on(
+    world: World, tmp_path: Path
+) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for _ in range(12 * QUEUE_MAX_BYTES // 65_536):  # as many runs
+            file = world.files.open(OutputFile(str(path)))
+            file.write(b"x" * 65_535 + b"\n")
+            file.close()
+        assert world.files.lost_bytes >= 2 * QUEUE_MAX_BYTES
+        assert not world.files.close(0.01)
+    finally:
+        os.close(reader)
 
 
 def test_a_disk_that_does_not_get_on_holds_up_nobody_for_ever(world: World, tmp_path: Path) -> None:
