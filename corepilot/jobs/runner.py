@@ -171,7 +171,9 @@ class Runner(Actor):
             plugin_checks = self._around.plugin_checks
             assert plugin_checks is not None  # noqa: S101  - there is one where checks are plugins
             account.results.begin(role)
-            self._asked[role] = plugin_checks.ask(job, job.checks[role], partial(self._answered, role))
+            self._asked[role] = plugin_checks.ask(
+                job, job.checks[role], account.name(role), partial(self._answered, role)
+            )
             return
         barred = given.barred(self.plan, role, self._around, self.mark)
         if barred:

@@ -56,8 +56,8 @@ class CheckResult(Protocol):
 class PluginChecks(Protocol):
     """Who calls them."""
 
-    def ask(self, job: Job, check: Check, answered: Callable[[CheckResult], None]) -> CheckCall:
-        """Call one, once. `answered` is called later, and never within this call."""
+    def ask(self, job: Job, check: Check, source: str, answered: Callable[[CheckResult], None]) -> CheckCall:
+        """Call one, once. `answered` is called later, and never within this call. `source` is what the log calls it."""
 
 
 class LockUser(Hashable, Protocol):

@@ -40,8 +40,8 @@ class ValueType(type):
         ignored = namespace.get("ignored", ())
         if ignored:
             namespace["_compared"] = itemgetter(*[index for index, one in enumerate(names) if one not in ignored])
-        else:
-            namespace["__hash__"] = tuple.__hash__
+        elif "__hash__" not in namespace:  # not in the base: it is for those that ignore fields
+            namespace["__hash__"] = tuple.__hash__  # faster than the base's
         made = super().__new__(mcs, name, bases, namespace)
         _CLASSES[name] = made  # type: ignore[assignment]  # every class of this metaclass is a Value
         return made

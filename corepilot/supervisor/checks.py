@@ -10,6 +10,7 @@ from corepilot.jobs.supervision import CheckCall, CheckResult
 from corepilot.model.configuration import Configuration
 from corepilot.model.job import Check, Job
 from corepilot.model.plugin import PluginReference
+from corepilot.model.replicas import keyed
 from corepilot.output.repeat import Repeat
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ class Checks:
         if prepared is None:
             return
         self._loaded = prepared
-        kept = {(job, check) for job in configuration.jobs for check in job.checks if check.plugin is not None}
+        kept = {(job, check) for job in _asked(configuration) for check in job.checks}
         for key in [key for key in self._made if key not in kept]:
             check, boundary = self._made.pop(key)
             gevent.spawn(self._end, check, boundary)
 
-    def ask(self, job: Job, check: Check, answered: Callable[[CheckResult], None]) -> CheckCall:
+    def ask(self, job: Job, check: Check, source: str, answered: Callable[[CheckResult], None]) -> CheckCall:
         """Call a check once. `answered` is called later, unless the call is cancelled before.
 
         Why a job is not healthy is logged now and then: unlike a command, a plugin prints nothing that would say it.
@@ -83,14 +84,11 @@ class Checks:
         from corepilot.checks.call import CheckCall as Call
         from corepilot.checks.call import FailedCall
 
-        index = job.checks.index(check)
-        cause, source = f"{index} of {job.name}", job.check_source(index)
-
         def told(answer: CheckResult) -> None:
             if answer.passed:
-                self._repeats.recovered(cause, f"{source}: healthy again")
+                self._repeats.recovered(source, f"{source}: healthy again")
             else:
-                self._repeats.failed(cause, f"{source}: not healthy: {answer.text}")
+                self._repeats.failed(source, f"{source}: not healthy: {answer.text}")
             answered(answer)
 
         try:
@@ -140,5 +138,11 @@ class Checks:
 
 def references_of(configuration: Configuration) -> list[PluginReference]:
     """The plugins that a configuration's checks name, each once."""
-    found = dict.fromkeys(check.plugin for job in configuration.jobs for check in job.checks)
+    found = dict.fromkeys(check.plugin for job in _asked(configuration) for check in job.checks)
     return [reference for reference in found if reference is not None]
+
+
+def _asked(configuration: Configuration) -> list[Job]:
+    """The jobs with such checks: of one with replicas each of them, since its number may be in the options."""
+    jobs = [job for job in configuration.jobs if any(check.plugin is not None for check in job.checks)]
+    return [job for _, job in keyed(tuple(jobs))]

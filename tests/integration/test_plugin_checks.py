@@ -29,11 +29,15 @@ HEAVY = """
 import gevent, time
 from corepilot.checks.check import Check, CheckFailed
 class Asker(Check):
+    made = 0
     def __init__(self, options, context):
         super().__init__(options, context)
+        Asker.made += 1
+        self.number = Asker.made
         if options.word == "never": raise OSError("made of nothing")
     def ask(self, deadline_s):
         word = self.options.word
+        if word == "count": return f"number {self.number}"
         if word == "hang": gevent.sleep(1000)
         if word == "block": time.sleep(1000)
         if word == "number": return 3
@@ -47,6 +51,7 @@ class Answering(ThreadingHTTPServer):
     """A server whose answer can be changed."""
 
     status = 200
+    refused = ""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -66,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, Answering)
         self.server.asked.append(f"{self.path} {self.headers['X-Word']}")
-        self.send_response(self.server.status)
+        self.send_response(503 if self.path == self.server.refused else self.server.status)
         self.end_headers()
         self.wfile.write(b"all is well")
 
@@ -115,6 +120,21 @@ def test_a_path_alone_is_asked_of_the_jobs_own_address(server: Answering, tmp_pa
     assert set(server.asked) == {"/own None"}
 
 
+def test_each_replica_is_asked_by_its_number_and_told_of_by_its_name(server: Answering, tmp_path: Path) -> None:
+    server.refused = "/2"
+    text = config(f'http: "http://127.0.0.1:{server.server_port}/%i"', "replicas: 2,")
+    with Corepilot(text, tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: corepilot.job("app@1")["health"] == "healthy")
+        eventually(lambda: corepilot.job("app@2")["health"] == "unhealthy")
+        eventually(lambda: len(server.asked) >= 6)
+        told = [line for line in corepilot.lines if "not healthy" in line or "healthy again" in line]
+        assert len(told) == 1, told
+        assert "check.app@2: not healthy: the answer is 503" in told[0]
+        assert corepilot.stop() == 0
+    assert {*server.asked} == {"/1 None", "/2 None"}
+
+
 @pytest.mark.slow
 def test_a_server_that_is_not_there_makes_the_job_unhealthy(tmp_path: Path) -> None:
     with Corepilot(config('http: "http://127.0.0.1:1/"'), tmp_path) as corepilot:
@@ -127,13 +147,13 @@ def test_a_server_that_is_not_there_makes_the_job_unhealthy(tmp_path: Path) -> N
 def asker(tmp_path: Path) -> Callable[[str], Corepilot]:
     """Starts a corepilot that has a check of somebody else's."""
 
-    def start(word: str) -> Corepilot:
+    def start(word: str, extra: str = "") -> Corepilot:
         modules = {"asker_light": LIGHT, "asker_heavy": HEAVY}
         write_distribution(
             tmp_path / "site", "corepilot-asker", "2", "[corepilot.checks]\nasker = asker_light\n", modules
         )
         python = str(python_with(tmp_path / "site", tmp_path / "python"))
-        text = config(f'check: "asker", options: {{word: "{word}"}}')
+        text = config(f'check: "asker", options: {{word: "{word}"}}', extra)
         return Corepilot(text, tmp_path, command=[python, "-I", "-m", "corepilot"])
 
     return start
@@ -161,6 +181,22 @@ def test_a_check_of_others(asker: Callable[[str], Corepilot], word: str, health:
         assert corepilot.client("reload").returncode == 0
         eventually(lambda: health_of(corepilot) == "healthy", 20)
         assert health == "healthy" or word == "hang" or "check.app: healthy again" in corepilot.output
+        assert corepilot.stop() == 0
+
+
+def test_the_checks_of_replicas_are_kept_at_a_reload(asker: Callable[..., Corepilot], tmp_path: Path) -> None:
+    def said() -> set[str]:
+        return {str(corepilot.job(name)["checks"][0]["output"]) for name in ("app@1", "app@2")}
+
+    with asker("count", "replicas: 2,") as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: said() == {"number 1", "number 2"})
+        text = (tmp_path / "corepilot.json5").read_text()
+        corepilot.configure(text.replace("jobs: [", 'jobs: [{name: "other", exec: "sleep 1000"}, '))
+        assert corepilot.client("reload").returncode == 0
+        asked = [len(corepilot.job(name)["checks"][0]["history"]) for name in ("app@1", "app@2")]
+        eventually(lambda: len(corepilot.job("app@2")["checks"][0]["history"]) > asked[1] + 1)
+        assert said() == {"number 1", "number 2"}
         assert corepilot.stop() == 0
 
 
