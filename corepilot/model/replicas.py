@@ -12,6 +12,9 @@ from corepilot.model.trigger import OnEvent, When
 VARIABLE = "COREPILOT_REPLICA"
 """The variable that tells a replica its number."""
 
+RELOAD_S = 90.0
+"""How long what reloads a job may take: who has asked for it waits, and so do later requests. As with systemd."""
+
 
 def keyed(jobs: tuple[Job, ...]) -> tuple[tuple[JobKey, Job], ...]:
     """Each job that runs, with its key, in order: of a job with replicas each of them."""
@@ -59,7 +62,7 @@ def reload_of(job: Job) -> Job | None:
         return None
     when = When(OnEvent("reload", job.name), each=True)
     stop = job.stop.changed(after=(), hook_timeout_s=None)
-    return Job(reload_name(job.name), job.reload, when, stop=stop, reloads=job.name, path=job.path)
+    return Job(reload_name(job.name), job.reload, when, timeout_s=RELOAD_S, stop=stop, reloads=job.name, path=job.path)
 
 
 def numbered(text: str, number: int) -> str:

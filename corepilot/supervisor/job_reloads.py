@@ -30,11 +30,14 @@ def begin_reloads(
         operations: Where what takes time is carried out.
 
     Raises:
-        ControlError: one of them does not run; nothing is done.
+        ControlError: one of them does not run, or is being stopped; nothing is done.
     """
     idle = [str(runner.key) for runner in runners if runner.pid is None]
     if idle:
         raise ControlError(f"cannot reload {', '.join(idle)}: it does not run; start it first")
+    ending = [str(runner.key) for runner in runners if runner.state.stopping]
+    if ending:
+        raise ControlError(f"cannot reload {', '.join(ending)}: it is being stopped")
     commands = {one.name: one for one in every() if one.plan.job.reloads}
     names = list(dict.fromkeys([runner.name for runner in runners]))
     awaited = {name: one for name in names if (one := commands.get(reload_name(name))) is not None}

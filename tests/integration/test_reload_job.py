@@ -65,6 +65,19 @@ def test_what_does_not_run_is_not_reloaded(tmp_path: Path) -> None:
         assert corepilot.stop() == 0
 
 
+def test_what_is_being_stopped_is_not_reloaded(tmp_path: Path) -> None:
+    server = f'["sh", "-c", "trap \'echo got TERM\' TERM; echo up; {WAIT}"]'
+    text = config(f'{{name: "web", exec: {server}, reload: "true", killTimeout: "1m"}}, {{name: "b", exec: {SERVER}}}')
+    with Corepilot(text, tmp_path) as corepilot:
+        corepilot.until(" up", count=2)
+        assert corepilot.client("stop", "web", "--no-wait").returncode == 0
+        corepilot.until("got TERM")
+        answer = corepilot.client("reload-job", "web")
+        assert (answer.returncode, "cannot reload web: it is being stopped" in answer.stderr) == (1, True)
+        assert corepilot.client("signal", "KILL", "web").returncode == 0
+        assert corepilot.stop() == 0
+
+
 def test_what_reloads_a_job_keeps_nothing_up_when_the_job_has_ended(tmp_path: Path) -> None:
     text = config('{name: "web", exec: ["sh", "-c", "exit 4"], reload: "true"}')
     with Corepilot(text, tmp_path) as corepilot:

@@ -193,3 +193,12 @@ def test_one_that_stopped_by_hand_is_not_started_by_a_reload() -> None:
     world.order("stop", "a")
     world.run(1).reload([job("a", restarts=5)])
     assert phases(world.run(5)) == {"a": "stopped"}
+
+
+def test_what_reloads_a_job_has_its_time_and_the_next_request_its_turn() -> None:
+    world = World([job("web", reload=Command(("x",)))], {"web": FOREVER, "reload.web": FOREVER}).run(1)
+    for _ in range(2):
+        world.publish("reload", "web")
+    assert world.run(89).starts("reload.web") == [1.0]
+    assert len(world.run(9).starts("reload.web")) == 2
+    assert len(world.starts("web")) == 1
