@@ -12,6 +12,7 @@ from typing import Any
 
 from corepilot.checks.check import Check, CheckContext, CheckFailed
 from corepilot.checks.place import Place
+from corepilot.checks.tls import contexts_of, reason_of
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 STATUSES = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
@@ -33,12 +34,13 @@ class GrpcCheck(Check):
 
     def __init__(self, options: Any, context: CheckContext) -> None:
         super().__init__(options, context)
-        self._place = Place(options.address, context)
+        tls = options.tls
+        self._place = Place(options.address, context, None if tls is None else contexts_of(tls, "h2"))
         name = options.service.encode()
         message = b"\x0a" + bytes([len(name)]) + name if name else b""
         fields = (
             (b":method", b"POST"),
-            (b":scheme", b"http"),
+            (b":scheme", b"http" if tls is None else b"https"),
             (b":path", b"/grpc.health.v1.Health/Check"),
             (b":authority", str(self._place).encode()),
             (b"content-type", b"application/grpc"),
@@ -60,7 +62,7 @@ class GrpcCheck(Check):
             sock.sendall(self._request)
             said = _status(_message(sock))
         except OSError as error:
-            raise CheckFailed(f"the connection to {self._place} was lost: {error.strerror or error}") from error
+            raise CheckFailed(f"the connection to {self._place} was lost: {reason_of(error)}") from error
         finally:
             sock.close()
         if said != "SERVING":

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corepilot.plugin import OptionError, hookimpl, option
-from corepilot.plugin.network import require_place
+from corepilot.plugin.network import CheckTls, require_place
 
 API = "1.0"
 CAPABILITIES: frozenset[str] = frozenset()
@@ -23,6 +23,9 @@ class Options:
         help="the service whose health is asked for; without it that of the whole server",
         default="",
         example="shop.Cart",
+    )
+    tls: CheckTls | None = option(  # noqa: RUF009  - frozen, and a default like any other
+        help="ask over TLS; {} for its defaults, and without it in plain text", default=None
     )
 
     def __post_init__(self) -> None:

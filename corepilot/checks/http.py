@@ -5,9 +5,9 @@ from typing import Any
 
 from corepilot.checks.check import Check, CheckContext, CheckFailed
 from corepilot.checks.exchange import AnswerError, exchange
+from corepilot.checks.tls import contexts_of, reason_of
 from corepilot.http.connecting import connect
 from corepilot.http.origin import parse_origin
-from corepilot.http.tls import TlsContexts, TlsOptions
 
 BODY_MAX = 1024 * 1024
 """Bytes of an answer that are read. A longer one counts as no answer."""
@@ -24,7 +24,7 @@ class HttpCheck(Check):
         self._origin = parse_origin(origin)
         tls = options.tls
         secure = self._origin.scheme == "https"
-        self._tls = TlsContexts(TlsOptions(tls.ca, "", tls.cert, tls.key, tls.name, tls.verify)) if secure else None
+        self._tls = contexts_of(tls) if secure else None
         self._method = options.method.upper()
         self._request = _request(self._method, path, self._origin.authority, options.headers)
         self._what = f"cannot {self._method} {self._origin.text}{path.partition('?')[0]}"
@@ -40,9 +40,7 @@ class HttpCheck(Check):
             finally:
                 sock.close()
         except OSError as error:
-            # An ssl.SSLCertVerificationError says what is wrong with the certificate there.
-            reason = getattr(error, "verify_message", None) or error.strerror or str(error) or type(error).__name__
-            raise CheckFailed(f"{self._what}: {reason}") from error
+            raise CheckFailed(f"{self._what}: {reason_of(error)}") from error
         except AnswerError as error:
             raise CheckFailed(f"{self._what}: {error}") from error
         said = f"{answer.status} {answer.body[:_SHOWN].decode('utf-8', 'replace')}".strip()

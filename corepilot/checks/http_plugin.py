@@ -4,20 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from corepilot.plugin import OptionError, hookimpl, option
+from corepilot.plugin.network import CheckTls
 
 API = "1.0"
 CAPABILITIES: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Tls:
-    """How the server proves who it is."""
-
-    ca: str = option(help="authorities to trust instead of the system's, in PEM", default="", path="file")
-    cert: str = option(help="certificate to show, in PEM", default="", path="file")
-    key: str = option(help="its key, in PEM", default="", path="file", together_with="cert")
-    name: str = option(help="name that the certificate has to be made out to", default="")
-    verify: bool = option(help="refuse a certificate that nobody vouches for", default=True)
 
 
 @dataclass(frozen=True)
@@ -33,7 +23,7 @@ class Options:
     headers: tuple[str, ...] = option(help='header fields, each as "Name: value"', default=())
     status: tuple[str, ...] = option(help='statuses of a healthy job, each as "200" or "200-299"', default=("200-299",))
     body: str = option(help="text that has to be in the answer", default="")
-    tls: Tls = option(help="for https", default=Tls())  # noqa: RUF009  - frozen, and a default like any other
+    tls: CheckTls = option(help="for https", default=CheckTls())  # noqa: RUF009  - frozen, and a default like any other
 
     def __post_init__(self) -> None:
         """Refuse what can never be asked.

@@ -4,8 +4,10 @@ from time import monotonic
 from typing import Any
 
 from corepilot.checks.check import CheckContext, CheckFailed
-from corepilot.http.connecting import connect_first, connect_unix
+from corepilot.checks.tls import reason_of
+from corepilot.http.connecting import connect_first, connect_unix, secured
 from corepilot.http.resolve import resolve
+from corepilot.http.tls import TlsContexts
 
 
 class Place:
@@ -14,10 +16,11 @@ class Place:
     Args:
         address: See `corepilot.plugin.network.require_place`.
         context: Of the check; has the job's own address and port.
+        tls: For a connection over TLS; None for a plain one.
     """
 
-    def __init__(self, address: str, context: CheckContext) -> None:
-        self._path, self._host, self._port = "", "", 0
+    def __init__(self, address: str, context: CheckContext, tls: TlsContexts | None = None) -> None:
+        self._path, self._host, self._port, self._tls = "", "", 0, tls
         if address.startswith("unix://"):
             self._path = address.removeprefix("unix://")
         else:
@@ -40,7 +43,9 @@ class Place:
             raise CheckFailed("there is no port to connect to: name one, or give the job a port")
         try:
             if self._path:
-                return connect_unix(self._path)
-            return connect_first(resolve(self._host, self._port), monotonic() + deadline_s)
+                sock = connect_unix(self._path)
+            else:
+                sock = connect_first(resolve(self._host, self._port), monotonic() + deadline_s)
+            return sock if self._tls is None else secured(sock, self._tls, self._host or "localhost")
         except OSError as error:
-            raise CheckFailed(f"cannot connect to {self}: {error.strerror or error}") from error
+            raise CheckFailed(f"cannot connect to {self}: {reason_of(error)}") from error

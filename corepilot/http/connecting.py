@@ -38,11 +38,28 @@ def connect(origin: Origin, tls: TlsContexts | None, until: float) -> socket.soc
     sock = connect_first(addresses, until)
     try:
         sock.setsockopt(native.IPPROTO_TCP, native.TCP_NODELAY, 1)
-        if tls is not None:
-            name = tls.options.server_name or origin.host
-            # Not in one step: a handshake that is cut short inside wrap_socket leaves nobody who owns the socket.
-            sock = tls.current().wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-            sock.do_handshake()
+    except BaseException:
+        sock.close()
+        raise
+    return sock if tls is None else secured(sock, tls, origin.host)
+
+
+def secured(sock: socket.socket, tls: TlsContexts, host: str) -> socket.socket:
+    """A connection over TLS on a connected socket, which is closed if it fails. The caller has the deadline.
+
+    Args:
+        sock: The socket, which is this connection's from now on.
+        tls: How the server is to prove who it is.
+        host: Who the server has to be, unless `tls` says it.
+
+    Raises:
+        OSError: The handshake failed. Nothing is left open, whatever is raised.
+    """
+    try:
+        name = tls.options.server_name or host
+        # Not in one step: a handshake that is cut short inside wrap_socket leaves nobody who owns the socket.
+        sock = tls.current().wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+        sock.do_handshake()
     except BaseException:
         sock.close()
         raise

@@ -78,10 +78,14 @@ class TlsContexts:
     """Makes the context for new connections, and makes a new one when a file of it has changed.
 
     Certificates live for hours in some clusters: a client that reads its own once stops working one night.
+
+    Args:
+        options: What people say.
+        protocol: What is spoken inside (ALPN, RFC 7301).
     """
 
-    def __init__(self, options: TlsOptions) -> None:
-        self.options = options
+    def __init__(self, options: TlsOptions, protocol: str = "http/1.1") -> None:
+        self.options, self._protocol = options, protocol
         self._context: SSLContext | None = None
         self._made_from: tuple[object, ...] = ()
 
@@ -105,7 +109,7 @@ class TlsContexts:
 
         options = self.options
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols([self._protocol])
         if not options.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

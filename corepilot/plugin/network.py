@@ -190,6 +190,17 @@ class TlsGroup:
         return "tls.clientcert and tls.clientkey are used only together: no certificate is sent"
 
 
+@dataclasses.dataclass(frozen=True)
+class CheckTls:
+    """The options of TLS of a check, as a group: how the server proves who it is, and who asks."""
+
+    ca: str = option(help="authorities to trust instead of the system's, in PEM", default="", path="file")
+    cert: str = option(help="certificate to show, in PEM", default="", path="file")
+    key: str = option(help="its key, in PEM", default="", path="file", together_with="cert")
+    name: str = option(help="name that the certificate has to be made out to", default="")
+    verify: bool = option(help="refuse a certificate that nobody vouches for", default=True)
+
+
 def tls_option(name: str, *, env: str = "", env_wins: bool = False, example: str = "") -> Any:
     """An option of `TlsGroup` once more, for a class that inherits it.
 

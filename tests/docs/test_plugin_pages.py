@@ -153,7 +153,7 @@ def test_every_option_of_the_check_tcp() -> None:
 
 
 def test_every_option_of_the_check_grpc() -> None:
-    named = {row[0].strip("`") for row in rows("## The check `grpc`")}
+    named = {name for row in rows("## The check `grpc`") for name in re.findall(r"`([\w.]+)`", row[0])}
     assert named == {field.name for field in fields_of(GrpcOptions)}
 
 

@@ -5,15 +5,20 @@ import socket as native
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from eventually import eventually
 from http_script import ScriptedServer
+from papers import authority, certificate
+from running import Corepilot
 
 from corepilot.checks.check import Check, CheckFailed
 from corepilot.checks.grpc import GrpcCheck
 from corepilot.checks.grpc_plugin import Options
 from corepilot.plugin import OptionError
+from corepilot.plugin.network import CheckTls
 from corepilot.plugin.verify import assert_light
 from corepilot.testing.checks import CheckSuite, context
 
@@ -26,7 +31,12 @@ server = grpc.server(futures.ThreadPoolExecutor(2))
 servicer = health.HealthServicer()
 if sys.argv[1] == "healthy":
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-port = server.add_insecure_port("127.0.0.1:0")
+if len(sys.argv) > 2:
+    key, chain, root = (open(name, "rb").read() for name in sys.argv[2:])
+    secure = grpc.ssl_server_credentials([(key, chain)], root, require_client_auth=True)
+    port = server.add_secure_port("127.0.0.1:0", secure)
+else:
+    port = server.add_insecure_port("127.0.0.1:0")
 server.start()
 print(port, flush=True)
 for line in sys.stdin:
@@ -40,10 +50,13 @@ server.stop(0).wait()
 class GrpcServer:
     """A server whose health can be set."""
 
-    def __init__(self, kind: str = "healthy") -> None:
+    def __init__(self, kind: str = "healthy", *papers: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            [sys.executable, "-c", SERVER, kind, *map(str, papers)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
         self.port = int(self._line())
 
     def _line(self) -> str:
@@ -103,6 +116,69 @@ def test_the_whole_server(server: GrpcServer) -> None:
     server.set("", "UNKNOWN")
     with pytest.raises(CheckFailed, match="the server says UNKNOWN"):
         ask(server.port)
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GrpcServer, Path]]:
+    """A server that speaks TLS only, and to nobody without a certificate; with the folder of the papers."""
+    folder = tmp_path_factory.mktemp("papers")
+    authority(folder, "ca")
+    certificate(folder, "server", "ca", "DNS:shop.test")
+    certificate(folder, "client", "ca", "DNS:client.test")
+    made = GrpcServer("healthy", folder / "server.key", folder / "server.pem", folder / "ca.pem")
+    yield made, folder
+    made.end()
+
+
+def over_tls(server: GrpcServer, **tls: object) -> str:
+    return GrpcCheck(Options(str(server.port), tls=CheckTls(**tls)), context()).ask(10.0)  # type: ignore[arg-type]  # as a test writes it
+
+
+def test_over_tls_each_shows_who_it_is(secure: tuple[GrpcServer, Path]) -> None:
+    server, folder = secure
+    ours = {"cert": str(folder / "client.pem"), "key": str(folder / "client.key")}
+    server.set("", "SERVING")
+    assert over_tls(server, ca=str(folder / "ca.pem"), name="shop.test", **ours) == "SERVING"
+    assert over_tls(server, verify=False, **ours) == "SERVING"
+    server.set("", "NOT_SERVING")
+    with pytest.raises(CheckFailed, match="the server says NOT_SERVING"):
+        over_tls(server, verify=False, **ours)
+
+
+@pytest.mark.parametrize(
+    ("tls", "why"),
+    [
+        ({"ca": "ca.pem"}, r"cannot connect to .*(IP address mismatch|127\.0\.0\.1)"),
+        ({}, r"cannot connect to .*unable to get local issuer certificate"),
+        ({"verify": False}, "was lost|has closed the connection|cannot connect"),
+        ({"ca": "no.pem"}, r"cannot connect to .*No such file"),
+    ],
+    ids=["another name", "an unknown authority", "without a certificate", "no such file"],
+)
+def test_what_is_wrong_with_tls_is_named(secure: tuple[GrpcServer, Path], tls: dict[str, object], why: str) -> None:
+    server, folder = secure
+    tls = {key: str(folder / value) if isinstance(value, str) else value for key, value in tls.items()}
+    with pytest.raises(CheckFailed, match=why):
+        over_tls(server, **tls)
+
+
+def test_a_server_that_speaks_the_other_of_the_two(server: GrpcServer, secure: tuple[GrpcServer, Path]) -> None:
+    with pytest.raises(CheckFailed, match=r"cannot connect|was lost"):
+        over_tls(server, verify=False)
+    with pytest.raises(CheckFailed, match=r"was lost|has closed the connection"):
+        ask(secure[0].port)
+
+
+def test_tls_in_a_configuration(secure: tuple[GrpcServer, Path], tmp_path: Path) -> None:
+    server, folder = secure
+    server.set("", "SERVING")
+    papers = f'ca: "{folder}/ca.pem", cert: "{folder}/client.pem", key: "{folder}/client.key", name: "shop.test"'
+    text = f"""{{ control: {{socket: "{tmp_path}/control.socket"}}, discovery: false, jobs: [{{
+        name: "shop", exec: "sleep 1000",
+        health: {{ grpc: {{ address: "127.0.0.1:{server.port}", tls: {{ {papers} }} }}, interval: 1, ttl: 5 }} }}] }}"""
+    with Corepilot(text, tmp_path) as corepilot:
+        eventually(lambda: corepilot.job("shop")["health"] == "healthy", message="an answer over TLS")
+        assert corepilot.stop() == 0
 
 
 def test_a_service_that_nobody_has(server: GrpcServer) -> None:
