@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -242,7 +243,6 @@ def test_without_a_record_the_python_on_path_is_the_last_resort(
 
 def test_no_python_is_one_clear_message(tmp_path: Path, shell: tuple[str, ...]) -> None:
     shutil.copy(LAUNCHER / "corepilot", tmp_path)
-    (tmp_path / "corepilot-python").write_text("#!/gone/bin/python3\n")
     result = subprocess.run(
         [*shell, tmp_path / "corepilot"], env={"PATH": "/bogus"}, capture_output=True, text=True, check=False
     )
@@ -250,6 +250,39 @@ def test_no_python_is_one_clear_message(tmp_path: Path, shell: tuple[str, ...]) 
     assert result.stderr == (
         f"corepilot: cannot find the Python it was installed with: neither beside {tmp_path}/corepilot nor on PATH; "
         "install corepilot again\n"
+    )
+
+
+@pytest.mark.parametrize("how", ["environment", "record"])
+def test_a_python_that_the_user_cannot_execute_is_named_and_no_other_is_tried(shell: tuple[str, ...], how: str) -> None:
+    # Not in pytest's directory, which others cannot reach.
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        programs = Path(directory) / "venv" / "bin"
+        programs.mkdir(parents=True)
+        shutil.copy(LAUNCHER / "corepilot", programs)
+        private = Path(directory) / "private"
+        private.mkdir(mode=0o700)
+        (private / "python3").symlink_to(sys.executable)
+        if how == "record":
+            (programs / "corepilot-python").write_text(f"#!{private}/python3\n")
+            named = f"{private}/python3"
+        else:
+            (programs.parent / "pyvenv.cfg").touch()
+            (programs / "python3").symlink_to(private / "python3")
+            named = f"{programs}/python3 -> {private}/python3"
+        for name in ("python", *(["python3"] if how == "record" else [])):
+            (programs / name).write_text("#!/bin/sh\necho tried\n")
+            (programs / name).chmod(0o755)
+        result = subprocess.run(
+            [*shell, programs / "corepilot"],
+            env={"PATH": f"{programs}:/usr/bin:/bin"}, user=1000, group=1000, extra_groups=(),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert (result.returncode, result.stdout) == (126, "")
+    assert result.stderr == (
+        f"corepilot: cannot execute the Python it was installed with, {named}, as uid 1000: it is not there, or this "
+        "user may not reach it; install corepilot with a Python that every user may execute\n"
     )
 
 
