@@ -229,10 +229,15 @@ class Runner(Actor):
             self.own_exits += not self.state.alone
         elif stimulus.role == MAIN:
             self.starts -= 1
-        elif isinstance(stimulus, Exited):
+        elif isinstance(stimulus, Exited) and self._counts(stimulus.role):
             self.account.answered(stimulus)
         self.handle(stimulus)
         self._remains.look()
+
+    def _counts(self, role: int) -> bool:
+        """Whether a check's end says something: not if the stop of the job, or a reload, has ended it."""
+        checks = self.state.checks
+        return not self.state.stopping and role < len(checks) and checks[role].stage != "outdated"
 
     def _exited(self, role: int, run: Run, status: int) -> None:
         account = self.account

@@ -35,6 +35,7 @@ class Checks:
         self._log, self._environment = log, environment
         self._repeats = Repeat(log)
         self._loaded: PreparedChecks = {}
+        self._before: PreparedChecks = {}  # of the configuration before: jobs that wait at their stop are checked on
         self._oversight: Oversight | None = None
         self._made: dict[tuple[Job, Check], tuple[Asked, Boundary]] = {}
 
@@ -70,7 +71,7 @@ class Checks:
         """Switch to what `prepare` returned."""
         if prepared is None:
             return
-        self._loaded = prepared
+        self._before, self._loaded = self._loaded, prepared
         kept = {(job, check) for job in _asked(configuration) for check in job.checks}
         for key in [key for key in self._made if key not in kept]:
             check, boundary = self._made.pop(key)
@@ -108,7 +109,7 @@ class Checks:
         found = self._made.get((job, check))
         if found is None:
             assert check.plugin is not None  # noqa: S101  - it is a plugin's
-            loaded = self._loaded.get(check.plugin)
+            loaded = self._loaded.get(check.plugin) or self._before.get(check.plugin)
             if loaded is None or self._oversight is None:
                 raise CorepilotError("cannot check the job yet: the plugin is being loaded")
             if isinstance(loaded, CorepilotError):

@@ -135,6 +135,31 @@ def test_each_replica_is_asked_by_its_number_and_told_of_by_its_name(server: Ans
     assert {*server.asked} == {"/1 None", "/2 None"}
 
 
+def test_a_job_that_waits_at_its_stop_is_checked_as_it_was(server: Answering, tmp_path: Path) -> None:
+    """A reload changes its check, and its command, and it stops after another job."""
+
+    def text(word: str) -> str:
+        stays = "trap : TERM; touch up; while [ ! -e go ]; do sleep 0.02; done"
+        own = f'http: "http://127.0.0.1:{server.server_port}/{word}"'
+        other = f'{{name: "other", cwd: "%(dir)s", exec: ["sh", "-c", "{stays}", "{word}"]}}'
+        app = config(own, 'killTimeout: 60, stopAfter: ["other"],').replace('"sleep 1000"', f'["sleep", "{word}"]')
+        return app.replace("jobs: [", f"stopTimeout: 60, jobs: [{other}, ")
+
+    with Corepilot(text("1000"), tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: health_of(corepilot) == "healthy" and (tmp_path / "up").exists())
+        corepilot.configure(text("1001"))
+        assert corepilot.client("reload", "--no-wait").returncode == 0
+        eventually(lambda: corepilot.job("other")["state"] == "terminating")
+        asked = len(server.asked)
+        eventually(lambda: len(server.asked) > asked + 1)
+        assert health_of(corepilot) == "healthy"
+        (tmp_path / "go").touch()
+        eventually(lambda: "/1001 None" in server.asked)
+        assert "not healthy" not in corepilot.output
+        assert corepilot.stop() == 0
+
+
 @pytest.mark.slow
 def test_a_server_that_is_not_there_makes_the_job_unhealthy(tmp_path: Path) -> None:
     with Corepilot(config('http: "http://127.0.0.1:1/"'), tmp_path) as corepilot:

@@ -108,6 +108,22 @@ def test_an_ended_job_has_no_health(tmp_path: Path) -> None:
         assert corepilot.stop() == 0
 
 
+def test_a_check_that_a_reload_or_a_stop_has_ended_has_no_result(tmp_path: Path) -> None:
+    def text(seconds: str) -> str:
+        health = f'{{exec: "sleep {seconds}", interval: 1, ttl: 90, timeout: 60}}'
+        return config(f'{{name: "a", exec: "sleep 1000", health: {health}}}, {{name: "b", exec: "sleep 1000"}}')
+
+    with Corepilot(text("7773"), tmp_path) as corepilot:
+        corepilot.until_ready()
+        eventually(lambda: processes_called("7773"))
+        corepilot.configure(text("7774"))
+        assert corepilot.client("reload").returncode == 0
+        eventually(lambda: processes_called("7774"))
+        assert corepilot.client("stop", "a").returncode == 0
+        assert corepilot.job("a")["checks"][0]["history"] == []
+        assert corepilot.stop() == 0
+
+
 def test_a_check_that_is_killed_at_its_interval_gives_a_result_at_every_interval(tmp_path: Path) -> None:
     jobs = f"""
         {{name: "a", exec: "sleep 1000", health: {{exec: "sleep 60", interval: 1, ttl: 3}}}},
