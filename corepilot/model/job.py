@@ -52,6 +52,7 @@ class Listener(Value):
         name: What LISTEN_FDNAMES calls it.
         backlog: How many connections wait in the kernel.
         mode: Of the path; None for what the umask leaves.
+        owner: Of the path: "user" or "user:group", names or numbers; "" for corepilot's own user and group.
     """
 
     host: str = ""
@@ -60,6 +61,7 @@ class Listener(Value):
     name: str = ""
     backlog: int = 1024
     mode: int | None = None
+    owner: str = ""
 
     @property
     def address(self) -> tuple[str, int, str]:

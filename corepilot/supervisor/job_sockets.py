@@ -68,7 +68,7 @@ class JobSockets:
         self._held = dict(prepared)
         for _, one in listeners_of(new):
             try:
-                self._held[one.address].adjust(one.backlog, one.mode)
+                self._held[one.address].adjust(one.backlog, one.mode, owner=one.owner)
             except OSError:
                 continue  # somebody has taken the path away; who is connected goes on
 
@@ -92,4 +92,4 @@ class JobSockets:
 def _listening(listener: Listener) -> "StreamListener":
     from corepilot.system.stream_listener import StreamListener  # few configurations need it
 
-    return StreamListener(*listener.address, listener.backlog, listener.mode)
+    return StreamListener(*listener.address, listener.backlog, listener.mode, owner=listener.owner)

@@ -81,6 +81,10 @@ def _refusal(file: str) -> ProgramError:
     if os.path.isdir(file):
         return ProgramError(f"{_shown(file)} is a directory", NOT_EXECUTABLE)
     if not os.path.exists(file):
+        if _is_hidden(file):
+            link = f", and those of {_shown(os.path.realpath(file))}" if os.path.islink(file) else ""
+            reason = f"{_shown(file)} cannot be reached by this user; look at the rights of its folders{link}"
+            return ProgramError(reason, NOT_EXECUTABLE)
         if os.path.islink(file):
             return ProgramError(f"{_shown(file)} is a symbolic link to a file that does not exist", NOT_FOUND)
         return ProgramError(f"no such file: {_shown(file)}", NOT_FOUND)
@@ -88,6 +92,17 @@ def _refusal(file: str) -> ProgramError:
         return ProgramError(f"{_shown(file)} is not a regular file", NOT_EXECUTABLE)
     reason = f"{_shown(file)} is not executable for this user; chmod +x it, or look at its folders' rights"
     return ProgramError(reason, NOT_EXECUTABLE)
+
+
+def _is_hidden(file: str) -> bool:
+    """Whether a folder that this user may not search is on the way to it, or to what it is a link to."""
+    try:
+        os.stat(file)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _shown(text: str) -> str:

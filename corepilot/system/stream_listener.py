@@ -24,12 +24,13 @@ class StreamListener:
         path: Of a Unix socket; "" for TCP. A socket there on which nobody listens is replaced.
         backlog: How many connections wait in the kernel.
         mode: Of the path; None for what the umask leaves.
+        owner: Of the path: "user" or "user:group", names or numbers; "" for this process's.
 
     Raises:
         OSError: It cannot be had. Nothing is left, at the path neither.
     """
 
-    def __init__(self, host: str, port: int, path: str, backlog: int, mode: int | None) -> None:
+    def __init__(self, host: str, port: int, path: str, backlog: int, mode: int | None, *, owner: str) -> None:
         self._path = path
         self._identity = (0, 0)
         self._socket = _at_path(path) if path else _at_port(host, port)
@@ -37,7 +38,7 @@ class StreamListener:
             if path:
                 status = os.stat(path)
                 self._identity = (status.st_dev, status.st_ino)
-            self.adjust(backlog, mode)
+            self.adjust(backlog, mode, owner=owner)
         except OSError:
             self.close()
             raise
@@ -46,13 +47,15 @@ class StreamListener:
         """Its descriptor."""
         return self._socket.fileno()
 
-    def adjust(self, backlog: int, mode: int | None) -> None:
-        """Listen with another backlog, and another mode of the path.
+    def adjust(self, backlog: int, mode: int | None, *, owner: str) -> None:
+        """Listen with another backlog, and another mode and owner of the path.
 
         Raises:
-            OSError: The path is gone, or not ours.
+            OSError: The path is gone, or not ours, or there is no such user or group.
         """
         self._socket.listen(backlog)
+        if self._path and owner:
+            os.chown(self._path, *_ids(owner), follow_symlinks=False)
         if self._path and mode is not None:
             os.chmod(self._path, mode)
 
@@ -65,6 +68,29 @@ class StreamListener:
                 if (status.st_dev, status.st_ino) == self._identity:
                     os.unlink(self._path)
             self._identity = (0, 0)
+
+
+def _ids(owner: str) -> tuple[int, int]:
+    """The numbers of "user" or "user:group"; without a group the user's first one, of a number without a name its own.
+
+    Raises:
+        OSError: There is none of that name.
+    """
+    import grp
+    import pwd
+
+    user, _, group = owner.partition(":")
+    try:
+        entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+        uid, gid = entry.pw_uid, entry.pw_gid
+    except KeyError:
+        if not user.isdigit():
+            raise OSError(errno.EINVAL, f"there is no user {user} here") from None
+        uid = gid = int(user)
+    try:
+        return uid, gid if not group else int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise OSError(errno.EINVAL, f"there is no group {group} here") from None
 
 
 def _at_port(host: str, port: int) -> "socket.socket":

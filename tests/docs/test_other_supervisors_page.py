@@ -74,6 +74,10 @@ ROWS = {
     ),
     "standard input": Tried('stdin: {file: "%(dir)s/variables"}', "cat", "A=x"),
     "sockets handed over": Tried('listen: "%(dir)s/socket"', "echo $LISTEN_FDS-$((LISTEN_PID == $$))", "1-1"),
+    "who may connect to a socket": Tried(
+        'listen: {address: "%(dir)s/socket", owner: "nobody:adm", mode: "0620"}',
+        "stat -c %U:%G:%a %(dir)s/socket", "nobody:adm:620",
+    ),
     "a socket as standard input": Tried(
         'listen: "%(dir)s/socket", stdin: "socket"',
         'test -S /dev/stdin && test "$(readlink /proc/$$/fd/0)" = "$(readlink /proc/$$/fd/3)" && echo found', "found",
@@ -81,6 +85,10 @@ ROWS = {
     "a terminal": Tried("tty: true", "[ -t 0 ] && [ -t 1 ] && echo a terminal", "a terminal"),
     "reload of the process": Tried(
         'reload: {signal: "HUP"}', f"trap 'echo HUP; exit' HUP; corepilot reload-job a & {WAIT}", "HUP"
+    ),
+    "a group of processes": Tried(
+        "", f"until {CLIENT} stop {SOCKET} 'b*'; do :; done; {UNTIL.format('test -e %(dir)s/b')}", "found",
+        stop="found", others=f'{{name: "b1", exec: ["sh", "-c", "trap \'{TOUCH.format("b")}; exit\' TERM; {WAIT}"]}}',
     ),
     "stop signal": Tried('stopSignal: "INT"', f"trap 'echo INT; exit' INT; echo up; {WAIT}", "INT", stop="up"),
     "signal the main process only": Tried(

@@ -76,6 +76,24 @@ def test_the_first_socket_is_standard_input_for_programs_that_expect_it_there(tm
         assert corepilot.stop() == 0
 
 
+def test_a_path_belongs_to_whoever_it_is_given_to(tmp_path: Path) -> None:
+    listen = '{address: "%(dir)s/app.sock", mode: "0600", owner: "nobody"}'
+    with Corepilot(serving(listen, tmp_path), tmp_path) as corepilot:
+        corepilot.until("serving web")
+        path = tmp_path / "app.sock"
+        assert (path.owner(), path.group(), stat.S_IMODE(path.stat().st_mode)) == ("nobody", "nogroup", 0o600)
+        corepilot.configure(serving(listen.replace('"nobody"', '"12345:23456"'), tmp_path))
+        assert corepilot.client("reload").returncode == 0
+        eventually(lambda: (path.stat().st_uid, path.stat().st_gid) == (12345, 23456))
+        other = listen.replace("app.sock", "other.sock").replace('"nobody"', '"no-such-user"')
+        corepilot.configure(serving(other, tmp_path))
+        refused = corepilot.client("reload")
+        assert refused.returncode == 1
+        assert "other.sock: there is no user no-such-user here" in refused.stderr
+        assert not (tmp_path / "other.sock").exists()
+        assert corepilot.stop() == 0
+
+
 def test_a_low_port_for_another_user_and_a_path_with_a_mode(tmp_path: Path, port: int) -> None:
     listen = f'[{{address: "%(dir)s/app.sock", name: "app", mode: "0660"}}, {{address: "*:{port}", backlog: 5}}]'
     for folder in (tmp_path, *tmp_path.parents[:3]):

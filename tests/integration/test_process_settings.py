@@ -281,3 +281,18 @@ def test_no_secret_of_env_reaches_the_debug_log(tmp_path: Path) -> None:
         assert "geheimnis" not in corepilot.output
         assert "verborgen" not in corepilot.output
         assert "DB_PASSWORD" in corepilot.output
+
+
+def test_a_program_behind_a_folder_that_its_user_may_not_enter_is_said_to_be_there(
+    public: Path, tmp_path: Path
+) -> None:
+    private = public / "private"
+    private.mkdir(mode=0o700)
+    (private / "program").write_text("#!/bin/sh\n")
+    (public / "link").symlink_to(private / "program")
+    jobs = [f'{{name: "{name}", exec: "{public}/{name}", user: "nobody"}}' for name in ("link", "private/program")]
+    with Corepilot(config(", ".join(jobs)), tmp_path) as corepilot:
+        assert corepilot.wait() == 126
+        rights = "cannot be reached by this user; look at the rights of its folders"
+        assert f"{public}/link {rights}, and those of {private}/program" in corepilot.output
+        assert f"{private}/program {rights} (exit status 126)" in corepilot.output

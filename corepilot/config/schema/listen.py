@@ -9,7 +9,7 @@ from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, ref
 from corepilot.config.text.units import weak_int
 from corepilot.model.job import Listener
 
-_KEYS = ("address", "name", "backlog", "mode")
+_KEYS = ("address", "name", "backlog", "mode", "owner")
 _ADDRESS_HINT = 'write "127.0.0.1:8080", "[::1]:8080", "*:8080" for every address, or a path such as "/run/app.sock"'
 _BACKLOG_MAX = 65535
 _PATH_MAX = 107
@@ -41,16 +41,28 @@ def listener_of(value: Any) -> Listener:
     if mode is not None and not (isinstance(mode, str) and mode and not mode.strip("01234567") and len(mode) <= 4):
         rule = f"{shown(mode)} is not a mode"
         errors["mode"] = [Complaint("wrong-value", rule, 'write an octal number in quotes, such as "0660"')]
+    owner = known.get("owner")
+    if owner is not None and not _is_owner(str(owner)):
+        hint = 'write a user, or "user:group": names or numbers'
+        errors["owner"] = [Complaint("wrong-value", f"{shown(owner)} is no user", hint)]
     if errors:
         raise ValidationError(errors)
     made = _of_address(known["address"], "address")
     if mode is not None and not made.path:
         raise refusal("wrong-value", "a port has no mode", "leave it out", name="mode")
+    if owner is not None and not made.path:
+        raise refusal("wrong-value", "a port has no owner", "leave it out", name="owner")
     return made.changed(
         name=name,
         backlog=made.backlog if backlog is None else _whole(backlog),
         mode=None if mode is None else int(mode, 8),
+        owner="" if owner is None else str(owner),
     )
+
+
+def _is_owner(text: str) -> bool:
+    user, colon, group = text.partition(":")
+    return bool(user) and bool(group) == bool(colon) and ":" not in group and text.isprintable()
 
 
 def _of_address(value: Any, key: str) -> Listener:

@@ -122,7 +122,7 @@ class ProcessSection(Section):
     )
     listen = Listen(
         "sockets that corepilot listens on and hands over as descriptors 3, 4, … (LISTEN_FDS, as systemd does); they "
-        "stay while the job is restarted; of each an address, or `address`, `name`, `backlog` and `mode`",
+        "stay while the job is restarted; of each an address, or `address`, `name`, `backlog`, `mode` and `owner`",
         default_text="none",
         example='["127.0.0.1:8080", { address: "/run/app.sock", mode: "0660" }]',
         derives=tuple([f"command.settings.listen.{one}" for one in names_of(Listener)]),
