@@ -109,6 +109,18 @@ def test_what_a_killed_corepilot_left_is_replaced_by_its_successor_or_goes(tmp_p
     assert catalog.held() == []
 
 
+def test_a_stop_does_not_wait_for_a_catalog_that_stands_still(tmp_path: Path, catalog: Catalog) -> None:
+    with Corepilot(catalog.text(ttl=2), tmp_path) as corepilot:
+        eventually(lambda: catalog.passing)
+        catalog.server.pause()
+        assert corepilot.stop() == 0
+        assert "did not end by the deadline" not in corepilot.output
+    catalog.server.resume()
+    eventually(lambda: not catalog.passing, message="its TTL is over, or it has heard of the end after all")
+    if catalog.expires:
+        eventually(lambda: catalog.held() == [])
+
+
 def test_two_of_one_name_do_not_keep_each_other_alive(tmp_path: Path, catalog: Catalog) -> None:
     """hashicorp/consul#19689: one record per id, whose last registration wins."""
     folders = [tmp_path / name for name in ("first", "second")]

@@ -1,4 +1,4 @@
-"""A whole corepilot beside an etcd whose leases are revoked, whose leader dies, or that stands still at the end."""
+"""A whole corepilot beside an etcd whose leases are revoked, or whose leader dies."""
 
 from pathlib import Path
 
@@ -19,16 +19,6 @@ def test_a_lease_that_was_revoked_is_made_again(tmp_path: Path, etcd: EtcdServer
         eventually(lambda: catalog.passing)
         assert len(etcd.ctl("lease", "list").split()[3:]) == 1
         assert corepilot.stop() == 0
-
-
-def test_a_stop_does_not_wait_for_a_store_that_stands_still(tmp_path: Path, etcd: EtcdServer) -> None:
-    catalog = EtcdCatalog(etcd)
-    with Corepilot(catalog.text(ttl=2), tmp_path) as corepilot:
-        eventually(lambda: catalog.passing)
-        etcd.pause()
-        assert corepilot.stop() == 0
-    etcd.resume()
-    eventually(lambda: catalog.held() == [], message="its lease has ended")
 
 
 def test_the_death_of_a_leader_is_no_event(tmp_path: Path) -> None:
