@@ -20,6 +20,9 @@ from servers.go_build import cache_directory
 ROOT = Path(__file__).resolve().parent.parent
 _DISTRIBUTIONS = (".", "backends/*", "plugins/*")
 _INPUTS = ("setup.cfg", "pyproject.toml", "corepilot*/**/*", "tools/**/*")
+EPOCH = 1_500_000_000
+"""The time of everything in it."""
+
 _KEPT_S = 24 * 3600
 """How long the bundle of another state of the checkout is kept after its last use."""
 
@@ -52,7 +55,7 @@ def _make(folder: Path) -> None:
     sys.stderr.write(f"making {folder} (half a minute, once for each state of the checkout)\n")
     sys.stderr.flush()
     scratch = folder.with_name(f"bundle-making-{os.getpid()}")
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1500000000"}
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
     done = subprocess.run(
         [ROOT / "tools" / "bundle", scratch], env=environment, capture_output=True, text=True, check=False, timeout=900
     )

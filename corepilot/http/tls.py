@@ -39,6 +39,8 @@ class TlsSettings(Protocol):
 class TlsOptions:
     """How to prove who the server is, and who we are. The defaults verify against the system's certificates.
 
+    Those are where OpenSSL, or SSL_CERT_FILE and SSL_CERT_DIR, say; else where other systems keep them.
+
     Attributes:
         ca_file: A PEM file with the authorities to trust instead of the system's; empty for none.
         ca_path: A directory of such, hashed as by `openssl rehash`; empty for none.
@@ -107,6 +109,8 @@ class TlsContexts:
     def _make(self) -> "SSLContext":
         from gevent import ssl
 
+        from corepilot.system.authorities import elsewhere
+
         options = self.options
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.set_alpn_protocols([self._protocol])
@@ -117,6 +121,8 @@ class TlsContexts:
             context.load_verify_locations(options.ca_file or None, options.ca_path or None)
         else:
             context.load_default_certs()
+            if file := elsewhere(ssl.get_default_verify_paths()):
+                context.load_verify_locations(file)
         if options.cert_file:
             context.load_cert_chain(options.cert_file, options.key_file or None, password=_no_password)
         return context

@@ -21,6 +21,7 @@ from corepilot._version import __version__
 from corepilot.sources.locations import shown
 from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, SourceText
 from corepilot.sources.text import decoded, too_long
+from corepilot.system.authorities import elsewhere
 
 TOKEN = "COREPILOT_HTTP_TOKEN"  # noqa: S105  - the name of a variable
 TOKEN_FILE = "COREPILOT_HTTP_TOKEN_FILE"  # noqa: S105  - the name of a variable
@@ -104,6 +105,7 @@ class _Request:
         if self._url.scheme.lower() != "https":
             return http.client.HTTPConnection(host, self._port, timeout=left_s)
         file = self._options.get("ca-file") or self._context.environment.get(CA_FILE) or None
+        file = file or elsewhere(ssl.get_default_verify_paths()) or None
         try:
             tls = ssl.create_default_context(cafile=file)
         except (OSError, ValueError) as error:

@@ -1,6 +1,8 @@
 """The bundle in images that have no Python: it starts, supervises, answers and stops as an installed corepilot does."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,52 @@ def test_the_environment_is_the_jobs_and_not_the_interpreters(image: Path, tmp_p
             assert f"{name}={value}" in running.output
         assert "LC_ALL=C\n" not in running.output
         assert f"={images.PLACE}" not in running.output
+
+
+PRELOADED = """
+#include <unistd.h>
+__attribute__((constructor)) static void loaded(void) { if (write(2, "LOADED FROM THE IMAGE\\n", 22)) {} }
+"""
+
+
+def test_no_library_of_the_images_is_loaded(tmp_path: Path) -> None:
+    """Neither what /etc/ld.so.preload names, nor a module of the name service, nor one from a folder of the system."""
+    image = images.make("debian", tmp_path / "image")
+    library = image / "lib" / "x86_64-linux-gnu" / "libnss_strange.so.2"
+    options = ["-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
+    subprocess.run(["gcc", *options], input=PRELOADED, text=True, check=True, timeout=60)
+    (image / "etc" / "ld.so.preload").write_text("/lib/x86_64-linux-gnu/libnss_strange.so.2\n")
+    (image / "etc" / "nsswitch.conf").write_text("passwd: files strange\nhosts: strange files\n")
+    jobs = (
+        '{name: "main", exec: "job wait", user: "nobody-here", health: {http: "http://no.such.host:1/", interval: 1}}'
+    )
+    with container(image, tmp_path / "a", f"{{jobs: [{jobs}]}}") as running:
+        assert running.wait() == 1
+        assert "nobody-here" in running.output
+        assert "LOADED" not in running.output
+        assert "ld.so" not in running.output
+    with container(image, tmp_path / "b", "", "corepilot", "--", "job", "tell", "done") as running:
+        assert running.wait() == 0
+        assert "LOADED" in running.output, "the job's own loader heeds it"
+
+
+@pytest.mark.slow
+def test_a_plugin_in_the_folder_for_plugins_is_used(tmp_path: Path) -> None:
+    """As docs/how-to/bundle.md says: pip puts it into a folder, and that is copied to /opt/corepilot/plugins."""
+    corepilot = bundle() / "corepilot" / "bin" / "corepilot"
+    new = [corepilot, "plugins", "new", "command", "answer", "--directory", tmp_path]
+    subprocess.run(list(map(str, new)), check=True, timeout=60)
+    project = next(path.parent for path in tmp_path.glob("*/pyproject.toml"))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target"]
+    subprocess.run([*pip, tmp_path / "plugins", project], check=True, timeout=300)
+    image = images.make("musl", tmp_path / "image")
+    place = {bundle() / "corepilot": images.PLACE, tmp_path / "plugins": f"{images.PLACE}/plugins"}
+    args = ("corepilot", "plugins", "list", "--load", "-o", "json")
+    with Container("", tmp_path / "a", args=args, image=image, read_only=place) as running:
+        assert running.wait() == 0
+        one = next(plugin for plugin in json.loads(running.output) if plugin["name"] == "answer")
+        assert one["file"].startswith(f"{images.PLACE}/plugins/")
+        assert one["state"] == "enabled"
 
 
 def test_the_plugins_are_there(image: Path, tmp_path: Path) -> None:

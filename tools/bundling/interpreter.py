@@ -70,6 +70,12 @@ def copy(python: Interpreter, bundle: Path) -> None:
     shutil.copy(python.program, bundle / "lib" / INTERPRETER)
 
 
+def parts(python: Interpreter) -> list[Path]:
+    """Files by which the packages are found that it is from."""
+    modules = [python.standard / name for name in ("os.py", "asyncio/__init__.py")]
+    return [python.program, *modules, *sorted((python.platform / "lib-dynload").glob("_ssl.*.so"))]
+
+
 def _ignored(top: Path) -> Callable[[str, list[str]], list[str]]:
     """For shutil.copytree: everything that is not Python, and what is left out."""
 

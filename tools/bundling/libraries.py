@@ -9,7 +9,9 @@ from bundling.layout import files_of, run
 _ALWAYS = ("libgcc_s.so.1",)
 """What glibc loads by name: it unwinds with that when a thread ends early."""
 
-_OUTSIDE = (b"/lib/{}/\0", b"/usr/lib/{}/\0", b"/lib/\0", b"/usr/lib/\0", b"/etc/ld.so.preload\0")
+_PRELOADED = b"/etc/ld.so.preload"
+_NOWHERE = b"\x01"
+"""Stands for the first letter of folders that the loader is not to look into: no folder has such a name."""
 
 
 def gather(bundle: Path) -> list[Path]:
@@ -34,9 +36,29 @@ def gather(bundle: Path) -> list[Path]:
     wanted = sorted(path for path in found if not path.is_relative_to(bundle))
     for path in wanted:
         shutil.copyfile(path, bundle / "lib" / path.name)
-    shutil.copyfile(loader, bundle / "lib" / loader.name)
+    (bundle / "lib" / loader.name).write_bytes(_confined(loader))
     (bundle / "lib" / loader.name).chmod(0o755)
     return [loader, *wanted]
+
+
+def _confined(loader: Path) -> bytes:
+    """The loader's bytes, with the places outside of the bundle where it looks for libraries made such as nobody has.
+
+    It is told the bundle's folder on its command line, and would go on to the system's folders for what is not there
+    (a module of the name service that the image's /etc/nsswitch.conf names), and to /etc/ld.so.preload first of all.
+    """
+    data = loader.read_bytes()
+    triplet = loader.resolve().parent.name.encode()
+    folders = b"".join(b"/%s/\0" % name for name in (b"lib/" + triplet, b"usr/lib/" + triplet, b"lib", b"usr/lib"))
+    for text, expected in ((folders, (1, 2)), (_PRELOADED + b"\0", (1,))):
+        if data.count(text) not in expected:
+            raise SystemExit(f"cannot make a bundle: {loader} does not hold {text!r} as the loader of Debian does")
+        data = data.replace(text, b"\0".join(_moved(path) for path in text.split(b"\0")))
+    return data
+
+
+def _moved(path: bytes) -> bytes:
+    return path[:1] + _NOWHERE + path[2:] if path else path
 
 
 def _is_elf(path: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import debian
 
-from bundling import archive, compiling, interpreter, libraries, packages
+from bundling import archive, compiling, interpreter, libraries, packages, papers
 from bundling.layout import NAME, PLUGINS, PROGRAMS, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,9 +55,10 @@ def make(directory: Path, python: str, constraints: Sequence[str]) -> Path:
         packages.install(chosen, scratch, installed, constraints)
         packages.trim(installed)
         compiling.compile_all(chosen, bundle)
-        loader, *_ = libraries.gather(bundle)
-        add_starters(bundle, loader.name)
+        loader, *others = libraries.gather(bundle)
+        static = add_starters(bundle, loader.name)
         _add_place_for_plugins(bundle, installed)
+        papers.write(bundle, installed, [*interpreter.parts(chosen), loader, *others, static], when)
         archive.settle(bundle, when)
         archive.pack(bundle, scratch / "archive", when)
         shutil.rmtree(directory / NAME, ignore_errors=True)
@@ -66,8 +67,8 @@ def make(directory: Path, python: str, constraints: Sequence[str]) -> Path:
     return target
 
 
-def add_starters(bundle: Path, loader: str) -> None:
-    """Compile the starter, and put it there under each of its names."""
+def add_starters(bundle: Path, loader: str) -> Path:
+    """Compile the starter, and put it there under each of its names; returns the library that became part of it."""
     programs = bundle / "bin"
     programs.mkdir()
     first = programs / PROGRAMS[0]
@@ -77,6 +78,7 @@ def add_starters(bundle: Path, loader: str) -> None:
     run(["musl-gcc", *options, *fixed], "compile the starter", feed=source)
     for name in PROGRAMS[1:]:
         shutil.copy(first, programs / name)
+    return Path(f"/usr/lib/{platform.machine()}-linux-musl/libc.a")
 
 
 def _add_place_for_plugins(bundle: Path, installed: Path) -> None:

@@ -13,7 +13,14 @@ _NOT_NEEDED = frozenset((".a", ".c", ".cc", ".cpp", ".h", ".hpp", ".pxd", ".pxi"
 """Ends of the names of files that are of use to compilers and type checkers only."""
 
 _FOLDERS = frozenset(("tests", "test", "testing", "__pycache__", "bin", "include"))
-"""Names of folders that are for whoever develops a package. corepilot.testing is for authors of plugins."""
+"""Names of folders that are for whoever develops a package."""
+
+_UNUSED = (
+    *("requests", "urllib3", "idna", "certifi", "charset_normalizer"),
+    *("gevent/libuv", "gevent/resolver/cares*", "corepilot/testing"),
+)
+"""Packages and parts that nothing here imports: the HTTP client of py-consul, in whose place corepilot puts its own;
+event loops and resolvers of gevent's that corepilot does not use; what tests of plugins are made of."""
 
 _RECORDS = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "WHEEL"))
 """Metadata of an installer, which would tell where it was built."""
@@ -44,9 +51,11 @@ def install(python: Interpreter, scratch: Path, target: Path, constraints: Seque
 def trim(packages: Path) -> None:
     """Take out what nothing in a container can use."""
     for folder in sorted(path for path in packages.rglob("*") if path.is_dir()):
-        own = folder.parent.name.startswith("corepilot")
-        if folder.exists() and folder.name in _FOLDERS and not (own and folder.name == "testing"):
+        if folder.exists() and folder.name in _FOLDERS:
             shutil.rmtree(folder)
+    for pattern in _UNUSED:
+        for path in sorted((*packages.glob(pattern), *packages.glob(f"{pattern}-*.dist-info"))):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in files_of(packages):
         record = path.parent.suffix == ".dist-info" and path.name in _RECORDS
         loose = path.parent == packages and path.suffix not in {".py", ".so", ".pth"}
