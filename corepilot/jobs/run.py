@@ -165,7 +165,7 @@ class Run:
         spawner, settings = self._spawner, command.settings
         output = self.pipes[0].write_end if self.pipes else None
         errors = self.pipes[1].write_end if len(self.pipes) > 1 else None
-        environment = spawner.environment.current()
+        environment = spawner.environment.current() if settings.inherit else {}
         if settings.only_variables:
             variables = with_changes(environment, settings.environment, own)
             return spawn(

@@ -41,6 +41,9 @@ class JobKey(Value):
 Variables = tuple[tuple[str, str | None], ...]
 """Variables in order; None removes one."""
 
+EVERY = "*"
+"""The name that stands for all variables that corepilot was started with, where None removes them."""
+
 
 class Listener(Value):
     """A listening socket that a job is handed (sd_listen_fds(3)). Those of one address are one.
@@ -79,6 +82,7 @@ class ProcessSettings(Value):
 
     Attributes:
         environment: Variables on top of the jobs' environment, and of the files'.
+        inherit: Whether the jobs' environment, what corepilot was started with, is there at all.
         environment_files: Files of variables, read at each start; one that begins with "-" may be missing.
         defaults: Variables that those of the files replace; empty without files.
         cwd: The working directory; "" for corepilot's own.
@@ -96,6 +100,7 @@ class ProcessSettings(Value):
     """
 
     environment: Variables = ()
+    inherit: bool = True
     environment_files: tuple[str, ...] = ()
     defaults: Variables = ()
     cwd: str = ""
@@ -114,10 +119,10 @@ class ProcessSettings(Value):
     @property
     def only_variables(self) -> bool:
         """Whether there is nothing but variables that are known by now: posix_spawn needs no help then."""
-        return self[1:] == _NO_SETTINGS
+        return self[2:] == _NO_SETTINGS
 
 
-_NO_SETTINGS = tuple(ProcessSettings())[1:]
+_NO_SETTINGS = tuple(ProcessSettings())[2:]
 
 
 class OutputFile(Value):

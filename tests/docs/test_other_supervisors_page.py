@@ -48,6 +48,9 @@ ROWS = {
     "variables of all": Tried("", "echo A=$A", "A=x", 'env: {A: "x"},'),
     "file of variables": Tried('envFile: "%(dir)s/variables"', "echo A=$A", "A=x"),
     "unset a variable": Tried("env: {GIVEN: null}", "echo GIVEN=${GIVEN-none}", "GIVEN=none"),
+    "nothing of the supervisor's own variables": Tried(
+        'env: {"*": null, A: "x"}', "echo ${GIVEN-none} $A ${HOME-nor}", "none x nor"
+    ),
     "working directory": Tried('cwd: "/usr"', "pwd", "/usr"),
     "user": Tried('user: "nobody"', "id -un", "nobody"),
     "group": Tried('user: "nobody:adm"', "id -gn", "adm"),

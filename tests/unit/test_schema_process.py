@@ -53,6 +53,7 @@ def test_variables(tmp_path: Path, written: str, expected: dict[str, str | None]
         ('{"": "x"}', "bad-variable", "env"),
         ('{"A=B": "x"}', "bad-variable", "env"),
         ('{A: "\\u0000"}', "bad-variable", "env.A"),
+        ('{"*": "x"}', "bad-variable", "env['*']"),
         ("{A: [1]}", "wrong-type", "env.A"),
         ('["A"]', "bad-variable", "env[0]"),
         ("[5]", "bad-variable", "env[0]"),
@@ -73,7 +74,27 @@ def test_a_job_wins_over_the_top_level_and_files_stand_between_them(tmp_path: Pa
     assert dict(one.command.settings.environment) == {"A": "top", "B": "job"}
     assert one.command.settings.only_variables
     assert other.command is not None
-    assert other.command.settings == ProcessSettings((("B", "job"),), ("-/f",), (("A", "top"), ("B", "top")))
+    assert other.command.settings == ProcessSettings(
+        (("B", "job"),), environment_files=("-/f",), defaults=(("A", "top"), ("B", "top"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("top", "own", "left"),
+    [("{A: 1}", '{"*": null, B: 2}', {"A": "1", "B": "2"}), ('{A: 1, "*": null}', "{A: null}", {"A": None})],
+)
+def test_what_corepilot_was_started_with_can_be_left_out(
+    tmp_path: Path, top: str, own: str, left: dict[str, str | None]
+) -> None:
+    check = "health: {exec: 'x', interval: 1, ttl: 5, env: {C: 3}}"
+    jobs = f'[ {{ name: "a", exec: "true", env: {own}, {check} }} ]'
+    (made,) = accepted(f"{{ discovery: false, env: {top}, jobs: {jobs} }}", tmp_path).jobs
+    assert made.command is not None
+    settings = made.command.settings
+    assert (dict(settings.environment), settings.inherit, settings.only_variables) == (left, False, True)
+    (command,) = [check.command for check in made.checks]
+    assert command is not None
+    assert (dict(command.settings.environment), command.settings.inherit) == ({**left, "C": "3"}, False)
 
 
 @pytest.mark.parametrize(("written", "mask"), [('"022"', 0o22), ('"0o027"', 0o27), ("77", 0o77), ("0", 0), ('"0"', 0)])

@@ -13,6 +13,7 @@ from corepilot.config.schema.output import FILES, OWN
 from corepilot.config.text import commands
 from corepilot.model.job import Command, OutputFile, OutputSettings, ProcessSettings
 from corepilot.model.replicas import command_of_replica
+from corepilot.system.programs import DEFAULT_PATH
 
 SHELL = ("/bin/sh", "-c")
 _AS_USUAL = OutputSettings()
@@ -78,7 +79,8 @@ def judge_command(
     settings, name = command.settings, command.argv[0]
     if settings.environment_files and "/" not in name:
         return  # there may be another PATH in them
-    fault = host.program_fault(in_directory(name, settings.cwd), dict(settings.environment).get("PATH"))
+    search = dict(settings.environment).get("PATH", None if settings.inherit else DEFAULT_PATH)
+    fault = host.program_fault(in_directory(name, settings.cwd), search)
     if fault:
         hint = "it has to be there when the job starts"
         verdict.warn(path, "exec-missing", f"cannot execute {shown(name)} here: {fault}", hint, machine=True)

@@ -9,7 +9,7 @@ from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules import users
 from corepilot.config.rules.host import Host
-from corepilot.model.job import Job, ProcessSettings, StopPolicy, Variables
+from corepilot.model.job import EVERY, Job, ProcessSettings, StopPolicy, Variables
 from corepilot.model.replicas import reload_name
 
 _NONE = ProcessSettings()
@@ -47,8 +47,10 @@ def settings_of(
     _judge_limits(limits, (*path, "limits"), verdict)
     if not data.get("replicas"):  # else each has its own, as far as they hold a number
         _judge_files(data.get("cwd", ""), files, path, verdict, host)
+    variables, own, inherit = _without_every(variables, own)
     return ProcessSettings(
         environment=tuple({**dict(() if files else variables), **dict(own)}.items()),
+        inherit=inherit,
         environment_files=files,
         defaults=variables if files else (),
         cwd=data.get("cwd", ""),
@@ -81,7 +83,9 @@ def settings_of_check(
     if not health.get("exec") and not verdict.refuses((*path, "exec")):
         rule = "only a command is started with it, and the check has no exec"
         verdict.complain((*path, given[0]), Complaint("check-options", rule, "leave it out", key=True))
-    settings = job.changed(environment=tuple({**dict(job.environment), **dict(health.get("env", ()))}.items()))
+    _, own, inherit = _without_every((), health.get("env", ()))
+    environment = tuple({**dict(job.environment), **dict(own)}.items())
+    settings = job.changed(environment=environment, inherit=job.inherit and inherit)
     if "cwd" in given:
         _judge_files("" if replicas else health["cwd"], (), path, verdict, host)
         settings = settings.changed(cwd=health["cwd"])
@@ -90,6 +94,12 @@ def settings_of_check(
         _judge_identity(user, group, (), path, verdict)
         settings = settings.changed(user=user, group=group, groups=())
     return settings
+
+
+def _without_every(variables: Variables, own: Variables) -> tuple[Variables, Variables, bool]:
+    """The top level's variables and a job's own but for the one that stands for all; and whether it is in neither."""
+    kept = [tuple([pair for pair in pairs if pair[0] != EVERY]) for pairs in (variables, own)]
+    return kept[0], kept[1], kept == [variables, own]
 
 
 def stop_policy(data: Mapping[str, Any], stop_timeout_s: float, hook_timeout_s: float | None) -> StopPolicy:

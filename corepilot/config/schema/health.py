@@ -93,7 +93,7 @@ class HealthSection(Section):
         default_text="the job's",
         allowed="also an array of `NAME=value`",
         example="{ PGUSER: null }",
-        derives=("command.settings.environment",),
+        derives=("command.settings.environment", "command.settings.inherit"),
     )
     cwd = Text("working directory of the command", default_text="the job's", derives=("command.settings.cwd",))
     user = Text(

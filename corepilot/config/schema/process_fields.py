@@ -7,6 +7,7 @@ from marshmallow import ValidationError
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, refusal, shown
 from corepilot.config.schema.fields import Command, Setting, Texts
 from corepilot.config.text.units import weak_str
+from corepilot.model.job import EVERY
 from corepilot.system.signal_names import signal_number
 
 _NAME_HINT = "write a name without = and NUL"
@@ -33,7 +34,10 @@ class Variables(Setting):
                 rule = f"{self.shown(one)} is not a text"
                 errors[name] = [Complaint("wrong-type", rule, "write a text in quotes, or null to remove the variable")]
                 continue
-            if not _is_name(name):
+            if name == EVERY and one is not None:
+                rule = "it stands for all that corepilot was started with, which can only be removed"
+                errors[name] = [Complaint("bad-variable", rule, 'write "*": null, or leave it out')]
+            elif not _is_name(name):
                 errors[name] = [Complaint("bad-variable", f"{shown(name)} is no name", _NAME_HINT, key=True)]
             elif "\0" in (found[-1][1] or ""):
                 errors[name] = [Complaint("bad-variable", "there is a NUL in the value", "leave it out")]

@@ -33,11 +33,11 @@ class ProcessSection(Section):
     """What processes are started with, and how they are stopped."""
 
     env = Variables(
-        "variables of the job's environment; `null` removes one",
+        'variables of the job\'s environment; `null` removes one, and `"*": null` all that corepilot was started with',
         default_text="none",
         allowed="also an array of `NAME=value`",
         example='{ PORT: "8080", DEBUG: null }',
-        derives=("command.settings.environment",),
+        derives=("command.settings.environment", "command.settings.inherit"),
     )
     env_file = Several(
         "files of variables, read at each start, the later ones first; `env` wins over them; one that begins with `-` "

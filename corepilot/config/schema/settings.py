@@ -93,10 +93,15 @@ class RootSection(Section):
         derives=("catalogs",),
     )
     env = Variables(
-        "variables of the environment of all jobs; `null` removes one",
+        'variables of the environment of all jobs; `null` removes one, and `"*": null` all that corepilot was started '
+        "with",
         default_text="none",
         example='{ TZ: "UTC", CONSUL_HTTP_TOKEN: null }',
-        derives=("jobs.command.settings.environment", "jobs.command.settings.defaults"),
+        derives=(
+            "jobs.command.settings.environment",
+            "jobs.command.settings.inherit",
+            "jobs.command.settings.defaults",
+        ),
     )
     logging = Object("the log", LoggingSection)
     stop_timeout = Whole(
