@@ -1,12 +1,11 @@
 """The environment of children (ContainerPilot contract, section 4.12): what we were given, and what we add."""
 
 import re
-import signal
 from collections.abc import Mapping
 
 from corepilot.model.event import Event
 from corepilot.model.job import Variables
-from corepilot.system.signal_names import signal_name
+from corepilot.system.signal_names import Signalled, signal_name
 
 EVENT = "COREPILOT_EVENT"
 """Begins the names of the variables that tell of the event that has started a run."""
@@ -93,14 +92,11 @@ def variables_of(event: Event | None, passing: int | None = None) -> dict[str, s
     found = {EVENT: code, f"{EVENT}_SOURCE": source}
     if event.status is not None:
         found[f"{EVENT}_STATUS"] = str(event.status)
-        if event.status > _SIGNALLED and event.status - _SIGNALLED in signal.valid_signals():
-            found[f"{EVENT}_SIGNAL"] = f"SIG{signal_name(event.status - _SIGNALLED)}"
+        if isinstance(event.status, Signalled):
+            found[f"{EVENT}_SIGNAL"] = f"SIG{signal_name(event.status - 128)}"
     if passing is not None:
         found[f"{EVENT}_PASSING"] = str(passing)
     return found
-
-
-_SIGNALLED = 128
 
 
 def _upper(name: str) -> str:

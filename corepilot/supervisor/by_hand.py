@@ -313,8 +313,10 @@ def _conclude(operation: Operation, failed: Sequence[Runner]) -> None:
 
 
 def _line(runner: Runner, kind: str) -> dict[str, Any]:
+    waits = awaited(runner.plan, runner.state) if runner.state.phase == "standby" else ()
     return {
         "what": "job", "name": str(runner.key), "kind": kind, "state": runner.state.phase, "pid": runner.pid,
+        "message": f"waits for {', '.join(waits)}" if waits else "",
     }  # fmt: skip
 
 

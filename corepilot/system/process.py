@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from corepilot.system.limits import JOB_LIMITS, SHORTAGES
 from corepilot.system.programs import NOT_EXECUTABLE as NOT_EXECUTABLE  # noqa: PLC0414  - for whoever spawns
 from corepilot.system.programs import NOT_FOUND, ProgramError, find_program
+from corepilot.system.signal_names import Signalled
 
 _ALL_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
@@ -96,7 +97,7 @@ class Reaper:
             self.orphans += 1
             return
         code = os.waitstatus_to_exitcode(self._watcher.rstatus)
-        exited(code if code >= 0 else 128 - code)
+        exited(code if code >= 0 else Signalled(128 - code))
 
 
 def _collectable(pid: int) -> bool:
@@ -278,7 +279,7 @@ def signal_group(pid: int, number: int) -> bool:
 
 def describe_status(status: int) -> str:
     """An exit status in words, as ContainerPilot's error events have them: `exit status 1`, `signal: terminated`."""
-    if status <= 128:
+    if not isinstance(status, Signalled):
         return f"exit status {status}"
     try:
         text = signal.strsignal(status - 128)

@@ -7,6 +7,13 @@ _LAST = 64
 _NUMBERS = {name.removeprefix("SIG"): int(number) for name, number in signal.Signals.__members__.items()}
 
 
+class Signalled(int):
+    """The exit status of a process that a signal has ended: 128 plus its number.
+
+    A process that exits with such a number by itself, as shells and Java do, has none of these, but a number.
+    """
+
+
 def signal_number(written: object) -> int:
     """The number of a signal.
 

@@ -22,10 +22,14 @@ def test_a_job_is_told_how_the_other_one_has_ended(tmp_path: Path) -> None:
         '{ name: "first", exec: ["sh", "-c", "exit 3"] }, { name: "second", exec: ["sh", "-c", "kill -9 $$"] },'
         f'{{ name: "a", {say}, "a", "0"], when: {{ source: "first", once: "exitFailed" }} }},'
         f'{{ name: "b", {say}, "b", "1"], when: {{ source: "second", once: "exitFailed" }}, restarts: 1 }},'
-        f'{{ name: "c", {say}, "c", "0"] }}'
+        f'{{ name: "c", {say}, "c", "0"] }},'
+        f'{{ name: "third", exec: ["sh", "-c", "exit 137"] }},'
+        f'{{ name: "d", {say}, "d", "0"], when: {{ source: "third", once: "exitFailed" }} }}'
     )
     with Corepilot(text, tmp_path, environment={"COREPILOT_EVENT_STATUS": "of an outer one"}) as corepilot:
         corepilot.wait()
+        assert "second exited with error: signal: killed" in corepilot.output
+        assert "third exited with error: exit status 137" in corepilot.output
     assert lines(tmp_path / "a") == ["COREPILOT_EVENT=exitFailed COREPILOT_EVENT_SOURCE=first COREPILOT_EVENT_STATUS=3"]
     killed = (
         "COREPILOT_EVENT=exitFailed COREPILOT_EVENT_SIGNAL=SIGKILL COREPILOT_EVENT_SOURCE=second "
@@ -33,6 +37,9 @@ def test_a_job_is_told_how_the_other_one_has_ended(tmp_path: Path) -> None:
     )
     assert lines(tmp_path / "b") == [killed, killed]  # its restart, too
     assert lines(tmp_path / "c") == ["COREPILOT_EVENT=startup COREPILOT_EVENT_SOURCE=global"]
+    assert lines(tmp_path / "d") == [
+        "COREPILOT_EVENT=exitFailed COREPILOT_EVENT_SOURCE=third COREPILOT_EVENT_STATUS=137"  # no signal has ended it
+    ]
 
 
 def test_a_job_reads_the_instances_of_the_watch_that_has_started_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from corepilot.supervisor import file_maker
 from corepilot.supervisor.conversation import Answer, ConversationError
 from corepilot.supervisor.file_maker import FileMaker
 from corepilot.system.semaphore import BoundedSemaphore
+from corepilot.system.signal_names import Signalled
 
 
 class World:
@@ -68,7 +69,7 @@ def test_at_most_one_process_hangs(world: World) -> None:
 
 
 def test_a_process_that_dies_or_cannot_be_started_is_tried_again(world: World) -> None:
-    world.answers = [Answer(b"", 137, AsyncResult()), ConversationError("no descriptors")]
+    world.answers = [Answer(b"", Signalled(137), AsyncResult()), ConversationError("no descriptors")]
     assert world.make() > 0
     assert world.maker.last_error == "cannot make /x: the process that makes it ended with signal: killed"
     assert world.make() > 0

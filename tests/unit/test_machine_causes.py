@@ -6,6 +6,7 @@ from simulation import Behaviour, World
 
 from corepilot.jobs.environment import ChildEnvironment, variables_of
 from corepilot.model.event import GLOBAL, Event
+from corepilot.system.signal_names import Signalled
 
 CHANGED = Event("changed", "watch.db")
 EACH = when("each", "changed", "watch.db")
@@ -58,9 +59,10 @@ def test_a_person_and_a_clock_are_no_event() -> None:
         (Event("exitSuccess", "a", status=0), None, {"": "exitSuccess", "_SOURCE": "a", "_STATUS": "0"}),
         (Event("exitFailed", "a", status=7), None, {"": "exitFailed", "_SOURCE": "a", "_STATUS": "7"}),
         (Event("exitFailed", "a", status=255), None, {"": "exitFailed", "_SOURCE": "a", "_STATUS": "255"}),
-        (Event("exitFailed", "a", status=137), None,
+        (Event("exitFailed", "a", status=Signalled(137)), None,
          {"": "exitFailed", "_SOURCE": "a", "_STATUS": "137", "_SIGNAL": "SIGKILL"}),
-        (Event("exitFailed", "a", status=165), None,
+        (Event("exitFailed", "a", status=137), None, {"": "exitFailed", "_SOURCE": "a", "_STATUS": "137"}),
+        (Event("exitFailed", "a", status=Signalled(165)), None,
          {"": "exitFailed", "_SOURCE": "a", "_STATUS": "165", "_SIGNAL": "SIGRTMIN+3"}),
         (Event("error", "a", "exit status 7"), None, {"": "error", "_SOURCE": "a: exit status 7"}),
     ],
