@@ -216,15 +216,14 @@ class JobSet:
         if event.subject == GLOBAL and event.code in {"enterMaintenance", "exitMaintenance"}:
             self.maintenance = event.code == "enterMaintenance"
         everyone = event.subject == GLOBAL
-        partly = self._is_partial(event)
         for actor in list(self.actors) if everyone else self._seating.interested(event):
             if actor in self._arriving or actor in self._never:  # a stop may have come since the last one heard of it
                 continue
-            if not (partly and actor.plan.awaits_stop_of(event.subject)):
+            if not self._is_partial(event, actor):
                 actor.handle(Happened(event))
                 yield
         for actor in list(self._leaving):
-            if partly and actor.plan.awaits_stop_of(event.subject):
+            if self._is_partial(event, actor):
                 continue
             if event.key in actor.plan.interests() or event == SHUTDOWN:
                 actor.handle(Happened(event))
@@ -237,12 +236,17 @@ class JobSet:
         if event == STARTUP:
             self.endings.consider_soon(by_itself=True)
 
-    def _is_partial(self, event: Event) -> bool:
-        """Whether a replica has stopped and others have not: the job has not, for those who wait for that."""
-        if event.code != "stopped":
+    def _is_partial(self, event: Event, actor: Actor) -> bool:
+        """Whether a replica has stopped and others have not: the job has not, for one that waits for that.
+
+        One that stops at a reload waits for those that stop there, too: the others go on.
+        """
+        if event.code != "stopped" or not actor.plan.awaits_stop_of(event.subject):
             return False
-        leaving = [actor for actor in self._leaving if actor.key.replica and actor.name == event.subject]
-        return not all(actor.state.ended for actor in [*self._seating.replicas(event.subject), *leaving])
+        goes = not self.stopping and (actor in self._leaving or actor in self._replacing)
+        stay = self._replacing if goes else self._seating.replicas(event.subject)
+        replicas = [one for one in (*stay, *self._leaving) if one.key.replica and one.name == event.subject]
+        return not all(one.state.ended for one in replicas)
 
     def _seat(self, audience: Audience) -> None:
         self._seating.seat(audience, self.actors, self._replacing)
@@ -320,7 +324,7 @@ class JobSet:
         others = [other for other in self.actors if other is not actor and other not in self._arriving]
         holds = [*holding(others, maintenance=self.maintenance), *self._facts()]
         for event in concerning(actor.plan, holds, starting=starting):
-            if not (actor.plan.awaits_stop_of(event.subject) and self._is_partial(event)):
+            if not self._is_partial(event, actor):
                 actor.handle(Happened(event))
 
     def _settle(self) -> None:

@@ -456,3 +456,15 @@ def test_a_stop_in_the_middle_of_an_event_starts_nothing_that_was_to_begin() -> 
     world.publish("shutdown")
     assert world.run(10).over
     assert world.starts("new") == []
+
+
+def test_at_a_reload_with_fewer_replicas_nobody_waits_for_those_that_go_on() -> None:
+    jobs = [job("w", replicas=3), job("agent", stop_after=("w",))]
+    forever = {"w": Behaviour(runs=((None, 0),), term_s=2.0), "agent": FOREVER}
+    world = World(jobs, forever).run(1)
+    world.reload([jobs[0].changed(replicas=2), job("agent", exec=("other",), stop_after=("w",))])
+    assert not world.run(1.9).jobs.settled
+    assert world.run(0.2).jobs.settled
+    assert world.starts("agent") == [0, 3]
+    world.reload([job("w"), job("other")])  # all that stop
+    assert world.run(3).jobs.settled
