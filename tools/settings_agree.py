@@ -35,6 +35,7 @@ UNSET: Mapping[str, str] = {
     "Registration.notes": "ContainerPilot's words",
     "Registration.service": "the job's name",
     "Registration.ttl_s": "the ttl of the job's health",
+    "Service.port_of_replica": "the job's port, where that is a text",
 }
 """Fields that no setting fills, each with the reason."""
 

@@ -119,5 +119,8 @@ def _variables(variables: Variables, number: int) -> Variables:
 def _service(service: Service | None, number: int) -> Service | None:
     if service is None:
         return None
-    registration = service.registration
-    return service.changed(registration=registration.changed(id=f"{registration.id}-{number}"))
+    registration, pattern = service.registration, service.port_of_replica
+    port = int(numbered(pattern, number)) if pattern else registration.port
+    return service.changed(
+        registration=registration.changed(id=f"{registration.id}-{number}", port=port), port_of_replica=""
+    )

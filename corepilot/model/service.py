@@ -87,7 +87,10 @@ class Service(Value):
     Attributes:
         registration: The instance.
         initial_status: The status it is registered with before its first check, or None: at the first passing one.
+        port_of_replica: Of a job with replicas the text that is each one's port, with `%i` for its number; "" where
+            they share the registration's.
     """
 
     registration: Registration
     initial_status: Status | None = None
+    port_of_replica: str = ""

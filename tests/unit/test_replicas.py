@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from building import job, when
-from judging import accepted, codes, judged
+from judging import accepted, codes, errors, judged
 from simulation import Behaviour, World
 
 from corepilot.jobs.compare import compare_jobs
@@ -202,3 +202,33 @@ def test_what_reloads_a_job_has_its_time_and_the_next_request_its_turn() -> None
     assert world.run(89).starts("reload.web") == [1.0]
     assert len(world.run(9).starts("reload.web")) == 2
     assert len(world.starts("web")) == 1
+
+
+def test_each_replica_may_have_a_port_of_its_own(tmp_path: Path) -> None:
+    text = """{ discovery: "embedded", jobs: [ { name: "web", exec: "w", replicas: 10, port: "80%i", interfaces: "lo",
+        health: { interval: 1, ttl: 2 } } ] }"""
+    found = judged(text, tmp_path)
+    assert not codes(found)
+    assert found.config is not None
+    services = [job.service for _, job in keyed(found.config.jobs) if job.service]
+    assert [one.registration.port for one in services] == [801, *range(802, 810), 8010]
+    assert {one.port_of_replica for one in services} == {""}  # a reload compares what they are
+
+
+@pytest.mark.parametrize(
+    ("port", "replicas", "rule"),
+    [
+        ('"80%i"', "", '"80%i" is not a whole number: only a job with replicas has %i'),
+        ('"6553%i"', "replicas: 6,", '"65536", the port of replica 6, is not between 1 and 65535'),
+        ('"%i"', "replicas: 2,", ""),
+        ('"80-%i"', "replicas: 2,", '"80-1", the port of replica 1, is not between 1 and 65535'),
+        ("[8001, 8002]", "replicas: 2,", "is not a whole number"),
+        ('"http"', "replicas: 2,", '"http" is not a whole number'),
+    ],
+)
+def test_a_port_that_not_each_replica_can_have_is_refused(port: str, replicas: str, rule: str, tmp_path: Path) -> None:
+    text = f"""{{ discovery: "embedded", jobs: [ {{ name: "web", exec: "w", {replicas} port: {port}, interfaces: "lo",
+        health: {{ interval: 1, ttl: 2 }} }} ] }}"""
+    complaints = list(errors(judged(text, tmp_path)))
+    assert [one.path for one in complaints] == (["jobs[0].port"] if rule else [])
+    assert all(rule in one.message for one in complaints)

@@ -11,6 +11,7 @@ from corepilot.config.rules.commands import Start, command_of, judge_command
 from corepilot.config.rules.conditions import leaves, when_of
 from corepilot.config.rules.health import Settings, checks_of, judge_ttls, positive
 from corepilot.config.rules.host import Host
+from corepilot.config.rules.numbered import port_of_replicas
 from corepilot.config.rules.process_settings import judge_shell, judge_stdin, judge_tty, settings_of, stop_policy
 from corepilot.config.rules.ready import ready_of
 from corepilot.config.rules.watches import catalogs_of_job
@@ -190,6 +191,9 @@ def _service(
     data: Settings, path: Path, verdict: Verdict, host: Host, catalogs: NamedCatalogs, *, checks: Sequence[Check]
 ) -> Service:
     name, port = data.get("name", ""), data["port"]
+    pattern = port if isinstance(port, str) else ""
+    if pattern:
+        port = port_of_replicas(pattern, data.get("replicas", 0), (*path, "port"), verdict)
     if not 0 < port < 65536:
         verdict.warn((*path, "port"), "port-range", f"{port} is not between 1 and 65535", "nothing can connect to it")
     extras = _consul_extras(data.get("consul") or {}, path, verdict)
@@ -208,7 +212,7 @@ def _service(
         extras,
         data.get("catalogs", ()),
     )
-    return Service(registration, data.get("initial_status") or None)
+    return Service(registration, data.get("initial_status") or None, pattern)
 
 
 def _consul_extras(data: Settings, path: Path, verdict: Verdict) -> Extras:

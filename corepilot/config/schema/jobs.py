@@ -10,10 +10,11 @@ from marshmallow import ValidationError, validates_schema
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, shown
 from corepilot.config.schema.conditions import Dependencies
 from corepilot.config.schema.consul_extras import ConsulExtrasSection
-from corepilot.config.schema.fields import Choice, Command, Duration, Several, Text, Texts, Whole
+from corepilot.config.schema.fields import Choice, Command, Duration, Several, Text, Texts
 from corepilot.config.schema.health import HealthSection
 from corepilot.config.schema.names import NAME_HINT, is_service_name
 from corepilot.config.schema.output import OutputSection
+from corepilot.config.schema.ports import Port
 from corepilot.config.schema.process_settings import ProcessSection
 from corepilot.config.schema.ready import ReadySection
 from corepilot.config.schema.restarts import Restarts, RestartsSection, Statuses
@@ -58,8 +59,8 @@ class JobSection(ProcessSection):
         example="/bin/app --port 80",
         fills="command.argv",
     )
-    port = Whole(
-        "port that the service is advertised with",
+    port = Port(
+        "port that the service is advertised with; with `replicas` it may hold `%i`, and each has its own",
         default=0,
         default_text="not advertised",
         fills="service.registration.port",
