@@ -28,6 +28,7 @@ from corepilot.testing.running import Started
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIGURATION = "/etc/corepilot.json5"
 DEADLINE_S = 30
+STOPSIGNAL = signal.SIGTERM
 # `docker run` without --cap-add and --cap-drop.
 CAPABILITIES = (
     *("CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD"),
@@ -65,6 +66,8 @@ class Container(Started):
             /dev/shm, which is no place for sockets.
         volumes: Folder on the host -> where it is mounted, writable.
         memory_bytes: Memory limit of the whole container; None for no limit.
+        pids_max: How many processes there may be in the container; None for no limit.
+        network: Path of the network namespace to join; "" for one of its own, with nothing in it but loopback.
         image: A folder that is copied to become the root; None for the host's programs. PATH is then the usual one.
         read_only: Folder on the host -> where it is mounted, not writable.
     """
@@ -83,6 +86,8 @@ class Container(Started):
         tmp: bool = True,
         volumes: Mapping[Path, str] | None = None,
         memory_bytes: int | None = None,
+        pids_max: int | None = None,
+        network: str = "",
         image: Path | None = None,
         read_only: Mapping[Path, str] | None = None,
     ) -> None:
@@ -97,6 +102,8 @@ class Container(Started):
         resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}]}  # runc allows the usual ones
         if memory_bytes:
             resources["memory"] = {"limit": memory_bytes, "swappiness": 0}
+        if pids_max:
+            resources["pids"] = {"limit": pids_max}
         bundle = {
             "ociVersion": "1.0.2",
             "hostname": self.id,
@@ -111,7 +118,10 @@ class Container(Started):
             },
             "mounts": _mounts(given, volumes or {}, readonly=readonly, tmp=tmp),
             "linux": {
-                "namespaces": [{"type": kind} for kind in ("pid", "mount", "uts", "ipc", "network")],
+                "namespaces": [
+                    *[{"type": kind} for kind in ("pid", "mount", "uts", "ipc")],
+                    {"type": "network", **({"path": network} if network else {})},
+                ],
                 "maskedPaths": _MASKED,
                 "readonlyPaths": _READ_ONLY,
                 "resources": resources,
@@ -122,6 +132,7 @@ class Container(Started):
         (directory / "config.json").write_text(json.dumps(bundle, indent=1))
 
     def __enter__(self) -> Self:
+        self._pid_file.unlink(missing_ok=True)  # of the last time: an engine starts a container again as it is
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [*self._runc, "run", "--bundle", str(self._directory), "--pid-file", str(self._pid_file), self.id],
@@ -213,9 +224,20 @@ class Container(Started):
         """
         return self._process.wait(DEADLINE_S)
 
-    def stop(self) -> int:
-        """As `docker stop`, but never with a SIGKILL."""
-        self.signal(signal.SIGTERM)
+    def stop(self, number: int = STOPSIGNAL, grace_s: float | None = None) -> int:
+        """As `docker stop`: the stop signal, and SIGKILL after the grace period.
+
+        Args:
+            number: The image's STOPSIGNAL.
+            grace_s: The grace period; None for one without end.
+        """
+        self.signal(number)
+        try:
+            return self._process.wait(DEADLINE_S if grace_s is None else grace_s)
+        except subprocess.TimeoutExpired:
+            if grace_s is None:
+                raise
+        self.signal(signal.SIGKILL)
         return self.wait()
 
     @property

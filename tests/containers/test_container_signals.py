@@ -32,6 +32,24 @@ def test_the_stop_signals_of_base_images_are_a_stop(tmp_path: Path, number: int)
         assert "Greenlet" not in container.output
 
 
+def test_a_stop_signal_of_the_images_own_is_named_in_the_configuration(tmp_path: Path) -> None:
+    """STOPSIGNAL SIGUSR1 of haproxy, which reopens the log otherwise."""
+    with Container(f'{{stopSignals: ["SIGUSR1"], jobs: [{POLITE}]}}', tmp_path) as container:
+        container.until("up")
+        assert container.stop(signal.SIGUSR1) == 0
+        assert "bye" in container.output
+
+
+def test_the_grace_period_of_the_engine(tmp_path: Path) -> None:
+    with Container(f"{{stopTimeout: 1, jobs: [{DEAF}]}}", tmp_path / "1") as container:
+        container.until("up")
+        assert container.stop(grace_s=20) == 0
+        assert container.lines[-1].endswith("killed: deaf")
+    with Container(f"{{stopTimeout: 1000, jobs: [{DEAF}]}}", tmp_path / "2") as container:
+        container.until("up")
+        assert container.stop(grace_s=0.2) == 137
+
+
 def test_a_process_in_the_container_ends_it_by_name(tmp_path: Path) -> None:
     with Container(f"{{jobs: [{POLITE}]}}", tmp_path) as container:
         container.until("up")
