@@ -46,6 +46,7 @@ class Tried(NamedTuple):
 ROWS = {
     "variables of a process": Tried('env: {A: "x"}', "echo A=$A", "A=x"),
     "variables of all": Tried("", "echo A=$A", "A=x", 'env: {A: "x"},'),
+    "values from variables": Tried('env: {A: "{{ .GIVEN }}-{{ .NONE | default "y" }}"}', "echo A=$A", "A=x-y"),
     "file of variables": Tried('envFile: "%(dir)s/variables"', "echo A=$A", "A=x"),
     "unset a variable": Tried("env: {GIVEN: null}", "echo GIVEN=${GIVEN-none}", "GIVEN=none"),
     "nothing of the supervisor's own variables": Tried(
@@ -127,6 +128,7 @@ ROWS = {
         f"seq 50; {UNTIL.format('grep -qs 50 %(dir)s/out')}; ls %(dir)s/out.*",
         "%(dir)s/out.1",
     ),
+    "output thrown away": Tried('logging: {file: "/dev/null"}', "echo child", "complete"),
     "a time before each line of a file": Tried(
         'logging: {file: {path: "%(dir)s/out", time: true}, both: true}',
         f"echo x; {UNTIL.format('grep -qs T..:..:...*Z.x$ %(dir)s/out')}",
@@ -192,6 +194,9 @@ ROWS |= {
     "a restart after a success only": Tried(
         'restarts: {on: "success"}', f"{{ {TIMES.format(3)} && exit 3; }} || true", "found", 'exitStatus: "zero",'
     ),
+    "run again and again": Tried(
+        'when: {interval: "50ms"}', f"{TIMES.format(3)} || true", "found", stop="found"
+    ),
     "everything ends with one": Tried(
         'exitOn: "end"', "exit 0", "stopping: job a has ended with status 0", others=other(WAIT)
     ),
@@ -249,6 +254,10 @@ ROWS |= {
     "restart when a check fails": Tried(
         'health: {exec: "false", interval: 1, ttl: 5, onUnhealthy: "restart"}, restarts: 1',
         f"{TIMES.format(2)} || {WAIT}", "found",
+    ),
+    "everything ends when a check fails": Tried(
+        'health: {exec: "false", interval: 1, ttl: 5, onUnhealthy: "restart"}, exitOn: "failure"', WAIT,
+        "stopping: job a has ended with status 143", 'exitStatus: "zero",', others=other(WAIT),
     ),
     "what a check is about": checked('exec: "true", interval: 1, level: "alive"', "healthy"),
 }  # fmt: skip
