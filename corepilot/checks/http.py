@@ -20,8 +20,8 @@ class HttpCheck(Check):
 
     def __init__(self, options: Any, context: CheckContext) -> None:
         super().__init__(options, context)
-        origin, path = _parts(options.url, context)
-        self._origin = parse_origin(origin)
+        origin, path = options.place
+        self._origin = parse_origin(origin or _own(context))
         tls = options.tls
         secure = self._origin.scheme == "https"
         self._tls = contexts_of(tls) if secure else None
@@ -66,18 +66,11 @@ def _request(method: str, path: str, authority: str, headers: tuple[str, ...]) -
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def _parts(url: str, context: CheckContext) -> tuple[str, str]:
-    """The origin and the path of a URL; a path alone belongs to the job's own address."""
-    if url.startswith("/"):
-        address = context.address or "127.0.0.1"
-        shown = f"[{address}]" if ":" in address else address
-        return f"http://{shown}:{context.port or 80}", url
-    if url.startswith("unix://"):
-        path, _, rest = url.removeprefix("unix://").partition(":")
-        return f"unix://{path}", rest or "/"
-    scheme, _, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}://{authority}", slash + path or "/"
+def _own(context: CheckContext) -> str:
+    """The job's own address and port."""
+    address = context.address or "127.0.0.1"
+    shown = f"[{address}]" if ":" in address else address
+    return f"http://{shown}:{context.port or 80}"
 
 
 def _range(text: str) -> tuple[int, int]:

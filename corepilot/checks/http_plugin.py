@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from corepilot.plugin import OptionError, hookimpl, option
-from corepilot.plugin.network import CheckTls
+from corepilot.plugin.network import CheckTls, network_address
 
 API = "1.0"
 CAPABILITIES: frozenset[str] = frozenset()
+_EXAMPLE = "http://127.0.0.1:8080/health"
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Options:
     url: str = option(
         help="what to ask for; a path alone is asked of the job's own address and port",
         default="/",
-        example="http://127.0.0.1:8080/health",
+        example=_EXAMPLE,
     )
     method: str = option(help="the method", default="GET", example="HEAD")
     headers: tuple[str, ...] = option(help='header fields, each as "Name: value"', default=())
@@ -37,6 +38,9 @@ class Options:
             raise OptionError("url", "must hold neither blanks nor a fragment; write %20 for a blank")
         if "@" in self.url.partition("://")[2].partition("/")[0]:
             raise OptionError("url", "must not hold a user name or a password; send them in a header")
+        if not self.url.startswith("/"):
+            schemes = {"http": 80, "https": 443}
+            network_address("url", self.place[0], example=_EXAMPLE, schemes=schemes, unix="/run/app.socket")
         if not self.method.isascii() or not self.method.isalpha():
             raise OptionError("method", "must be a word such as GET")
         for field in self.headers:
@@ -49,6 +53,16 @@ class Options:
                 first.isdecimal() and (last or first).isdecimal() and 100 <= int(first) <= int(last or first) < 600
             ):
                 raise OptionError("status", 'must each be a status or a range, as "200" or "200-299"')
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where to ask, such as "http://127.0.0.1:8080", "" for the job's own address and port; and for what."""
+        scheme, found, rest = self.url.partition("://")
+        if not found or self.url.startswith("/"):
+            return "", self.url
+        end = rest.partition(":")[0] if scheme == "unix" else rest.partition("/")[0].partition("?")[0]
+        path = rest[len(end) :].removeprefix(":") if scheme == "unix" else rest[len(end) :]
+        return f"{scheme}://{end}", path if path.startswith("/") else f"/{path}"
 
 
 @hookimpl

@@ -156,7 +156,29 @@ def test_over_a_unix_socket(tmp_path: Path) -> None:
         assert HttpCheck(Options(url=f"unix://{path}:/health"), context()).ask(5.0) == "200 ok"
 
 
-@pytest.mark.parametrize("url", ["http://h/a b", "http://h/a\r\nX: y", "http://h/#top", "ftp://h/", "http://u@h/"])
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("/", ("", "/")),
+        ("/to?next=http://h/", ("", "/to?next=http://h/")),
+        ("http://h", ("http://h", "/")),
+        ("http://h:81?a=/b", ("http://h:81", "/?a=/b")),
+        ("https://[::1]:8443/x?y", ("https://[::1]:8443", "/x?y")),
+        ("unix:///run/web.socket", ("unix:///run/web.socket", "/")),
+        ("unix:///run/web.socket:/x", ("unix:///run/web.socket", "/x")),
+    ],
+)
+def test_where_is_asked_and_for_what(url: str, place: tuple[str, str]) -> None:
+    assert Options(url=url).place == place
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://h/a b", "http://h/a\r\nX: y", "http://h/#top", "ftp://h/", "http://u@h/", "http://h:99999/"),
+        *("http:///x", "http://h:http/", "https://::1/", "unix://run/web.socket:/x"),
+    ],
+)
 def test_urls_that_nobody_can_ask(url: str) -> None:
     with pytest.raises(OptionError):
         Options(url=url)
