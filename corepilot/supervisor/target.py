@@ -37,6 +37,9 @@ from corepilot.telemetry.metrics import Metrics
 
 MAINTENANCE = {True: Event("enterMaintenance", GLOBAL), False: Event("exitMaintenance", GLOBAL)}
 
+METRIC_TEXT_MAX = 256
+"""Characters of the name and of the value of a metric in its event: events are kept, and wait, in numbers."""
+
 
 class Controlled(Protocol):
     """What requests act on: the supervisor's parts."""
@@ -203,7 +206,7 @@ class SupervisorTarget:
         app = self._app
         if app.log.debugging or app.facts.wanted:  # else nobody would receive them
             for name, value in values.items():
-                if not app.bus.offer(Event("metric", name, str(value))):
+                if not app.bus.offer(Event("metric", name[:METRIC_TEXT_MAX], str(value)[:METRIC_TEXT_MAX])):
                     break
         return app.metrics.record(values)
 

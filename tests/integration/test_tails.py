@@ -168,6 +168,16 @@ def test_events_with_time_and_status(tmp_path: Path) -> None:
         assert len(corepilot.client("events", "-n", "2").stdout.splitlines()) == 2
 
 
+def test_what_a_client_makes_an_event_of_is_short(tmp_path: Path) -> None:
+    with Corepilot(config('{name: "app", exec: "sleep 1000"}', 'logging: {level: "debug"},'), tmp_path) as corepilot:
+        corepilot.until_ready()
+        corepilot.client("metric", f"{'n' * 1000}={'1' * 100_000}")
+        events = [json.loads(line) for line in corepilot.client("events", "-o", "json").stdout.splitlines()]
+        found = [(one["source"], one["detail"]) for one in events if one["code"] == "metric"]
+        assert found == [("n" * 256, "1" * 256)]
+        assert corepilot.stop() == 0
+
+
 @pytest.mark.parametrize("query", ["n=x", "n=-1", "since_s=nan", "follow=2", "n=1&n=2", "last=3"])
 def test_a_parameter_without_a_meaning_is_refused(tmp_path: Path, query: str) -> None:
     with Corepilot(config(JOBS), tmp_path) as corepilot:
