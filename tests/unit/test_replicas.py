@@ -92,6 +92,13 @@ def test_replicas_share_their_name_with_no_other_job_and_are_no_hook(tmp_path: P
     assert codes(judged(text, tmp_path)) == [("same-name", "jobs[0].replicas"), ("wrong-value", "jobs[2].replicas")]
 
 
+@pytest.mark.parametrize(("name", "clash"), [("a@2", True), ("a@3", False), ("a@0", False)])
+def test_no_other_job_is_called_as_a_replica_is(tmp_path: Path, name: str, clash: bool) -> None:  # noqa: FBT001
+    others = f'{{ name: "a", exec: "a", replicas: 2 }}, {{ name: "{name}", exec: "a" }}'
+    text = f"{{ discovery: false, jobs: [ {others} ] }}"
+    assert codes(judged(text, tmp_path)) == ([("same-name", "jobs[1].name")] if clash else [])
+
+
 def test_replicas_do_not_react_to_each_others_exits_and_any_of_them_is_the_source() -> None:
     """ContainerPilot's jobs of one name use their restarts up at each other's exits; and end with them."""
     jobs = [job("w", replicas=3, restarts=1), job("after", when=when("each", "exitFailed", "w"))]

@@ -164,7 +164,12 @@ def judge_replicas(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
     counts: dict[str, int] = {}
     for _, job in jobs:
         counts[job.name] = counts.get(job.name, 0) + 1
+    replicas = {job.name: job.replicas for _, job in jobs if job.replicas}
     for index, job in jobs:
+        name, _, number = job.name.rpartition("@")
+        if name in replicas and number in map(str, range(1, replicas[name] + 1)):
+            hint = "give it another name"
+            verdict.complain(("jobs", index, "name"), Complaint("same-name", "a replica is called so, too", hint))
         if job.replicas and counts[job.name] > 1:
             rule = f"another job is called {shown(job.name)}, too"
             verdict.complain(("jobs", index, "replicas"), Complaint("same-name", rule, "give each a name of its own"))
