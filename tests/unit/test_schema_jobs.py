@@ -311,6 +311,8 @@ def test_without_a_network_a_service_is_on_loopback(
     assert service is not None
     assert service.registration.address == "127.0.0.1"
     assert judged(text % ', interfaces: "static:127.0.0.1"', tmp_path, judge_machine=True).problems == []
+    unused = judged((text % "").replace(catalog, "discovery: false"), tmp_path, judge_machine=True)
+    assert "no-address" not in [one.code for one in unused.problems], "nobody will connect"
     (refused,) = judged(text % ', interfaces: "eth0"', tmp_path, judge_machine=True).problems
     assert (refused.severity, refused.path) == ("error", "jobs[0].interfaces")
     assert '"static:127.0.0.1" is for this machine alone' in refused.sentence()

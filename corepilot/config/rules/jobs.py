@@ -163,7 +163,10 @@ def address_of(specs: tuple[str, ...], path: Path, verdict: Verdict, host: Host,
         if not _has_network(host):
             if not verdict.source_map.has(path):
                 rule = f"this machine has no network, so the service is at {LOOPBACK}, for this machine alone"
-                verdict.warn(path, "no-address", rule, f'interfaces: "static:{LOOPBACK}" asks for that', machine=True)
+                if needed:
+                    verdict.warn(
+                        path, "no-address", rule, f'interfaces: "static:{LOOPBACK}" asks for that', machine=True
+                    )
                 return LOOPBACK
             hint = f'this machine has no network; "static:{LOOPBACK}" is for this machine alone'
         complaint = Complaint("no-address", str(error).removeprefix("cannot choose an address: "), hint)
