@@ -200,6 +200,11 @@ ROWS |= {
     "everything ends with one": Tried(
         'exitOn: "end"', "exit 0", "stopping: job a has ended with status 0", others=other(WAIT)
     ),
+    "a command before each start": Tried('exec: "echo prepared && exec true", shell: true', "", "prepared", whole=True),
+    "a command after each end": Tried(
+        'when: {any: [{source: "b", each: "exitFailed"}, {source: "b", each: "exitSuccess"}]}',
+        "echo after $COREPILOT_EVENT", "after exitSuccess", others=other("true"),
+    ),
     "a command before the stop": Tried(
         'when: {source: "b", once: "stopping"}', "echo cleanup", "cleanup", stop="up", others=other(f"echo up; {WAIT}")
     ),
