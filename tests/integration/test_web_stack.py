@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -55,7 +56,12 @@ def test_the_same_file_serves_without_a_container(here: Path) -> None:
             (here / path.name).write_text(text)
     different = HERE + (AS_ROOT if os.geteuid() == 0 else "") + "}"
     (here / "here.json5").write_text(different.replace("DIRECTORY", str(here)))
-    given = {"APP": str(here), "POSTGRES": str(POSTGRES), "INTERFACE": "lo:inet"}
+    given = {
+        "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
+        "APP": str(here),
+        "POSTGRES": str(POSTGRES),
+        "INTERFACE": "lo:inet",
+    }
     text = (here / "corepilot.json5").read_text()
     with Corepilot(text, here, arguments=["-c", str(here / "here.json5")], environment=given) as corepilot:
         connection = HTTPConnection("127.0.0.1", port, timeout=30)
