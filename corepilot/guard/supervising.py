@@ -9,10 +9,10 @@ guard would forward nothing. SIGSTOP stops the guard alone, and the stop clock a
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from corepilot.guard.channel import open_channel
+from corepilot.guard.child import CRASHED, adopt_orphans, be_supervisor
 from corepilot.guard.messages import describe, speaker
 from corepilot.guard.promises import Promises
 from corepilot.guard.stopclock import StopClock
@@ -20,17 +20,14 @@ from corepilot.guard.tree import LEFTOVER_GRACE_S, Report, end_tree, reap, send,
 from corepilot.system import kernel
 from corepilot.system.children import children, is_stopped
 from corepilot.system.kernel import signal
-from corepilot.system.writing import try_write
 from corepilot.wording.counting import counted
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
 
     from corepilot.guard.channel import Announcements, Channel
 
-CRASHED = 70  # EX_SOFTWARE of sysexits.h
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
 _STOPPING = frozenset((signal.SIGTERM, signal.SIGINT))
 _WOKEN_BY = frozenset((signal.SIGCHLD, signal.SIGIO))
@@ -40,7 +37,6 @@ STUCK_S = 60.0  # our decision: a turn of the event loop that lasts so long does
 _STUCK_LOOKS = 60  # a quarter of a second apart: who looks so often was not paused, and neither was the supervisor
 _LOOK_S = 0.25
 _STACK_S = 2.0  # what printing its stack may take
-_LAST_WORDS_S = 1.0  # what a traceback waits for the reader of stderr
 
 
 def supervise(
@@ -90,83 +86,9 @@ def supervise(
         return CRASHED
     if pid == 0:
         announcements.close()
-        _supervisor(main, channel, say)
+        be_supervisor(main, channel, say)
     channel.close()
     return _Guard(pid, announcements, say).run()
-
-
-def adopt_orphans(say: Callable[[str], None]) -> None:
-    """Become a child subreaper; where the kernel refuses, say so and go on without."""
-    try:
-        kernel.set_child_subreaper()
-    except OSError as error:
-        say(f"{error.strerror}; processes that lose their parent will not be ended with the others")
-
-
-def watch_parent(number: int, say: Callable[[str], None]) -> None:
-    """Have the kernel send a signal when the parent dies; where it refuses, say so and go on without."""
-    try:
-        kernel.set_parent_death_signal(number)
-    except OSError as error:
-        say(f"{error.strerror}; nothing ends this process when its parent is killed")
-
-
-def _supervisor(main: Callable[[Channel], int], channel: Channel, say: Callable[[str], None]) -> NoReturn:
-    try:
-        kernel.reset_dispositions(to_run_python=True)
-        os.setsid()
-        adopt_orphans(say)
-        watch_parent(signal.SIGTERM, say)
-        kernel.close_on_exec()
-        # Not getppid(): it is 0 for a parent in another PID namespace. The kernel closes a dying process's
-        # descriptors before it sends parent-death signals, so a guard that is too dead for one is seen here.
-        if not channel.guard_lost():
-            status = _status_of(main, channel)
-            _flush()
-            channel.leaving(status)
-            os._exit(status)
-    except BaseException:  # noqa: BLE001  - whatever it is, the guard's code must not run twice
-        _traceback()
-    finally:
-        os._exit(CRASHED)
-
-
-def _status_of(main: Callable[[Channel], int], channel: Channel) -> int:
-    try:
-        status: object = main(channel)
-    except SystemExit as leaving:
-        status = leaving.code
-        if status is None:
-            return 0
-        if not isinstance(status, int):
-            _print(f"{status}\n")  # what Python does with sys.exit("message")
-            return 1
-    return status if isinstance(status, int) and 0 <= status <= 255 else CRASHED
-
-
-def _traceback() -> None:
-    try:
-        from traceback import format_exc
-
-        _print(format_exc())
-        _flush()
-    except BaseException:  # noqa: BLE001  - no memory for it, perhaps; the exit status still tells
-        return
-
-
-def _print(text: str) -> None:
-    try:
-        try_write(2, text.encode("utf-8", "backslashreplace"), _LAST_WORDS_S)
-    except OSError:
-        return  # nobody reads; the exit status still tells
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue  # closed, full, or never there
 
 
 class _Guard:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import errno
 import os
 
+from corepilot.guard.child import adopt_orphans, watch_parent
 from corepilot.guard.messages import speaker
-from corepilot.guard.supervising import adopt_orphans, watch_parent
 from corepilot.guard.terminal import Terminal
 from corepilot.guard.tree import LEFTOVER_GRACE_S, end_tree, reap, send, wait_for
 from corepilot.system import kernel

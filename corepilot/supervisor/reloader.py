@@ -5,10 +5,9 @@ asked gets its result.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gevent
-from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 
 from corepilot.errors import ControlError, CorepilotError
@@ -24,6 +23,7 @@ from corepilot.supervisor.desired import addresses_of, jobs_of
 from corepilot.supervisor.difference import Change, Difference, compare
 from corepilot.supervisor.loading import load
 from corepilot.supervisor.prepared import Parts, Prepared, prepare
+from corepilot.supervisor.reload import STRENGTH, Mode, Reload
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.tails import Tails
 from corepilot.system.leaving import Leaving
@@ -34,9 +34,6 @@ from corepilot.wording.counting import counted
 
 if TYPE_CHECKING:
     from corepilot.config.loading.exchange import LoadResult
-
-Mode = Literal["changed", "all", "everything"]
-_STRENGTH: dict[Mode, int] = {"changed": 0, "all": 1, "everything": 2}
 
 WIND_UP_S = 0.25
 """Seconds that a reload has, when corepilot ends, to let go of what it has prepared: plugins are closed apart."""
@@ -62,52 +59,6 @@ class Supervised(Parts, Protocol):
 
     def ready(self) -> None:
         """Everything is up: tell the guard the stop's budget."""
-
-
-class Reload:
-    """A reload that somebody has asked for, and its results.
-
-    Attributes:
-        mode: "changed": only what is configured otherwise. "all": every job is restarted. "everything": everything
-            begins anew, as ContainerPilot's reload.
-        judged: The report, "" if the configuration was accepted; set after prepare, before commit.
-        done: Set with the difference when everything has been stopped and begun; with None if it was refused.
-    """
-
-    def __init__(self, mode: Mode) -> None:
-        self.mode: Mode = mode
-        self.judged: AsyncResult[str | CorepilotError] = AsyncResult()
-        self.done: AsyncResult[Difference | CorepilotError | None] = AsyncResult()
-
-    def fail(self, error: CorepilotError) -> None:
-        """It cannot be carried out."""
-        # As a value: an AsyncResult's exception carries a copy of its traceback, which takes imports to make.
-        if not self.judged.ready():
-            self.judged.set(error)
-        if not self.done.ready():
-            self.done.set(error)
-
-    def await_judged(self) -> str:
-        """Wait for the report; "" if the configuration was accepted. Switches greenlets.
-
-        Raises:
-            CorepilotError: the reload could not be carried out.
-        """
-        found = self.judged.get() or ""
-        if isinstance(found, CorepilotError):
-            raise found
-        return found
-
-    def await_done(self) -> Difference | None:
-        """Wait until everything has been stopped and begun; None if the reload was refused. Switches greenlets.
-
-        Raises:
-            CorepilotError: the reload could not be carried out.
-        """
-        found = self.done.get()
-        if isinstance(found, CorepilotError):
-            raise found
-        return found
 
 
 class Reloader:
@@ -137,7 +88,7 @@ class Reloader:
         self._require_running()
         if self._waiting is None:
             self._waiting = Reload(mode)
-        elif _STRENGTH[mode] > _STRENGTH[self._waiting.mode]:
+        elif STRENGTH[mode] > STRENGTH[self._waiting.mode]:
             self._waiting.mode = mode
         if self._running is None:
             self._running = gevent.spawn(self._work)

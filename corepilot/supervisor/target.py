@@ -28,7 +28,8 @@ from corepilot.supervisor.locks import JobLocks
 from corepilot.supervisor.observers import Observers
 from corepilot.supervisor.operations import Operation, Operations
 from corepilot.supervisor.probes import Probes
-from corepilot.supervisor.reloader import Mode, Reloader
+from corepilot.supervisor.reload import Mode
+from corepilot.supervisor.reloader import Reloader
 from corepilot.supervisor.renders import Renders
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.tail import Tail
