@@ -93,6 +93,7 @@ def test_datagrams_are_no_larger_than_they_may_be() -> None:
     [
         ("127.0.0.1:8125", ("127.0.0.1", 8125)),
         ("statsd:1", ("statsd", 1)),
+        ("statsd", ("statsd", 8125)),
         ("[::1]:8125", ("::1", 8125)),
         ("unix:///run/statsd.socket", ("/run/statsd.socket", 0)),
     ],
@@ -101,7 +102,7 @@ def test_addresses(address: str, target: tuple[str, int]) -> None:
     assert Options(address=address).target() == target
 
 
-@pytest.mark.parametrize("address", ["", "x", ":1", "h:0", "h:65536", "::1:8125", "[x]:1", "unix://run", "h:1x"])
+@pytest.mark.parametrize("address", ["", ":1", "h:0", "h:65536", "::1:8125", "h/x:1", "u@h:1", "unix://run", "h:1x"])
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(OptionError) as caught:
         Options(address=address)

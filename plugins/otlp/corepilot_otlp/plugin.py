@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from corepilot.plugin import OptionError, hookimpl, option
+from corepilot.plugin.network import network_address
 
 API = "1.0"
 CAPABILITIES: frozenset[str] = frozenset()
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,15 @@ class Options:
         Raises:
             OptionError: it is no such URL.
         """
-        try:
-            parts = urlsplit(self.endpoint)
-            known = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 1) > 0
-        except ValueError:
-            known = False
-        if not known or parts.query or parts.fragment or "@" in parts.netloc or not self.endpoint.isascii():
-            raise OptionError("endpoint", "must be http://HOST:PORT or https://HOST:PORT, with a path or without")
-        return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+        scheme, found, rest = self.endpoint.partition("://")
+        place, slash, path = rest.partition("/")
+        example = DEFAULT_ENDPOINT
+        origin = network_address(
+            "endpoint", scheme + found + place, example=example, schemes=_PORTS, login="use headers"
+        )
+        if not path.isascii() or not path.isprintable() or set("?# ") & set(path):
+            raise OptionError("endpoint", "the path of a base URL has neither spaces nor a query")
+        return str(origin), (slash + path).rstrip("/")
 
     def fields(self) -> list[tuple[str, str]]:
         """The header fields."""

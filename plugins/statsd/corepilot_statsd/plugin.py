@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from corepilot.plugin import OptionError, hookimpl, option
+from corepilot.plugin.network import network_address
 
 API = "1.0"
 CAPABILITIES: frozenset[str] = frozenset()
+
+_EXAMPLE = "127.0.0.1:8125"
 
 
 @dataclass(frozen=True)
@@ -14,9 +17,9 @@ class Options:
     """What `{sink: "statsd", …}` takes."""
 
     address: str = option(
-        help="the server: host:port for UDP, or unix:///path of a datagram socket",
-        default="127.0.0.1:8125",
-        example="127.0.0.1:8125",
+        help="the server: host:port for UDP, or unix:///path of a datagram socket; the port is 8125 if left out",
+        default=_EXAMPLE,
+        example=_EXAMPLE,
     )
     prefix: str = option(help="goes before every name, with a dot in between", default="", example="shop.web-1")
     tags: Literal["none", "datadog"] = option(
@@ -55,16 +58,8 @@ class Options:
         Raises:
             OptionError: it is neither.
         """
-        if self.address.startswith("unix://"):
-            path = self.address.removeprefix("unix://")
-            if not path.startswith("/"):
-                raise OptionError("address", "unix:// takes an absolute path, such as unix:///run/statsd.socket")
-            return path, 0
-        host, _, port = self.address.rpartition(":")
-        bare = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
-        if not bare or (":" in bare) == (bare == host) or not (port.isdecimal() and 0 < int(port) < 65536):
-            raise OptionError("address", "must be host:port, [IPv6]:port or unix:///path")
-        return bare, int(port)
+        found = network_address("address", self.address, example=_EXAMPLE, port=8125, unix="/run/statsd.socket")
+        return found.host, found.port
 
 
 @hookimpl
