@@ -75,31 +75,39 @@ class EventBus:
 
     def _deliver(self) -> None:
         until = self._clock() + SLICE_S
-        while True:
-            if self._delivery is None:
-                if not self._waiting:
-                    break
+        while self._waiting or self._delivery is not None:
+            if self._delivery is not None:
+                if next(self._delivery, self) is self:
+                    self._delivery = None
+            else:
                 first = self._waiting.popleft()
-                self._delivery = self._deliveries(first) if isinstance(first, Event) else _once(first)
-            if next(self._delivery, self) is self:
-                self._delivery = None
+                if isinstance(first, Event):
+                    self._begin(first)
+                else:
+                    first()
             if self._clock() >= until:
                 break
         self._scheduled = bool(self._waiting) or self._delivery is not None
         if self._scheduled:
             self._soon(self._deliver)
 
-    def _deliveries(self, event: Event) -> Iterator[None]:
-        for subscriber in self._subscribers:
+    def _begin(self, event: Event) -> None:
+        """Tell the subscribers of an event, as far as the first that has much to do about it."""
+        for index, subscriber in enumerate(self._subscribers):
             try:
                 parts = subscriber(event)
-                if parts is not None:
-                    yield from parts
             except Exception as error:  # noqa: BLE001  - one broken subscriber must not silence the others
                 self._broken(event, error)
+                continue
+            if parts is not None:
+                self._delivery = self._rest(event, parts, self._subscribers[index + 1 :])
+                return
+
+    def _rest(self, event: Event, parts: Iterator[None], others: tuple[Subscriber, ...]) -> Iterator[None]:
+        """One step for each part of what a subscriber does, and one for each subscriber after it."""
+        for subscriber in (lambda _event: parts, *others):
+            try:
+                yield from subscriber(event) or ()
+            except Exception as error:  # noqa: BLE001  - as above
+                self._broken(event, error)
             yield
-
-
-def _once(action: Callable[[], None]) -> Iterator[None]:
-    action()
-    yield

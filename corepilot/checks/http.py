@@ -4,10 +4,12 @@ from time import monotonic
 from typing import Any
 
 from corepilot.checks.check import Check, CheckContext, CheckFailed
+from corepilot.checks.connection import Connection
 from corepilot.checks.exchange import AnswerError, exchange
 from corepilot.checks.tls import contexts_of, reason_of
 from corepilot.http.connecting import connect
 from corepilot.http.origin import parse_origin
+from corepilot.http.resolve import numeric
 
 BODY_MAX = 1024 * 1024
 """Bytes of an answer that are read. A longer one counts as no answer."""
@@ -25,6 +27,7 @@ class HttpCheck(Check):
         tls = options.tls
         secure = self._origin.scheme == "https"
         self._tls = contexts_of(tls) if secure else None
+        self._address = numeric(self._origin.host, self._origin.port) if self._origin.scheme == "http" else None
         self._method = options.method.upper()
         self._request = _request(self._method, path, self._origin.authority, options.headers)
         self._what = f"cannot {self._method} {self._origin.text}{path.partition('?')[0]}"
@@ -34,8 +37,10 @@ class HttpCheck(Check):
     def ask(self, deadline_s: float) -> str:
         """See Check."""
         try:
-            sock = connect(self._origin, self._tls, monotonic() + deadline_s)
+            sock = self._connection(deadline_s)
             try:
+                if isinstance(sock, Connection):
+                    sock.connect()
                 answer = exchange(sock, self._request, body_max=BODY_MAX, without_body=self._method == "HEAD")
             finally:
                 sock.close()
@@ -49,6 +54,11 @@ class HttpCheck(Check):
         if self._body not in answer.body:
             raise CheckFailed(f"the answer does not hold {self.options.body!r}: {said}")
         return said
+
+    def _connection(self, deadline_s: float) -> Any:
+        if self._address is not None:
+            return Connection(self._address)
+        return connect(self._origin, self._tls, monotonic() + deadline_s)
 
 
 def _request(method: str, path: str, authority: str, headers: tuple[str, ...]) -> bytes:

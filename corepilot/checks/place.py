@@ -4,9 +4,10 @@ from time import monotonic
 from typing import Any
 
 from corepilot.checks.check import CheckContext, CheckFailed
+from corepilot.checks.connection import Connection
 from corepilot.checks.tls import reason_of
 from corepilot.http.connecting import connect_first, connect_unix, secured
-from corepilot.http.resolve import resolve
+from corepilot.http.resolve import numeric, resolve
 from corepilot.http.tls import TlsContexts
 
 
@@ -39,8 +40,7 @@ class Place:
         Raises:
             CheckFailed: there is nothing to connect to, or nobody accepts.
         """
-        if not (self._path or self._port):
-            raise CheckFailed("there is no port to connect to: name one, or give the job a port")
+        self._require_port()
         try:
             if self._path:
                 sock = connect_unix(self._path)
@@ -48,4 +48,31 @@ class Place:
                 sock = connect_first(resolve(self._host, self._port), monotonic() + deadline_s)
             return sock if self._tls is None else secured(sock, self._tls, self._host or "localhost")
         except OSError as error:
-            raise CheckFailed(f"cannot connect to {self}: {reason_of(error)}") from error
+            raise self._failed(error) from error
+
+    def touch(self, deadline_s: float) -> None:
+        """Connect, and close at once.
+
+        Raises:
+            CheckFailed: as for `connect`.
+        """
+        address = None if self._path or self._tls is not None else numeric(self._host, self._port)
+        if address is None:
+            self.connect(deadline_s).close()
+            return
+        self._require_port()
+        try:
+            connection = Connection(address)
+            try:
+                connection.connect()
+            finally:
+                connection.close()
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _require_port(self) -> None:
+        if not (self._path or self._port):
+            raise CheckFailed("there is no port to connect to: name one, or give the job a port")
+
+    def _failed(self, error: OSError) -> CheckFailed:
+        return CheckFailed(f"cannot connect to {self}: {reason_of(error)}")

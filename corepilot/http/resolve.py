@@ -49,16 +49,24 @@ def resolve(host: str, port: int) -> list[Address]:
     Raises:
         OSError: The name does not resolve (`socket.gaierror`).
     """
+    address = numeric(host, port)
+    if address is not None:
+        return [address]
+    found = _threads().apply(_look_up, (host, port))
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def numeric(host: str, port: int) -> Address | None:
+    """The address of a host that is given as an address; None for a name."""
     for family in (native.AF_INET, native.AF_INET6):
         try:
             native.inet_pton(family, host)
         except OSError:
             continue
-        return [Address(family, (host, port))]
-    found = _threads().apply(_look_up, (host, port))
-    if isinstance(found, OSError):
-        raise found
-    return found
+        return Address(family, (host, port))
+    return None
 
 
 def _look_up(host: str, port: int) -> "list[Address] | OSError":

@@ -7,6 +7,7 @@ tick counts, so that one which is killed at its timeout gives a result at every 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import (
@@ -82,19 +83,19 @@ def exited(plan: Plan, index: int, state: CheckState, exit_: Exited, *, now: flo
         actions.append(SetTimer(Timer("check-group", index), max(plan.job.stop.timeout_s, 0.0)))
     stage = "emptying" if exit_.remains else "none"
     counted = _counted(plan.job.checks[index], state, exit_, now, started_at)
-    return counted.changed(stage=stage, unstarted=0, result_at=now), tuple(actions)
+    return state.changed(**counted, stage=stage, unstarted=0, result_at=now), tuple(actions)
 
 
-def _counted(check: Check, state: CheckState, exit_: Exited, now: float, started_at: float) -> CheckState:
+def _counted(check: Check, state: CheckState, exit_: Exited, now: float, started_at: float) -> dict[str, Any]:
     """What the results say now. A job may still be starting: until a check has passed, its failures do not count."""
     if exit_.status == 0:
         passes = min(state.passes + 1, check.successes)
-        return state.changed(passes=passes, failures=0, passed=True if passes >= check.successes else state.passed)
-    state = state.changed(passes=0, output=exit_.output or exit_.reason)
+        return {"passes": passes, "failures": 0, "passed": True if passes >= check.successes else state.passed}
+    said = {"passes": 0, "output": exit_.output or exit_.reason}
     if state.passed is None and now - started_at < check.start_period_s:
-        return state
+        return said
     failures = min(state.failures + 1, check.failures)
-    return state.changed(failures=failures, passed=False if failures >= check.failures else state.passed)
+    return {**said, "failures": failures, "passed": False if failures >= check.failures else state.passed}
 
 
 def forgotten(state: CheckState) -> CheckState:

@@ -38,7 +38,8 @@ def _judged(plan: Plan, state: State, now: float, *, passed: bool) -> Step:
     none, but it keeps the service where it is.
     """
     health, before = check.together(plan.job.checks, state.checks), state.health
-    state = state.changed(health=health)
+    if health != before:
+        state = state.changed(health=health)
     actions: tuple[Action, ...] = ()
     if health in {"healthy", "unhealthy"} and (health != before or passed == (health == "healthy")):
         actions = (Publish(Event(health, plan.job.name)),)
@@ -60,7 +61,7 @@ def _told(plan: Plan, state: State, now: float) -> Step:
             advertised, told = registration.passed(service, state.advertised)
         case _:
             return state, ()
-    return state.changed(advertised=advertised), told
+    return state if advertised == state.advertised else state.changed(advertised=advertised), told
 
 
 def _ended_for(plan: Plan, state: State, index: int) -> Step:

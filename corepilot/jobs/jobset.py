@@ -210,9 +210,14 @@ class JobSet:
     def _listen(self) -> None:
         self._deaf = False
 
-    def _hear(self, event: Event) -> Iterator[None]:
+    def _hear(self, event: Event) -> Iterator[None] | None:
         if self._deaf:
-            return  # it was published for the jobs of the last configuration
+            return None  # it was published for the jobs of the last configuration
+        if not self._leaving and not self._seating.concerns(event):  # nearly all results of checks
+            return None
+        return self._tell(event)
+
+    def _tell(self, event: Event) -> Iterator[None]:
         if event.subject == GLOBAL and event.code in {"enterMaintenance", "exitMaintenance"}:
             self.maintenance = event.code == "enterMaintenance"
         everyone = event.subject == GLOBAL

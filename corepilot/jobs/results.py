@@ -58,7 +58,7 @@ class CheckResults:
                 names = {check.name for check in job.checks}
                 self._kept = {name: results for name, results in self._kept.items() if name in names}
             results = self._kept.setdefault(job.checks[index].name, deque(maxlen=KEPT))
-            if results:
+            if results and len(results[-1].output) > SHOWN:
                 last = results.pop()
                 results.append(last.changed(output=last.output[:SHOWN]))
             results.append(CheckRecord(time.time(), duration_s or 0.0, passed, output))

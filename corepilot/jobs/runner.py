@@ -130,18 +130,18 @@ class Runner(Actor):
         """Do what the machine asks for."""
         around = self._around
         match action:
-            case Publish(event):
-                around.publish(event)
-            case Start(role):
-                self._start(role)
+            case Publish():
+                around.publish(action.event)
+            case SetTimer():
+                self._timers.set(action.timer, action.after_s, every=action.every)
+            case ClearTimer():
+                self._timers.clear(action.timer)
+            case Start():
+                self._start(action.role)
             case Kill(role, force, why):
                 self._kill(role, force=force, why=why)
             case Sweep():
                 self._begin_sweep(action)
-            case SetTimer(timer, after_s, every):
-                self._timers.set(timer, after_s, every=every)
-            case ClearTimer(timer):
-                self._timers.clear(timer)
             case Advertise(registration, status, output):
                 around.registrations.advertise(registration, status, output)
             case Report(instance, status, output):

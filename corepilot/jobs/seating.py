@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from corepilot.jobs.actor import Actor
 from corepilot.jobs.audience import Audience
-from corepilot.model.event import Event
+from corepilot.model.event import GLOBAL, Event
 
 
 class Seating:
@@ -40,6 +40,16 @@ class Seating:
         """Who has to hear of an event that is not global."""
         seated = self._at(self._audience.interested.get(event.key, ()))
         return [*seated, *[actor for actor in self._outgoing.get(event.key, ()) if actor not in seated]]
+
+    def concerns(self, event: Event) -> bool:
+        """Whether anybody has to hear of an event, or of what it means for others of its name."""
+        key, audience = event.key, self._audience
+        return (
+            event.subject == GLOBAL
+            or key in audience.interested
+            or key in self._outgoing
+            or event.subject in audience.siblings
+        )
 
     def siblings(self, name: str) -> list[Actor]:
         """The jobs that share a name, if several do."""

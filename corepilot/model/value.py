@@ -73,7 +73,7 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
         """
         names = cls._names
         if not kwargs and cls._needed <= len(args) <= len(names):
-            return tuple.__new__(cls, args + cls._in_order[len(args) :])
+            return tuple.__new__(cls, args if len(args) == len(names) else args + cls._in_order[len(args) :])
         fields = dict(zip(names, args, strict=False))
         for name in names[len(args) :]:
             if name in kwargs:
@@ -93,11 +93,12 @@ class Value(tuple[Any, ...], metaclass=ValueType):  # noqa: SLOT001  - the metac
             TypeError: a field is not known.
         """
         places, contents = self._places, list(self)
-        for name, content in fields.items():
-            place = places.get(name)
-            if place is None:
-                raise TypeError(f"{type(self).__name__} has no field {', '.join(fields.keys() - places.keys())}")
-            contents[place] = content
+        try:
+            for name, content in fields.items():
+                contents[places[name]] = content
+        except KeyError:
+            unknown = ", ".join(fields.keys() - places.keys())
+            raise TypeError(f"{type(self).__name__} has no field {unknown}") from None
         return tuple.__new__(type(self), contents)
 
     def __eq__(self, other: object) -> bool:

@@ -104,10 +104,10 @@ class Checks:
         self._made.clear()
 
     def _instance(self, job: Job, check: Check) -> "tuple[Asked, Boundary]":
-        from corepilot.checks.check import CheckContext
-
         found = self._made.get((job, check))
         if found is None:
+            from corepilot.checks.check import CheckContext
+
             assert check.plugin is not None  # noqa: S101  - it is a plugin's
             loaded = self._loaded.get(check.plugin) or self._before.get(check.plugin)
             if loaded is None or self._oversight is None:
