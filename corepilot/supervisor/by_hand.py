@@ -297,11 +297,11 @@ def _has_started(runner: Runner, starts: int) -> bool:
 
 
 def _is_up(runner: Runner) -> bool:
-    state = runner.state
-    if state.phase == "backoff":
-        return False
-    status = state.process.status
-    return state.phase != "complete" or status is None or runner.plan.job.succeeds(status)
+    """Whether a job has come up: it goes on, or its last run has succeeded, and the next one waits for its delay."""
+    status, phase = runner.state.process.status, runner.state.phase
+    if phase not in {"backoff", "complete"}:
+        return True
+    return phase == "complete" if status is None else runner.plan.job.succeeds(status)
 
 
 def _conclude(operation: Operation, failed: Sequence[Runner]) -> None:

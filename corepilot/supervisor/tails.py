@@ -5,7 +5,7 @@ What is kept needs its modules with the first line that is read: they are not on
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from corepilot.errors import ControlError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FOLLOWERS_MAX = 8
 """Clients that may follow at the same time, lines and events together."""
+
+_ANSWERS_MAX = 4096
+"""Names of jobs and checks of which a client that follows remembers whether it wants their lines."""
 
 EVENTS_KEPT = 500
 _EVENT_BYTES = 512
@@ -57,8 +60,23 @@ class Tails:
             self._subscription.close()
             self._subscription = None
 
-    def lines(self, jobs: Sequence[str], *, since_s: float, last: int | None, follow: bool) -> "Tail[Kept]":
+    def lines(
+        self,
+        jobs: Sequence[str],
+        *,
+        since_s: float,
+        last: int | None,
+        follow: bool,
+        also: Callable[[str], bool] = lambda _name: False,
+    ) -> "Tail[Kept]":
         """The last lines of some jobs and their checks, or of all for no names; to be closed.
+
+        Args:
+            jobs: As the log calls them.
+            since_s: The Unix time that they are newer than.
+            last: How many at most; None for all that are kept.
+            follow: Whether what comes is wanted as well.
+            also: Whether lines of another name are wanted then: a reload brings jobs. Asked once for each name.
 
         Raises:
             ControlError: Too many clients follow already.
@@ -70,9 +88,17 @@ class Tails:
         self._require_room(follow=follow)
         known = self._ring.read(wanted, since_ns=int(since_s * 1e9), last=last)
         tail = Tail(known, _lines, self._left, follow=follow)
+        answers: dict[str, bool] = {}
+
+        def is_wanted(name: str) -> bool:
+            if name not in answers:
+                if len(answers) >= _ANSWERS_MAX:
+                    answers.clear()
+                answers[name] = wanted(name) or also(name)
+            return answers[name]
 
         def take(records: Records) -> None:
-            if not wanted(str(records.fields[0][1]) if records.fields else ""):
+            if not is_wanted(str(records.fields[0][1]) if records.fields else ""):
                 return
             if tail.follower.full:
                 tail.follower.lose(len(records.lines))  # who stands still costs no more than this

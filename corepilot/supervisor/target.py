@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from corepilot import _version
@@ -11,6 +12,7 @@ from corepilot.errors import ControlError, CorepilotError
 from corepilot.events import EventBus
 from corepilot.jobs.environment import ChildEnvironment
 from corepilot.jobs.jobset import JobSet
+from corepilot.jobs.runner import Runner
 from corepilot.model.configuration import Configuration
 from corepilot.model.event import GLOBAL, Event
 from corepilot.model.plugin import PluginReference
@@ -218,12 +220,24 @@ class SupervisorTarget:
     def logs(self, jobs: Sequence[str], *, since_s: float, last: int | None, follow: bool) -> Tail[Any]:
         """The last lines of jobs, and those that follow; to be closed."""
         runners = self._by_hand.named(jobs)
-        names = [str(runner.key) if runner.key.replica else runner.name for runner in runners] if jobs else []
-        tail = self._app.tails.lines(names, since_s=since_s, last=last, follow=follow)
+        names = _as_logged(runners) if jobs else []
+        tail = self._app.tails.lines(
+            names, since_s=since_s, last=last, follow=follow, also=partial(self._is_meant, jobs)
+        )
         raw = [str(runner.key) for runner in runners if runner.plan.job.command and runner.plan.job.command.raw]
         if raw:
             tail.begin_with({"raw": raw})
         return tail
+
+    def _is_meant(self, jobs: Sequence[str], name: str) -> bool:
+        """Whether lines of this name are of the jobs that are meant, as those are now."""
+        from corepilot.output.ring import names_of
+
+        try:
+            meant = _as_logged(self._by_hand.named(jobs))
+        except ControlError:  # there is none of them any more
+            return False
+        return bool(meant) and names_of(meant)(name)
 
     def events(self, *, since_s: float, last: int | None, follow: bool) -> Tail[Any]:
         """The last events, and those that follow; to be closed."""
@@ -254,3 +268,8 @@ def _not_in_use(name: str, plugin: PluginReference) -> dict[str, object]:
         "name": name, "backend": plugin.name, "address": "", "mode": "", "connected": False, "faults": 0, "off": "",
         "stuck": 0, "refused": False,
     }  # fmt: skip
+
+
+def _as_logged(runners: Sequence[Runner]) -> list[str]:
+    """What the log calls these jobs."""
+    return [str(runner.key) if runner.key.replica else runner.name for runner in runners]

@@ -207,6 +207,17 @@ def test_a_reload_whose_job_does_not_come_up_says_so(tmp_path: Path) -> None:
         assert corepilot.stop() == 0
 
 
+def test_a_job_whose_last_run_has_succeeded_has_come_up_while_the_next_one_waits(tmp_path: Path) -> None:
+    with Corepilot(config('{name: "b", exec: "sleep 1000"}'), tmp_path) as corepilot:
+        corepilot.until_ready()
+        poll = '{name: "poll", exec: "true", restarts: {delay: "1m", maxDelay: "1m"}}'
+        corepilot.configure(config(f'{{name: "b", exec: "sleep 1000"}}, {poll}'))
+        answer = corepilot.client("reload")
+        assert (answer.returncode, answer.stderr) == (0, "")
+        eventually(lambda: corepilot.job("poll")["state"] == "backoff")
+        assert corepilot.stop() == 0
+
+
 def test_a_stop_during_a_reload_takes_as_long_as_without_it(tmp_path: Path) -> None:
     jobs = f"""
         {{name: "app", exec: {shell("trap 'note term; exit 0' TERM; note up; while :; do sleep 0.02; done")}}},

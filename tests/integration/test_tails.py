@@ -106,6 +106,32 @@ def _signalled_until(corepilot: Corepilot, done: bool) -> bool:  # noqa: FBT001
     return done
 
 
+def test_who_follows_a_job_hears_of_replicas_and_jobs_that_a_reload_brings(tmp_path: Path) -> None:
+    loop = shell("while :; do echo here; sleep 0.05; done")
+
+    def jobs(replicas: int, *more: str) -> str:
+        first = f'{{name: "web", exec: {loop}, replicas: {replicas}}}'
+        return config(", ".join([first, *[f'{{name: "{name}", exec: {loop}}}' for name in ("other", *more)]]))
+
+    with Corepilot(jobs(1, "app-a"), tmp_path) as corepilot:
+        corepilot.until_ready()
+        readers = [Reader(corepilot, f"/v1/logs?job={job}&follow=1&n=0") for job in ("web", "app-*")]
+        try:
+            corepilot.configure(jobs(2, "app-a", "app-b"))
+            assert corepilot.client("reload").returncode == 0
+            for reader, old, new in zip(readers, ("web@1", "app-a"), ("web@2", "app-b"), strict=True):
+                seen = {old}
+                for line in reader:
+                    seen.add(line["job"])
+                    if new in seen:
+                        break
+                assert seen == {old, new}
+        finally:
+            for reader in readers:
+                reader.close()
+        assert corepilot.stop() == 0
+
+
 def test_a_slow_reader_loses_lines_is_told_how_many_and_blocks_nobody(tmp_path: Path) -> None:
     count = 600_000
     loud = f'{{name: "loud", exec: {shell(f"seq {count}; echo end")}, when: {{source: "SIGHUP"}}}}'
