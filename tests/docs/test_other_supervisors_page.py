@@ -61,6 +61,9 @@ ROWS = {
     "nice value": Tried("nice: 7", "nice", "7"),
     "out-of-memory score": Tried("oomScoreAdj: 500", "cat /proc/self/oom_score_adj", "500"),
     "a shell runs it": Tried('exec: "echo a b | tr a-z A-Z", shell: true', "", "A B", whole=True),
+    "another shell runs it": Tried(
+        'exec: "[[ $- == *e* ]] && echo found", shell: ["bash", "-eu", "-c"]', "", "found", whole=True
+    ),
     "several of a kind": Tried("replicas: 2", "echo replica $COREPILOT_REPLICA", "replica 2"),
     "the number of each": Tried('replicas: 2, env: {A: "n%i"}', "echo $A-$COREPILOT_REPLICA", "n2-2"),
     "a file, a port, a check for each": Tried(

@@ -198,6 +198,28 @@ def test_a_shell_needs_a_text(tmp_path: Path, more: str) -> None:
     assert codes(judged(text, tmp_path)) == [("bad-exec", "jobs[0].shell")]
 
 
+@pytest.mark.parametrize(
+    ("written", "argv"),
+    [
+        ("true", ("/bin/sh", "-c", "a  b")),
+        ('"bash"', ("bash", "-c", "a  b")),
+        ('["bash", "-eu", "-c"]', ("bash", "-eu", "-c", "a  b")),
+        ('["python3", "-c"]', ("python3", "-c", "a  b")),
+        ("false", ("a", "", "b")),
+        ('"0"', ("a", "", "b")),
+    ],
+)
+def test_what_runs_a_script(tmp_path: Path, written: str, argv: tuple[str, ...]) -> None:
+    made = job(f'name: "a", exec: "a  b", shell: {written}', tmp_path)
+    assert made.command is not None
+    assert made.command.argv == argv
+
+
+@pytest.mark.parametrize("written", ['"yes"', '"Off"', "[]", '["bash", 5]', '["", "-c"]', "{}"])
+def test_what_is_no_shell(tmp_path: Path, written: str) -> None:
+    assert refused(f"shell: {written}", tmp_path) == [("wrong-type", "shell")]
+
+
 def test_a_shell_command_has_no_oddities(tmp_path: Path) -> None:
     text = """{ discovery: false, jobs: [ { name: "a", exec: "echo 'a b' | cat  >&2", shell: true } ] }"""
     assert warnings(judged(text, tmp_path)) == []

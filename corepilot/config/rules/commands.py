@@ -15,7 +15,6 @@ from corepilot.model.job import Command, OutputFile, OutputSettings, ProcessSett
 from corepilot.model.replicas import command_of_replica
 from corepilot.system.programs import DEFAULT_PATH
 
-SHELL = ("/bin/sh", "-c")
 _AS_USUAL = OutputSettings()
 
 
@@ -24,12 +23,12 @@ class Start(NamedTuple):
 
     Attributes:
         settings: What their processes are started with.
-        shell: Whether a command that is one text is a script.
+        shell: What runs a command that is one text, which is a script then; empty if it is none.
         replicas: Whether the job has replicas, so that `%i` is the number of one.
     """
 
     settings: ProcessSettings = ProcessSettings()
-    shell: bool = False
+    shell: tuple[str, ...] = ()
     replicas: bool = False
 
 
@@ -43,7 +42,7 @@ def command_of(data: Mapping[str, Any], written: Any, start: Start) -> Command |
     """
     if not data.get("exec"):
         return None
-    argv = (*SHELL, written) if start.shell and isinstance(written, str) else data["exec"]
+    argv = (*start.shell, written) if start.shell and isinstance(written, str) else data["exec"]
     logging = data.get("logging") or {}
     return made(Command, logging, argv=argv, settings=start.settings, output=_output(logging))
 
@@ -70,7 +69,7 @@ def judge_command(
     """Warn of a command that is not what its words say, or that cannot be executed here."""
     if command is None:
         return
-    if isinstance(written, str) and command.argv != (*SHELL, written):
+    if isinstance(written, str) and not start.shell:
         for oddity in commands.oddities(written):
             hint = 'write shell: true, or an array that says where arguments begin and end: ["/bin/sh", "-c", "…"]'
             verdict.warn(path, "exec-literal", oddity, hint)

@@ -63,7 +63,7 @@ def job_of(
             hint = _MEANT.get(key.lower(), "leave it out")
             verdict.warn((*path, key), "key-ignored", "the key has no effect, as in ContainerPilot", hint, key=True)
     replicas = bool(data.get("replicas"))
-    start = Start(settings_of(data, variables, path, verdict, host), bool(data.get("shell")), replicas)
+    start = Start(settings_of(data, variables, path, verdict, host), data.get("shell") or (), replicas)
     judge_shell(data, written.get("exec"), path, verdict)
     judge_tty(data, path, verdict)
     stdin, file = data.get("stdin", ("null", ""))

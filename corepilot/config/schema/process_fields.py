@@ -6,12 +6,19 @@ from marshmallow import ValidationError
 
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, refusal, shown
 from corepilot.config.schema.fields import Command, Setting, Texts
-from corepilot.config.text.units import weak_str
+from corepilot.config.text.units import weak_bool, weak_str
 from corepilot.model.job import EVERY
 from corepilot.system.signal_names import signal_number
 
 _NAME_HINT = "write a name without = and NUL"
 _VARIABLES_HINT = 'write { NAME: "value" }, or ["NAME=value"]'
+
+
+_YES_AND_NO = frozenset(("yes", "no", "on", "off"))
+"""What people write for true and false elsewhere; one of them is a program, too."""
+
+USUAL_SHELL = ("/bin/sh", "-c")
+"""What `shell: true` means."""
 
 
 class Variables(Setting):
@@ -117,6 +124,26 @@ class Stdin(Setting):
             raise refusal("wrong-value", "it is no path", "name a file", name="file")
         rule = f"{shown(value)} is neither null nor event nor socket nor a file"
         raise refusal("wrong-value", rule, 'write "null", "event", "socket", or { file: "/path" }')
+
+
+class Shell(Setting):
+    """What runs a script: true for the usual shell, a shell's name, or a command. The result is what precedes it."""
+
+    kind = "true or false, text or array of texts"
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        del attr, data, kwargs
+        try:
+            return USUAL_SHELL if weak_bool(value) else ()
+        except ValueError:
+            words = [value, "-c"] if isinstance(value, str) and value.lower() not in _YES_AND_NO else value
+        if not isinstance(words, list) or not words or not all(isinstance(one, str) and one for one in words):
+            raise refusal(
+                "wrong-type", f"{shown(value)} names no shell", 'write true, "bash", or ["bash", "-eu", "-c"]'
+            )
+        if any("\0" in one for one in words):
+            raise refusal("bad-exec", "there is a NUL in it", "leave it out")
+        return tuple(words)
 
 
 class Reload(Setting):

@@ -7,7 +7,7 @@ from typing import Any
 
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.schema.fields import Choice, Duration, Flag, Several, Text, Whole
-from corepilot.config.schema.process_fields import Listen, Mask, Names, Reload, SignalName, Stdin, Variables
+from corepilot.config.schema.process_fields import Listen, Mask, Names, Reload, Shell, SignalName, Stdin, Variables
 from corepilot.config.schema.sections import Object, Section
 from corepilot.model.job import Listener
 from corepilot.model.value import names_of
@@ -132,9 +132,11 @@ class ProcessSection(Section):
         default=False,
         fills="command.settings.tty",
     )
-    shell = Flag(
-        "`exec` is one text that `/bin/sh -c` runs; so is that of a check",
-        default=False,
+    shell = Shell(
+        "`exec` is one text that `/bin/sh -c` runs, or another shell; so is that of a check",
+        default=(),
+        default_text="`false`",
+        example='["bash", "-eu", "-c"]',
         derives=("command.argv",),
     )
     reload = Reload(
