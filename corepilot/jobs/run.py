@@ -77,6 +77,7 @@ class Run:
         stdin: What it finds on its standard input; None for /dev/null.
         inherited: What else it has open, as for `spawn`.
         stop: Says how it is told to end: what a reload changes holds for a run that goes on.
+        cgroup: The directory of its control group; "" for corepilot's own.
 
     Attributes:
         failure: Why the program was never executed, though the process was there; "" if it was.
@@ -99,12 +100,13 @@ class Run:
         stdin: bytes | None = None,
         stop: Callable[[], StopPolicy] = StopPolicy,
         inherited: Mapping[int, int] = MappingProxyType({}),
+        cgroup: str = "",
     ) -> None:
         self._spawner = spawner
         self._exited = exited
         self._name = name
         self._program = command.argv[0]
-        self._stop, self._inherited = stop, inherited
+        self._stop, self._inherited, self._cgroup = stop, inherited, cgroup
         self._report: LaunchReport | None = None
         self.failure = ""
         self.alive = True
@@ -175,7 +177,7 @@ class Run:
         from corepilot.jobs.settings import request_of
         from corepilot.system.launching import launch
 
-        request = request_of(command.argv, environment, settings, own, own_output=not command.raw)
+        request = request_of(command.argv, environment, settings, own, own_output=not command.raw, cgroup=self._cgroup)
         if settings.tty and stdin is None:
             stdin = output
         sockets = dict(enumerate(spawner.sockets(settings.listen), FIRST_SOCKET))

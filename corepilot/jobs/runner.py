@@ -61,7 +61,8 @@ class Runner(Actor):
         self._runs: dict[int, Run] = {}
         self._asked: dict[int, CheckCall] = {}
         self._held = HeldPipes()
-        self._remains = Remains(around.loop, self._runs, Strays(around.orphans, self.mark), self.handle)
+        self._strays = Strays(around.orphans, self.mark)
+        self._remains = Remains(around.loop, self._runs, self._strays, self.handle)
         self.account = Account(self, around)
         self._readiness = Showing(around.loop, self.handle, self._complain)
         self._needed_lock = False
@@ -125,6 +126,7 @@ class Runner(Actor):
             run.close()
         self._readiness.close()
         self._held.close()
+        self._strays.forget()
 
     def perform(self, action: Action) -> None:
         """Do what the machine asks for."""
@@ -195,6 +197,7 @@ class Runner(Actor):
                 inherited=shown.descriptors,
                 stdin=given.stdin(self.plan, self.state, role, self._around),
                 stop=(lambda: self.plan.job.stop) if role == MAIN else StopPolicy,
+                cgroup=self._control_group() if role == MAIN and command.settings.cgroup else "",
             )
         except SpawnError as error:
             if role == MAIN:
@@ -217,6 +220,19 @@ class Runner(Actor):
             self.spawned = True
             shown.begin(run.pid, run.pipes)
             account.started(run.pid)
+
+    def _control_group(self) -> str:
+        """The directory of the job's control group; "" where there can be none, which is said once."""
+        from corepilot.system.cgroups import control_group  # few jobs have one
+
+        group = control_group(self.mark)
+        if group is not None:
+            self._strays.within(group)
+            return group.path
+        if self.starts == 1:
+            why = "there is no control group of version 2 here in which corepilot may make one"
+            self.account.log("warning", f"cgroup has no effect: {why}", MAIN)
+        return ""
 
     def _complain(self, sentence: str) -> None:
         self.account.log("warning", sentence, MAIN, self.pid)

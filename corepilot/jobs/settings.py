@@ -15,6 +15,7 @@ def request_of(
     own: Mapping[str, str],
     *,
     own_output: bool,
+    cgroup: str = "",
 ) -> dict[str, Any]:
     """What the launcher is told.
 
@@ -24,6 +25,7 @@ def request_of(
         settings: The job's.
         own: Variables of this run, which nothing replaces.
         own_output: Whether its output is a pipe that nobody else writes to.
+        cgroup: The directory of the control group that it enters; "" for none.
     """
     return {
         "argv": list(argv),
@@ -36,6 +38,7 @@ def request_of(
         "stdin": settings.stdin,
         "stdin_socket": settings.stdin_socket,
         "tty": settings.tty,
+        "cgroup": cgroup,
         "sockets": [one.name for one in settings.listen],
         "cwd": settings.cwd,
         "user": settings.user,

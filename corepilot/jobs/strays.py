@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from corepilot.system.groups import Orphans, group_of
+
+if TYPE_CHECKING:  # few jobs have one
+    from corepilot.system.cgroups import ControlGroup
 
 NAMED_MAX = 5
 """How many processes of a group are named when they are killed."""
@@ -23,15 +27,25 @@ class Strays:
     def __init__(self, orphans: Orphans, mark: str) -> None:
         self._orphans, self._mark = orphans, mark
         self._told: set[int] = set()
+        self._group: ControlGroup | None = None
+
+    def within(self, group: ControlGroup) -> None:
+        """All of the job is in a control group from now on."""
+        self._group = group
 
     def beside(self, groups: Iterable[int]) -> set[int]:
         """Those outside of these process groups."""
         known = set(groups)
-        return {pid for pid in self._orphans.of(self._mark) if group_of(pid) not in known}
+        found = self._orphans.of(self._mark)
+        if self._group is not None:
+            found |= self._group.pids
+        return {pid for pid in found if group_of(pid) not in known}
 
     def end(self, pids: set[int], *, force: bool) -> None:
         """Kill them, or tell each to end, once."""
         if force:
+            if self._group is not None:
+                self._group.kill()
             for pid in pids:
                 _send(pid, signal.SIGKILL)
             return
@@ -43,6 +57,8 @@ class Strays:
     def forget(self) -> None:
         """Nothing is left of them."""
         self._told.clear()
+        if self._group is not None:
+            self._group.remove()
 
 
 def named(names: Sequence[str]) -> str:

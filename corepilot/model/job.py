@@ -97,6 +97,7 @@ class ProcessSettings(Value):
         stdin_socket: Whether its standard input is the first of `listen` (FastCGI).
         listen: Sockets that it is handed as its descriptors 3, 4, and so on.
         tty: Whether its standard input, output and error are a terminal, which is its session's.
+        cgroup: Whether it runs in a control group of its own, where corepilot may make one.
     """
 
     environment: Variables = ()
@@ -115,6 +116,7 @@ class ProcessSettings(Value):
     stdin_socket: bool = False
     listen: tuple[Listener, ...] = ()
     tty: bool = False
+    cgroup: bool = False
 
     @property
     def only_variables(self) -> bool:

@@ -68,6 +68,8 @@ def launch(request: dict[str, Any]) -> NoReturn:
     identity = Identity(request)
     environment = _environment(request, identity)
     _set_priorities(request)
+    if request["cgroup"]:
+        _enter(request["cgroup"])
     if request["tty"]:
         _take_terminal()
     if request["stdin"]:
@@ -183,6 +185,14 @@ def _set_limits(limits: list[tuple[str, int, int]]) -> None:
                 most = resource.getrlimit(number)[1]
                 why = f"the hard limit is {most}, and corepilot needs CAP_SYS_RESOURCE to raise it"
                 raise LaunchError(f"limits.{name} {shown(soft)}: {why}") from None
+
+
+def _enter(group: str) -> None:
+    with Setting("cgroup", "true"):
+        if not os.path.isdir(group):
+            os.mkdir(group)
+        with open(f"{group}/cgroup.procs", "wb", 0) as file:
+            file.write(b"0")
 
 
 def _take_terminal() -> None:

@@ -70,10 +70,10 @@ def job_of(
     if file and not replicas:
         judge_stdin(file, path, verdict, host)
     listen = tuple([one if one.name else one.changed(name=data.get("name", "")) for one in data.get("listen", ())])
-    tty = data.get("tty", False)
+    tty, cgroup = data.get("tty", False), data.get("cgroup", False)
     of_main = start
-    if file or listen or tty:
-        own = start.settings.changed(stdin=file, stdin_socket=stdin == "socket", listen=listen, tty=tty)
+    if file or listen or tty or cgroup:
+        own = start.settings.changed(stdin=file, stdin_socket=stdin == "socket", listen=listen, tty=tty, cgroup=cgroup)
         of_main = start._replace(settings=own)
     if stdin == "socket":
         if not listen and not verdict.refuses((*path, "listen")):

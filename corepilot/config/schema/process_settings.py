@@ -132,6 +132,12 @@ class ProcessSection(Section):
         default=False,
         fills="command.settings.tty",
     )
+    cgroup = Flag(
+        "it has a control group of its own, where corepilot may make one (version 2, writable): a stop finds and kills "
+        "all that the job has started, whatever session or environment that has",
+        default=False,
+        fills="command.settings.cgroup",
+    )
     shell = Shell(
         "`exec` is one text that `/bin/sh -c` runs, or another shell; so is that of a check",
         default=(),
