@@ -1,85 +1,21 @@
 """Files made from services and keys of real servers, where somebody else's client writes the keys."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from corepilot_consul.backend import ConsulBackend
-from corepilot_consul.plugin import Options as ConsulOptions
-from corepilot_etcd.backend import EtcdBackend
-from corepilot_etcd.plugin import Options as EtcdOptions
-from corepilot_zookeeper.backend import ZooKeeperBackend
-from corepilot_zookeeper.plugin import Options as ZooKeeperOptions
 from eventually import eventually
 from following import becomes
 from running import Corepilot
-from servers.consul import ConsulServer
-from servers.etcd import EtcdServer
-from servers.zookeeper import ZooKeeperServer
-from zookeeper_client import witness
+from server_stores import STORES, Store
 
 from corepilot.discovery.backend import Backend
 from corepilot.model.service import Registration
-from corepilot.testing.backends import context
 
 TEMPLATE = (
     '{{ keyOrDefault "limit" "none" }}:{{ range tree "settings" }} {{ .Key }}={{ .Value }}{{ end }}:'
     '{{ range service "app" }} {{ .HostPort }}{{ end }}\n'
 )
-
-
-class Store(NamedTuple):
-    """A real server.
-
-    Attributes:
-        discovery: How a configuration names it.
-        client: A client of ours, for registrations.
-        put: Makes a key with a client that is not ours.
-        delete: Deletes one.
-    """
-
-    discovery: str
-    client: Callable[[], Backend]
-    put: Callable[[str, str], object]
-    delete: Callable[[str], object]
-
-
-def in_consul(server: ConsulServer) -> Store:
-    return Store(
-        f'{{ backend: "consul", address: "{server.address}" }}',
-        lambda: ConsulBackend(ConsulOptions(address=server.address), context()),
-        lambda key, value: server.put(f"/v1/kv/{key}", value.encode()),
-        lambda key: server.request("DELETE", f"/v1/kv/{key}"),
-    )
-
-
-def in_etcd(server: EtcdServer) -> Store:
-    return Store(
-        f'{{ backend: "etcd", endpoints: {json.dumps(server.endpoints)} }}',
-        lambda: EtcdBackend(EtcdOptions(endpoints=server.endpoints), context()),
-        lambda key, value: server.ctl("put", f"/corepilot/keys/{key}", value),
-        lambda key: server.ctl("del", f"/corepilot/keys/{key}"),
-    )
-
-
-def in_zookeeper(server: ZooKeeperServer) -> Store:
-    def path(key: str) -> str:
-        return f"/render/keys/{key}"
-
-    return Store(
-        f'{{ backend: "zookeeper", hosts: "{server.hosts}", prefix: "/render" }}',
-        lambda: ZooKeeperBackend(ZooKeeperOptions(hosts=server.hosts, prefix="/render"), context()),
-        # In one step: a node that is made first and written then is a key without a value in between.
-        lambda key, value: witness(
-            server.hosts, f"client.create({path(key)!r}, {value!r}.encode(), makepath=True) and None"
-        ),
-        lambda key: witness(server.hosts, f"client.delete({path(key)!r})"),
-    )
-
-
-STORES: dict[str, Callable[..., Store]] = {"consul": in_consul, "etcd": in_etcd, "zookeeper": in_zookeeper}
 
 
 @pytest.fixture(params=STORES)
