@@ -59,7 +59,7 @@ def folder() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def measure(path: Path, argv: list[str]) -> Measured:
+def measure(path: Path, argv: list[str], settle_s: float = SETTLE_S) -> Measured:
     (path / "stamped").unlink(missing_ok=True)
     started = time.time_ns()
     process = subprocess.Popen(argv, cwd=path, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
@@ -70,7 +70,7 @@ def measure(path: Path, argv: list[str]) -> Measured:
                 raise RuntimeError(f"{argv[0]} started nothing")
             time.sleep(0.002)
         first = (int((path / "stamped").read_text()) - started) / 1e6
-        time.sleep(SETTLE_S)
+        time.sleep(settle_s)
         own = [pid for pid in children(process.pid) if "corepilot" in Path(f"/proc/{pid}/cmdline").read_text()]
         sizes = [footprint(pid) for pid in (process.pid, *own)]
         return first, sum(size.rss_kib for size in sizes) / 1024, sum(size.uss_kib for size in sizes) / 1024
@@ -85,10 +85,10 @@ def corepilot(path: Path, discovery: str, program: str = COREPILOT[0]) -> Measur
     return measure(path, [program, "run", "-c", str(config)])
 
 
-def one_job(path: Path, program: str = COREPILOT[0]) -> Measured:
+def one_job(path: Path, program: str = COREPILOT[0], settle_s: float = SETTLE_S) -> Measured:
     config = path / "corepilot.json5"
     config.write_text(ONE_JOB % (path, path))
-    return measure(path, [program, "run", "-c", str(config)])
+    return measure(path, [program, "run", "-c", str(config)], settle_s)
 
 
 def supervisord(path: Path, program: str) -> Measured:

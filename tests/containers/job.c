@@ -1,4 +1,9 @@
-/* What a job can be in an image that has nothing else: job env | job exit N | job tell TEXT | job wait */
+/* What a job can be in an image that has nothing else:
+ *
+ *     job env | job exit N | job tell TEXT | job wait | job with NAME=VALUE… -- PROGRAM ARGS…
+ */
+
+#define _GNU_SOURCE
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +22,10 @@ int main(int argc, char **argv, char **environment) {
         puts("waiting");
         fflush(stdout);
         pause();
+    } else if (!strcmp(what, "with")) {
+        for (argv += 2; *argv && strcmp(*argv, "--"); argv++) putenv(*argv);
+        execvp(argv[1], argv + 1);
+        return 127;
     } else
         return 64;
     return 0;

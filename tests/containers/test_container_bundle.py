@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bundles import bundle
 from containers import images
-from containers.container import Container
+from containers.container import CHECKOUT, Container
 
 pytestmark = pytest.mark.timeout(600)  # the first test may have to make the bundle
 
@@ -66,6 +66,28 @@ def test_the_environment_is_the_jobs_and_not_the_interpreters(image: Path, tmp_p
             assert f"{name}={value}" in running.output
         assert "LC_ALL=C\n" not in running.output
         assert f"={images.PLACE}" not in running.output
+
+
+DATA = CHECKOUT / "tests" / "data" / "config"
+CASES = json.loads((DATA / "CASES.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["distroless", "musl"])
+def test_configurations_are_judged_as_everywhere(kind: str, tmp_path: Path) -> None:
+    image = images.make(kind, tmp_path / "image")
+    place = {bundle() / "corepilot": images.PLACE, DATA: "/data"}
+    jobs = '{jobs: [{name: "main", exec: "job wait"}]}'
+    with Container(jobs, tmp_path / "a", image=image, read_only=place) as running:
+        for case in CASES:
+            variables = [f"{name}={value}" for name, value in case.get("environment", {}).items()]
+            file = f"/data/{case['file']}"
+            said = running.execute("job", "with", *variables, "--", "corepilot", "check", file)
+            errors = case.get("errors", [])
+            assert said.returncode == (1 if errors else 0), said.stdout + said.stderr
+            lines = sorted({line for _, line in errors})
+            assert [line for line in lines if f"{file}:{line}:" not in said.stdout + said.stderr] == []
+        assert running.stop() == 0
 
 
 PRELOADED = """

@@ -15,14 +15,14 @@ from bundling.layout import NAME, PLUGINS, PROGRAMS, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# program -> Debian package
-_NEEDED = {
+NEEDED = {
     "/usr/bin/python3": "python3",
     "gcc": "gcc",
     "musl-gcc": "musl-tools",
     "strip": "binutils",
     "ldd": "libc-bin",
 }
+"""Program -> the Debian package that brings it."""
 
 _EARLIEST = 315532800
 """The first moment that every archive format can express: 1980."""
@@ -39,7 +39,7 @@ def make(directory: Path, python: str, constraints: Sequence[str]) -> Path:
     Returns:
         The archive's path.
     """
-    debian.require_programs(_NEEDED)
+    debian.require_programs(NEEDED)
     chosen = interpreter.ask(python)
     if not (chosen.standard / "ensurepip").is_dir():
         debian.install([f"python{chosen.version}-venv"])
@@ -100,5 +100,8 @@ def _moment() -> int:
             raise SystemExit(f"cannot use SOURCE_DATE_EPOCH={given!r}: it is a number of seconds since 1970")
         return max(int(given), _EARLIEST)
     log = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
-    said = subprocess.run(log, capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        said = subprocess.run(log, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        said = ""  # no git: a copy of a checkout, in an image
     return max(int(said or 0), _EARLIEST)
