@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from corepilot.model.job import Check, Command, Dependency, Job, RestartPolicy, StopPolicy
+from corepilot.model.command import Command
+from corepilot.model.job import Check, Dependency, Job, RestartPolicy, StopPolicy
 from corepilot.model.service import Registration, Service
 from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from corepilot.model.command import Variables
 from corepilot.model.event import Event
-from corepilot.model.job import Variables
 from corepilot.system.signal_names import Signalled, signal_name
 
 EVENT = "COREPILOT_EVENT"

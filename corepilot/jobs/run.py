@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from corepilot.jobs.environment import ChildEnvironment, with_changes
-from corepilot.model.job import Command, Listener, OutputSettings, StopPolicy
+from corepilot.model.command import Command, Listener, OutputSettings
+from corepilot.model.job import StopPolicy
 from corepilot.output.log import Log
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from corepilot.model.job import ProcessSettings
+from corepilot.model.command import ProcessSettings
 
 
 def request_of(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from corepilot.model.job import Check, Command, Job, JobKey, OutputFile, OutputSettings, Variables
+from corepilot.model.command import Command, OutputFile, OutputSettings, Variables
+from corepilot.model.job import Check, Job, JobKey
 from corepilot.model.plugin import Options, Secret
 from corepilot.model.service import Service
 from corepilot.model.trigger import OnEvent, When

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from corepilot.model.job import OutputSettings
+from corepilot.model.command import OutputSettings
 from corepilot.output.job_file import JobFile
 from corepilot.output.records import Fields, Output, Records
 from corepilot.output.stamps import nano_stamp

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from errno import EAGAIN
 from typing import Any
 
-from corepilot.model.job import OutputFile
+from corepilot.model.command import OutputFile
 from corepilot.output.job_file import COMPLAIN_EVERY_S, JobFile
 
 Log = Callable[[str, str], None]

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import Protocol
 
-from corepilot.model.job import OutputFile
+from corepilot.model.command import OutputFile
 from corepilot.output.target import Destination, open_file
 
 QUEUE_MAX_BYTES = 512 * 1024

@@ -14,7 +14,7 @@ from corepilot.output.writers import Prepared, Writers
 from corepilot.wording.escaping import escaped
 
 if TYPE_CHECKING:
-    from corepilot.model.job import OutputFile
+    from corepilot.model.command import OutputFile
     from corepilot.output.files import JobFiles
     from corepilot.output.job_file import JobFile
 

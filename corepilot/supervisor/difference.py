@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from corepilot.jobs.compare import CONSEQUENCES, JobChange, compare_jobs, differences
+from corepilot.model.command import Command, ProcessSettings
 from corepilot.model.configuration import Configuration, Render, Watch
-from corepilot.model.job import Command, JobKey, ProcessSettings
+from corepilot.model.job import JobKey
 from corepilot.model.plugin import Options, PluginReference
 from corepilot.model.trigger import AllOf, AnyOf
 from corepilot.model.value import Value, names_of

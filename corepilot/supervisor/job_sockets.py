@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from corepilot.errors import ControlError
+from corepilot.model.command import Listener
 from corepilot.model.configuration import Configuration
-from corepilot.model.job import Listener
 
 if TYPE_CHECKING:
     from corepilot.system.stream_listener import StreamListener

@@ -8,7 +8,7 @@ import pytest
 from gevent.event import AsyncResult
 
 from corepilot.jobs.settings import request_of
-from corepilot.model.job import ProcessSettings
+from corepilot.model.command import ProcessSettings
 from corepilot.system.launching import launch
 from corepilot.system.process import Reaper
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from simulation import Behaviour, Simulated, World
 
 from corepilot.jobs.process import BACKOFF_MAX_S, restart_delay
+from corepilot.model.command import Command
 from corepilot.model.event import EXITS, GLOBAL
-from corepilot.model.job import UNLIMITED, Check, Command, Job, Ready, RestartPolicy
+from corepilot.model.job import UNLIMITED, Check, Job, Ready, RestartPolicy
 from corepilot.model.service import Registration, Service
 from corepilot.model.trigger import AllOf, AnyOf, OnEvent, OnSignal, When
 

@@ -9,7 +9,7 @@ import gevent
 import pytest
 from eventually import eventually
 
-from corepilot.model.job import OutputFile
+from corepilot.model.command import OutputFile
 from corepilot.output.files import JobFiles
 from corepilot.output.job_file import QUEUE_MAX_BYTES
 

@@ -7,8 +7,9 @@ from building import CHECK, SERVICE, job, when
 from simulation import Behaviour, World
 
 from corepilot.jobs.state import MAIN, Exited, Order
+from corepilot.model.command import Command
 from corepilot.model.event import Event
-from corepilot.model.job import UNLIMITED, Command, Job
+from corepilot.model.job import UNLIMITED, Job
 from corepilot.model.service import Registration, Service
 
 FOREVER = Behaviour(runs=((None, 0),))

@@ -14,8 +14,9 @@ from corepilot.config.loading.exchange import (
     encode_result,
     unanswered,
 )
+from corepilot.model.command import Command
 from corepilot.model.configuration import Configuration
-from corepilot.model.job import Command, Job
+from corepilot.model.job import Job
 from corepilot.model.plugin import Options, PluginReference, Secret
 from corepilot.model.trigger import AllOf, Never, OnInterval, When
 

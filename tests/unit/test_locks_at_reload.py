@@ -11,8 +11,9 @@ from corepilot.discovery.guarded import GuardedBackend
 from corepilot.errors import BackendUnavailableError
 from corepilot.jobs import starting
 from corepilot.jobs.plan import Plan
+from corepilot.model.command import Command
 from corepilot.model.configuration import Lock
-from corepilot.model.job import Command, Job, JobKey
+from corepilot.model.job import Job, JobKey
 from corepilot.model.plugin import PluginReference
 from corepilot.supervisor.catalog import Catalog
 from corepilot.supervisor.locks import JobLocks

@@ -7,8 +7,9 @@ from building import CHECK, SERVICE, job, when
 from simulation import Behaviour, World
 
 from corepilot.jobs.process import BACKOFF_MAX_S, restart_delay
+from corepilot.model.command import Command
 from corepilot.model.event import Event
-from corepilot.model.job import HOOK_TIMEOUT_S, UNLIMITED, Check, Command
+from corepilot.model.job import HOOK_TIMEOUT_S, UNLIMITED, Check
 from corepilot.model.service import Service
 
 FOREVER = Behaviour(runs=((None, 0),))

@@ -25,8 +25,9 @@ from corepilot.jobs.state import (
     Timer,
     Unstarted,
 )
+from corepilot.model.command import Command
 from corepilot.model.event import GLOBAL, Event
-from corepilot.model.job import UNLIMITED, Command, Job, JobKey, RestartPolicy
+from corepilot.model.job import UNLIMITED, Job, JobKey, RestartPolicy
 from corepilot.model.replicas import keyed
 
 STARTUP = Happened(Event("startup", GLOBAL))

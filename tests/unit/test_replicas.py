@@ -8,7 +8,8 @@ from judging import accepted, codes, errors, judged
 from simulation import Behaviour, World
 
 from corepilot.jobs.compare import compare_jobs
-from corepilot.model.job import UNLIMITED, Command, Job, JobKey, OutputFile, OutputSettings, Ready
+from corepilot.model.command import Command, OutputFile, OutputSettings
+from corepilot.model.job import UNLIMITED, Job, JobKey, Ready
 from corepilot.model.replicas import keyed, numbered, replica_of
 
 FOREVER = Behaviour(runs=((None, 0),))

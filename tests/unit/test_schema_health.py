@@ -6,7 +6,7 @@ import pytest
 from judging import HEALTH, accepted, codes, job, judged, warnings
 
 from corepilot.checks.tcp_plugin import Options
-from corepilot.model.job import Command
+from corepilot.model.command import Command
 from corepilot.plugin import OptionError
 
 TIMES = "interval: 2, ttl: 6"

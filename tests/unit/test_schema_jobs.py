@@ -6,8 +6,9 @@ import pytest
 from judging import HEALTH, PATH, SERVICE, accepted, codes, errors, job, judged, warnings
 
 from corepilot.config.text.addresses import InterfaceAddress
+from corepilot.model.command import Command
 from corepilot.model.event import CODES
-from corepilot.model.job import UNLIMITED, Check, Command, Job, RestartPolicy, StopPolicy
+from corepilot.model.job import UNLIMITED, Check, Job, RestartPolicy, StopPolicy
 from corepilot.model.service import Registration
 from corepilot.model.trigger import Never, OnEvent, OnInterval, OnSignal, When
 

@@ -7,7 +7,8 @@ import pytest
 from judging import accepted, codes, errors, job, judged, warnings
 
 from corepilot.config.rules import users
-from corepilot.model.job import Command, Job, Listener, ProcessSettings, StopPolicy
+from corepilot.model.command import Command, Listener, ProcessSettings
+from corepilot.model.job import Job, StopPolicy
 from corepilot.model.replicas import keyed
 from corepilot.supervisor.desired import stop_budget_s, stop_timeout_s
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from judging import HEALTH, accepted, codes, errors, job, judged, warnings
 
-from corepilot.model.job import Command
+from corepilot.model.command import Command
 from corepilot.model.trigger import OnEvent, When
 
 

@@ -6,7 +6,8 @@ from simulation import Behaviour, World
 
 from corepilot.jobs.soundness import Trouble, not_live, not_ready
 from corepilot.jobs.state import Notified, Order
-from corepilot.model.job import UNLIMITED, Check, Command, Ready
+from corepilot.model.command import Command
+from corepilot.model.job import UNLIMITED, Check, Ready
 
 FOREVER = Behaviour(runs=((None, 0),))
 

@@ -6,7 +6,8 @@ import pytest
 from judging import accepted, judged, warnings
 
 from corepilot.config.starting import NAMED_MAX, never_starting
-from corepilot.model.job import Check, Command, Job
+from corepilot.model.command import Command
+from corepilot.model.job import Check, Job
 from corepilot.model.trigger import AllOf, AnyOf, OnEvent, Trigger, When
 
 RUN = 'exec: "true"'

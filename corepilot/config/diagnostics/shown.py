@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from corepilot.config.diagnostics.excerpts import masked, secret_values
+from corepilot.model.command import ProcessSettings
 from corepilot.model.configuration import Configuration
-from corepilot.model.job import ProcessSettings
 from corepilot.model.plugin import Options, Secret
 from corepilot.model.trigger import Trigger
 from corepilot.model.value import Value, names_of

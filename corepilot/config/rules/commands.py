@@ -11,7 +11,7 @@ from corepilot.config.rules.process_settings import in_directory
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.output import FILES, OWN
 from corepilot.config.text import commands
-from corepilot.model.job import Command, OutputFile, OutputSettings, ProcessSettings
+from corepilot.model.command import Command, OutputFile, OutputSettings, ProcessSettings
 from corepilot.model.replicas import command_of_replica
 from corepilot.system.programs import DEFAULT_PATH
 

@@ -21,7 +21,8 @@ from corepilot.config.schema.jobs import JobSection
 from corepilot.config.text.addresses import AddressError, parse_spec
 from corepilot.config.text.commands import parsed
 from corepilot.config.text.units import DurationError, parse_duration
-from corepilot.model.job import UNLIMITED, Check, Dependency, Job, RestartPolicy, Variables, never_ends
+from corepilot.model.command import Variables
+from corepilot.model.job import UNLIMITED, Check, Dependency, Job, RestartPolicy, never_ends
 from corepilot.model.service import Extras, Registration, Service
 from corepilot.model.trigger import OnInterval
 

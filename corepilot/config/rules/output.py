@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
-from corepilot.model.job import Command, Job, OutputFile
+from corepilot.model.command import Command, OutputFile
+from corepilot.model.job import Job
 from corepilot.model.replicas import replica_of
 
 _KEYS = ("file", "errorFile")

@@ -9,7 +9,8 @@ from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules import users
 from corepilot.config.rules.host import Host
-from corepilot.model.job import EVERY, Job, ProcessSettings, StopPolicy, Variables
+from corepilot.model.command import EVERY, ProcessSettings, Variables
+from corepilot.model.job import Job, StopPolicy
 from corepilot.model.replicas import reload_name
 
 _NONE = ProcessSettings()

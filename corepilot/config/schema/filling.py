@@ -20,8 +20,9 @@ from corepilot.config.schema.settings import ControlSection, LoggingSection, Roo
 from corepilot.config.schema.telemetry import MetricSection, TelemetrySection
 from corepilot.config.schema.watches import LockSection, WatchSection
 from corepilot.config.schema.when import WhenSection
+from corepilot.model.command import Command, OutputFile
 from corepilot.model.configuration import Configuration, Control, Lock, Logging, Metric, Render, Telemetry, Watch
-from corepilot.model.job import Check, Command, Job, OutputFile, Ready, RestartPolicy
+from corepilot.model.job import Check, Job, Ready, RestartPolicy
 from corepilot.model.trigger import When
 from corepilot.model.value import Value, defaults_of, names_of
 

@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, refusal, shown
 from corepilot.config.text.units import weak_int
-from corepilot.model.job import Listener
+from corepilot.model.command import Listener
 
 _KEYS = ("address", "name", "backlog", "mode", "owner")
 _ADDRESS_HINT = 'write "127.0.0.1:8080", "[::1]:8080", "*:8080" for every address, or a path such as "/run/app.sock"'

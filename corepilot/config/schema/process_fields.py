@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, refusal, shown
 from corepilot.config.schema.fields import Command, Setting, Texts
 from corepilot.config.text.units import weak_bool, weak_str
-from corepilot.model.job import EVERY
+from corepilot.model.command import EVERY
 from corepilot.system.signal_names import signal_number
 
 _NAME_HINT = "write a name without = and NUL"

@@ -9,7 +9,7 @@ from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.schema.fields import Choice, Duration, Flag, Several, Text, Whole
 from corepilot.config.schema.process_fields import Listen, Mask, Names, Reload, Shell, SignalName, Stdin, Variables
 from corepilot.config.schema.sections import Object, Section
-from corepilot.model.job import Listener
+from corepilot.model.command import Listener
 from corepilot.model.value import names_of
 
 
