@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corepilot.gotemplate import lex
 from corepilot.gotemplate.errors import Failure
-from corepilot.gotemplate.functions import EXTRA, FUNCTIONS, WATCHED
+from corepilot.gotemplate.functions import EXTRA, FUNCTIONS, MACHINE, WATCHED
 from corepilot.gotemplate.limits import MAX_PARENTHESES
 from corepilot.gotemplate.literals import LiteralError, number, unquote
 from corepilot.gotemplate.nodes import Chain, Constant, Dot, Field, Identifier, Nil, Operand, Pipeline, Variable
@@ -232,7 +232,7 @@ def _suggestion(name: str) -> str:
         if near:
             return f"; did you mean {lowered[near[0]]!r}?"
     return (
-        f"; besides Go's there are {', '.join(EXTRA)}, and in a template of render {', '.join(WATCHED)} "
+        f"; besides Go's there are {', '.join((*EXTRA, *MACHINE))}, and in a template of render {', '.join(WATCHED)} "
         "(docs/reference/configuration.md). "
         f"A variable is written with a dot: .{name}"
     )

@@ -1,4 +1,4 @@
-"""The functions that a template can call: those of Go, the seven of ContainerPilot, and those that look at watches.
+"""The functions that a template can call: Go's, ContainerPilot's seven, ours, and those that look at watches.
 
 Each function is listed with the types of its parameters, because Go checks them before it calls. Those few that a
 configuration hardly uses are imported at their first call.
@@ -91,12 +91,27 @@ def _urlquery(*values: Value) -> str:
     return escape_query(values)
 
 
+def _memory(percent: Value) -> int:
+    from corepilot.gotemplate.machine import memory
+
+    return memory(percent)
+
+
+def _cpus() -> int:
+    from corepilot.gotemplate.machine import cpus
+
+    return cpus()
+
+
 def _not(value: Value) -> bool:
     return not value
 
 
 EXTRA = ("default", "env", "join", "loop", "regexReplaceAll", "replaceAll", "split")
 """ContainerPilot's: what Go's text/template does not have (ContainerPilot contract, section 2)."""
+
+MACHINE = ("cpus", "memory")
+"""Ours: what the container may use."""
 
 WATCHED = ("contains", "key", "keyExists", "keyOrDefault", "ls", "service", "tree")
 """consul-template's, for the templates of files: most look at watches, which a configuration's own template cannot."""
@@ -128,6 +143,8 @@ FUNCTIONS: dict[str, Function] = {
     "regexReplaceAll": Function(containerpilot.regex_replace_all, STRING, STRING, STRING, also=METER),
     "replaceAll": Function(containerpilot.replace_all, STRING, STRING, STRING),
     "split": Function(containerpilot.split, STRING, STRING),
+    "cpus": Function(_cpus),
+    "memory": Function(_memory, ANY),
     "contains": Function(watched.contains, ANY, ANY),
     "key": Function(watched.key, STRING, also=ENVIRONMENT),
     "keyExists": Function(watched.key_exists, STRING, also=ENVIRONMENT),

@@ -52,6 +52,9 @@ ROWS = {
     "nothing of the supervisor's own variables": Tried(
         'env: {"*": null, A: "x"}', "echo ${GIVEN-none} $A ${HOME-nor}", "none x nor"
     ),
+    "a share of the memory, the number of processors": Tried(
+        'env: {A: "{{ memory 66 }}", B: "{{ cpus }}"}', "test $A -gt 0 && test $B -gt 0 && echo found", "found"
+    ),
     "working directory": Tried('cwd: "/usr"', "pwd", "/usr"),
     "user": Tried('user: "nobody"', "id -un", "nobody"),
     "group": Tried('user: "nobody:adm"', "id -gn", "adm"),

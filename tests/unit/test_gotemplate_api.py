@@ -159,7 +159,7 @@ def test_an_error_inside_a_defined_template_names_it() -> None:
         ("{{ splt `,` .A }}", "did you mean 'split'?"),
         ("{{ evn `A` }}", "did you mean 'env'?"),
         ("{{ serverx }}", "there is no function 'serverx'; besides Go's there are default, env, join, loop, regexRepl"),
-        ("{{ serverx }}", "replaceAll, split, and in a template of render contains, key, keyExists, keyOrDefault"),
+        ("{{ serverx }}", "split, cpus, memory, and in a template of render contains, key, keyExists, keyOrDefault"),
         ("{{ serverx }}", "ls, service, tree (docs/reference/configuration.md). A variable is written with a dot"),
         ("{{ get `A` }}", "there is no function 'get'; besides Go's"),
         ("{{ json .A }}", "there is no function 'json'; besides Go's"),

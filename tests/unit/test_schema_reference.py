@@ -10,7 +10,7 @@ from corepilot.config.schema.reference import page
 from corepilot.config.schema.sections import Array, Object, Section
 from corepilot.config.schema.settings import RootSection
 from corepilot.gotemplate import render
-from corepilot.gotemplate.functions import EXTRA
+from corepilot.gotemplate.functions import EXTRA, MACHINE
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "configuration.md"
 
@@ -56,4 +56,4 @@ def test_the_examples_of_template_functions_work(function: str, text: str) -> No
     if function == "loop":
         template += "{{ . }}{{ end }}"
     assert render(template, {"NAME": "v1, v2", "NAMES": "a,b "}).text == text
-    assert len(rows) == len(EXTRA)
+    assert len(rows) == len((*EXTRA, *MACHINE))

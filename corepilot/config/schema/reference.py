@@ -46,6 +46,8 @@ It is Go's [text/template](https://pkg.go.dev/text/template) with all its functi
 | `{{ .NAME \\| replaceAll "from" "to" }}` | every `from` replaced, literally |
 | `{{ .NAME \\| regexReplaceAll "^v(.*)" "$1" }}` | every match replaced (RE2) |
 | `{{ range loop 3 }}`, `{{ range loop 1 .LAST }}` | 0, 1, 2; from 1 to before the second, up or down |
+| `{{ memory 66 }}` | 66 percent of the memory that the container may use, in MiB |
+| `{{ cpus }}` | how many processors it may use, at least 1 |
 """
 
 _RENDER = """\
