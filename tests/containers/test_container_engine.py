@@ -63,7 +63,7 @@ def test_the_states_of_a_health_check(tmp_path: Path) -> None:
         assert health.said == "ok\n"
         container.execute("rm", "/run/well")
         eventually(lambda: health.probe() == "unhealthy")
-        assert health.said == "not ready: job web is unhealthy: asked\n"
+        assert health.said.startswith("not ready: job web is unhealthy: ")
         assert container.execute("corepilot", "health", "--live").returncode == 0
         container.execute("touch", "/run/well")
         eventually(lambda: health.probe() == "healthy")
