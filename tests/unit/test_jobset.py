@@ -469,3 +469,15 @@ def test_at_a_reload_with_fewer_replicas_nobody_waits_for_those_that_go_on() -> 
     assert world.starts("agent") == [0, 3]
     world.reload([job("w"), job("other")])  # all that stop
     assert world.run(3).jobs.settled
+
+
+# --------------------------------------------------------------------------------------------------------------- locks
+def test_waiting_for_a_lock_keeps_everything_up() -> None:
+    """Whoever stands by takes over when the holder has gone, be it in a year."""
+    world = World([job("app", lock="primary"), job("done")]).run(3600)
+    assert phases(world) == {"app": "standby", "done": "complete"}
+    assert (world.ends, world.told) == (0, ["complete done"])
+    world.publish("acquired", "lock.primary")
+    world.run(1)
+    assert len(world.starts("app")) == 1
+    assert world.ends == 1
