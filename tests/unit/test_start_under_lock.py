@@ -1,0 +1,59 @@
+"""What begins under a lock is not started when its time is over by the clock, whatever has been told by then."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gevent
+
+from corepilot.jobs.actor import Actor
+from corepilot.jobs.environment import ChildEnvironment
+from corepilot.jobs.plan import Plan
+from corepilot.jobs.run import Spawner
+from corepilot.jobs.runner import Runner
+from corepilot.jobs.state import Happened, Outcome
+from corepilot.jobs.supervision import Supervision
+from corepilot.model.event import GLOBAL, Event
+from corepilot.model.job import UNLIMITED, Command, Job, JobKey, RestartPolicy
+
+JOB = Job("app", Command(("/no/such/program",)), lock="primary", restarts=RestartPolicy(UNLIMITED))
+
+
+class Heard:
+    """A log."""
+
+    debugging = False
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def __call__(self, _level: str, message: str, _fields: object = None) -> None:
+        self.lines.append(message)
+
+
+def test_nothing_is_started_and_the_loss_ends_the_trying() -> None:
+    lines: list[str] = []
+    ended: list[Outcome] = []
+    published: list[str] = []
+    log = cast("Any", Heard(lines))
+    reaper = cast("Any", SimpleNamespace(is_ours=lambda _pid: False))
+    spawner = Spawner(gevent.get_hub().loop, reaper, log, ChildEnvironment({}, 1))
+    around = Supervision(spawner, cast("Any", None), lambda event: published.append(event.code), lambda _seconds: None)
+    around.locks = cast("Any", SimpleNamespace(tell=lambda _job: None, usable=lambda _name: False))
+
+    def note(_actor: Actor, outcome: Outcome) -> None:
+        ended.append(outcome)
+
+    around.ended = note
+    runner = Runner(Plan(JOB, JobKey("app")), around)
+    runner.begin()
+    runner.handle(Happened(Event("startup", GLOBAL)))
+    runner.handle(Happened(Event("acquired", "lock.primary")))
+    gevent.sleep(0)
+    assert (runner.state.phase, runner.starts, runner.groups) == ("backoff", 0, [])
+    assert runner.account.trouble == "not started: the time of the lock primary is over"
+    assert "not started: the time of the lock primary is over" in lines
+    runner.handle(Happened(Event("lost", "lock.primary")))
+    gevent.sleep(0)
+    assert ended == ["again"]
+    assert not {"started", "exitFailed"} & set(published)
+    runner.discard()
