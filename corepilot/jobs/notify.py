@@ -18,7 +18,7 @@ from corepilot.jobs.shown import Shown
 from corepilot.jobs.state import Notified
 from corepilot.model.job import Ready
 from corepilot.output.pipe import OutputPipe
-from corepilot.system.groups import descendants, group_of
+from corepilot.system.groups import group_of, is_below
 from corepilot.system.reader import Reader
 from corepilot.wording.escaping import escaped
 
@@ -109,9 +109,10 @@ class NotifySocket(Shown):
         if pid <= 0:
             return False
         group = group_of(pid)
-        if not group:  # it has ended since, as `systemd-notify` does: whose it was, only its user tells
-            return user == _user_of(self._pid)
-        return group == self._pid or pid in descendants(self._pid)
+        if group == self._pid or (group and is_below(pid, self._pid)):
+            return True
+        # One that has ended since, as `systemd-notify` does: whose it was, only its user tells.
+        return not group_of(pid) and user == _user_of(self._pid)
 
 
 def _user_of(pid: int) -> int:

@@ -10,6 +10,9 @@ from corepilot.system.children import children, name_of, read_bytes
 MARK = "COREPILOT_RUN"
 """The variable by which processes that have left their job's group are known to be its (our decision)."""
 
+DEPTH_MAX = 64
+"""How far up `is_below` looks: whoever asks wants to know for certain how long that takes."""
+
 
 def members(group: int) -> list[tuple[int, str]]:
     """The processes of a group, each with its name; those that go meanwhile may be missing. Looks at every process."""
@@ -34,6 +37,21 @@ def descendants(pid: int) -> set[int]:
         todo += below
         found |= below
     return found
+
+
+def is_below(pid: int, top: int) -> bool:
+    """Whether a process is a descendant of another one. It asks upwards, so it costs the same in any large tree.
+
+    False if a process in between has just gone, or if there are more than `DEPTH_MAX`.
+    """
+    for _ in range(DEPTH_MAX):
+        try:
+            pid = int(read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()[1])
+        except OSError:
+            return False
+        if pid == top or pid <= 1:
+            return pid == top
+    return False
 
 
 def children_of(pid: int) -> set[int]:

@@ -1,6 +1,7 @@
 """What runs tell of themselves, in datagrams: what they say, and who may say it."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from corepilot.jobs.notify import LIMIT_S, NotifySocket, parsed
 from corepilot.jobs.state import Notified
 from corepilot.model.job import Ready
+from corepilot.system import children, groups
+from corepilot.system.groups import descendants
 
 SEND = "import socket, sys; socket.socket(1, 2).sendto(sys.argv[2].encode(), chr(0) + sys.argv[1][1:])"
 
@@ -105,3 +108,26 @@ def test_a_process_of_somebody_elses_is_none_of_ours(listening: Listening) -> No
         run.kill()
     assert listening.told == []
     assert len(listening.complaints) == 1, "it is said once"
+
+
+def test_a_process_that_has_left_the_group_is_asked_whose_it_is_and_the_tree_of_the_run_is_not(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood from a stranger costs the same whatever the run has started."""
+    looks: list[str] = []
+
+    def read_bytes(path: str) -> bytes:
+        looks.append(path)
+        return children.read_bytes(path)
+
+    monkeypatch.setattr(groups, "read_bytes", read_bytes)
+    code = f"import time; {SEND}; time.sleep(100)"
+    script = 'for i in 1 2 3 4 5 6 7 8 9; do sleep 100 & done; setsid "$0" -c "$1" "$2" READY=1 & wait'
+    arguments = ["sh", "-c", script, sys.executable, code, listening.address]
+    with subprocess.Popen(arguments, start_new_session=True) as run:
+        listening.socket.begin(run.pid, ())
+        until(listening.told)
+        assert (len(looks), listening.complaints) == (1, [])
+        for pid in descendants(run.pid):
+            os.kill(pid, signal.SIGKILL)
+        run.wait()
