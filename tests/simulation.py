@@ -24,7 +24,6 @@ from corepilot.jobs.state import (
     Ended,
     Exited,
     Kill,
-    Left,
     Notified,
     Order,
     Outcome,
@@ -125,7 +124,7 @@ class Simulated(Actor):
                 world.tell("withdraw", "", registration)
             case AwaitGone():
                 if world.leaves_s is not None:
-                    world.later(world.leaves_s, lambda: self.handle(Left()))
+                    world.later(world.leaves_s, self.gone())
             case Ended(outcome):
                 assert not self.running, f"{self.name} has ended with a process: {list(self.history)}"
                 assert not self.groups, (

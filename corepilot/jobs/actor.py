@@ -9,7 +9,7 @@ from corepilot.jobs import machine, starting
 from corepilot.jobs.descent import descending
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.replan import replan
-from corepilot.jobs.state import Action, Publish, Spawned, Start, State, Stimulus, Withdraw
+from corepilot.jobs.state import Action, Left, Publish, Spawned, Start, State, Stimulus, Withdraw
 from corepilot.model.job import JobKey
 
 
@@ -82,6 +82,16 @@ class Actor(ABC):
             return
         if new is None or new.registration.id != old.registration.id:
             self.perform(Withdraw(old.registration))
+
+    def gone(self) -> Callable[[], None]:
+        """What to call when the job's service is seen to be out of the catalog: it says nothing of a later run."""
+        starts = self.starts
+
+        def left() -> None:
+            if self.starts == starts:
+                self.handle(Left())
+
+        return left
 
     @abstractmethod
     def reset(self) -> None:

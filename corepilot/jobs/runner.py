@@ -25,7 +25,6 @@ from corepilot.jobs.state import (
     Ended,
     Exited,
     Kill,
-    Left,
     Publish,
     Report,
     SetTimer,
@@ -151,7 +150,7 @@ class Runner(Actor):
             case Withdraw(registration):
                 around.registrations.withdraw(registration)
             case AwaitGone(registration):
-                around.await_gone(registration, lambda: self.handle(Left()))
+                around.await_gone(registration, self.gone())
             case Ended(outcome):
                 self.reset()
                 around.ended(self, outcome)

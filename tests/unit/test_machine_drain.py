@@ -85,6 +85,17 @@ def test_maintenance_that_ends_meanwhile_does_not_bring_it_back() -> None:
     assert world.registered == {"app-host": None}
 
 
+def test_that_an_earlier_run_has_left_says_nothing_of_the_next_one() -> None:
+    """It ended by itself while it was waited for, and was registered again."""
+    world = World([DRAINS], {"app": Behaviour(runs=((6.0, 0), (None, 0)), term_s=1.0)})
+    world.leaves_s = 4.0
+    world.run(5).order("restart", "app")
+    world.run(2.5).order("stop", "app")
+    world.run(20)
+    stopped = [at for at, text in world.log if text == "event stopped app"]
+    assert stopped == [6.0, 7.5 + 4.0 + 3.0 + 1.0]
+
+
 def test_a_reload_may_take_the_rest_of_its_time_away() -> None:
     world = world_of()
     world.order("stop", "app")

@@ -12,8 +12,9 @@ from corepilot.jobs.run import Spawner
 from corepilot.jobs.runner import Runner
 from corepilot.jobs.state import Happened, Outcome
 from corepilot.jobs.supervision import Supervision
+from corepilot.model.command import Command
 from corepilot.model.event import GLOBAL, Event
-from corepilot.model.job import UNLIMITED, Command, Job, JobKey, RestartPolicy
+from corepilot.model.job import UNLIMITED, Job, JobKey, RestartPolicy
 
 JOB = Job("app", Command(("/no/such/program",)), lock="primary", restarts=RestartPolicy(UNLIMITED))
 
