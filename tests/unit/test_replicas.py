@@ -240,3 +240,9 @@ def test_a_port_that_not_each_replica_can_have_is_refused(port: str, replicas: s
     complaints = list(errors(judged(text, tmp_path)))
     assert [one.path for one in complaints] == (["jobs[0].port"] if rule else [])
     assert all(rule in one.message for one in complaints)
+
+
+def test_a_port_is_not_blamed_for_replicas_that_are_refused(tmp_path: Path) -> None:
+    text = """{ discovery: "embedded", jobs: [ { name: "web", exec: "w", replicas: 0, port: "80%i", interfaces: "lo",
+        health: { interval: 1, ttl: 2 } } ] }"""
+    assert [path for _, path in codes(judged(text, tmp_path))] == ["jobs[0].replicas"]

@@ -197,7 +197,7 @@ def _service(
     name, port = data.get("name", ""), data["port"]
     pattern = port if isinstance(port, str) else ""
     if pattern:
-        port = port_of_replicas(pattern, data.get("replicas", 0), (*path, "port"), verdict)
+        port = port_of_replicas(pattern, data.get("replicas", 0), path, verdict)
     if not 0 < port < 65536:
         verdict.warn((*path, "port"), "port-range", f"{port} is not between 1 and 65535", "nothing can connect to it")
     extras = _consul_extras(data.get("consul") or {}, path, verdict)

@@ -50,9 +50,12 @@ def port_of_replicas(text: str, replicas: int, path: Path, verdict: Verdict) -> 
     Args:
         text: As configured.
         replicas: How many there are; 0 for a job without any.
-        path: Of the port.
+        path: Of the job.
         verdict: Where complaints go.
     """
+    if not replicas and verdict.refuses((*path, "replicas")):
+        return 1
+    path = (*path, "port")
     if not replicas:
         rule, hint = "only a job with replicas has %i", "write a whole number, or add replicas"
         verdict.complain(path, Complaint("wrong-value", f"{shown(text)} is not a whole number: {rule}", hint))
