@@ -30,12 +30,12 @@ class ControlGroup:
 
     @property
     def pids(self) -> set[int]:
-        """The processes in it, zombies left out; none if it does not exist."""
-        try:
-            with open(f"{self.path}/cgroup.procs", "rb", 0) as file:
-                return {int(word) for word in file.read().split()} - {0}  # of another PID namespace
-        except OSError:
-            return set()
+        """The processes in it and in groups that the job has made below it, zombies left out; none without a group."""
+        found: set[int] = set()
+        for path, _, _ in os.walk(self.path):
+            with suppress(OSError), open(f"{path}/cgroup.procs", "rb", 0) as file:
+                found.update([int(word) for word in file.read().split()])
+        return found - {0}  # those of another PID namespace
 
     def kill(self) -> None:
         """Kill all of it, and what it forks meanwhile."""
@@ -47,9 +47,10 @@ class ControlGroup:
                 os.close(descriptor)
 
     def remove(self) -> None:
-        """Remove it, if nothing is left in it."""
-        with suppress(OSError):
-            os.rmdir(self.path)
+        """Remove it, with what is below it, if nothing is left there."""
+        for path, _, _ in os.walk(self.path, topdown=False):
+            with suppress(OSError):
+                os.rmdir(path)
 
 
 def control_group(mark: str) -> ControlGroup | None:

@@ -73,8 +73,12 @@ import os, subprocess
 from corepilot.system.cgroups import control_group
 group = control_group(f"{os.getpid()}-1")
 assert not group.pids
-os.mkdir(group.path)
-enter = ["sh", "-c", 'echo 0 > "$1/cgroup.procs"; sleep 1001 & echo in; exec sleep 1000', "-", group.path]
+os.makedirs(group.path + "/below")
+script = '''
+echo 0 > "$1/cgroup.procs"; sleep 1001 &
+echo 0 > "$1/below/cgroup.procs"; echo in; exec sleep 1000
+'''
+enter = ["sh", "-c", script, "-", group.path]
 child = subprocess.Popen(enter, stdout=subprocess.PIPE)
 child.stdout.readline()
 assert child.pid in group.pids and len(group.pids) == 2
