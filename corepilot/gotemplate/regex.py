@@ -83,6 +83,8 @@ class Pattern:
             text: Where to look.
             steps: How much work may be done for it. A text that would take more counts as one without a match.
         """
+        if self._program.needed not in text:
+            return False
         meter = Meter()
         meter.left = steps
         try:

@@ -56,10 +56,11 @@ class Program:
         code: its instructions; the first one is where a match starts.
         names: of its groups by number, empty where there is none.
         prefix: text that every match begins with; may be empty.
+        needed: text that every match holds, the longest that is known; may be empty.
         anchored: a match can only be at the beginning of the text.
     """
 
-    __slots__ = ("anchored", "code", "names", "prefix")
+    __slots__ = ("anchored", "code", "names", "needed", "prefix")
 
     def __init__(self, code: list[Step], names: list[str]) -> None:
         self.code = code
@@ -70,6 +71,20 @@ class Program:
             if step.operation != CHARACTER:
                 break
             self.prefix += step.character
+        self.needed = max(_certain(code), key=len)
+
+
+def _certain(code: list[Step]) -> list[str]:
+    """The texts between the classes that a match passes before its first branch."""
+    texts = [""]
+    for step in code:
+        if step.operation == CHARACTER:
+            texts[-1] += step.character
+        elif step.operation == CLASS:
+            texts.append("")
+        elif step.operation not in {SAVE, ASSERT}:
+            break
+    return texts
 
 
 def compile_pattern(pattern: str) -> Program:

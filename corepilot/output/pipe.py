@@ -41,7 +41,7 @@ class OutputPipe:
         terminal: Whether it is a pseudo-terminal in the place of a pipe.
 
     Attributes:
-        seen: Called with the lines that came, if somebody looks for one.
+        seen: Called with the lines that came, if somebody looks for one: a few at a time, because that takes a while.
 
     Raises:
         OSError: no descriptors are left; nothing is open then.
@@ -99,7 +99,8 @@ class OutputPipe:
         Their output is read on until they close it or `close` is called: closing it now would be their death by
         SIGPIPE.
         """
-        for _ in range(4):  # a pipe holds 64 KiB; whoever writes on can keep it full for ever
+        # A pipe holds 64 KiB; whoever writes on can keep it full for ever.
+        for _ in range(4 if self.seen is None else 4 + CHUNK_BYTES // FIRST_CHUNK_BYTES):
             self._chunk_bytes = CHUNK_BYTES
             if not self._read():
                 break
@@ -149,7 +150,7 @@ class OutputPipe:
         if self._read_end < 0:
             return False
         try:
-            chunk = os.read(self._read_end, self._chunk_bytes)
+            chunk = os.read(self._read_end, self._chunk_bytes if self.seen is None else FIRST_CHUNK_BYTES)
         except BlockingIOError:
             return False
         except OSError as error:

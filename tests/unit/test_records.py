@@ -10,7 +10,7 @@ import pytest
 
 from corepilot.model.configuration import Logging
 from corepilot.output.log import Log
-from corepilot.output.pipe import OutputPipe
+from corepilot.output.pipe import FIRST_CHUNK_BYTES, OutputPipe
 from corepilot.output.records import Output, Records
 
 
@@ -110,6 +110,26 @@ def test_a_pipe_reads_less_at_a_time_when_lines_are_short(log: Log) -> None:
     turned(lambda: not pipe.open)
     assert sum(len(records.lines) for records in taken) == 60_000
     assert max(len(records.lines) for records in taken) <= 8192
+    assert log.close(5)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_of_lines_that_somebody_looks_at_a_few_come_at_a_time(log: Log, ended: bool) -> None:  # noqa: FBT001
+    """Looking for a regular expression takes ten microseconds a byte."""
+    seen: list[list[bytes]] = []
+    pipe = OutputPipe(gevent.get_hub().loop, log)
+    writer = os.dup(pipe.write_end)
+    os.set_blocking(writer, False)
+    pipe.seen = seen.append
+    pipe.start((("job", "app"),))
+    lines = [b"%099d" % number for number in range(600)]
+    os.write(writer, b"".join([line + b"\n" for line in lines]))
+    if ended:
+        pipe.finish()
+    os.close(writer)
+    turned(lambda: not pipe.open)
+    assert [line for batch in seen for line in batch] == lines
+    assert max(map(len, seen)) <= FIRST_CHUNK_BYTES // 100 + 1
     assert log.close(5)
 
 
