@@ -4,6 +4,7 @@
 """
 
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -27,6 +28,7 @@ _KEPT_S = 24 * 3600
 """How long the bundle of another state of the checkout is kept after its last use."""
 
 
+@functools.cache
 def bundle() -> Path:
     """The folder in which the bundle's folder `corepilot` and its archive are.
 

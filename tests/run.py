@@ -19,6 +19,8 @@ PROGRAMS = {
     "curl": "curl",
     "etcd": "etcd-server",
     "etcdctl": "etcd-client",
+    "gcc": "gcc",
+    "gencat": "libc6-dev",  # by way of libc-dev-bin, which it needs
     "haproxy": "haproxy",
     "ip": "iproute2",
     "java": "default-jre-headless",

@@ -12,7 +12,7 @@ from pathlib import Path
 PLACE = "/opt/corepilot"
 JOB = Path(__file__).with_name("job.c")
 _MUSL = Path("/lib/ld-musl-x86_64.so.1")
-_SHELL_PROGRAMS = ("sh", "sleep", "cat", "env", "kill", "ls")
+_SHELL_PROGRAMS = ("sh", "sleep", "cat", "env", "flock", "kill", "ls", "mv")
 
 
 def make(name: str, folder: Path) -> Path:

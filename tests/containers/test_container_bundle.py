@@ -9,6 +9,7 @@ import pytest
 from bundles import bundle
 from containers import images
 from containers.container import CHECKOUT, Container
+from eventually import eventually
 
 pytestmark = pytest.mark.timeout(600)  # the first test may have to make the bundle
 
@@ -47,6 +48,7 @@ def test_a_supervisor_runs_answers_and_stops(image: Path, tmp_path: Path) -> Non
         states = {job["name"]: job["state"] for job in running.status()["jobs"]}
         assert states["main"] == "running"
         assert running.execute("containerpilot", "-ping").stdout == "ok\n"
+        assert running.execute("corepilot", "health").returncode == 0
         assert running.stop() == 0
         assert "Traceback" not in running.output
 
@@ -87,6 +89,27 @@ def test_configurations_are_judged_as_everywhere(kind: str, tmp_path: Path) -> N
             assert said.returncode == (1 if errors else 0), said.stdout + said.stderr
             lines = sorted({line for _, line in errors})
             assert [line for line in lines if f"{file}:{line}:" not in said.stdout + said.stderr] == []
+        assert running.stop() == 0
+
+
+@pytest.mark.slow
+def test_hello_world_runs_without_a_python_of_the_image(tmp_path: Path) -> None:
+    """Its three corepilots are jobs of a fourth, and its programs run on the bundle's Python."""
+    image = images.make("debian", tmp_path / "image")
+    place = {bundle() / "corepilot": images.PLACE, CHECKOUT / "examples" / "hello-world": "/hello-world"}
+    env = {"PATH": f"{images.PLACE}/bin:/usr/bin:/bin", "RUN": "/tmp"}
+    jobs = ", ".join(
+        f'{{name: "{name}", exec: "corepilot run -c {name}/corepilot.json5", cwd: "/hello-world"}}'
+        for name in ("hello", "world", "front")
+    )
+    ask = "import sys, urllib.request as r; print(r.urlopen(f'http://127.0.0.1:8080/{sys.argv[1]}').read().decode())"
+    configuration = f'{{control: {{socket: "/run/top.socket"}}, jobs: [{jobs}]}}'
+    with Container(configuration, tmp_path / "a", env=env, image=image, read_only=place) as running:
+
+        def answers(name: str) -> bool:
+            return f"{name}-1" in running.execute("python3", "-I", "-c", ask, name).stdout
+
+        eventually(lambda: answers("hello") and answers("world"), 60, "both to be found by the front end")
         assert running.stop() == 0
 
 
