@@ -178,7 +178,7 @@ class LockKeeper:
         slept_s = self._suspended() - self._slept_s
         if slept_s > _NOTICED_SLEEP_S:
             self._slept_s += slept_s
-            self.until -= slept_s
+            self.until = max(self.until - slept_s, 0.0)
             self._kept_at -= slept_s
             self._tell("renewed")
 

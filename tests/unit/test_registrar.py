@@ -224,7 +224,7 @@ class HangsForOne(MemoryBackend):
 
 def test_one_call_that_hangs_does_not_hold_up_the_others(world: World) -> None:
     world.backend = HangsForOne(world.catalog, context())
-    registrar = world.registrar(call_s=0.4)
+    registrar = world.registrar(call_s=1.0)
     connected: list[bool] = []
 
     def told_of_slow() -> bool:
