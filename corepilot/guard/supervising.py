@@ -172,7 +172,7 @@ class _Guard:
     def _crash(self, status: int) -> str:
         """Say in words how the supervisor crashed; empty if its end was in order."""
         if os.WIFSIGNALED(status):
-            return describe(status)
+            return describe(status) + (_memory() if os.WTERMSIG(status) == signal.SIGKILL else "")
         code = os.WEXITSTATUS(status)
         if code == CRASHED:
             return describe(status)
@@ -260,3 +260,11 @@ def _has_children() -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+def _memory() -> str:
+    """Whether a SIGKILL may have been the kernel's, because memory ran out; "" if not, or if nobody can know."""
+    from corepilot.system.out_of_memory import KILLS  # hardly ever needed
+
+    KILLS.begin()
+    return f"; memory has run out here, and the kernel has killed {KILLS.before} so far" if KILLS.before else ""

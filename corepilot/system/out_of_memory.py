@@ -26,10 +26,14 @@ class OutOfMemory:
     Args:
         clock: Monotonic seconds.
         proc: Where /proc/self is.
+
+    Attributes:
+        before: How many there had been in our control group when `begin` was called; 0 where nothing counts them.
     """
 
     def __init__(self, clock: "Callable[[], float]", proc: str = "/proc/self") -> None:
         self._clock, self._proc = clock, proc
+        self.before = 0
         self._path = ""
         self._seen = 0
         self._grew_at: float | None = None
@@ -46,7 +50,7 @@ class OutOfMemory:
         for path in paths:
             count = _count(path)
             if count is not None:
-                self._path, self._seen = path, count
+                self._path, self._seen, self.before = path, count, count
                 return
 
     def killed(self) -> bool:

@@ -97,4 +97,7 @@ def test_a_job_over_the_containers_memory_is_one_that_failed(tmp_path: Path) -> 
         events = container.execute("corepilot", "events", "-o", "json").stdout.splitlines()
         told = [one["detail"] for one in map(json.loads, events) if (one["code"], one["source"]) == ("error", "greedy")]
         assert told == [greedy["trouble"]]
-        assert container.stop() == 0
+        (supervisor,) = container.children()
+        assert container.execute("kill", "-KILL", str(supervisor)).returncode == 0
+        assert container.wait() == 70
+        assert "was killed by SIGKILL; memory has run out here, and the kernel has killed 1 so far" in container.output

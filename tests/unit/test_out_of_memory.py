@@ -64,6 +64,7 @@ def test_the_counter_is_found(
     kernel = Kernel(tmp_path, cgroup, mounts)
     kernel.counter(file, text, 7)
     kills = kernel.begin()
+    assert kills.before == 7
     assert not kills.killed(), "what was counted before is no news"
     kernel.counter(file, text, 8)
     assert kills.killed()
