@@ -24,19 +24,38 @@ _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")  # PEP 538; isolated mode heeds no var
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Carry out a command line; returns the exit status."""
+    """Carry out a command line; returns the exit status, if this is not the end of a guard.
+
+    Args:
+        words: The command line; None for this process's own.
+    """
+    end = _leave if words is None else _stay
     words = sys.argv[1:] if words is None else list(words)
     given = own_environment()
     open_standard()
     if words[:1] == ["--"]:
-        return _wrap(words[1:], given)
+        return end(_wrap(words[1:], given))
     name, rest = _command(words)
     if name == "run" and not _asks_for_help(rest):
         from corepilot import guard
 
         guard.install_early_handlers()  # PID 1 loses a TERM that comes before: nothing else is imported until here
-        return _run(rest, given)
+        return end(_run(rest, given))
     return _carry_out(name, rest, given)
+
+
+def _stay(status: int) -> int:
+    return status
+
+
+def _leave(status: int) -> int:
+    """End a guard at once: everything that it has started is gone, and taking an interpreter apart takes a while."""
+    for stream in (sys.stdout, sys.stderr):
+        try:  # noqa: SIM105  - contextlib is not worth its import here
+            stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads on
+    os._exit(status)
 
 
 def open_standard() -> None:

@@ -282,3 +282,16 @@ def test_a_term_in_the_first_moments_ends_the_command() -> None:
     with Running(wrapper("sleep", "60"), **blocked) as run:
         run.send(signal.SIGTERM)  # pending before the interpreter has begun
         assert run.status() == 128 + signal.SIGTERM
+
+
+def test_a_guard_ends_at_once_and_what_it_was_about_to_write_is_written() -> None:
+    program = """
+import atexit, sys
+atexit.register(print, "taken apart")
+print("before")
+from corepilot.cli.main import main
+sys.exit(main())
+"""
+    command = [sys.executable, "-I", "-c", program, "--", "sh", "-c", "exit 7"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "before\n", "")
