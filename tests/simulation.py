@@ -163,7 +163,6 @@ class Simulated(Actor):
             if self.running.get(role) != token:
                 return
             del self.running[role]
-            self.own_exits += role == MAIN and not self.state.alone
             self.world.exits += role == MAIN and not self.state.alone
             rest_s = self.behaviour(role).rest_s
             remains = rest_s != 0.0 and status != 137

@@ -26,7 +26,6 @@ class Actor(ABC):
         successor: The plan that it goes on with when it has stopped, and whether it runs at once then; None for the
             same plan, and at once.
         starts: How often its command was started, over all plans.
-        own_exits: Exits of its own that the bus has not delivered yet.
         rested: Told when it has run and waits for what starts it again, or is to run and stands by.
         depended: Told of each step, where other jobs depend on this one.
         spawned: Its main process has been started in this step: `Spawned` is the next stimulus.
@@ -37,7 +36,6 @@ class Actor(ABC):
         self.state = State()
         self.successor: tuple[Plan, bool] | None = None
         self.starts = 0
-        self.own_exits = 0
         self.rested: Callable[[], None] = lambda: None
         self.depended: Callable[[Actor], None] | None = None
         self.spawned = False

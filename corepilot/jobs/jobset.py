@@ -233,10 +233,9 @@ class JobSet:
             if event.key in actor.plan.interests() or event == SHUTDOWN:
                 actor.handle(Happened(event))
         if event.code in EXITS:
+            own = event.origin[-1][0] if event.origin else ""
             for actor in self._seating.siblings(event.subject):
-                if actor.own_exits:
-                    actor.own_exits -= 1
-                elif actor not in self._arriving:
+                if str(actor.key) != own and actor not in self._arriving:
                     actor.handle(SiblingExited(failed=event.code == "exitFailed"))
         if event == STARTUP:
             self.endings.consider_soon(by_itself=True)

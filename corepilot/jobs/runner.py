@@ -241,7 +241,6 @@ class Runner(Actor):
             stimulus = blamed(self.plan, self.state.process, stimulus)
             self._readiness.close()
             self.account.ended(stimulus)
-            self.own_exits += not self.state.alone
         elif stimulus.role == MAIN:
             self.starts -= 1
         elif isinstance(stimulus, Exited) and self._counts(stimulus.role):

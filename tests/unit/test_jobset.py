@@ -9,7 +9,7 @@ from simulation import Behaviour, World
 from corepilot.jobs.state import MAIN, Exited, Order
 from corepilot.model.command import Command
 from corepilot.model.event import Event
-from corepilot.model.job import UNLIMITED, Job
+from corepilot.model.job import UNLIMITED, Job, RestartPolicy
 from corepilot.model.service import Registration, Service
 
 FOREVER = Behaviour(runs=((None, 0),))
@@ -441,6 +441,16 @@ def test_a_hook_on_a_hook_that_goes_runs_when_that_goes() -> None:
     world.reload([app])
     assert world.run(1).jobs.settled
     assert (world.starts("pre"), world.starts("last")) == ([], [1.0])
+
+
+def test_a_job_that_a_reload_gives_a_namesake_hears_of_its_next_exit() -> None:
+    """However often it had ended before, when there was nobody of its name to tell it."""
+    app, namesake = job("app", when=when("each", "changed", "watch.db"), restarts=3), job("app", exec=("other",))
+    how = {"app": Behaviour(((0.1, 0),)), "other": FOREVER}
+    world = World([app, job("other")], how).run(1)
+    world.publish("changed", "watch.db")
+    world.run(1).reload([app.changed(restarts=RestartPolicy(9)), job("other"), namesake])
+    assert len(world.run(0.15).starts("app")) == 4 + 1 + 1, "it reacts to its namesake's exit as to one of its own"
 
 
 def test_a_stop_in_the_middle_of_an_event_starts_nothing_that_was_to_begin() -> None:
