@@ -44,11 +44,12 @@ _AT_ONCE = 16
 class _Slot:
     """One instance: its wish, its greenlet, its wake-up."""
 
-    __slots__ = ("desired", "greenlet", "step", "told", "wake")
+    __slots__ = ("desired", "greenlet", "job", "step", "told", "wake")
 
     def __init__(self, desired: DesiredInstance) -> None:
         self.desired = desired
         self.told: Registration | None = None
+        self.job = ""  # as it was known when that was told: by the time that it leaves it may be gone
         self.wake = Event()
         self.step: CatalogCall | None = None
         self.greenlet: gevent.Greenlet[[_Slot], None] | None = None
@@ -67,7 +68,8 @@ class Registrar:
         expires: Whether the catalog turns an instance critical by itself when its TTL is over.
         call_s: The most that one call may take, in seconds.
         connection: What is known of the catalog, where it is shared with watches.
-        tell: Takes the name of a service and a message when its instance has entered or left the catalog.
+        tell: Takes the name of a job and a message when its instance has entered or left the catalog.
+        job_of: Says what the job is known by whose instance it is.
 
     Attributes:
         report_failing: As given; may be changed.
@@ -84,11 +86,12 @@ class Registrar:
         expires: bool = False,
         call_s: float = CALL_S,
         connection: Connection | None = None,
-        tell: Callable[[str, str], None] = lambda _service, _message: None,
+        tell: Callable[[str, str], None] = lambda _job, _message: None,
+        job_of: Callable[[Registration], str] = lambda registration: registration.service,
     ) -> None:
         self._backend = backend
         self._log = log
-        self._tell = tell
+        self._tell, self._job_of = tell, job_of
         self._clock = clock
         self.report_failing = report_failing
         self.progressed: Callable[[], None] = lambda: None
@@ -321,14 +324,14 @@ class Registrar:
         """Log it in ContainerPilot's words, once: that a catalog has lost an instance is told where it is noticed."""
         registration = step.registration
         if step.kind == "register" and slot.told != registration:
-            slot.told = registration
+            slot.told, slot.job = registration, self._job_of(registration)
             message = f"Service registered: {registration.service} as {registration.id}, {step.status}"
         elif step.kind == "deregister" and slot.told is not None:
             slot.told = None
             message = f"Service deregistered: {registration.service} as {registration.id}"
         else:
             return
-        self._tell(registration.service, message)
+        self._tell(slot.job, message)
 
     def _answered(self, desired: DesiredInstance, step: CatalogCall, error: Exception | None, now: float) -> None:
         subject = step.registration.id

@@ -18,6 +18,7 @@ from corepilot.jobs.plan import Plan
 from corepilot.jobs.seating import Seating
 from corepilot.jobs.state import Began, Happened, KillNow, Order, Outcome, Over, SiblingExited
 from corepilot.model.event import EXITS, GLOBAL, Event
+from corepilot.model.service import Registration
 
 SHUTDOWN = Event("shutdown", GLOBAL)
 
@@ -190,6 +191,15 @@ class JobSet:
     def all_actors(self) -> list[Actor]:
         """Also those that are configured no more, and have not stopped yet."""
         return [*self.actors, *self._leaving]
+
+    def job_of(self, registration: Registration) -> str:
+        """What the job is known by whose instance it is: of a job with replicas one of them."""
+        name = registration.service
+        for actor in (*self._seating.replicas(name), *self._leaving):
+            service = actor.plan.job.service
+            if actor.name == name and service is not None and service.registration.id == registration.id:
+                return str(actor.key)
+        return name
 
     @property
     def settled(self) -> bool:

@@ -168,6 +168,7 @@ class App:
         )
         self._memory = supervision.memory
         supervision.ended = self.jobs.ended
+        self.discovery.job_of = self.jobs.job_of
         supervision.sockets = self.sockets.descriptors
         supervision.plugin_checks = self.checks
         supervision.locks = self.locks

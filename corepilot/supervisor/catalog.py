@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from corepilot.discovery.registrations import DRAIN_S
 from corepilot.discovery.watcher import CatalogView
 from corepilot.model.plugin import PluginReference
+from corepilot.model.service import Registration
 
 if TYPE_CHECKING:
     from corepilot.discovery.answers import Answers
@@ -22,7 +23,8 @@ class Catalog:
         plugin: Its backend's plugin, with options.
         backend: The client.
         log: Takes a level and a message.
-        tell: Takes the name of a service and a message when an instance of it has entered or left.
+        tell: Takes the name of a job and a message when its instance has entered or left.
+        job_of: Says what the job is known by whose instance it is.
         release: Gives the backend's boundary back.
         answers: What the backend's calls have been answered.
 
@@ -40,6 +42,7 @@ class Catalog:
         release: Callable[[], None],
         *,
         tell: Callable[[str, str], None],
+        job_of: Callable[[Registration], str],
         answers: "Answers",
     ) -> None:
         from corepilot.discovery.connection import Connection
@@ -48,7 +51,7 @@ class Catalog:
         self.name, self.plugin, self.backend, self._log = name, plugin, backend, log
         self.connection: Connection = Connection(CALL_S)
         self.registrar: Registrar | None = None
-        self._release, self._tell, self._answers = release, tell, answers
+        self._release, self._tell, self._job_of, self._answers = release, tell, job_of, answers
         self._users: set[object] = set()
         self._closing = self._closed = False
 
@@ -72,6 +75,7 @@ class Catalog:
                 expires=self.can("expiry"),
                 connection=self.connection,
                 tell=self._tell,
+                job_of=self._job_of,
             )
 
     def view(self) -> CatalogView:

@@ -54,6 +54,7 @@ class Discovery:
         catalogs: Those in use, by name.
         watchers: One for each watch of the configuration.
         answered: Called when something is known of another watch.
+        job_of: Says what the job is known by whose instance a registration is.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Discovery:
         self.watchers: tuple[Watcher, ...] = ()
         self._departures: set[Departure] = set()
         self.answered: Callable[[], None] = lambda: None
+        self.job_of: Callable[[Registration], str] = lambda registration: registration.service
         metrics.before_collecting(self._refresh)
 
     def prepare(
@@ -191,9 +193,10 @@ class Discovery:
         except BaseException:
             oversight.release(boundary)
             raise
-        tell = lambda service, message: self._log("info", message, (("job", service),))  # noqa: E731
+        tell = lambda job, message: self._log("info", message, (("job", job),))  # noqa: E731
+        job_of = lambda registration: self.job_of(registration)  # noqa: E731, PLW0108  - it is said later
         release = lambda: oversight.release(boundary)  # noqa: E731
-        return Catalog(name, plugin, backend, self._log, release, tell=tell, answers=answers)
+        return Catalog(name, plugin, backend, self._log, release, tell=tell, job_of=job_of, answers=answers)
 
     def _use(self, configuration: Configuration, prepared: PreparedCatalogs) -> None:
         """The prepared catalogs from now on; one that stays may have another name."""

@@ -55,6 +55,10 @@ def test_each_replica_has_an_instance_in_the_catalog_and_a_variable_with_its_pid
         os.kill(corepilot.guard, 1)
         for number, pid in enumerate(pids, 1):
             corepilot.until(f"CONTAINERPILOT_WEB_{number}_PID={pid}")
+            corepilot.until(f"web@{number}: Service registered: web as web-i-{number}, passing")
+        corepilot.configure(corepilot.file.read_text().replace("replicas: 2", "replicas: 1"))
+        assert corepilot.client("reload").returncode == 0
+        corepilot.until("web@2: Service deregistered: web as web-i-2")
         assert corepilot.stop() == 0
 
 

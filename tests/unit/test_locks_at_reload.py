@@ -48,7 +48,8 @@ class World:
             cast("GuardedBackend", backend),
             lambda _level, _message: None,
             lambda: None,
-            tell=lambda _service, _message: None,
+            tell=lambda _job, _message: None,
+            job_of=lambda registration: registration.service,
             answers=Answers(),
         )
         self.events: list[str] = []

@@ -31,7 +31,7 @@ class World:
             report_failing=report_failing,
             expires=expires,
             call_s=call_s,
-            tell=lambda service, message: self.told.append((service, message)),
+            tell=lambda job, message: self.told.append((job, message)),
         )
         self.registrars.append(one)
         return one
