@@ -11,6 +11,7 @@ from __future__ import annotations
 from corepilot.gotemplate.errors import FunctionFailure
 from corepilot.gotemplate.lex import is_alphanumeric
 from corepilot.gotemplate.limits import MAX_OUTPUT_BYTES, MAX_STEPS, Meter
+from corepilot.gotemplate.regex_literals import clauses_of, may_match
 from corepilot.gotemplate.regex_nodes import BEGIN_LINE, BEGIN_TEXT, END_LINE, END_TEXT, WORD_EDGE
 from corepilot.gotemplate.regex_program import (
     ASSERT,
@@ -22,6 +23,7 @@ from corepilot.gotemplate.regex_program import (
     Program,
     compile_pattern,
 )
+from corepilot.gotemplate.regex_syntax import parse
 from corepilot.gotemplate.values import bounded, repaired, too_long
 
 
@@ -75,6 +77,7 @@ class Pattern:
 
     def __init__(self, pattern: str) -> None:
         self._program = compile_pattern(pattern)
+        self._clauses = clauses_of(parse(pattern)[0])
 
     def found_in(self, text: str, *, steps: int = MAX_STEPS) -> bool:
         """Whether it matches somewhere.
@@ -83,7 +86,7 @@ class Pattern:
             text: Where to look.
             steps: How much work may be done for it. A text that would take more counts as one without a match.
         """
-        if self._program.needed not in text:
+        if self._program.needed not in text or not may_match(self._clauses, text):
             return False
         meter = Meter()
         meter.left = steps

@@ -6,6 +6,8 @@ Imported only for a job that has such a `ready`. Everything happens in the hub's
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +28,9 @@ LINE_MAX_BYTES = 1024
 
 SEARCH_STEPS = 20_000
 """How much work a line may be: a hundredth of a second or two."""
+
+SLICE_S = 0.005
+"""How long lines are looked at in one turn of the event loop; one more may be begun."""
 
 _READ_BYTES = 4096
 
@@ -56,18 +61,23 @@ def _announced(ready: Ready, loop: Any, told: Callable[[Notified], None], compla
     if ready.fd:
         return _Newline(ready.fd, loop, told)
     if ready.log:
-        return _Line(ready.log, told)
+        return _Line(ready.log, loop, told)
     if ready.file:
         return _File(ready.file, loop, told)
     return NOTHING
 
 
 class _Line(Shown):
-    """A line of output in which a regular expression is found."""
+    """A line of output in which a regular expression is found.
 
-    def __init__(self, pattern: str, told: Callable[[Notified], None]) -> None:
-        self._pattern, self._told = Pattern(pattern), told
+    It is looked for in slices: a job that writes much waits on its own pipe for that, and nobody else does.
+    """
+
+    def __init__(self, pattern: str, loop: Any, told: Callable[[Notified], None]) -> None:
+        self._pattern, self._loop, self._told = Pattern(pattern), loop, told
         self._pipes: Sequence[OutputPipe] = ()
+        self._lines: deque[bytes] = deque()  # those that the pipes have read at once, at most
+        self._rest: Any = None
 
     def begin(self, pid: int, pipes: Sequence[OutputPipe]) -> None:
         """See Shown."""
@@ -78,16 +88,41 @@ class _Line(Shown):
 
     def close(self) -> None:
         """See Shown."""
+        self._end_rest()
+        self._lines.clear()
         for pipe in self._pipes:
-            pipe.seen = None
+            pipe.seen, pipe.behind = None, False
 
     def _look(self, lines: list[bytes]) -> None:
-        for line in lines:
-            text = line[:LINE_MAX_BYTES].decode("utf-8", "replace")
+        self._lines.extend([line[:LINE_MAX_BYTES] for line in lines])
+        if self._rest is None:
+            self._search()
+
+    def _search(self) -> None:
+        began = time.monotonic()
+        while self._lines:
+            text = self._lines.popleft().decode("utf-8", "replace")
             if self._pattern.found_in(text, steps=SEARCH_STEPS):
                 self.close()
                 self._told(READY)
                 return
+            spent_s = time.monotonic() - began
+            if spent_s >= SLICE_S:
+                self._rest = self._loop.timer(spent_s)  # others have as much time
+                self._rest.start(self._go_on, update=True)
+                break
+        for pipe in self._pipes:
+            pipe.behind = self._rest is not None
+
+    def _go_on(self) -> None:
+        self._end_rest()
+        self._search()
+
+    def _end_rest(self) -> None:
+        if self._rest is not None:
+            self._rest.stop()
+            self._rest.close()
+            self._rest = None
 
 
 class _File(Shown):

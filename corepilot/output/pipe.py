@@ -42,6 +42,7 @@ class OutputPipe:
 
     Attributes:
         seen: Called with the lines that came, if somebody looks for one: a few at a time, because that takes a while.
+        behind: Whether whoever looks has not got through what came: nothing is read until then, and the child waits.
 
     Raises:
         OSError: no descriptors are left; nothing is open then.
@@ -60,6 +61,7 @@ class OutputPipe:
     ) -> None:
         self._loop, self._log, self._delivery = loop, log, delivery
         self.seen: Callable[[list[bytes]], None] | None = None
+        self.behind = False
         self._limit, self._keep = log_limit_bytes, keep
         self._withheld: list[bytes] | None = [] if withhold else None
         self._splitter = LineSplitter()
@@ -138,7 +140,7 @@ class OutputPipe:
 
     def _readable(self) -> None:
         delivery = self._delivery
-        if self._log.congested if delivery is None else delivery.congested:
+        if self.behind or (self._log.congested if delivery is None else delivery.congested):
             # The job waits, on its own pipe, until what it wrote before has been written.
             assert self._reader is not None  # noqa: S101  - it calls
             self._reader.pause(PAUSE_S)
