@@ -76,6 +76,20 @@ def test_the_states_of_a_health_check(tmp_path: Path) -> None:
         assert container.stop() == 0
 
 
+def test_a_container_that_wraps_a_command_is_well_as_long_as_it_runs(tmp_path: Path) -> None:
+    with Container("", tmp_path / "1", args=["corepilot", "--", "sh", "-c", "echo up; exec sleep 1000"]) as container:
+        container.until("up")
+        for words in ([], ["--live"]):
+            answer = container.execute("corepilot", "health", *words)
+            assert (answer.returncode, answer.stdout) == (0, "ok: the container wraps one command\n"), answer.stderr
+        assert container.execute("corepilot", "health", "app").returncode == 1
+        assert container.execute("corepilot", "ping").returncode == 1
+        assert container.stop() == 128 + signal.SIGTERM
+    with Container("", tmp_path / "2", args=["sh", "-c", "echo up; sleep 1000; echo corepilot --"]) as container:
+        container.until("up")
+        assert container.execute("corepilot", "health").returncode == 1, "PID 1 is something else"
+
+
 def test_a_container_that_is_started_again_as_it_was_left(tmp_path: Path) -> None:
     """`--restart on-failure:2`: an engine starts it again in the file system of before, a stale socket included."""
     log = "/var/log/runs"
