@@ -118,7 +118,7 @@ class JobFile:
         """Open it again by its name, with the next line."""
         if self._target is not None:
             self._target.close()
-        self._target = None
+        self._target, self._torn = None, False
         self._retry_at = 0.0
 
     def _ready(self) -> bool:
@@ -167,19 +167,21 @@ class JobFile:
 
     def _write(self, part: bytes) -> bool:
         assert self._target is not None  # noqa: S101  - it is ready
-        if self._torn:  # what a full disk has taken of a line is not the beginning of the next one
-            part, self._torn = b"\n" + part, False
-        view = memoryview(part)
+        torn = self._torn  # what a full disk has taken of a line is not the beginning of the next one
+        view = memoryview(b"\n" + part if torn else part)
+        size = len(view)
         while view:
             try:
                 count = os.write(self._target.fd, view)
             except OSError as error:
                 self._trouble = f"cannot write to it: {error.strerror}"
-                written = len(part) - len(view)
-                self.lost_bytes -= written  # the caller counts all of this part
-                self._size += written
-                self._torn = bool(written) and part[written - 1 : written] != b"\n"
+                written = size - len(view)
+                if written:
+                    self.lost_bytes -= written - torn  # the caller counts all of this part
+                    self._size += written
+                    self._torn = part[written - torn - 1 : written - torn] not in {b"\n", b""}
                 return False
             view = view[count:]
-        self._size += len(part)
+        self._size += size
+        self._torn = False
         return True

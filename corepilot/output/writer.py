@@ -68,6 +68,7 @@ class Writer:
         self._dropped_bytes = 0
         self._told_bytes = 0
         self._lost_bytes = 0
+        self._torn = False  # in the writer's thread only
         self._complained_at = -COMPLAIN_EVERY_S
         self._seen_bytes = -1
         self._seen_at = 0.0
@@ -208,7 +209,9 @@ class Writer:
             return None
 
     def _put(self, block: bytes) -> None:
-        data = memoryview(block)
+        torn = self._torn  # what a full disk has taken of a line is not the beginning of the next one
+        data = memoryview(b"\n" + block if torn else block)
+        size = len(data)
         while data:
             try:
                 data = data[os.write(self._now.fd, data) :]
@@ -217,9 +220,13 @@ class Writer:
                 room.register(self._now.fd, select.POLLOUT)
                 room.poll(RETRY_S * 1000)
             except OSError as error:  # nobody reads, or the disk is full: go on, and count
-                self._lost_bytes += len(data)
+                written = size - len(data)
+                self._lost_bytes += min(len(data), len(block))
+                if written:
+                    self._torn = block[written - torn - 1 : written - torn] not in {b"\n", b""}
                 self._complain(error)
                 return
+        self._torn = False
 
     def _write_dropped(self) -> None:
         if self._dropped_bytes > self._told_bytes:
@@ -261,7 +268,7 @@ class Writer:
             # What is open may be a fifo's only read end, to which this second open owes its success.
             self._now = target._replace(fd=before.fd)
             return target
-        self._now = target
+        self._now, self._torn = target, False
         return before
 
     def _leave(self, left: Destination | None) -> None:

@@ -178,12 +178,15 @@ def test_what_a_full_disk_has_taken_of_a_line_does_not_tear_the_next_one(world: 
     try:
         file.write(b"first\n")
         world.until_told("; 3 bytes lost so far")
+        file.write(b"lost\n")
+        world.until_lost(3 + 5)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     file.write(b"second\n")
     file.close()
     assert world.close()
     assert path.read_bytes().lstrip(b"\0") == b"fir\nsecond\n"
+    assert world.files.lost_bytes == 3 + 5
 
 
 def test_a_directory_that_comes_later_is_found(world: World, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -302,6 +303,25 @@ def test_a_writer_that_is_stuck_takes_no_burst(monkeypatch: pytest.MonkeyPatch) 
     os.close(read_end)
     assert writer.close(5)
     os.close(write_end)
+
+
+def test_what_a_full_disk_has_taken_of_a_line_does_not_tear_the_next_one(tmp_path: Path) -> None:
+    path, most = tmp_path / "log", 1024 * 1024
+    path.touch()
+    os.truncate(path, most - 3)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer = Writer(open_file(str(path)), lambda size: b"lost %d\n" % size)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        writer.write(b"first\n")
+        eventually(lambda: writer.dropped_bytes == 3, message="a part is lost")
+        writer.write(b"lost\n")
+        eventually(lambda: writer.dropped_bytes == 8, message="a line is lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    writer.write(b"second\n")
+    assert writer.close(5)
+    assert path.read_bytes().lstrip(b"\0") == b"fir\nsecond\n"
 
 
 def test_a_full_disk_is_counted_and_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
