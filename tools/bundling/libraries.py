@@ -36,12 +36,12 @@ def gather(bundle: Path) -> list[Path]:
     wanted = sorted(path for path in found if not path.is_relative_to(bundle))
     for path in wanted:
         shutil.copyfile(path, bundle / "lib" / path.name)
-    (bundle / "lib" / loader.name).write_bytes(_confined(loader))
+    (bundle / "lib" / loader.name).write_bytes(confined(loader))
     (bundle / "lib" / loader.name).chmod(0o755)
     return [loader, *wanted]
 
 
-def _confined(loader: Path) -> bytes:
+def confined(loader: Path) -> bytes:
     """The loader's bytes, with the places outside of the bundle where it looks for libraries made such as nobody has.
 
     It is told the bundle's folder on its command line, and would go on to the system's folders for what is not there

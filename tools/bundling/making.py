@@ -24,7 +24,7 @@ NEEDED = {
 }
 """Program -> the Debian package that brings it."""
 
-_EARLIEST = 315532800
+EARLIEST = 315532800
 """The first moment that every archive format can express: 1980."""
 
 
@@ -43,7 +43,7 @@ def make(directory: Path, python: str, constraints: Sequence[str]) -> Path:
     chosen = interpreter.ask(python)
     if not (chosen.standard / "ensurepip").is_dir():
         debian.install([f"python{chosen.version}-venv"])
-    when = _moment()
+    when = moment()
     directory.mkdir(parents=True, exist_ok=True)
     target = directory / f"corepilot-{_version()}-linux-{platform.machine()}.tar.gz"
     with tempfile.TemporaryDirectory(prefix="corepilot-bundle-") as name:
@@ -92,16 +92,16 @@ def _version() -> str:
     return text.rpartition("= ")[2].strip().strip('"')
 
 
-def _moment() -> int:
+def moment() -> int:
     """The time that every file in the bundle gets."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given is not None:
         if not given.isdecimal():
             raise SystemExit(f"cannot use SOURCE_DATE_EPOCH={given!r}: it is a number of seconds since 1970")
-        return max(int(given), _EARLIEST)
+        return max(int(given), EARLIEST)
     log = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
     try:
         said = subprocess.run(log, capture_output=True, text=True, check=False).stdout.strip()
     except FileNotFoundError:
         said = ""  # no git: a copy of a checkout, in an image
-    return max(int(said or 0), _EARLIEST)
+    return max(int(said or 0), EARLIEST)
