@@ -64,5 +64,7 @@ def _stop(plan: Plan, after: State) -> Iterator[str]:
             yield "leaving the catalog before it is stopped"
         case "terminating" if after.alone and stop.outcome == "again":
             yield "stopping, to begin anew"
+        case "done" if stop.outcome == "stopped" and not (plan.job.autostart or after.process.runs):
+            yield "waits to be started by hand"
         case "done" if stop.outcome in _ENDS:
             yield _ENDS[stop.outcome]

@@ -102,7 +102,9 @@ def test_a_low_port_for_another_user_and_a_path_with_a_mode(tmp_path: Path, port
         corepilot.until("serving app web")
         path = tmp_path / "app.sock"
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
-        assert ask(str(path)) == f" {corepilot.job('web')['pid']}"
+        shown = corepilot.job("web")
+        assert (shown["user"], shown["listen"]) == ("nobody", [str(path), f"*:{port}"])
+        assert ask(str(path)) == f" {shown['pid']}"
         with socket.create_connection(("127.0.0.1", port)):
             pass
         assert corepilot.stop() == 0

@@ -86,6 +86,13 @@ def test_an_end_is_told_with_what_it_waits_for() -> None:
         assert said(RUNNING, RUNNING.changed(stop=StopState(outcome, "done"))) == text  # type: ignore[arg-type]
 
 
+def test_who_has_not_been_started_is_not_said_to_have_been_stopped() -> None:
+    waits, stopped = plan(job(autostart=False)), StopState("stopped", "done")
+    assert said(IDLE, IDLE.changed(stop=stopped), waits) == ["waits to be started by hand"]
+    assert said(RUNNING, RUNNING.changed(stop=stopped), waits) == ["stopped by hand"]
+    assert said(IDLE, IDLE.changed(stop=stopped)) == ["stopped by hand"]
+
+
 def test_a_lock_that_is_waited_for_is_named() -> None:
     locked = plan(job(lock="leader"))
     assert said(IDLE, IDLE.changed(process=ProcessState("standby")), locked) == ["waiting for the lock leader"]
