@@ -81,16 +81,20 @@ def _ids(owner: str) -> tuple[int, int]:
 
     user, _, group = owner.partition(":")
     try:
-        entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+        entry = pwd.getpwuid(int(user)) if _is_number(user) else pwd.getpwnam(user)
         uid, gid = entry.pw_uid, entry.pw_gid
     except KeyError:
-        if not user.isdigit():
+        if not _is_number(user):
             raise OSError(errno.EINVAL, f"there is no user {user} here") from None
         uid = gid = int(user)
     try:
-        return uid, gid if not group else int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+        return uid, gid if not group else int(group) if _is_number(group) else grp.getgrnam(group).gr_gid
     except KeyError:
         raise OSError(errno.EINVAL, f"there is no group {group} here") from None
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit()
 
 
 def _at_port(host: str, port: int) -> "socket.socket":

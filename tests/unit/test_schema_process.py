@@ -216,6 +216,26 @@ def test_what_runs_a_script(tmp_path: Path, written: str, argv: tuple[str, ...])
     assert made.command.argv == argv
 
 
+@pytest.mark.parametrize(
+    ("owner", "found"),
+    [
+        ("4294967294:0", []),
+        ("4294967295", [("wrong-value", "listen")]),
+        (f"0:{'9' * 5000}", [("wrong-value", "listen")]),
+        ("a:b:c", [("wrong-value", "listen.owner")]),
+        ("root:", [("wrong-value", "listen.owner")]),
+    ],
+)
+def test_who_can_own_a_socket(tmp_path: Path, owner: str, found: list[tuple[str, str]]) -> None:
+    assert refused(f'listen: {{address: "/run/a", owner: "{owner}"}}', tmp_path) == found
+
+
+def test_an_owner_that_is_not_there_yet_is_a_warning(tmp_path: Path) -> None:
+    text = """{ discovery: false, jobs: [ { name: "a", exec: "true",
+        listen: { address: "/run/a", owner: "no-such:nor-this" } } ] }"""
+    assert warnings(judged(text, tmp_path)) == [("unknown-user", "jobs[0].listen")] * 2
+
+
 @pytest.mark.parametrize("written", ['"yes"', '"Off"', "[]", '["bash", 5]', '["", "-c"]', "{}"])
 def test_what_is_no_shell(tmp_path: Path, written: str) -> None:
     assert refused(f"shell: {written}", tmp_path) == [("wrong-type", "shell")]

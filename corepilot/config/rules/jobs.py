@@ -12,7 +12,14 @@ from corepilot.config.rules.conditions import leaves, when_of
 from corepilot.config.rules.health import Settings, checks_of, judge_ttls, positive
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.numbered import port_of_replicas
-from corepilot.config.rules.process_settings import judge_shell, judge_stdin, judge_tty, settings_of, stop_policy
+from corepilot.config.rules.process_settings import (
+    judge_owners,
+    judge_shell,
+    judge_stdin,
+    judge_tty,
+    settings_of,
+    stop_policy,
+)
 from corepilot.config.rules.ready import ready_of
 from corepilot.config.rules.watches import catalogs_of_job
 from corepilot.config.schema.fields import bad_duration
@@ -70,6 +77,7 @@ def job_of(
     stdin, file = data.get("stdin", ("null", ""))
     if file and not replicas:
         judge_stdin(file, path, verdict, host)
+    judge_owners(data.get("listen", ()), path, verdict)
     listen = tuple([one if one.name else one.changed(name=data.get("name", "")) for one in data.get("listen", ())])
     tty, cgroup = data.get("tty", False), data.get("cgroup", False)
     of_main = start

@@ -9,7 +9,7 @@ from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules import users
 from corepilot.config.rules.host import Host
-from corepilot.model.command import EVERY, ProcessSettings, Variables
+from corepilot.model.command import EVERY, Listener, ProcessSettings, Variables
 from corepilot.model.job import Job, StopPolicy
 from corepilot.model.replicas import reload_name
 
@@ -136,6 +136,25 @@ def judge_stdin(file: str, path: Path, verdict: Verdict, host: Host) -> None:
         hint = "it has to be there when the job starts"
         where = (*path, "stdin", "file")
         verdict.warn(where, "file-missing", f"cannot read {shown(file)}: {fault}", hint, machine=True)
+
+
+def judge_owners(listen: Sequence[Listener], path: Path, verdict: Verdict) -> None:
+    """Refuse numbers that no owner of a socket can have, and warn of names that are not there.
+
+    Args:
+        listen: The job's sockets.
+        path: Where the job is.
+        verdict: Takes what is wrong.
+    """
+    for one in listen:
+        user, _, group = one.owner.partition(":")
+        for kind, name in (("user", user), ("group", group)):
+            if users.number(name) > users.NUMBER_MAX:
+                rule = f"the owner of {one} cannot be the number {name}: the last one is {users.NUMBER_MAX}"
+                verdict.complain((*path, "listen"), Complaint("wrong-value", rule, "write another number, or a name"))
+            elif name and users.unknown(kind, name):
+                rule, hint = f"there is no {kind} {shown(name)} here", "it has to be there when corepilot starts"
+                verdict.warn((*path, "listen"), "unknown-user", rule, hint, machine=True)
 
 
 def judge_tty(data: Mapping[str, Any], path: Path, verdict: Verdict) -> None:

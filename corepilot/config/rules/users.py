@@ -13,7 +13,8 @@ NUMBER_MAX = 2**32 - 2
 
 def number(name: str) -> int:
     """The number that is written in the place of a name; -1 if it is a name."""
-    return int(name) if name.isascii() and name.isdigit() else -1
+    # More digits than any number of a user has stay too many, and int() takes only so many.
+    return int(name[:20]) if name.isascii() and name.isdigit() else -1
 
 
 def unknown(kind: str, name: str) -> bool:
