@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 
-_PREFIX = "corepilot-"
+_PID_NAMESPACE = "/proc/self/ns/pid"
 _ROOT, _POINT, _OPTIONAL = 3, 4, 6
 """Where a line of mountinfo (proc_pid_mountinfo(5)) has them; what is optional ends with a dash."""
 
@@ -60,14 +60,20 @@ def control_group(mark: str) -> ControlGroup | None:
         mark: What tells the job apart: our pid, a dash and a number.
     """
     base = _base()
-    return ControlGroup(f"{base}/{_PREFIX}{mark}") if base else None
+    return ControlGroup(f"{base}/{_prefix()}{mark}") if base else None
+
+
+@cache
+def _prefix() -> str:
+    """What the names of our groups begin with: a mark begins with our pid, which another PID namespace has, too."""
+    return f"corepilot-{os.stat(_PID_NAMESPACE).st_ino}-"
 
 
 @cache
 def _base() -> str:
     """Our own control group, if we may make groups in it; "" if not. Looked at once: nobody moves us."""
     for path in _own():
-        if os.access(path, os.W_OK) and os.access(f"{path}/cgroup.procs", os.W_OK):
+        if os.path.exists(_PID_NAMESPACE) and os.access(path, os.W_OK) and os.access(f"{path}/cgroup.procs", os.W_OK):
             _tidy(path)
             return path
     return ""
@@ -114,6 +120,6 @@ def _unescaped(path: str) -> str:
 def _tidy(base: str) -> None:
     """Remove the empty groups of supervisors that have died: nobody else would."""
     for name in os.listdir(base):
-        pid = name.removeprefix(_PREFIX).partition("-")[0]
-        if name.startswith(_PREFIX) and pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
+        pid = name.removeprefix(_prefix()).partition("-")[0]
+        if name.startswith(_prefix()) and pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
             ControlGroup(f"{base}/{name}").remove()

@@ -1,5 +1,6 @@
 """A job with a control group of its own: a stop takes what no process group, session or variable leads to."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 from recording import config
-from running import Corepilot, alive
+from running import PIDNS, Corepilot, alive
 
 from corepilot.system.cgroups import directories
 
@@ -38,15 +39,15 @@ def control_groups(pid: int, supervisor: int) -> list[Path]:
     """The groups of corepilot's jobs, as its processes see them."""
     groups, mounts = Path(f"/proc/{pid}/cgroup").read_text(), Path(f"/proc/{pid}/mountinfo").read_text()
     found = [Path(f"/proc/{pid}/root{one}") for one in directories(groups, mounts)]
-    return sorted({path for one in found for path in one.glob(f"corepilot-{supervisor}-*")})
+    return sorted({path for one in found for path in one.glob(f"corepilot-*-{supervisor}-*")})
 
 
 def test_a_stop_kills_what_has_left_in_every_way_and_removes_the_group(tmp_path: Path) -> None:
     with Corepilot(text(tmp_path, "true"), tmp_path, prefix=mounted(tmp_path)) as corepilot:
         daemon = daemon_of(tmp_path)
         corepilot.until_ready()
-        assert f"corepilot-{corepilot.supervisor}-" in Path(f"/proc/{daemon}/cgroup").read_text()
-        assert f"corepilot-{corepilot.supervisor}-" not in Path(f"/proc/{corepilot.supervisor}/cgroup").read_text()
+        assert re.search(rf"corepilot-\d+-{corepilot.supervisor}-", Path(f"/proc/{daemon}/cgroup").read_text())
+        assert not re.search(r"corepilot-\d+-\d+-", Path(f"/proc/{corepilot.supervisor}/cgroup").read_text())
         assert control_groups(corepilot.supervisor, corepilot.supervisor)
         assert corepilot.client("stop", "a").returncode == 0
         assert not alive(daemon)
@@ -91,6 +92,27 @@ assert not os.path.exists(group.path)
 """
 
 
+def test_two_that_have_one_pid_in_two_namespaces_have_two_groups(tmp_path: Path) -> None:
+    """Beside one another in one control group, as on a host."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    with (
+        Corepilot(text(first, "true"), first, prefix=[*mounted(first), *PIDNS]) as one,
+        Corepilot(text(second, "true"), second, prefix=[*mounted(second), *PIDNS]) as other,
+    ):
+        groups = set()
+        for corepilot in one, other:
+            corepilot.until_ready()
+            job = corepilot.job("a")["pid"]
+            inside = Path(f"/proc/{corepilot.supervisor}/root/proc/{job}/cgroup")
+            groups.add(next(line for line in inside.read_text().splitlines() if line.startswith("0::")))
+        assert len(groups) == 2
+        assert one.stop() == 0
+        assert other.job("a")["state"] == "running"
+        assert other.stop() == 0
+
+
 def test_one_write_kills_all_of_a_group(tmp_path: Path) -> None:
     subprocess.run([*mounted(tmp_path), sys.executable, "-c", ONE_WRITE], check=True, timeout=60)
 
@@ -98,8 +120,9 @@ def test_one_write_kills_all_of_a_group(tmp_path: Path) -> None:
 def test_groups_of_supervisors_that_have_died_are_removed(tmp_path: Path) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
+    namespace = Path("/proc/self/ns/pid").stat().st_ino
     through = mounted(tmp_path)
-    stale = f'mkdir -p "{tmp_path}/cgroup/$OWN/corepilot-{ended.pid}-1"'
+    stale = f'mkdir -p "{tmp_path}/cgroup/$OWN/corepilot-{namespace}-{ended.pid}-1"'
     through[4] = through[4].replace("&& exec", f"&& {stale} && exec")
     own = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
     with Corepilot(text(tmp_path, "true"), tmp_path, prefix=["env", f"OWN={own}", *through]) as corepilot:
