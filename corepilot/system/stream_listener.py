@@ -127,7 +127,11 @@ def _at_path(path: str) -> "socket.socket":
         try:
             made.bind(path)
         except OSError as error:
-            if error.errno != errno.EADDRINUSE or not _is_stale(path):
+            if error.errno != errno.EADDRINUSE:
+                raise
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                raise OSError(errno.EEXIST, "what is there is no socket; remove it, or name another path") from None
+            if not _is_stale(path):
                 raise
             os.unlink(path)
             made.bind(path)
@@ -138,11 +142,10 @@ def _at_path(path: str) -> "socket.socket":
 
 
 def _is_stale(path: str) -> bool:
-    """Whether there is a socket on which nobody listens."""
+    """Whether nobody listens on a socket."""
     asking = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
     try:
-        if stat.S_ISSOCK(os.lstat(path).st_mode):
-            asking.connect(path)
+        asking.connect(path)
     except ConnectionRefusedError:
         return True
     except OSError:  # its queue is full, so that somebody listens; or it is not ours to ask

@@ -173,6 +173,7 @@ def test_a_path_on_which_nobody_listens_is_replaced_and_one_with_a_file_is_not(t
     path.write_text("a file")
     with Corepilot(serving('"%(dir)s/app.sock"', tmp_path), tmp_path) as corepilot:
         assert corepilot.wait() == 1
+        assert f"cannot listen at {path}: what is there is no socket; remove it, or name" in corepilot.output
     assert path.read_text() == "a file"
 
 
