@@ -110,9 +110,16 @@ def _working_directory() -> str:
 
 
 def _status() -> dict[str, str]:
-    """From /proc: asking the kernel for the umask means setting it, and Python does not know of handlers in C."""
-    with open("/proc/self/status") as status:
-        pairs = [line.partition(":") for line in status if line.startswith(_WANTED)]
+    """From /proc: asking the kernel for the umask means setting it, and Python does not know of handlers in C.
+
+    Without /proc, as in a chroot, only the blocked signals are known.
+    """
+    try:
+        with open("/proc/self/status") as status:
+            pairs = [line.partition(":") for line in status if line.startswith(_WANTED)]
+    except OSError:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        return {"SigBlk": f"{sum(1 << (number - 1) for number in blocked):x}"}
     return {name: value.strip() for name, _, value in pairs}
 
 
@@ -128,5 +135,8 @@ def _own_children() -> frozenset[int]:
 
 
 def _threads() -> int:
-    """Native threads: the kernel's count, which also knows those that a C library started."""
-    return len(os.listdir("/proc/self/task"))
+    """Native threads: the kernel's count, which also knows those that a C library started; 0 without /proc."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 0

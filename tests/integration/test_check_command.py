@@ -310,3 +310,13 @@ def test_names_with_control_characters_forge_no_lines(tmp_path: Path) -> None:
     assert missing.stdout.count("\n") == 6
     assert r"/no\nforged: ok: refused (1 error)" in missing.stdout
     assert r"/no-\udcff: refused (1 error)" in missing.stdout
+
+
+def test_in_a_root_without_proc_plugins_are_judged_too(tmp_path: Path) -> None:
+    file = tmp_path / "corepilot.json5"
+    file.write_text('{ consul: "localhost:8500", jobs: [ { name: "a", exec: "/bin/true" } ] }\n')
+    script = 'mount -t tmpfs none /proc && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", *COMMAND, "check", str(file)]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert answer.stdout == f"{file}: ok (1 job, 0 watches)\n"
+    assert (answer.returncode, answer.stderr) == (0, "")
