@@ -7,6 +7,7 @@ tick counts, so that one which is killed at its timeout gives a result at every 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from corepilot.jobs.plan import Plan
@@ -48,17 +49,25 @@ def tick(plan: Plan, index: int, state: CheckState, now: float) -> Result:
     """It is time for a check that has a command."""
     if state.stage != "none":
         return state.changed(missed_at=now), ()
-    timeout_s = plan.job.checks[index].timeout_s
-    actions: tuple[Action, ...] = (Start(index),)
-    if timeout_s is not None:
-        actions += (SetTimer(Timer("check-timeout", index), timeout_s),)
-    return state.changed(stage="running", missed_at=None), actions
+    return state.changed(stage="running", missed_at=None), _asking(index, plan.job.checks[index].timeout_s)
+
+
+# Made once, since there may be a thousand results a second.
+@lru_cache(256)
+def _asking(index: int, timeout_s: float | None) -> tuple[Action, ...]:
+    start = Start(index)
+    return (start,) if timeout_s is None else (start, SetTimer(Timer("check-timeout", index), timeout_s))
+
+
+@lru_cache(256)
+def _answered(index: int) -> ClearTimer:
+    return ClearTimer(Timer("check-timeout", index))
 
 
 def unstarted(plan: Plan, index: int, state: CheckState) -> tuple[CheckState, tuple[Action, ...], bool]:
     """It could not be started for want of something that others hold; the last value: whether that is a failure now."""
     count = state.unstarted + 1
-    actions = (ClearTimer(Timer("check-timeout", index)),) if plan.job.checks[index].timeout_s is not None else ()
+    actions = (_answered(index),) if plan.job.checks[index].timeout_s is not None else ()
     return state.changed(stage="none", unstarted=count % SHORTAGES), actions, count >= SHORTAGES
 
 
@@ -76,7 +85,7 @@ def exited(plan: Plan, index: int, state: CheckState, exit_: Exited, *, now: flo
     name = plan.job.check_source(index)
     actions: list[Action] = [Publish(exit_event(name, exit_.status, failed=exit_.status != 0))]
     if plan.job.checks[index].timeout_s is not None:
-        actions.append(ClearTimer(Timer("check-timeout", index)))
+        actions.append(_answered(index))
     if exit_.status:
         actions.append(Publish(Event("error", name, exit_.reason)))
     if exit_.remains:
