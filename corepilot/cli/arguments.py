@@ -140,7 +140,8 @@ def parse(command: Command, words: Sequence[str]) -> ParsedCommand:
         if not command.most and "-c" in known:
             wanted += "; name a configuration with -c FILE"
         number = len(found.positionals)
-        raise UsageError(f"cannot run {command.name} with {number} arguments: it takes {wanted}{command.advice}")
+        given = "1 argument" if number == 1 else f"{number} arguments"
+        raise UsageError(f"cannot run {command.name} with {given}: it takes {wanted}{command.advice}")
     return found
 
 

@@ -60,8 +60,11 @@ def _leave(status: int) -> int:
 
 def open_standard() -> None:
     """Give descriptors 0 to 2 that were closed to /dev/null, or the first pipe would become somebody's stdout."""
-    while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
-        os.set_inheritable(fd, True)  # noqa: FBT003  - that is its signature
+    try:
+        while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
+            os.set_inheritable(fd, True)  # noqa: FBT003  - that is its signature
+    except OSError as error:
+        sys.exit(f"corepilot: cannot open {os.devnull}: {error.strerror}; a container has a /dev of its own")
     os.close(fd)
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:  # what the interpreter makes of a closed descriptor

@@ -137,3 +137,15 @@ def test_without_proc_there_is_one_sentence(tmp_path: Path, how: str) -> None:
     )
     assert answer.returncode == 1
     assert not (tmp_path / "started").exists()
+
+
+def test_a_root_without_devices_is_told(tmp_path: Path) -> None:
+    """Each job reads from /dev/null."""
+    file = tmp_path / "app.json5"
+    file.write_text(GOOD % (tmp_path, tmp_path))
+    script = 'mount -t tmpfs none /dev && exec "$@"'
+    words = ["unshare", "--mount", "sh", "-c", script, "-", *COMMAND, "run", "-c", str(file)]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    told = "corepilot: cannot open /dev/null: No such file or directory; a container has a /dev of its own\n"
+    assert (ended.returncode, ended.stderr) == (1, told)
+    assert not (tmp_path / "started").exists()

@@ -34,7 +34,7 @@ def test_repeated_options_and_positionals_keep_their_order() -> None:
         (
             "ping",
             ["x"],
-            "cannot run ping with 1 arguments: it takes no further arguments; name a configuration with -c FILE",
+            "cannot run ping with 1 argument: it takes no further arguments; name a configuration with -c FILE",
         ),
         ("run", ["-config", "f"], "cannot use option '-config' with run: unknown; did you mean '--config'?"),
         ("run", ["-config=f"], "cannot use option '-config' with run: unknown; did you mean '--config'?"),
@@ -43,7 +43,7 @@ def test_repeated_options_and_positionals_keep_their_order() -> None:
         ("check", ["--here=yes", "f"], "cannot give --here a value: it is a switch"),
         ("instances", [], "cannot run instances with 0 arguments: it takes SERVICE"),
         ("stop", [], "cannot run stop with 0 arguments: it takes JOB…; to stop everything: corepilot shutdown"),
-        ("signal", ["HUP"], "cannot run signal with 1 arguments: it takes SIGNAL JOB…"),
+        ("signal", ["HUP"], "cannot run signal with 1 argument: it takes SIGNAL JOB…"),
         (
             "wait",
             ["web", "--for", "well"],
