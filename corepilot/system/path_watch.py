@@ -6,20 +6,16 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from corepilot.system.libc import call
+from corepilot.system.inotify import IN_DELETE_SELF, IN_MOVE_SELF, IN_ONLYDIR, Notifications
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
     from typing import Any
 
 _IN_ATTRIB = 0x00000004  # of the file itself: it has lost a name
-_IN_DELETE_SELF = 0x00000400
-_IN_MOVE_SELF = 0x00000800
-_IN_ONLYDIR = 0x01000000
 _IN_DONT_FOLLOW = 0x02000000
-_OF_FILE = _IN_ATTRIB | _IN_MOVE_SELF | _IN_DELETE_SELF | _IN_DONT_FOLLOW
-_OF_DIRECTORY = _IN_MOVE_SELF | _IN_DELETE_SELF | _IN_ONLYDIR
-_READ = 1  # libev's EV_READ
+_OF_FILE = _IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | _IN_DONT_FOLLOW
+_OF_DIRECTORY = IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR
 _BUFFER_BYTES = 4096
 
 
@@ -42,29 +38,23 @@ class PathWatch:
 
     def __init__(self, loop: Any, path: str, changed: Callable[[], object]) -> None:
         self._changed = changed
-        self._descriptor = call("inotify_init1", os.O_NONBLOCK | os.O_CLOEXEC)
+        self._notifications = Notifications(loop, self._readable)
         try:
-            call("inotify_add_watch", self._descriptor, os.fsencode(path), _OF_FILE)
+            self._notifications.add(path, _OF_FILE)
         except OSError:
-            os.close(self._descriptor)
+            self._notifications.close()
             raise
         above, below = os.path.dirname(path), path
         while above not in {"", below}:
             with suppress(OSError):  # one that may be passed through only, and not be read
-                call("inotify_add_watch", self._descriptor, os.fsencode(above), _OF_DIRECTORY)
+                self._notifications.add(above, _OF_DIRECTORY)
             above, below = os.path.dirname(above), above
-        self._reader = loop.io(self._descriptor, _READ)
-        self._reader.start(self._readable)
 
     def close(self) -> None:
         """Watch no more. Idempotent."""
-        if self._descriptor >= 0:
-            self._reader.stop()
-            self._reader.close()
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._notifications.close()
 
     def _readable(self) -> None:
         with suppress(OSError):  # what there is does not matter
-            os.read(self._descriptor, _BUFFER_BYTES)
+            self._notifications.read(_BUFFER_BYTES)
         self._changed()

@@ -85,4 +85,4 @@ def test_a_socket_whose_file_is_removed_is_there_again(
         endpoint.stop()
         log.close()
     assert not path.exists()
-    eventually_switching(lambda: all(watch._descriptor < 0 for watch in watches))
+    eventually_switching(lambda: all(watch._notifications._descriptor < 0 for watch in watches))

@@ -258,7 +258,7 @@ def test_plugins_use_the_contracts_only() -> None:
     [
         (
             "corepilot.discovery.embedded",
-            {"corepilot.output.repeat", "corepilot.system.libc", "corepilot.system.semaphore"},
+            {"corepilot.output.repeat", "corepilot.system.inotify", "corepilot.system.semaphore"},
         ),
         ("corepilot.telemetry.jsonl", set()),
     ],

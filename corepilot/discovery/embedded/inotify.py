@@ -1,37 +1,32 @@
 """The kernel's notifications about directories, for gevent: one descriptor for all watches of a process.
 
-The standard library has no binding of inotify(7). Subscriptions remember names, not events: a name that changed a
+Subscriptions remember names, not events: a name that changed a
 hundred times while nobody looked is looked at once, so nothing here grows without bound.
 """
 
 import os
 from contextlib import suppress
 from struct import Struct
-from typing import Any
 
 from gevent import get_hub
 from gevent.event import Event
 
-from corepilot.system.libc import call
+from corepilot.system.inotify import IN_DELETE_SELF, IN_MOVE_SELF, IN_ONLYDIR, Notifications
 
 IN_CLOSE_WRITE = 0x00000008  # also: the holder has died
 _IN_MODIFY = 0x00000002
 _IN_MOVED_FROM = 0x00000040
 _IN_MOVED_TO = 0x00000080
 _IN_DELETE = 0x00000200
-_IN_DELETE_SELF = 0x00000400
-_IN_MOVE_SELF = 0x00000800
 _IN_UNMOUNT = 0x00002000
 _IN_Q_OVERFLOW = 0x00004000
 _IN_IGNORED = 0x00008000
-_IN_ONLYDIR = 0x01000000
 
 _INTERESTING = _IN_MODIFY | IN_CLOSE_WRITE | _IN_MOVED_FROM | _IN_MOVED_TO | _IN_DELETE
-_LOST = _IN_DELETE_SELF | _IN_MOVE_SELF | _IN_UNMOUNT | _IN_IGNORED
+_LOST = IN_DELETE_SELF | IN_MOVE_SELF | _IN_UNMOUNT | _IN_IGNORED
 _HEADER = Struct("iIII")  # struct inotify_event: descriptor of the watch, mask, cookie, length of the name
 _BUFFER_BYTES = 64 * 1024
 _MOST_NAMES = 4096
-_READ = 1  # libev's EV_READ
 
 
 class Subscription:
@@ -80,10 +75,8 @@ class Inotify:
     """
 
     def __init__(self) -> None:
-        self._descriptor = call("inotify_init1", os.O_NONBLOCK | os.O_CLOEXEC)
         self._watched: dict[int, list[Subscription]] = {}
-        self._reader: Any = get_hub().loop.io(self._descriptor, _READ)
-        self._reader.start(self._readable)
+        self._notifications = Notifications(get_hub().loop, self._readable)
 
     def subscribe(self, directory: str, subscription: Subscription) -> int:
         """Tell the subscription of everything that happens in a directory from now on; returns the watch's number.
@@ -91,8 +84,7 @@ class Inotify:
         Raises:
             OSError: the directory is not there, or there are no more watches (ENOSPC).
         """
-        mask = _INTERESTING | _IN_DELETE_SELF | _IN_MOVE_SELF | _IN_ONLYDIR
-        watch = call("inotify_add_watch", self._descriptor, os.fsencode(directory), mask)
+        watch = self._notifications.add(directory, _INTERESTING | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
         self._watched.setdefault(watch, []).append(subscription)  # the same directory has the same number
         return watch
 
@@ -103,22 +95,17 @@ class Inotify:
             subscriptions.remove(subscription)
             if not subscriptions:
                 del self._watched[watch]
-                if self._descriptor >= 0:
-                    with suppress(OSError):  # the directory is gone
-                        call("inotify_rm_watch", self._descriptor, watch)
+                with suppress(OSError):  # the directory is gone
+                    self._notifications.remove(watch)
 
     def close(self) -> None:
         """Stop reading and close. Idempotent."""
-        if self._descriptor >= 0:
-            self._reader.stop()
-            self._reader.close()
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._notifications.close()
 
     def _readable(self) -> None:
         """Called by the loop: reads what there is, and must neither block nor raise."""
         try:
-            data = os.read(self._descriptor, _BUFFER_BYTES)
+            data = self._notifications.read(_BUFFER_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         offset = 0
