@@ -137,7 +137,9 @@ def explain_unknown(group: str | None, name: str, names: Iterable[str]) -> str:
     if nearest and nearest != name:
         said += f"; did you mean {nearest!r}?"
     if nearest in shipped and nearest not in known:
-        said += f"; install it with: {sys.executable} -m pip install {shipped[nearest]}"
+        from corepilot.plugin.installing import advice
+
+        said += f"; {advice(shipped[nearest])}"
     return said
 
 

@@ -26,6 +26,10 @@ _ALLOWED = ("corepilot", "corepilot.plugin")
 _NAMED_MAX = 5
 
 
+class PluginIncompleteError(PluginError):
+    """A plugin's metadata are there, and its module is not; the message ends with what to do."""
+
+
 class LightModule(NamedTuple):
     """The light part of a plugin, judged.
 
@@ -145,9 +149,11 @@ def _imported(module: str, attribute: str, where: str, distribution: str) -> Any
         raise PluginError(f"{where}: {why}") from None
     except ModuleNotFoundError as error:
         if error.name and (error.name == module or module.startswith(f"{error.name}.")):
-            repair = f"{sys.executable} -m pip install --force-reinstall {distribution or module.partition('.')[0]}"
+            from corepilot.plugin.installing import advice
+
+            repair = advice(distribution or module.partition(".")[0], again=True)
             gone = f"its module {module}, which its entry point names, is not there"
-            raise PluginError(f"{where}: {gone}; install it again with: {repair}") from error
+            raise PluginIncompleteError(f"{where}: {gone}; {repair}") from error
         raise PluginError(f"{where}: it needs {error.name}, which is not installed") from error
     except Interruption:
         raise

@@ -24,6 +24,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory on the path with plugins of its own: a backend called consul, one that breaks, one of the future."""
     site = tmp_path / "site"
     modules = {
+        "pip": "",  # what is there decides what is advised
         "fake_consul": """
 from dataclasses import dataclass
 from corepilot.plugin import OptionError, hookimpl, option
@@ -323,7 +324,7 @@ def test_a_plugin_that_is_not_installed_depends_on_the_machine(tmp_path: Path, p
     assert problem.path == "discovery.backend"
     assert "installed: " in problem.message
     assert "consul" in problem.message
-    assert problem.hint == f"install it: {sys.executable} -m pip install corepilot-etcd"
+    assert problem.hint == f"install it with: {sys.executable} -m pip install corepilot-etcd"
     assert codes(judged(text, tmp_path, judge_machine=True)) == [("plugin-missing", "discovery.backend")]
 
 
@@ -345,7 +346,7 @@ def test_a_path_with_a_blank_is_quoted_in_the_command(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/opt/my python/bin/python")
     (problem,) = errors(judged('{ discovery: "etcd" }', tmp_path, judge_machine=True))
-    assert problem.hint == "install it: '/opt/my python/bin/python' -m pip install corepilot-etcd"
+    assert problem.hint == "install it with: '/opt/my python/bin/python' -m pip install corepilot-etcd"
 
 
 @pytest.mark.parametrize(
@@ -368,7 +369,7 @@ def test_telemetry_needs_its_sink(tmp_path: Path, plugins: Path) -> None:
     (problem,) = judged(text, tmp_path).problems
     assert (problem.severity, problem.code, problem.machine) == ("warning", "plugin-missing", True)
     assert problem.path == "telemetry"
-    assert problem.hint == f"install it: {sys.executable} -m pip install 'corepilot[containerpilot]'"
+    assert problem.hint == f"install it with: {sys.executable} -m pip install 'corepilot[containerpilot]'"
     assert codes(judged(text, tmp_path, judge_machine=True)) == [("plugin-missing", "telemetry")]
 
 

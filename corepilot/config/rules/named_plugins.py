@@ -1,7 +1,5 @@
 """Plugins that a configuration names: found in the installed metadata, light module imported, options validated."""
 
-import sys
-
 from corepilot.config.diagnostics.complaints import REQUIRED, Complaint, shown
 from corepilot.config.diagnostics.source_map import Path, path_text
 from corepilot.config.diagnostics.verdict import Verdict
@@ -13,8 +11,9 @@ from corepilot.model.plugin import Options, PluginReference
 from corepilot.plugin.foreign import refused_values
 from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.installed import InstalledPlugin, find, scan
+from corepilot.plugin.installing import advice
 from corepilot.plugin.kinds import Kind
-from corepilot.plugin.light import LightModule, import_light
+from corepilot.plugin.light import LightModule, PluginIncompleteError, import_light
 from corepilot.system.interruption import Interruption
 from corepilot.wording.nearest import nearest
 
@@ -85,7 +84,8 @@ def plugin_of(kind: str, named: NamedPlugin, verdict: Verdict, host: Host) -> Pl
         judged, light = _judged(installed, kind, named, host)
     except PluginError as error:
         host.importing("")
-        report.about_name(Complaint("plugin-broken", str(error), "tell its author"))
+        hint = "" if isinstance(error, PluginIncompleteError) else "tell its author"
+        report.about_name(Complaint("plugin-broken", str(error), hint))
         return None
     if judged is None:
         for key in named.options:
@@ -136,15 +136,8 @@ def _not_found(kind: Kind, named: NamedPlugin, error: PluginError) -> Complaint:
     # Only what we publish is named: a guessed distribution is whoever's has registered that name.
     distribution = named.extra or shipped.get(near or named.name)
     if near is None or near not in names:
-        hints.append(f"install it: {_pip(distribution)}" if distribution else "install the distribution that brings it")
+        hints.append(advice(distribution) if distribution else "install the distribution that brings it")
     return Complaint("plugin-missing", rule, " ".join(hints))
-
-
-def _pip(distribution: str) -> str:
-    """The command that installs a distribution for this interpreter, as a shell reads it."""
-    import shlex
-
-    return shlex.join([sys.executable, "-m", "pip", "install", distribution])
 
 
 def _judged(installed: InstalledPlugin, kind: str, named: NamedPlugin, host: Host) -> tuple[Judged | None, LightModule]:
