@@ -47,11 +47,15 @@ def main(pytest_arguments: list[str]) -> int:
     """
     sys.path.insert(0, str(ROOT / "tools"))
     sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT / "examples"))
     import debian
     import environment
     from bundles import building
     from servers.go_build import PROGRAMS as GO_PROGRAMS
+    from walking.command import packages
 
+    for example in sorted((ROOT / "examples").iterdir()):
+        PROGRAMS.update(packages(example))
     debian.require_programs(PROGRAMS)
     programs = environment.ensure(ENVIRONMENT, ["containerpilot", "docs", "test"], link=True)
     built = {program.variable: str(program.binary()) for program in GO_PROGRAMS}

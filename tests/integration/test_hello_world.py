@@ -5,19 +5,16 @@ import os
 import re
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from eventually import eventually
 from servers.consul import ConsulServer
 from servers.etcd import EtcdServer
 from servers.zookeeper import ZooKeeperServer
+from walks import EXAMPLES, PROGRAMS, walk
 
-ROOT = Path(__file__).resolve().parents[2]
-RUN = ROOT / "examples" / "hello-world" / "run"
-PROGRAMS = Path(sys.prefix) / "bin"
-DEADLINE_S = 110
+ROOT = EXAMPLES.parent
+RUN = EXAMPLES / "hello-world" / "run"
 
 # What the README shows is what is expected.
 WALK = re.search(r"^```\n(starting .*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
@@ -28,34 +25,31 @@ def expected(front: str) -> str:
     return WALK[1].replace("(nginx)", f"({front})")
 
 
-def walk(*options: str) -> str:
-    command = [str(RUN), "--walk", "--programs", str(PROGRAMS), "--port", "0", *options]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
+def hello_world(*options: str) -> str:
+    return walk("hello-world", "--port", "0", *options)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("front", ["nginx", "python"])
 def test_the_walk_with_the_embedded_catalog(front: str) -> None:
-    assert walk("--front", front) == expected(front)
+    assert hello_world("--front", front) == expected(front)
 
 
 @pytest.mark.slow
 def test_the_walk_with_consul(consul: ConsulServer) -> None:
-    assert walk("--front", "nginx", "--catalog", f"consul={consul.address}") == expected("nginx")
+    assert hello_world("--front", "nginx", "--catalog", f"consul={consul.address}") == expected("nginx")
     services = json.dumps(consul.get("/v1/health/service/hello"))
     assert '"hello-1"' not in services  # stopped in good order, so no longer registered
 
 
 @pytest.mark.slow
 def test_the_walk_with_etcd(etcd: EtcdServer) -> None:
-    assert walk("--catalog", f"etcd={etcd.endpoints[0].removeprefix('http://')}") == expected("nginx")
+    assert hello_world("--catalog", f"etcd={etcd.endpoints[0].removeprefix('http://')}") == expected("nginx")
 
 
 @pytest.mark.slow
 def test_the_walk_with_zookeeper(zookeeper: ZooKeeperServer) -> None:
-    assert walk("--catalog", f"zookeeper={zookeeper.hosts}") == expected("nginx")
+    assert hello_world("--catalog", f"zookeeper={zookeeper.hosts}") == expected("nginx")
 
 
 @pytest.mark.slow

@@ -55,6 +55,17 @@ def faults(*texts: str) -> list[NameTwice]:
         (["{logging: {level: 'info'}}", "{logging: {LEVEL: 'debug'}}"], {"logging": {"level": "debug"}}),
         (["{logging: {}}", "{Logging: {}}"], {"logging": {}, "Logging": {}}),
         (["{jobs: [{name: 'a', Exec: 'x'}]}", "{jobs: [{NAME: 'a', exec: null}]}"], {"jobs": [{"name": "a"}]}),
+        # a catalog of another backend takes the place of the earlier one
+        (["{discovery: {backend: 'a', x: 1}}", "{discovery: {backend: 'b'}}"], {"discovery": {"backend": "b"}}),
+        (["{discovery: {backend: 'a', x: 1}}", "{discovery: {Backend: 'a'}}"], {"discovery": {"backend": "a", "x": 1}}),
+        (["{discovery: {backend: 'a'}}", "{discovery: {x: 2}}"], {"discovery": {"backend": "a", "x": 2}}),
+        (["{discovery: {a: {x: 1}}}", "{discovery: {backend: 'b'}}"], {"discovery": {"backend": "b"}}),
+        (["{discovery: {a: {x: 1}}}", "{discovery: {a: {backend: 'b'}}}"], {"discovery": {"a": {"backend": "b"}}}),
+        (
+            ["{discovery: {b: {x: 1}}}", "{discovery: {b: {backend: 'b'}}}"],
+            {"discovery": {"b": {"x": 1, "backend": "b"}}},
+        ),
+        (["{other: {backend: 'a', x: 1}}", "{other: {backend: 'b'}}"], {"other": {"backend": "b", "x": 1}}),
         # jobs, watches and metrics merge by name
         (
             ["{jobs: [{name: 'a', port: 1}, {name: 'b'}]}", "{jobs: [{name: 'c'}, {name: 'a', tags: ['x']}]}"],

@@ -5,6 +5,8 @@
 - `null` removes what an earlier document has. Where there is nothing to remove it stays, and is judged like any null.
 - `jobs`, `watches`, `locks`, `render` and `telemetry.metrics` merge by name: elements of one name merge as objects do,
   at the place of the earlier one; others are appended in their order. So are elements without a name.
+- A catalog, `discovery` or an entry of it, for which the later document names another `backend` is replaced as a
+  whole: the options of one backend say nothing to another.
 
 A name that one of the two documents has twice, and the other one too, cannot be merged: nobody can say which is meant.
 
@@ -22,14 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+_CATALOGS = "catalogs"
+_CATALOG = "catalog"
+
 _BY_NAME: Mapping[str, Any] = {
     "jobs": True,
     "watches": True,
     "locks": True,
     "render": True,
     "telemetry": {"metrics": True},
+    "discovery": _CATALOGS,
 }
-"""Keys whose arrays merge by name, on their way from the top."""
+"""Keys whose arrays merge by name, on their way from the top; and where the catalogs are."""
 
 
 class NameTwice:
@@ -87,10 +93,10 @@ def merge(documents: Sequence[Document]) -> tuple[Document, list[NameTwice]]:
     return Document(root, tuple([one for document in documents for one in document.duplicates])), faults
 
 
-def _merged(
-    before: Node, after: Node, by_name: Mapping[str, Any], faults: list[NameTwice], *, exact: bool = False
-) -> Node:
-    """Two objects as one. `by_name` has what merges by name below them."""
+def _merged(before: Node, after: Node, by_name: Any, faults: list[NameTwice], *, exact: bool = False) -> Node:
+    """Two objects as one. `by_name` has what merges by name below them, or that they are catalogs."""
+    below: Mapping[str, Any] = by_name if isinstance(by_name, dict) else {}
+    other = _CATALOG if by_name is _CATALOGS else None
     members: dict[str, Member] = dict(before.value)
     folded = {} if exact else {key.lower(): key for key in members}
     for key, member in after.value.items():
@@ -100,7 +106,8 @@ def _merged(
             folded[key.lower()] = key
             continue
         earlier = members[known]
-        node = _value(earlier.node, member.node, by_name.get(key if exact else key.lower()), faults)
+        how = below.get(key if exact else key.lower(), other)
+        node = _value(known, earlier.node, member.node, how, faults)
         if node is None:
             del members[known]
             folded.pop(key.lower(), None)
@@ -111,15 +118,23 @@ def _merged(
     return Node("object", members, before.start, before.end)
 
 
-def _value(before: Node, after: Node, by_name: Any, faults: list[NameTwice]) -> Node | None:
+def _value(key: str, before: Node, after: Node, by_name: Any, faults: list[NameTwice]) -> Node | None:
     """What two values of one key become; None for nothing."""
     if after.kind == "null":
         return None
     if before.kind == "object" == after.kind:
-        return _merged(before, after, by_name if isinstance(by_name, dict) else {}, faults)
+        if by_name in (_CATALOGS, _CATALOG) and _has_another_backend(key, before, after, by_name):
+            return after
+        return _merged(before, after, by_name, faults)
     if before.kind == "array" == after.kind and by_name is True:
         return _merged_by_name(before, after, faults)
     return after
+
+
+def _has_another_backend(key: str, before: Node, after: Node, kind: str) -> bool:
+    """Whether a later catalog is of another backend. An entry of the map that names none has its own name's."""
+    named = _text(after, "backend")
+    return named is not None and named != (_text(before, "backend") or (key if kind is _CATALOG else None))
 
 
 def _merged_by_name(before: Node, after: Node, faults: list[NameTwice]) -> Node:
@@ -133,7 +148,7 @@ def _merged_by_name(before: Node, after: Node, faults: list[NameTwice]) -> Node:
             if len(places) > 1:
                 faults.append(NameTwice(name, nodes[places[0]].start, nodes[places[1]].start))
     for element in after.value:
-        own = _name(element)
+        own = _text(element, "name")
         if own is None or own not in known:
             elements.append(element)
         else:
@@ -146,16 +161,17 @@ def _named(elements: Iterable[Node]) -> dict[str, list[int]]:
     """The indexes of the elements that have a name."""
     found: dict[str, list[int]] = {}
     for index, element in enumerate(elements):
-        name = _name(element)
+        name = _text(element, "name")
         if name is not None:
             found.setdefault(name, []).append(index)
     return found
 
 
-def _name(element: Node) -> str | None:
+def _text(element: Node, key: str) -> str | None:
+    """What an object has for a key, as a text; None where it has none."""
     if element.kind != "object":
         return None
-    member = next((one for key, one in reversed(element.value.items()) if key.lower() == "name"), None)
+    member = next((one for own, one in reversed(element.value.items()) if own.lower() == key), None)
     if member is None or member.node.kind not in {"string", "number", "bool"}:
         return None
     return weak_str(member.node.value)
