@@ -106,6 +106,42 @@ def test_a_lock_passes_from_a_container_that_is_killed_to_the_next(tmp_path: Pat
         backend.close()
 
 
+DEFAULT = """{
+  discovery: "embedded",
+  stopTimeout: 2,
+  locks: [{name: "primary", ttl: "9s"}],
+  jobs: [
+    {name: "main", exec: "sleep 1000"},
+    {name: "web", exec: ["sh", "-c", "echo leading; exec sleep 1000"], lock: "primary", port: 80,
+     interfaces: "static:192.0.2.1", initial_status: "passing", health: {interval: 1, ttl: 3600}},
+  ],
+}"""
+
+
+def test_root_in_a_container_of_another_user_finds_that_users_catalog(tmp_path: Path) -> None:
+    """At its default place, as `docker exec -u 0` finds the socket; so a lock excludes the jobs."""
+    with Container(DEFAULT, tmp_path / "1", user=1000) as container:
+        container.until("leading")
+        for user in (1000, 0):
+            answer = container.execute("corepilot", "catalog", "web", "-o", "json", user=user)
+            assert [one["id"] for one in json.loads(answer.stdout)[0]["instances"]] == [f"web-{container.id}"], user
+            answer = container.execute("corepilot", "lock", "-n", "primary", "--", "true", user=user)
+            assert answer.returncode == 75, (user, answer.stderr)
+        assert container.execute("corepilot", "stop", "web", user=0).returncode == 0
+        other = "setpriv --reuid 1000 --regid 1000 --clear-groups corepilot lock -n primary -- true; echo $?"
+        answer = container.execute("corepilot", "lock", "primary", "--", "sh", "-c", f"id -u; {other}", user=0)
+        assert (answer.returncode, answer.stdout) == (0, "0\n75\n"), answer.stderr
+        assert container.execute("corepilot", "start", "web", user=0).returncode == 0
+        container.until("leading", count=2)
+        assert container.stop() == 0
+    with Container(DEFAULT, tmp_path / "2", user=1000, capabilities=()) as container:
+        container.until("leading")
+        answer = container.execute("corepilot", "lock", "-n", "other", "--", "true", user=0)
+        assert answer.returncode == 1
+        assert "it is that of user 1000: run this as that user, or set discovery.path" in answer.stderr
+        assert container.stop() == 0
+
+
 def expect(watcher: Container, *holders: Container) -> None:
     eventually(lambda: {one["id"] for one in instances(watcher)} == {f"web-{one.id}" for one in holders})
 

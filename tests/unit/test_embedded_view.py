@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -342,6 +343,37 @@ def test_root_has_a_default_directory_and_others_have_their_own(monkeypatch: pyt
     assert default_path({"XDG_RUNTIME_DIR": "/run/user/1000"}) == "/run/user/1000/corepilot/catalog"
     assert default_path({"XDG_RUNTIME_DIR": "relative"}) == "/tmp/corepilot-1000/catalog"
     assert default_path({}) == "/tmp/corepilot-1000/catalog"
+
+
+def test_root_in_a_container_of_another_user_has_that_users_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a corepilot of that user's has made what is above it; what root makes there is theirs."""
+    user, real = 4321, os.stat
+
+    def stat(path: str, **more: bool) -> os.stat_result:
+        found = real(path, follow_symlinks=more.get("follow_symlinks", True))
+        return os.stat_result((*found[:4], user, *found[5:])) if path == "/proc/1" else found
+
+    monkeypatch.setattr(os, "stat", stat)
+    environment = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    above = tmp_path / "corepilot"
+    assert default_path(environment) == "/var/run/corepilot/catalog", "there is none"
+    above.mkdir()
+    assert default_path(environment) == "/var/run/corepilot/catalog", "somebody else has made it"
+    os.chown(above, user, user)
+    catalog = above / "catalog"
+    assert default_path(environment) == str(catalog)
+    directories = Directories(str(catalog), shared=False, chosen=True)
+    directories.of("web").make()
+    assert [real(one).st_uid for one in (catalog, catalog / "web")] == [user, user]
+    shutil.rmtree(catalog)
+    catalog.symlink_to("/etc")
+    assert default_path(environment) == "/var/run/corepilot/catalog", "a link leads anywhere"
+    directories = Directories(str(tmp_path / "named"), shared=False)
+    os.chown(tmp_path, user, user)
+    directories.make_root()
+    assert real(directories.root).st_uid == 0, "its place was named"
 
 
 def test_directories_of_services_are_below_the_catalog() -> None:

@@ -35,7 +35,7 @@ class Client:
 
     def __init__(self, options: Any, context: BackendContext) -> None:
         root = options.path or default_path(context.environment)
-        self.directories = Directories(os.path.normpath(root), shared=options.shared)
+        self.directories = Directories(os.path.normpath(root), shared=options.shared, chosen=not options.path)
         self.clock = BootClock()
         self._repeats = Repeat(context.log)
         self._log = context.log

@@ -20,14 +20,35 @@ def default_path(environment: Mapping[str, str]) -> str:
 
     root's is /var/run/corepilot/catalog. Others cannot create that: theirs is in $XDG_RUNTIME_DIR, or else in a
     directory of their own in /tmp, /tmp/corepilot-UID, which is refused when somebody else owns it.
+
+    For root in a container of another user's (`docker exec -u 0`) it is that user's, if a corepilot of theirs has made
+    the directory above: a lock that is taken there has to be the one that the jobs take.
     """
     user = os.geteuid()
-    if user == 0:
-        return "/var/run/corepilot/catalog"
+    if user != 0:
+        return _defaults_of(user, environment)[0]
+    with suppress(OSError):
+        host = os.stat("/proc/1").st_uid
+        for path in _defaults_of(host, environment) if host else ():
+            if owner_of(os.path.dirname(path)) == host and not os.path.islink(path):
+                return path
+    return "/var/run/corepilot/catalog"
+
+
+def owner_of(directory: str) -> int | None:
+    """Whose it is; None if it is no directory, or a link to one."""
+    try:
+        status = os.lstat(directory)
+    except OSError:
+        return None
+    return status.st_uid if stat.S_ISDIR(status.st_mode) else None
+
+
+def _defaults_of(user: int, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Where a user's can be, the place to make it at first."""
     runtime = environment.get("XDG_RUNTIME_DIR", "")
-    if os.path.isabs(runtime):
-        return os.path.join(runtime, "corepilot", "catalog")
-    return f"{_private_parent(user)}/catalog"
+    own = f"{_private_parent(user)}/catalog"
+    return (os.path.join(runtime, "corepilot", "catalog"), own) if os.path.isabs(runtime) else (own,)
 
 
 class Place:
@@ -61,6 +82,7 @@ class Place:
                 if not os.path.isdir(self.path):
                     raise
             else:
+                self._directories.hand_over(self.path)
                 mode = stat.S_IMODE(os.stat(self.root).st_mode)
                 if not self._keep_sticky:
                     mode &= ~stat.S_ISVTX
@@ -79,11 +101,13 @@ class Directories:
     Args:
         root: The catalog's directory, absolute.
         shared: Whether everybody may advertise.
+        chosen: Nobody has named it: it is what `default_path` says, and the directory above it says whose it is.
     """
 
-    def __init__(self, root: str, *, shared: bool) -> None:
+    def __init__(self, root: str, *, shared: bool, chosen: bool = False) -> None:
         self.root = root
         self.shared = shared
+        self._chosen = chosen
 
     def of(self, service: str) -> Place:
         """The directory of a service."""
@@ -115,11 +139,24 @@ class Directories:
                     f"cannot use the catalog {self.root}: {own} is not a directory of ours; remove it, or set "
                     "discovery.path"
                 )
-        os.makedirs(self.root, 0o755, exist_ok=True)
+        if not os.path.isdir(self.root):
+            os.makedirs(self.root, 0o755, exist_ok=True)
+            self.hand_over(self.root)
         if self.shared:
             status = os.stat(self.root)
             if not status.st_mode & stat.S_IWOTH and os.geteuid() in {0, status.st_uid}:
                 os.chmod(self.root, _SHARED_MODE)
+
+    def hand_over(self, made: str) -> None:
+        """Let a directory that root has made in another user's default catalog be that user's.
+
+        Raises:
+            OSError: it cannot.
+        """
+        if self._chosen and os.geteuid() == 0:
+            user = owner_of(os.path.dirname(self.root))
+            if user:
+                os.chown(made, user, -1, follow_symlinks=False)
 
     def explain(self, action: str, error: OSError) -> BackendError:
         """What an error of the operating system means to the registrar, and to the operator.
@@ -141,6 +178,10 @@ class Directories:
         return BackendUnavailableError(f"{where}: {why}")
 
     def _who(self) -> str:
+        if self._chosen:
+            owner = owner_of(os.path.dirname(self.root))
+            if owner not in {None, os.geteuid()}:
+                return f"it is that of user {owner}: run this as that user, or set discovery.path"
         try:
             status = os.stat(self.root)
         except OSError:

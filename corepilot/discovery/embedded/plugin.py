@@ -17,7 +17,7 @@ class Options:
     path: str = option(
         help="directory of the catalog, absolute, on a local file system; all that name the same one see each other; "
         "empty for /var/run/corepilot/catalog, or, when not run by root, corepilot/catalog in $XDG_RUNTIME_DIR, "
-        "else /tmp/corepilot-UID/catalog",
+        "else /tmp/corepilot-UID/catalog; root in a container that runs as another user has that user's",
         default="",
         example="/var/run/corepilot/catalog",
     )
