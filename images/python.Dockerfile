@@ -10,7 +10,8 @@ COPY . /src
 ARG PLUGINS="corepilot-consul corepilot-etcd corepilot-zookeeper corepilot-prometheus corepilot-otlp corepilot-statsd"
 RUN pip wheel --quiet --wheel-dir /wheels /src /src/backends/* /src/plugins/*
 RUN python3 -m venv --without-pip /opt/corepilot \
- && pip --python /opt/corepilot/bin/python install --quiet --find-links /wheels corepilot ${PLUGINS}
+ && pip --python /opt/corepilot/bin/python install --quiet --no-compile --find-links /wheels corepilot ${PLUGINS} \
+ && /opt/corepilot/bin/python -m compileall -q --invalidation-mode unchecked-hash -x '/(tests|testing)/' /opt/corepilot/lib
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="corepilot" \
