@@ -2,9 +2,9 @@
 
     python benchmarks/ways.py [--runs 20] [--bundle DIRECTORY]
 
-Sizes are sums of the files' lengths in MB (1,000,000 bytes). A virtual environment has no pip and no setuptools, is made
-with Debian's Python, which is also in the bundle, and compiled as images/python.Dockerfile does it. `first exec` is
-from the start of `corepilot run` to the first line of its one job, `wrap` a whole `corepilot -- true`, `version` a
+Sizes are sums of the files' lengths in MB (1,000,000 bytes). A virtual environment has no pip and no setuptools, is
+made with Debian's Python, which is also in the bundle, and compiled as images/python.Dockerfile does it. `first exec`
+is from the start of `corepilot run` to the first line of its one job, `wrap` a whole `corepilot -- true`, `version` a
 whole `corepilot --version`: medians in ms, measured in turns. `--bundle` is a directory that tools/bundle has filled;
 without it, one is made.
 """
