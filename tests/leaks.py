@@ -3,7 +3,7 @@
 A snapshot is taken before each test and compared after it. Processes are found in two ways: direct children of the test
 process, and (outside the tests of pure logic) any process that carries this test's mark in its environment, however far
 it has been re-parented. The test process is deliberately not a child subreaper: orphans would become its zombies, and a
-test that waits for a pid to vanish would wait for ever. Processes that are about to end get a short grace.
+test that waits for a pid to vanish would wait for ever. What is about to end gets a short grace.
 """
 
 import gc
@@ -86,7 +86,7 @@ class Snapshot:
         new = self._new_descriptors()
         if new:
             gc.collect()  # what a test forgot in a reference cycle is a warning of its own, not a leak
-            new = self._new_descriptors()
+            new = settles(self._new_descriptors, grace_s=self._grace_s)  # a native thread may be about to close one
         return [f"descriptor {number} ({target})" for number, target in new.items()]
 
     def _new_descriptors(self) -> dict[int, str]:

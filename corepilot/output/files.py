@@ -1,5 +1,6 @@
 """Files of jobs' own: one native thread writes them all, since a disk may block and the hub may not."""
 
+import os
 import time
 from _queue import SimpleQueue
 from _thread import allocate_lock, start_new_thread
@@ -55,6 +56,7 @@ class JobFiles:
                 self._running.release()
                 raise OSError(EAGAIN, "no thread can be started to write to it") from error
             self._started = True
+        settings = settings.changed(path=_one_spelling(settings.path))
         file = self._files.get(settings.path)
         if file is None:
             file = self._files[settings.path] = JobFile(self, settings)
@@ -135,3 +137,8 @@ class JobFiles:
                     item[0].store(item[1])
         finally:
             self._running.release()
+
+
+def _one_spelling(path: str) -> str:
+    """`/a//b`, `/a/./b` and `b` in /a are one file, which must not be renamed by two. `..` may lead over a link."""
+    return path if ".." in path.split("/") else os.path.abspath(path)

@@ -56,6 +56,13 @@ def test_what_is_written_is_there_and_is_appended(world: World, tmp_path: Path) 
     assert world.lines == []
 
 
+def test_two_spellings_of_a_path_are_one_file(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [world.files.open(OutputFile(path)) for path in ("log", "./log", f"{tmp_path}//log", str(tmp_path / "log"))]
+    assert len(set(map(id, files))) == 1
+    assert world.files.open(OutputFile("other/../log")) is not files[0], "other may be a link"
+
+
 def test_a_file_is_renamed_before_a_line_that_would_not_fit(world: World, tmp_path: Path) -> None:
     path = tmp_path / "log"
     file = world.files.open(OutputFile(str(path), max_bytes=10, keep=2))

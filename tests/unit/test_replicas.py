@@ -93,6 +93,11 @@ def test_replicas_share_their_name_with_no_other_job_and_are_no_hook(tmp_path: P
     assert codes(judged(text, tmp_path)) == [("same-name", "jobs[0].replicas"), ("wrong-value", "jobs[2].replicas")]
 
 
+def test_a_job_with_a_reload_shares_its_name_with_no_other_job(tmp_path: Path) -> None:
+    text = """{ discovery: false, jobs: [ { name: "a", exec: "a", reload: "a" }, { name: "a", exec: "a" } ] }"""
+    assert codes(judged(text, tmp_path)) == [("same-name", "jobs[0].reload")]
+
+
 @pytest.mark.parametrize(("name", "clash"), [("a@2", True), ("a@3", False), ("a@0", False)])
 def test_no_other_job_is_called_as_a_replica_is(tmp_path: Path, name: str, clash: bool) -> None:  # noqa: FBT001
     others = f'{{ name: "a", exec: "a", replicas: 2 }}, {{ name: "{name}", exec: "a" }}'

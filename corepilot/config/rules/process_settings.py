@@ -190,9 +190,10 @@ def judge_replicas(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:
         if name in replicas and number in map(str, range(1, replicas[name] + 1)):
             hint = "give it another name"
             verdict.complain(("jobs", index, "name"), Complaint("same-name", "a replica is called so, too", hint))
-        if job.replicas and counts[job.name] > 1:
-            rule = f"another job is called {shown(job.name)}, too"
-            verdict.complain(("jobs", index, "replicas"), Complaint("same-name", rule, "give each a name of its own"))
+        for key in ("replicas", "reload"):
+            if getattr(job, key) and counts[job.name] > 1:
+                rule = f"another job is called {shown(job.name)}, too"
+                verdict.complain(("jobs", index, key), Complaint("same-name", rule, "give each a name of its own"))
         if job.reload is not None and reload_name(job.name) in counts:
             rule = f"another job is called {shown(reload_name(job.name))}, as the one that runs this"
             verdict.complain(("jobs", index, "reload"), Complaint("same-name", rule, "give that one another name"))
