@@ -6,6 +6,12 @@ from corepilot.jobs import following, process, readiness, registration, starting
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Action, CheckState, ClearTimer, Kill, SetTimer, State, Step, Timer
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from corepilot.model.command import Command
+    from corepilot.model.job import Check
+    from corepilot.model.plugin import PluginReference
+
 
 def replan(old: Plan, new: Plan, state: State, now: float) -> Step:
     """Go on under another plan, with the same process: what starts and runs it is the same in both.
@@ -44,11 +50,11 @@ def replan(old: Plan, new: Plan, state: State, now: float) -> Step:
 
 
 def _replan_checks(old: Plan, new: Plan, state: State, now: float) -> Step:
-    """Checks that stay keep what they have said. One that is new is believed to pass where the job is healthy.
+    """Checks that ask the same keep what they have said. One that is new is believed to pass where the job is healthy.
 
     Else the service would be silent in the catalog until its first result.
     """
-    said = dict(zip(old.job.checks, state.checks, strict=False))
+    said = dict(zip(map(_question, old.job.checks), state.checks, strict=False))
     new_one = CheckState(passed=True, result_at=now) if state.health == "healthy" else CheckState()
     before, after = old.job.checks, new.job.checks
     actions: list[Action] = []
@@ -61,7 +67,7 @@ def _replan_checks(old: Plan, new: Plan, state: State, now: float) -> Step:
         if was.stage != "none":
             # Its timeout is not that of the check which takes its place.
             actions += [Kill(index, force=True), ClearTimer(Timer("check-timeout", index))]
-        begun = said.get(after[index], new_one) if index < len(after) else new_one
+        begun = said.get(_question(after[index]), new_one) if index < len(after) else new_one
         stage = "outdated" if was.stage == "running" else was.stage  # until its process is gone
         checks.append(begun.changed(stage=stage, missed_at=None, unstarted=0))
         if index >= len(after):
@@ -74,3 +80,8 @@ def _replan_checks(old: Plan, new: Plan, state: State, now: float) -> Step:
     if not any(one.asks for one in after) and health in {"healthy", "unhealthy"}:
         health = "unknown"
     return state.changed(checks=tuple(checks), health=health), tuple(actions)
+
+
+def _question(check: Check) -> tuple[str, Command | None, PluginReference | None]:
+    """What a check asks, however often and whatever follows from the answers."""
+    return check.name, check.command, check.plugin

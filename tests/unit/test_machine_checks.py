@@ -116,6 +116,12 @@ def test_a_check_that_stays_keeps_what_it_said_at_another_place() -> None:
     assert [one.passed for one in world.actor("app").state.checks] == [True, False]
 
 
+def test_a_check_of_which_only_the_numbers_change_keeps_what_it_said() -> None:
+    world = one(CHECK.changed(failures=3), 0, 1, 1, 1).run(2)
+    world.reload([job(health=CHECK.changed(failures=2, interval_s=2, ttl_s=9), service=SERVICE)])
+    assert health_of(world, 3)[-1] == "unhealthy", "the second failure in a row, one of each side of the reload"
+
+
 def test_a_check_that_is_added_leaves_the_service_alone_until_it_says_something() -> None:
     how = {"app": FOREVER, "check.app.a": results(0), "check.app.b": results(1)}
     world = World([job(health=A, service=SERVICE)], how).run(1.5)

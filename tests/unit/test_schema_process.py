@@ -415,3 +415,16 @@ def test_a_directory_cannot_be_the_file_of_the_output(tmp_path: Path) -> None:
 
 def _with(text: str) -> str:
     return f'{{ discovery: false, jobs: [ {{ name: "a", exec: "true", {text} }} ] }}'
+
+
+@pytest.mark.parametrize(
+    ("top", "found"),
+    [
+        ("", [("json-useless", "jobs[0].health.logging.json"), ("json-useless", "jobs[0].logging.json")]),
+        ('logging: { format: "JSON" },', []),
+    ],
+)
+def test_json_is_passed_through_to_a_log_of_json_only(tmp_path: Path, top: str, found: list[tuple[str, str]]) -> None:
+    health = 'health: { exec: "true", interval: 1, ttl: 3, logging: { json: true } }'
+    text = f'{{ {top} discovery: false, jobs: [ {{ name: "a", exec: "true", logging: {{ json: true }}, {health} }} ] }}'
+    assert sorted(warnings(judged(text, tmp_path))) == found

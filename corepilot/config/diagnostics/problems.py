@@ -50,6 +50,7 @@ CODES = {
     "health-missing": "a job has a port and no health",
     "port-range": "a port is not between 1 and 65535",
     "drain-useless": "drain belongs to a job without a port",
+    "json-useless": "output is to be passed through as JSON, and the log is not one of JSON",
     "exit-never": "exitOn belongs to a job that never ends by itself",
     "stdin-event": "a job reads what a watch has found, and no watch starts it",
     "when-conflict": "a when has more than one of interval, once, each, all and any",

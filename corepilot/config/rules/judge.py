@@ -77,10 +77,10 @@ def judge(
 
         stop_signals = stop_signals_of(data["stop_signals"], jobs, verdict)
     logging = _logging(data.get("logging") or {}, verdict, host)
-    if any(_has_files(job) for _, job in jobs):
-        from corepilot.config.rules.output import judge_files  # as above
+    if any(_has_own_output(job) for _, job in jobs):
+        from corepilot.config.rules.output import judge_output  # as above
 
-        judge_files(jobs, logging.output, verdict)
+        judge_output(jobs, logging, verdict)
     if verdict.refused:
         return None
     return made(
@@ -101,9 +101,9 @@ def judge(
     )
 
 
-def _has_files(job: Job) -> bool:
+def _has_own_output(job: Job) -> bool:
     outputs = [command.output for command in (job.command, *[one.command for one in job.checks]) if command is not None]
-    return any(one.file is not None or one.error_file is not None for one in outputs)
+    return any(one.file is not None or one.error_file is not None or one.structured for one in outputs)
 
 
 def not_an_object(kind: str) -> Complaint:
