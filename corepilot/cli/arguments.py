@@ -1,12 +1,17 @@
 """Command lines: a table of commands in, the values of one command out. Small, because it is on the boot path.
 
-argparse would do; it costs 7 ms before the first job starts, and does not suggest the nearest option.
+argparse would do; it costs 7 ms before the first job starts, and does not suggest the nearest option. Nor is typing
+imported, which takes as long: `corepilot ping` runs every few seconds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from __future__ import annotations
 
 from corepilot.errors import CorepilotError
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
 USAGE = 2
 """Exit status of a command line that cannot be understood."""
@@ -21,10 +26,10 @@ class UsageError(CorepilotError):
     code = "usage"
 
 
-class Option(NamedTuple):
+class Option:
     """One option.
 
-    Attributes:
+    Args:
         names: "-c", "--config": what may be typed. The value of a long one may follow "=".
         attribute: Where its value is found.
         value: What help calls its value; "" for a switch.
@@ -33,18 +38,26 @@ class Option(NamedTuple):
         choices: The allowed values; () for any.
     """
 
-    names: tuple[str, ...]
-    attribute: str
-    value: str
-    help: str
-    repeated: bool = False
-    choices: tuple[str, ...] = ()
+    __slots__ = ("attribute", "choices", "help", "names", "repeated", "value")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        attribute: str,
+        value: str,
+        help: str,  # noqa: A002  - what it is
+        *,
+        repeated: bool = False,
+        choices: tuple[str, ...] = (),
+    ) -> None:
+        self.names, self.attribute, self.value, self.help = names, attribute, value, help
+        self.repeated, self.choices = repeated, choices
 
 
-class Command(NamedTuple):
+class Command:
     """One command.
 
-    Attributes:
+    Args:
         name: What is typed.
         summary: One line.
         positionals: What help calls the arguments without option, "" for none.
@@ -56,14 +69,21 @@ class Command(NamedTuple):
         advice: How an error about the number of arguments goes on.
     """
 
-    name: str
-    summary: str
-    positionals: str
-    least: int
-    most: int
-    options: tuple[Option, ...]
-    run: str
-    advice: str = ""
+    __slots__ = ("advice", "least", "most", "name", "options", "positionals", "run", "summary")
+
+    def __init__(  # noqa: PLR0917  - a row of the table of commands
+        self,
+        name: str,
+        summary: str,
+        positionals: str,
+        least: int,
+        most: int,
+        options: tuple[Option, ...],
+        run: str,
+        advice: str = "",
+    ) -> None:
+        self.name, self.summary, self.positionals, self.least, self.most = name, summary, positionals, least, most
+        self.options, self.run, self.advice = options, run, advice
 
 
 class ParsedCommand:

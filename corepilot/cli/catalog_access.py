@@ -52,7 +52,8 @@ def catalogs_of(arguments: CatalogArguments) -> Catalogs:
     discovery = arguments.discovery or environment.get("COREPILOT_DISCOVERY") or None
     paths_only = False
     try:
-        locations, paths_only = locate(arguments.config, environment, pid_1=False)
+        where = locate(arguments.config, environment, pid_1=False)
+        locations, paths_only = where.locations, where.paths_only
     except ConfigError:
         if not discovery:
             raise

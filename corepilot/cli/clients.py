@@ -1,6 +1,7 @@
 """What the commands that talk to a running corepilot share. Imports little: `corepilot ping` runs every few seconds."""
 
-import json
+from __future__ import annotations
+
 import sys
 
 from corepilot.control.client import ControlClient, find
@@ -27,7 +28,7 @@ _FIRST_ERROR = 400
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
 
-def client_of(arguments: "Any") -> ControlClient:
+def client_of(arguments: Any) -> ControlClient:
     """A client of the running corepilot: with `-c`, of the one that runs this configuration, and of no other."""
     if arguments.socket:
         return ControlClient(arguments.socket)
@@ -60,23 +61,29 @@ def client_of(arguments: "Any") -> ControlClient:
         ) from error
 
 
-def ask(client: ControlClient, method: str, path: str, body: object = None, deadline_s: float = 5.0) -> "Any":
+def ask(client: ControlClient, method: str, path: str, body: object = None, deadline_s: float = 5.0) -> Any:
     """The answer to one request, decoded.
 
     Raises:
         ControlError: There is none, or it is an error: then in the server's words.
     """
-    data = None if body is None else json.dumps(body).encode()
+    data = None
+    if body is not None:
+        import json
+
+        data = json.dumps(body).encode()
     code, answer = client.request(method, path, data, deadline_s=deadline_s)
     return decoded(code, answer)
 
 
-def decoded(code: int, answer: bytes) -> "Any":
+def decoded(code: int, answer: bytes) -> Any:
     """What an answer holds.
 
     Raises:
         ControlError: It is an error.
     """
+    import json  # not for `ping` and `health`, which run every few seconds
+
     text = answer.decode("utf-8", "replace")
     try:
         found = json.loads(text) if text.strip() else None
@@ -100,6 +107,8 @@ def say(line: str) -> None:
 
 def say_json(value: object) -> None:
     """Write one document, for programs and for people."""
+    import json
+
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 

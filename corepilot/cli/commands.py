@@ -1,8 +1,9 @@
 """The commands that ask a running corepilot for one thing, and get it at once."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Iterable, Sequence
 
 from corepilot.cli.arguments import UsageError, suggest
 from corepilot.cli.clients import ask, client_of, complain, decoded, quoted, say, say_json
@@ -10,19 +11,23 @@ from corepilot.errors import ControlError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Any, Literal
 
 _OK, _UNAVAILABLE = 200, 503
+_FIRST_ERROR = 400
 
 
-def ping(arguments: "Any") -> int:
+def ping(arguments: Any) -> int:
     """`corepilot ping`: prints `ok`."""
-    ask(client_of(arguments), "GET", "/v1/ping")
+    code, answer = client_of(arguments).request("GET", "/v1/ping")
+    if code >= _FIRST_ERROR:
+        decoded(code, answer)
     say("ok")
     return 0
 
 
-def health(arguments: "Any") -> int:
+def health(arguments: Any) -> int:
     """`corepilot health [--live|--ready] [JOB…]`: one line; 0 if it is so, else 1."""
     if arguments.live and arguments.ready:
         raise UsageError("cannot ask for --live and --ready at once: what is ready is live")
@@ -56,26 +61,26 @@ def _is_wrapped() -> bool:
         return False
 
 
-def debug(arguments: "Any") -> int:
+def debug(arguments: Any) -> int:
     """`corepilot debug stacks`."""
     what = arguments.positionals[0]
     if what != "stacks":
         raise UsageError(f"cannot show {what!r}: it is stacks{suggest(what, ('stacks',))}")
     code, answer = client_of(arguments).request("GET", "/v1/debug/stacks")
-    if code >= 400:
+    if code >= _FIRST_ERROR:
         decoded(code, answer)
     sys.stdout.write(answer.decode("utf-8", "replace"))
     return 0
 
 
-def shutdown(arguments: "Any") -> int:
+def shutdown(arguments: Any) -> int:
     """`corepilot shutdown`: returns when the stop has begun."""
     ask(client_of(arguments), "POST", "/v1/shutdown")
     say("corepilot is stopping")
     return 0
 
 
-def maintenance(arguments: "Any") -> int:
+def maintenance(arguments: Any) -> int:
     """`corepilot maintenance enable|disable`."""
     verb = arguments.positionals[0]
     if verb not in {"enable", "disable"}:
@@ -85,7 +90,7 @@ def maintenance(arguments: "Any") -> int:
     return 0
 
 
-def env(arguments: "Any") -> int:
+def env(arguments: Any) -> int:
     """`corepilot env NAME=VALUE…`. Prints names, not values: one may be a secret."""
     pairs = dict(_pairs(arguments.positionals))
     found = ask(client_of(arguments), "POST", "/v1/environ", pairs)
@@ -93,7 +98,7 @@ def env(arguments: "Any") -> int:
     return 0
 
 
-def metric(arguments: "Any") -> int:
+def metric(arguments: Any) -> int:
     """`corepilot metric NAME=VALUE…`."""
     pairs = dict(_pairs(arguments.positionals))
     ask(client_of(arguments), "POST", "/v1/metric", pairs)
@@ -101,7 +106,7 @@ def metric(arguments: "Any") -> int:
     return 0
 
 
-def instances(arguments: "Any") -> int:
+def instances(arguments: Any) -> int:
     """`corepilot instances SERVICE`: one `ADDRESS:PORT ID` a line, passing instances only; JSON shows all."""
     found = ask(client_of(arguments), "GET", f"/v1/instances/{quoted(arguments.positionals[0])}")
     if arguments.output == "json":
@@ -116,7 +121,7 @@ def instances(arguments: "Any") -> int:
     return 0
 
 
-def plugins(arguments: "Any") -> int:
+def plugins(arguments: Any) -> int:
     """`corepilot plugins list|info NAME|verify [NAME…]|new KIND NAME`."""
     verb, *names = arguments.positionals
     output: Literal["table", "json"] = "json" if arguments.output == "json" else "table"

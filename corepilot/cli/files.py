@@ -1,17 +1,21 @@
 """Where the configuration is looked for, if the command line does not say."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from corepilot.errors import ConfigError
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 VARIABLES = ("COREPILOT", "CONTAINERPILOT")
 PLACES = ("/etc/corepilot.json5", "/etc/containerpilot.json5")
 HERE = "corepilot.json5"
 
 
-class Located(NamedTuple):
+class Located:
     """Where the configuration is.
 
     Attributes:
@@ -19,8 +23,10 @@ class Located(NamedTuple):
         paths_only: Whether they are paths whatever they look like, as ContainerPilot's are.
     """
 
-    locations: tuple[str, ...]
-    paths_only: bool = False
+    __slots__ = ("locations", "paths_only")
+
+    def __init__(self, locations: tuple[str, ...], *, paths_only: bool = False) -> None:
+        self.locations, self.paths_only = locations, paths_only
 
 
 def locate(given: Sequence[str], environment: Mapping[str, str], *, pid_1: bool) -> Located:

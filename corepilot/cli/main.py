@@ -3,14 +3,15 @@
 Imports little, and late: `corepilot` is on the boot path of a container, and `corepilot ping` runs every few seconds.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from corepilot.supervisor.arguments import RunArguments
 
@@ -19,6 +20,9 @@ FORBIDDEN = ("PYTHON", "GEVENT", "GREENLET", "VIRTUAL_ENV", "COREPILOT_HELD_")
 
 INTERRUPTED = 130
 """Exit status of a client that Ctrl-C ended, as shells have it."""
+
+_ONE_QUESTION = frozenset(("ping", "health", "--version", "-V"))
+"""Commands that start nothing, and leave nothing open or behind: probes, which run every few seconds."""
 
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")  # PEP 538; isolated mode heeds no variable that would turn it off
 
@@ -41,7 +45,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
         guard.install_early_handlers()  # PID 1 loses a TERM that comes before: nothing else is imported until here
         return end(_run(rest, given))
-    return _carry_out(name, rest, given)
+    status = _carry_out(name, rest, given)
+    return end(status) if name in _ONE_QUESTION else status
 
 
 def _stay(status: int) -> int:
@@ -49,7 +54,7 @@ def _stay(status: int) -> int:
 
 
 def _leave(status: int) -> int:
-    """End a guard at once: everything that it has started is gone, and taking an interpreter apart takes a while."""
+    """End at once: a guard has nothing left, nor has a client; and taking an interpreter apart takes a while."""
     for stream in (sys.stdout, sys.stderr):
         try:  # noqa: SIM105  - contextlib is not worth its import here
             stream.flush()
@@ -118,11 +123,11 @@ def _wrap(words: Sequence[str], given: Mapping[str, str]) -> int:
     if not words:
         _complain("cannot wrap nothing: corepilot -- COMMAND ARGS…")
         return 2
-    from corepilot import guard
+    from corepilot.guard.wrapping import wrap
     from corepilot.system.naming import name_process
 
     name_process("corepilot")
-    return guard.wrap(words, environment=given)
+    return wrap(words, environment=given)
 
 
 def _carry_out(name: str, words: list[str], given: Mapping[str, str]) -> int:
@@ -192,9 +197,7 @@ def _command_status(name: str, words: list[str], given: Mapping[str, str]) -> in
     arguments = parse(command, words)
     arguments.environment = given
     module, _, function = command.run.partition(":")
-    from importlib import import_module
-
-    status: int = getattr(import_module(module), function)(arguments)
+    status: int = getattr(__import__(module, fromlist=[function]), function)(arguments)
     sys.stdout.flush()
     return status
 
@@ -203,7 +206,7 @@ def _run(words: list[str], given: Mapping[str, str]) -> int:
     """`corepilot run`: be the guard of a supervisor, which reads the command line."""
     pid_1 = os.getpid() == 1
 
-    def prepare() -> "RunArguments":
+    def prepare() -> RunArguments:
         from corepilot.cli.arguments import parse
         from corepilot.cli.files import locate
         from corepilot.cli.table import COMMANDS
@@ -217,7 +220,7 @@ def _run(words: list[str], given: Mapping[str, str]) -> int:
     return supervise(prepare)
 
 
-def supervise(prepare: "Callable[[], RunArguments]", name: str = "corepilot") -> int:
+def supervise(prepare: Callable[[], RunArguments], name: str = "corepilot") -> int:
     """Be the guard of a supervisor, from here to its end; returns its exit status.
 
     Args:

@@ -1,8 +1,12 @@
 """Every command and option, once: the parser, `--help` and the reference page are made of this table."""
 
-from collections.abc import Iterable
+from __future__ import annotations
 
 from corepilot.cli.arguments import Command, Option
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CONFIG = Option(
     ("-c", "--config"), "config", "LOCATION",

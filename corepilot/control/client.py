@@ -3,9 +3,10 @@
 It imports the standard library's socket and nothing that is heavy: its start is most of what `corepilot ping` takes.
 """
 
+from __future__ import annotations
+
 import os
 import time
-from collections.abc import Mapping
 
 from corepilot.control.locations import container_user, others_sockets, private_location, socket_locations
 from corepilot.control.wire import (
@@ -22,6 +23,8 @@ from corepilot.wording.escaping import escaped
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from corepilot.control.stream import AnswerStream
 
 __all__ = ["ControlClient", "find", "quoted"]
@@ -79,7 +82,7 @@ class ControlClient:
 
     def stream(
         self, method: str, path: str, body: bytes | None = None, deadline_s: float | None = None
-    ) -> "AnswerStream":
+    ) -> AnswerStream:
         """Send one request and read the answer line by line, as the lines come.
 
         Args:

@@ -10,14 +10,16 @@ Standard library only, and little of it: binding happens before the supervisor h
 starts for every `corepilot status`, where typing, dataclasses and contextlib would be most of the time.
 """
 
+from __future__ import annotations
+
 import os
 import stat
-import struct
-from collections.abc import Mapping
+import sys
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping
 else:  # the standard library's module turns every constant into an enum member: 3 ms before the first job
     import _socket as socket
 
@@ -27,7 +29,7 @@ DEFAULT_PATH = "/var/run/containerpilot.socket"
 # Not $TMPDIR: the client has to find what the server chose, from whatever environment it is run in.
 _PRIVATE_PARENT = "/tmp"  # noqa: S108  - in it, a directory of mode 0700 that has to belong to the user
 _LONGEST_ADDRESS = 107
-_CREDENTIALS = struct.Struct("3i")
+_INT_BYTES, _CREDENTIALS_BYTES = 4, 12  # struct ucred: pid, uid, gid
 
 
 class SocketLocation:
@@ -133,14 +135,15 @@ class SocketAddress:
             self._directory = -1
 
 
-def peer_of(connected: "socket.socket") -> tuple[int, int]:
+def peer_of(connected: socket.socket) -> tuple[int, int]:
     """Process and user at the other end of a unix socket (SO_PEERCRED, unix(7)); for a server, those that listened.
 
     Returns:
         The process id, 0 if it lives outside our PID namespace, and the user id.
     """
-    data = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    pid, uid, _ = _CREDENTIALS.unpack(data)
+    data = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS_BYTES)
+    places = (data[:_INT_BYTES], data[_INT_BYTES : 2 * _INT_BYTES])
+    pid, uid = [int.from_bytes(one, sys.byteorder, signed=True) for one in places]
     return pid, uid
 
 

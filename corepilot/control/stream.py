@@ -4,13 +4,17 @@ In HTTP/1.1, unlike the other requests: its chunks say where the answer ends, so
 killed is not taken for the end of the answer.
 """
 
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
+from __future__ import annotations
 
 from corepilot.control.wire import LONGEST_ANSWER, Exchange, explained
 from corepilot.errors import ControlError
 from corepilot.wording.escaping import escaped
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
 
 _MOST_DIGITS = 16
 _LONGEST_FRAMING = 4096

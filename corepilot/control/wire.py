@@ -3,8 +3,9 @@
 Standard library only, and little of it: the client's start is most of what `corepilot ping` takes.
 """
 
+from __future__ import annotations
+
 import os
-import socket
 import time
 
 from corepilot.control.locations import SocketAddress, peer_of
@@ -13,8 +14,11 @@ from corepilot.wording.escaping import escaped
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
+    import socket
     from types import TracebackType
     from typing import Self
+else:  # see corepilot.control.locations
+    import _socket as socket
 
 LONGEST_ANSWER = 16 * 1024 * 1024
 TURNED_AWAY_WAIT_S = 0.05
@@ -169,11 +173,11 @@ class Exchange:
         """Close the connection. Idempotent."""
         self._socket.close()
 
-    def __enter__(self) -> "Self":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 

@@ -9,12 +9,24 @@ It is the one part that has to stay after everything else was loaded, so it impo
 
 from __future__ import annotations
 
-from corepilot.guard.channel import Channel
-from corepilot.guard.supervising import supervise
-from corepilot.guard.wrapping import wrap
 from corepilot.system import kernel
 
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from corepilot.guard.channel import Channel
+    from corepilot.guard.supervising import supervise
+    from corepilot.guard.wrapping import wrap
+
 __all__ = ["Channel", "install_early_handlers", "supervise", "wrap"]
+
+_PLACES = {"Channel": "channel", "supervise": "supervising", "wrap": "wrapping"}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for, and nothing else: `wrap` needs no line to a supervisor, and no page to share."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(__import__(f"{__name__}.{_PLACES[name]}", fromlist=[name]), name)
 
 
 def install_early_handlers() -> None:

@@ -15,7 +15,7 @@ import time
 
 from corepilot.sources.file import read, world_writable
 from corepilot.sources.paths import path_of, printable
-from corepilot.sources.source import SourceContext, SourceError, SourceText
+from corepilot.sources.values import SourceContext, SourceError, SourceText
 
 SUFFIXES = (".json5", ".json")
 

@@ -1,8 +1,8 @@
 """A configuration in an environment variable: `env:NAME`. For platforms that hand over settings and no files."""
 
 from corepilot.sources.paths import printable
-from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, SourceText
 from corepilot.sources.text import too_long
+from corepilot.sources.values import MAX_BYTES, SourceContext, SourceError, SourceText
 
 
 class EnvironmentSource:

@@ -11,8 +11,8 @@ import stat
 import time
 
 from corepilot.sources.paths import path_of, printable
-from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, SourceText
 from corepilot.sources.text import decoded, too_long
+from corepilot.sources.values import MAX_BYTES, SourceContext, SourceError, SourceText
 
 _CHUNK_BYTES = 256 * 1024
 _KINDS = {

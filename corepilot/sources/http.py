@@ -19,8 +19,8 @@ from urllib.parse import unquote, urlsplit
 
 from corepilot._version import __version__
 from corepilot.sources.locations import shown
-from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, SourceText
 from corepilot.sources.text import decoded, too_long
+from corepilot.sources.values import MAX_BYTES, SourceContext, SourceError, SourceText
 from corepilot.system.authorities import elsewhere
 
 TOKEN = "COREPILOT_HTTP_TOKEN"  # noqa: S105  - the name of a variable

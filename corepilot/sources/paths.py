@@ -2,7 +2,7 @@
 
 import os
 
-from corepilot.sources.source import SourceError
+from corepilot.sources.values import SourceError
 
 
 def absolute_path(location: str) -> str:

@@ -1,6 +1,6 @@
 """From bytes to the text of a configuration, with the place of what is not UTF-8."""
 
-from corepilot.sources.source import MAX_BYTES, SourceError
+from corepilot.sources.values import MAX_BYTES, SourceError
 
 
 def decoded(data: bytes, name: str) -> str:

@@ -1,7 +1,10 @@
 """Light imports: they save what they say, and take nothing away."""
 
+import socket
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -301,3 +304,63 @@ class Keys(typing.TypedDict, total=False):
 assert Keys.__total__ is False
 """
     run(program)
+
+
+HEAVY = ("typing", "collections", "enum", "re", "json", "socket", "signal", "argparse", "importlib", "contextlib")
+"""What takes milliseconds to import, and is not needed to ask one question or to wrap one command."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ping", "--socket", "SOCKET"],
+        ["ping", "-c", "FILE"],
+        ["health", "--live", "--socket", "SOCKET"],
+        ["--version"],
+        ["--", sys.executable, "-c", ""],
+    ],
+    ids=" ".join,
+)
+def test_what_runs_every_few_seconds_and_what_wraps_a_command_import_little(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "file").write_text("{jobs: []}")
+    places = {"SOCKET": str(tmp_path / "socket"), "FILE": str(tmp_path / "file")}
+    program = f"""
+import os, sys
+before = {{*sys.modules}}
+def leave(status):
+    heavy = ({{*sys.modules}} - before) & {{*{HEAVY!r}}}
+    print("heavy:", sorted(heavy), file=sys.stderr, flush=True)
+    end(status)
+end, os._exit = os._exit, leave
+sys.argv[1:] = {[places.get(word, word) for word in words]!r}
+from corepilot.cli.main import main
+leave(main())
+"""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(places["SOCKET"])
+        server.listen()
+        answer = b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        answering = threading.Thread(target=_answer, args=(server, answer))
+        answering.start()
+        try:
+            command = [sys.executable, "-I", "-c", program]
+            found = subprocess.run(
+                command, capture_output=True, text=True, timeout=60, check=False, env={"XDG_RUNTIME_DIR": "relative"}
+            )
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            answering.join()
+    assert found.stderr.endswith("heavy: []\n"), found.stderr
+    if "SOCKET" in words:
+        assert (found.stdout, found.returncode) == ("ok\n", 0)
+
+
+def _answer(server: socket.socket, answer: bytes) -> None:
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return  # shut down
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)

@@ -96,18 +96,23 @@ def test_every_command_can_be_carried_out() -> None:
 def test_where_a_configuration_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "PLACES", (str(tmp_path / "etc1"), str(tmp_path / "etc2")))
     monkeypatch.chdir(tmp_path)
+
+    def located(given: list[str], environment: dict[str, str], *, pid_1: bool) -> tuple[tuple[str, ...], bool]:
+        where = files.locate(given, environment, pid_1=pid_1)
+        return where.locations, where.paths_only
+
     variables = {"COREPILOT": "from-corepilot", "CONTAINERPILOT": "from-containerpilot"}
-    assert files.locate(["given"], variables, pid_1=False) == (("given",), False)
-    assert files.locate(["a", "", "b"], variables, pid_1=False) == (("a", "b"), False)
-    assert files.locate([], variables, pid_1=False) == (("from-corepilot",), False)
-    assert files.locate([], {"COREPILOT": "", "CONTAINERPILOT": "file:///x"}, pid_1=False) == (("file:///x",), True)
+    assert located(["given"], variables, pid_1=False) == (("given",), False)
+    assert located(["a", "", "b"], variables, pid_1=False) == (("a", "b"), False)
+    assert located([], variables, pid_1=False) == (("from-corepilot",), False)
+    assert located([], {"COREPILOT": "", "CONTAINERPILOT": "file:///x"}, pid_1=False) == (("file:///x",), True)
     with pytest.raises(ConfigError, match=r"no corepilot\.json5; name one with -c FILE"):
         files.locate([], {}, pid_1=False)
     (tmp_path / "corepilot.json5").touch()
-    assert files.locate([], {}, pid_1=False) == (("corepilot.json5",), False)
+    assert located([], {}, pid_1=False) == (("corepilot.json5",), False)
     with pytest.raises(ConfigError):
         files.locate([], {}, pid_1=True)
     (tmp_path / "etc2").touch()
-    assert files.locate([], {}, pid_1=True) == ((str(tmp_path / "etc2"),), False)
+    assert located([], {}, pid_1=True) == ((str(tmp_path / "etc2"),), False)
     (tmp_path / "etc1").touch()
-    assert files.locate([], {}, pid_1=True) == ((str(tmp_path / "etc1"),), False)
+    assert located([], {}, pid_1=True) == ((str(tmp_path / "etc1"),), False)

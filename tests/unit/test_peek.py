@@ -15,6 +15,7 @@ from corepilot.errors import ConfigError
         ('{control: {SOCKET: "{{ .DIR }}/a"}}', "/dir/a"),
         ('{jobs: [{port: {{ .PORT }}, name: "x"}], "control": { "socket": \'/run/b\' } }', "/run/b"),
         ("{jobs: [{port: {{ .PORT }} }]}", None),
+        (r'{"\u0063ontrol": {socket: "/run/c"}}', "/run/c"),
         ("{jobs: []}", None),
         ('{control: "x"}', None),
         ("{control: {socket: 5}}", None),

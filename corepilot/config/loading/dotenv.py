@@ -2,7 +2,7 @@
 
 from corepilot.errors import ConfigError
 from corepilot.sources.file import read
-from corepilot.sources.source import SourceError
+from corepilot.sources.values import SourceError
 from corepilot.system.variables import VariablesError, parse_variables
 
 DEADLINE_S = 2.0

@@ -23,7 +23,7 @@ from corepilot.plugin.installed import InstalledPlugin, find, scan
 from corepilot.plugin.light import import_light
 from corepilot.plugin.options import fields_of
 from corepilot.sources.locations import shown
-from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, SourceText
+from corepilot.sources.values import MAX_BYTES, SourceContext, SourceError, SourceText
 from corepilot.wording.counting import counted
 
 BACKENDS = KINDS["backend"]

@@ -12,7 +12,7 @@ from corepilot.plugin.hookspec import KINDS
 from corepilot.plugin.installed import InstalledPlugin, find, scan
 from corepilot.plugin.light import import_light
 from corepilot.sources.locations import shown
-from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, SourceText
+from corepilot.sources.values import MAX_BYTES, SourceContext, SourceError, SourceText
 from corepilot.system.interruption import Interruption
 from corepilot.wording.nearest import nearest
 

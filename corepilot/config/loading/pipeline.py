@@ -16,7 +16,7 @@ from corepilot.config.text.json5 import parse
 from corepilot.config.text.json5_document import Document, Json5Error
 from corepilot.gotemplate import Rendered, TemplateError, render
 from corepilot.sources.locations import all_shown
-from corepilot.sources.source import SourceText
+from corepilot.sources.values import SourceText
 
 
 def load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:

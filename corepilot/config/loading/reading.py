@@ -13,7 +13,7 @@ from corepilot.config.loading.exchange import READING, Kept, LoadRequest, readin
 from corepilot.sources import file
 from corepilot.sources.locations import all_shown, scheme_of, shown
 from corepilot.sources.paths import path_of
-from corepilot.sources.source import MAX_BYTES, SourceContext, SourceError, SourceText
+from corepilot.sources.values import MAX_BYTES, SourceContext, SourceError, SourceText
 
 DEADLINE_S = 8.0
 """Seconds that all locations together may take."""
