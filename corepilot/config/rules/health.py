@@ -7,6 +7,7 @@ from corepilot.config.diagnostics.complaints import Complaint, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.commands import Start, command_of, judge_command
+from corepilot.config.rules.elements import elements_of
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.naming import NamedPlugin
 from corepilot.config.rules.numbered import check_plugin
@@ -83,12 +84,8 @@ def _elements(given: Any, written: Any, path: Path, verdict: Verdict) -> Iterato
     if isinstance(given, dict):
         yield given, written, path
     elif isinstance(given, list):
-        for index, one in enumerate(given):
-            if one is None:
-                if written[index] is None:
-                    verdict.warn((*path, index), "null-element", "null is skipped", "leave it out")
-                continue
-            yield one, written[index], (*path, index)
+        for index, one, raw in elements_of(given, written, path, verdict):
+            yield one, raw, (*path, index)
 
 
 def _check(health: Settings, written: Any, path: Path, verdict: Verdict, host: Host, *, start: Start) -> Check | None:

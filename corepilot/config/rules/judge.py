@@ -5,6 +5,7 @@ from typing import Any
 from corepilot.config.diagnostics.complaints import Complaint
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.catalog import WAY_OUT, NamedCatalogs, catalogs_of
+from corepilot.config.rules.elements import elements_of
 from corepilot.config.rules.entries import entries_of
 from corepilot.config.rules.host import Host
 from corepilot.config.rules.jobs import job_of
@@ -132,12 +133,7 @@ def _jobs(
     jobs: list[tuple[int, Job]] = []
     ids: dict[str, int] = {}
     variables = data.get("env", ())
-    for index, entry in enumerate(data.get("jobs", ())):
-        raw = written[index]
-        if raw is None:
-            verdict.warn(("jobs", index), "null-element", "null is skipped", "leave it out")
-        if entry is None:
-            continue
+    for index, entry, raw in elements_of(data.get("jobs", ()), written, ("jobs",), verdict):
         path = ("jobs", index)
         job = job_of(
             entry, raw, path, verdict, host, catalogs=catalogs, stop_timeout_s=stop_timeout_s, variables=variables

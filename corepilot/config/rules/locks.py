@@ -7,6 +7,7 @@ from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, sho
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.catalog import WAY_OUT, NamedCatalogs
+from corepilot.config.rules.elements import elements_of
 from corepilot.config.rules.watches import catalog_for
 from corepilot.config.schema.filling import made
 from corepilot.model.configuration import Lock
@@ -29,12 +30,8 @@ def locks_of(entries: Any, written: Any, catalogs: NamedCatalogs, verdict: Verdi
     """
     locks: list[Lock] = []
     places: dict[str, int] = {}
-    for index, entry in enumerate(entries):
+    for index, entry, _ in elements_of(entries, written, ("locks",), verdict):
         path: Path = ("locks", index)
-        if entry is None:
-            if written[index] is None:
-                verdict.warn(path, "null-element", "null is skipped", "leave it out")
-            continue
         catalog = entry.get("catalog", "")
         if catalogs.named:
             catalog = catalog_for("locks", catalog, path, catalogs, verdict)

@@ -7,6 +7,7 @@ from typing import Any
 from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
+from corepilot.config.rules.elements import elements_of
 from corepilot.config.rules.host import Host
 from corepilot.config.schema.filling import made
 from corepilot.config.schema.names import is_catalog_name
@@ -32,12 +33,8 @@ def renders_of(
         host: The machine.
     """
     found: list[tuple[int, Render]] = []
-    for index, entry in enumerate(entries):
+    for index, entry, _ in elements_of(entries, written, ("render",), verdict):
         path: Path = ("render", index)
-        if entry is None:
-            if written[index] is None:
-                verdict.warn(path, "null-element", "null is skipped", "leave it out")
-            continue
         template = _template(entry, path, watches, verdict, host)
         if "to" not in entry:
             continue

@@ -7,6 +7,7 @@ from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, sho
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.rules.catalog import WAY_OUT, NamedCatalogs
+from corepilot.config.rules.elements import elements_of
 from corepilot.config.schema.filling import made
 from corepilot.model.configuration import Watch
 
@@ -39,12 +40,8 @@ def watches_of(entries: Any, written: Any, catalogs: NamedCatalogs, verdict: Ver
     """
     watches: list[Watch] = []
     names: dict[str, int] = {}
-    for index, entry in enumerate(entries):
+    for index, entry, raw in elements_of(entries, written, ("watches",), verdict):
         path: Path = ("watches", index)
-        if entry is None:
-            if written[index] is None:
-                verdict.warn(path, "null-element", "null is skipped", "leave it out")
-            continue
         if not catalogs.named:
             complaint = Complaint("no-catalog", "a watch needs a catalog and there is none", WAY_OUT)
             verdict.complain(path, complaint)
@@ -74,7 +71,7 @@ def watches_of(entries: Any, written: Any, catalogs: NamedCatalogs, verdict: Ver
                 entry,
                 kind=kind,
                 subject=entry.get(kind) or "",
-                at_start=entry.get("at_start", not _says(written[index], "interval")),
+                at_start=entry.get("at_start", not _says(raw, "interval")),
                 catalog=catalog,
             )
         )
