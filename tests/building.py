@@ -14,7 +14,13 @@ CHECK = Check(interval_s=1, ttl_s=5, command=Command(("check",)), timeout_s=1.0)
 
 
 def when(
-    kind: str, code: str = "", source: str = "global", *, every_s: float = 0, timeout_s: float | None = None
+    kind: str,
+    code: str = "",
+    source: str = "global",
+    *,
+    every_s: float = 0,
+    timeout_s: float | None = None,
+    throttle_s: float | None = None,
 ) -> When:
     if kind == "interval":
         return When(OnInterval(every_s), each=True)
@@ -22,7 +28,7 @@ def when(
         return When(OnSignal(source), each=True, timeout_s=timeout_s)
     if kind == "never":
         return When(Never(), timeout_s=timeout_s)
-    return When(OnEvent(code, source), each=kind == "each", timeout_s=timeout_s)
+    return When(OnEvent(code, source), kind == "each", timeout_s, throttle_s)
 
 
 def job(

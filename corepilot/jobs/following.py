@@ -35,7 +35,8 @@ def next_run(plan: Plan, state: State, now: float) -> Step:
         if not state.trigger.pending:
             return state, ()
         return starting.start(plan, state.changed(trigger=state.trigger.changed(waiting=(), cause=None)), now)
-    if _restarts(plan, state, now):
+    throttled = starting.is_throttled(plan, state)
+    if _restarts(plan, state, now) and not (throttled and state.trigger.pending):  # one start is enough then
         process_, delay_s = process.restart(plan, state.process, now)
         if delay_s <= 0:
             return starting.start(plan, state.changed(process=process_), now)
@@ -43,8 +44,7 @@ def next_run(plan: Plan, state: State, now: float) -> Step:
     if state.trigger.pending:
         cause, *waiting = state.trigger.waiting
         state = state.changed(trigger=state.trigger.changed(waiting=tuple(waiting), cause=cause))
-        begin = starting.echoed if starting.is_echo(plan, state, cause) else starting.start
-        return begin(plan, state, now)
+        return starting.paced(plan, state, now)
     if is_last(plan, state, now):
         state = state.changed(stop=state.stop.changed(failed=failure(plan, state)))
         return stopping.stop(plan, state, state.stop.outcome or "complete")

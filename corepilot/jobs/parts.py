@@ -40,8 +40,8 @@ class ProcessState(Value):
         stage: "running": its main process runs, or it has no command and has been started. "emptying": the main process
             has ended, and others of its process group have not. "backoff": it waits for its restart. "standby": it
             is to run, and waits for what it depends on, or for its lock.
-        delayed: What "backoff" delays: a "restart"; the start by an "event" that descends from an earlier run; "any"
-            start, for want of something that others hold.
+        delayed: What "backoff" delays: a "restart"; the start by an "event" that descends from an earlier run, or that
+            comes sooner than `when.throttle` allows; "any" start, for want of something that others hold.
         up: Its main process has been started and has not ended, or it has no command and has been started.
         runs: How often it was started.
         started_at: When the present or last run began.

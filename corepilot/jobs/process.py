@@ -191,7 +191,14 @@ def restarted(plan: Plan, process: ProcessState, now: float) -> ProcessState:
 def restart(plan: Plan, process: ProcessState, now: float) -> tuple[ProcessState, float]:
     """Use up one restart; the seconds until it is due."""
     process, delay_s = delayed(plan, process, now)
+    delay_s = max(delay_s, throttled_s(plan, process, now))
     return restarted(plan, process.changed(delayed="restart"), now), delay_s
+
+
+def throttled_s(plan: Plan, process: ProcessState, now: float) -> float:
+    """The seconds until it may be started again so often as `when.throttle` allows."""
+    throttle_s = plan.job.when.throttle_s
+    return process.started_at + throttle_s - now if throttle_s is not None and process.runs else 0.0
 
 
 def unused(process: ProcessState) -> ProcessState:

@@ -45,12 +45,32 @@ def answer(plan: Plan, state: State, now: float, event: Event) -> Step:
 
     So jobs that start one another do not do so without end and without pause, and news of the world is never late.
     """
+    if is_throttled(plan, state):
+        return _taken_together(plan, state, now, event)
     echo = is_echo(plan, state, event)
     if state.process.stage == "backoff" and not echo and state.process.delayed != "any":
         state = interrupted(state)
     if state.process.stage != "none" or not echo:
         return run(plan, state, now, event)
-    return echoed(plan, state.changed(trigger=state.trigger.changed(cause=event)), now)
+    return paced(plan, state.changed(trigger=state.trigger.changed(cause=event)), now)
+
+
+def is_throttled(plan: Plan, state: State) -> bool:
+    """Whether what asks for a start is one with what has asked before. Hooks run at once in any case."""
+    throttled = plan.job.when.throttle_s is not None and plan.job.command is not None
+    return throttled and not plan.is_hook and not state.stop.shutdown
+
+
+def _taken_together(plan: Plan, state: State, now: float, event: Event) -> Step:
+    """An event starts a job that is throttled: the start that is to come anyway, if there is one, is told of it."""
+    if process.busy(plan, state.process):
+        return state.changed(trigger=state.trigger.changed(waiting=(event,))), ()
+    told = state.trigger.changed(cause=event)
+    if state.process.stage == "standby" or (state.process.stage == "backoff" and state.process.delayed != "restart"):
+        return state.changed(trigger=told), ()
+    if state.process.stage == "backoff":
+        state = interrupted(state)
+    return paced(plan, state.changed(trigger=told), now)
 
 
 def is_echo(plan: Plan, state: State, event: Event | None) -> bool:
@@ -58,9 +78,13 @@ def is_echo(plan: Plan, state: State, event: Event | None) -> bool:
     return descends(event, plan.key) and not plan.is_hook and not state.stop.shutdown
 
 
-def echoed(plan: Plan, state: State, now: float) -> Step:
-    """Begin the run that is asked for by an event which descends from an earlier one; none is under way."""
-    process_, delay_s = process.delayed(plan, state.process, now)
+def paced(plan: Plan, state: State, now: float) -> Step:
+    """Begin the run that an event asks for, `trigger.cause`, when it may begin; none is under way."""
+    process_, delay_s = state.process, 0.0
+    if is_echo(plan, state, state.trigger.cause):
+        process_, delay_s = process.delayed(plan, process_, now)
+    if is_throttled(plan, state):
+        delay_s = max(delay_s, process.throttled_s(plan, process_, now))
     if delay_s <= 0:
         return start(plan, state.changed(process=process_), now)
     waiting = process_.changed(stage="backoff", delayed="event")

@@ -53,11 +53,13 @@ class When(Value):
         trigger: What starts it.
         each: Each time, and not only the first.
         timeout_s: Seconds after its beginning until, without a first start, `timerExpired` is published; or None.
+        throttle_s: Seconds from one start to the next at least; what asks for a start meanwhile is one start. Or None.
     """
 
     trigger: Trigger = STARTUP
     each: bool = False
     timeout_s: float | None = None
+    throttle_s: float | None = None
 
 
 class Hook(Value):

@@ -39,6 +39,7 @@ whens = st.one_of(
         st.sampled_from([*NAMES, "nobody"]),
         timeout_s=st.none() | st.just(1.5),
     ),
+    st.builds(when, st.just("each"), st.sampled_from(CODES), st.sampled_from(NAMES), throttle_s=st.just(1.0)),
     st.builds(when, st.sampled_from(["once", "each"]), st.sampled_from(GLOBAL_CODES), st.just(GLOBAL)),
     st.builds(When, conditions, st.booleans(), st.none() | st.just(1.5)),
     st.builds(when, st.just("interval"), every_s=st.sampled_from([0.4, 1.0])),

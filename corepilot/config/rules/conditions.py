@@ -26,6 +26,16 @@ def when_of(data: Settings | None, job: str, path: Path, verdict: Verdict) -> Wh
     """
     if data is None:
         return _AT_START
+    when = _unthrottled(data, job, path, verdict)
+    throttle_s = data.get("throttle")
+    if throttle_s is not None and not when.each:
+        rule = "only a job that events start again and again can be throttled"
+        complaint = Complaint("when-conflict", rule, "write each, or leave throttle out", key=True)
+        verdict.complain((*path, "throttle"), complaint)
+    return when.changed(throttle_s=throttle_s)
+
+
+def _unthrottled(data: Settings, job: str, path: Path, verdict: Verdict) -> When:
     if data.get("interval") is not None:
         return When(OnInterval(data["interval"]))
     seconds = data.get("timeout")

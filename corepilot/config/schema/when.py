@@ -91,6 +91,13 @@ class WhenSection(Section):
         "publish `timerExpired` and give up if nothing has started it by then; not used beside `interval`",
         example="1m",
     )
+    throttle = Duration(
+        "with `each`: least time from one start to the next, restarts included; events that come sooner, or during a "
+        "run, are one start",
+        minimum=0.001,
+        default_text="each event is a start",
+        example="1s",
+    )
 
     @validates_schema(skip_on_field_errors=False)
     def judge(self, data: dict[str, Any], **_: Any) -> None:
