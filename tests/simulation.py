@@ -30,6 +30,7 @@ from corepilot.jobs.state import (
     Publish,
     Report,
     SetTimer,
+    Signal,
     Start,
     Stimulus,
     Sweep,
@@ -110,6 +111,9 @@ class Simulated(Actor):
                 self._start(role)
             case Kill(role, force, _):
                 self._kill(role, force=force)
+            case Signal(number):
+                assert MAIN in self.running, f"a signal for nobody: {list(self.history)}"
+                world.log.append((world.now, f"signal {number} {self.name}"))
             case Sweep(force, _):
                 self._sweep(force=force)
             case SetTimer(timer, after_s, every):

@@ -29,6 +29,7 @@ from corepilot.jobs import (
     process,
     readiness,
     registration,
+    reloading,
     starting,
     stopping,
     trigger,
@@ -120,7 +121,8 @@ def _happened(plan: Plan, state: State, event: Event, now: float) -> Step:
         return _shutdown(plan, state)
     if plan.job.lock and event.subject == f"lock.{plan.job.lock}":
         return _lock(plan, state, event.code, now)
-    started: Step = (state, ())
+    started: Step = reloading.hear(plan, state, event) if plan.job.reload_on else (state, ())
+    state = started[0]
     if event.subject == GLOBAL and event.code in _MAINTENANCE and state.stop.stage not in _LEFT:
         started = _maintain(plan, state, entering=_MAINTENANCE[event.code])
         state = started[0]

@@ -74,11 +74,13 @@ class ReadyState(Value):
             it was, and says that it does so.
         text: What it says of itself.
         watchdog_s: Within so many seconds it wants to say that it is alive; 0: as configured.
+        reload_due: What its configuration is made of has changed before it was ready.
     """
 
     stage: Literal["none", "waiting", "ready", "reloading", "stopping"] = "none"
     text: str = ""
     watchdog_s: float = 0.0
+    reload_due: bool = False
 
     @property
     def achieved(self) -> bool:

@@ -67,6 +67,8 @@ class Plan(Value):
         interests = {*keys(self.trigger), *(("stopped", name) for name in self.stops_after)}
         if self.job.lock:
             interests |= {("acquired", f"lock.{self.job.lock}"), ("lost", f"lock.{self.job.lock}")}
+        if self.job.reload_on:
+            interests |= {("changed", source) for source in self.job.reload_on}
         if self.awaited_hook:
             interests.add(("stopped", self.awaited_hook))
         if self.job.hook is not None:

@@ -7,6 +7,7 @@ ended and counts as failed.
 
 from __future__ import annotations
 
+from corepilot.jobs import reloading
 from corepilot.jobs.plan import Plan
 from corepilot.jobs.state import Action, ClearTimer, Notified, Publish, ReadyState, SetTimer, Timer
 from corepilot.model.event import Event
@@ -62,7 +63,10 @@ def achieved(plan: Plan, readiness: ReadyState) -> Result:
     if readiness.stage != "waiting":
         return readiness.changed(stage="ready"), ()
     actions: tuple[Action, ...] = (ClearTimer(TIMEOUT), Publish(Event("ready", plan.job.name)))
-    return readiness.changed(stage="ready"), (*actions, *_watch(readiness.watchdog_s or _watchdog_s(plan)))
+    actions += _watch(readiness.watchdog_s or _watchdog_s(plan))
+    if readiness.reload_due:
+        actions += reloading.actions(plan)
+    return readiness.changed(stage="ready", reload_due=False), actions
 
 
 def notified(plan: Plan, readiness: ReadyState, told: Notified) -> tuple[ReadyState, tuple[Action, ...], str]:

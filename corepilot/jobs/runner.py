@@ -28,6 +28,7 @@ from corepilot.jobs.state import (
     Publish,
     Report,
     SetTimer,
+    Signal,
     Start,
     Sweep,
     Timer,
@@ -141,6 +142,8 @@ class Runner(Actor):
                 self._start(action.role)
             case Kill(role, force, why):
                 self._kill(role, force=force, why=why)
+            case Signal(number):
+                self.signal(number, group=False)
             case Sweep():
                 self._begin_sweep(action)
             case Advertise(registration, status, output):

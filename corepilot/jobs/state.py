@@ -284,6 +284,12 @@ class Kill(Value):
     why: str = ""
 
 
+class Signal(Value):
+    """Signal the main process alone, if it runs: no end of the run is meant."""
+
+    number: int
+
+
 class Sweep(Value):
     """Tell everything to end that the job has started: its group, and what has left it, as far as that can be found.
 
@@ -352,5 +358,7 @@ class Ended(Value):
     outcome: Outcome
 
 
-Action = Start | Kill | Sweep | SetTimer | ClearTimer | Publish | Advertise | Report | Withdraw | AwaitGone | Ended
+Action = (
+    Start | Kill | Signal | Sweep | SetTimer | ClearTimer | Publish | Advertise | Report | Withdraw | AwaitGone | Ended
+)
 Step = tuple[State, tuple[Action, ...]]

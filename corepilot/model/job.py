@@ -194,6 +194,7 @@ class Job(Value):
         ready_timeout_s: Seconds until a run that is not ready is ended, and has failed; None for no limit.
         reload: What makes it read its own configuration again; a job of its own runs that.
         reload_signal: A signal that does; 0 for none.
+        reload_on: Sources of the changes at which it does, as soon as it is ready.
         reloads: Name of the job whose `reload` this one is; "" for one that is configured as such.
         path: Where it is configured, such as `jobs[2]`. Not compared.
     """
@@ -218,6 +219,7 @@ class Job(Value):
     replicas: int = 0
     reload: Command | None = None
     reload_signal: int = 0
+    reload_on: tuple[str, ...] = ()
     reloads: str = ""
     ready: Ready | None = None
     ready_timeout_s: float | None = None

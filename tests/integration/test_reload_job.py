@@ -5,6 +5,7 @@ from pathlib import Path
 
 from eventually import eventually
 from recording import config
+from registering import catalog, register
 from running import Corepilot
 
 WAIT = "while :; do sleep 0.05; done"
@@ -49,6 +50,36 @@ def test_a_command_that_fails_is_told_and_fails_nothing_else(tmp_path: Path) -> 
         assert answer.returncode == 3
         assert "failed: reload.web (exit status 3)" in answer.stderr
         assert corepilot.job("web")["state"] == "running"
+        assert corepilot.stop() == 0
+
+
+def test_a_file_that_changes_reloads_the_job_that_reads_it_once_that_is_ready(tmp_path: Path) -> None:
+    """Without a handler, as it is at first, HUP would end the program."""
+    (tmp_path / "template").write_text('{{ range service "app" }}{{ .Port }} {{ end }}')
+    handler = "trap 'echo got HUP; echo with $(cat app.conf)' HUP"
+    program = (
+        f"read said < app.conf; {handler}; until test -e go; do sleep 0.05; done; echo with $said; touch up; {WAIT}"
+    )
+    text = (
+        '{ control: { socket: "%(dir)s/control.socket" }, discovery: { backend: "embedded", path: "%(dir)s/catalog" }, '
+        'watches: [{ name: "app" }], render: [{ templateFile: "%(dir)s/template", to: "%(dir)s/app.conf" }], jobs: [{ '
+        f'name: "web", exec: ["sh", "-c", "{program}"], when: {{ source: "render.app", once: "healthy" }}, '
+        'ready: { file: "%(dir)s/up" }, reload: { signal: "HUP" }, reloadOn: "render.app" }] }'
+    )
+    with catalog(tmp_path) as backend, Corepilot(text, tmp_path) as corepilot:
+        register(backend, 1081)
+        corepilot.until_ready()
+        eventually(lambda: corepilot.job("web")["state"] == "running")
+        register(backend, 1082)
+        eventually(lambda: (tmp_path / "app.conf").read_text() == "1081 1082 ")
+        assert "got HUP" not in corepilot.output
+        (tmp_path / "go").touch()
+        corepilot.until("got HUP")
+        corepilot.until("1081 1082")
+        register(backend, 1083)
+        corepilot.until("got HUP", count=2)
+        corepilot.until("1081 1082 1083")
+        assert corepilot.job("web")["starts"] == 1
         assert corepilot.stop() == 0
 
 

@@ -79,6 +79,8 @@ jobs = st.builds(
     stop_after=st.lists(st.sampled_from([*NAMES, "nobody"]), max_size=2).map(tuple),
     service=st.none() | services,
     autostart=st.sampled_from([True, True, False]),
+    reload_on=st.sampled_from([(), ("b",)]),
+    reload_signal=st.sampled_from([0, 1]),
     replicas=st.sampled_from([0, 0, 1, 3]),
 )
 behaviours = st.builds(

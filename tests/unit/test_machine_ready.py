@@ -6,6 +6,7 @@ import pytest
 from building import CHECK, SERVICE, job, when
 from simulation import Behaviour, World
 
+from corepilot.model.command import Command
 from corepilot.model.job import UNLIMITED, Ready
 
 FOREVER = Behaviour(runs=((None, 0),))
@@ -161,3 +162,63 @@ def test_what_depends_on_it_waits_until_it_is_ready() -> None:
 def test_without_anything_that_shows_it_a_run_is_ready_when_it_is_started() -> None:
     world = World([job(), job("then", when=when("once", "ready", "app"))], {"app": FOREVER}).run(1)
     assert world.starts("then") == [0]
+
+
+# ------------------------------------------------------------------------------- what it reads has changed meanwhile
+def reloading(**settings: Any) -> World:
+    app = job(reload_on=("render.conf",), reload_signal=1, **settings)
+    return World([app, job("told", when=when("each", "reload", "app"))], {"app": FOREVER}).run(1)
+
+
+def reloads(world: World) -> list[float]:
+    return [at for at, text in world.log if text == "signal 1 app"]
+
+
+def test_a_change_reloads_the_job_and_is_told() -> None:
+    world = reloading()
+    world.publish("changed", "render.other")
+    world.publish("healthy", "render.conf")
+    assert reloads(world) == []
+    world.publish("changed", "render.conf")
+    assert (reloads(world), len(world.starts("told"))) == ([1], 1)
+    assert world.actor("app").starts == 1
+
+
+def test_before_it_is_ready_a_change_waits_and_several_are_one() -> None:
+    """A signal would end it, as long as it has no handler."""
+    world = reloading(ready=NOTIFY)
+    for _ in range(3):
+        world.publish("changed", "render.conf")
+    assert reloads(world.run(1)) == []
+    tell(world, state="ready")
+    tell(world, state="ready")
+    assert reloads(world) == [2]
+    world.publish("changed", "render.conf")
+    assert reloads(world) == [2, 2]
+
+
+def test_the_next_run_has_read_what_has_changed() -> None:
+    world = reloading(ready=NOTIFY, restarts=1)
+    world.publish("changed", "render.conf")
+    world.order("restart", "app")
+    world.run(1)
+    tell(world, state="ready")
+    assert (reloads(world), world.actor("app").starts) == ([], 2)
+    world.order("stop", "app")
+    world.run(1).publish("changed", "render.conf")
+    assert reloads(world) == []
+
+
+def test_who_drains_still_reads_it() -> None:
+    """Clients may be there until the end."""
+    world = reloading(drain_s=5.0, service=SERVICE, health=CHECK)
+    world.run(5).order("stop", "app")
+    world.run(1).publish("changed", "render.conf")
+    assert (world.actor("app").state.phase, reloads(world)) == ("draining", [7])
+
+
+def test_a_change_starts_the_command_that_reloads() -> None:
+    app = job(reload=Command(("reload",)), reload_on=("watch.db",))
+    world = World([app], {"app": FOREVER}).run(1)
+    world.publish("changed", "watch.db")
+    assert world.starts("reload.app") == [1]

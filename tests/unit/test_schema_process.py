@@ -365,6 +365,31 @@ def test_a_reload_that_is_neither_is_refused(tmp_path: Path, written: str) -> No
     assert [path for _, path in refused(f"reload: {written}", tmp_path)] == ["reload"]
 
 
+def test_a_job_reloads_when_a_file_or_a_watch_changes(tmp_path: Path) -> None:
+    text = """{ discovery: "embedded", watches: [{ name: "app" }], render: [{ template: "", to: "/x/nginx.conf" }],
+        jobs: [{ name: "a", exec: "true", reload: { signal: "HUP" }, reloadOn: ["render.nginx", "watch.app"] }] }"""
+    assert codes(judged(text, tmp_path)) == []
+    assert accepted(text, tmp_path).jobs[0].reload_on == ("render.nginx", "watch.app")
+    assert codes(judged(text.replace('{ signal: "HUP" }', '"true"'), tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "words"),
+    [
+        ('reload: "true", reloadOn: "app"', "unknown-source", 'did you mean "watch.app"?'),
+        ('reload: "true", reloadOn: "watch.ap"', "unknown-source", "watch.app"),
+        ('reload: "true", reloadOn: ["watch.app", "b"]', "unknown-source", "there are: watch.app"),
+        ('reloadOn: "watch.app"', "missing-key", 'reload: { signal: "HUP" }'),
+    ],
+)
+def test_what_cannot_reload_a_job_is_refused(tmp_path: Path, settings: str, code: str, words: str) -> None:
+    text = f"""{{ discovery: "embedded", watches: [{{ name: "app" }}],
+        jobs: [{{ name: "a", exec: "true", {settings} }}, {{ name: "b", exec: "true" }}] }}"""
+    result = judged(text, tmp_path)
+    assert codes(result) == [(code, "jobs[0].reloadOn")]
+    assert words in errors(result)[0].hint
+
+
 def test_the_job_that_reloads_another_may_be_waited_for_and_its_name_is_taken(tmp_path: Path) -> None:
     text = """{ discovery: false, jobs: [ { name: "a", exec: "true", reload: "true" },
         { name: "b", exec: "true", when: { source: "reload.a", each: "exitSuccess" } } ] }"""

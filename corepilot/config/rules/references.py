@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-from corepilot.config.diagnostics.complaints import did_you_mean, shown
+from corepilot.config.diagnostics.complaints import Complaint, did_you_mean, shown
 from corepilot.config.diagnostics.source_map import Path
 from corepilot.config.diagnostics.verdict import Verdict
 from corepilot.config.graph import stop_order, wishes_of
@@ -86,6 +86,7 @@ def judge_references(
         if not _judge_source(job, path, known, verdict) and place in blocked:
             _judge_blockage(blocked[place], every, path, verdict)
     _judge_renders(renders, known, verdict)
+    _judge_reloads(jobs, watches, verdict)
     _judge_names(jobs, verdict)
     _judge_stop_order(jobs, names, verdict)
 
@@ -104,6 +105,27 @@ def _judge_renders(renders: Sequence[tuple[int, Render]], known: dict[str, froze
             rule = f"{when.code} never comes from {shown(when.source)}, so the file is made at the start only"
             hint = "from there come " + ", ".join(sorted(known[when.source]))
             verdict.warn((*path, "each"), "when-never", rule, hint)
+
+
+def _judge_reloads(jobs: Sequence[tuple[int, Job]], sources: Sequence[str], verdict: Verdict) -> None:
+    """Refuse each `reloadOn` that names nothing which changes, or whose job cannot read anything again."""
+    for index, job in jobs:
+        path = ("jobs", index, "reloadOn")
+        for source in job.reload_on:
+            if source not in sources:
+                rule = f"no watch or file of render is called {shown(source)}"
+                others = [one for one in sources if one.partition(".")[2] == source]
+                known = f"there are: {', '.join(sources)}" if sources else "add a watch, or render"
+                hint = f"did you mean {shown(others[0])}?" if others else did_you_mean(source, sources) or known
+                verdict.complain(path, Complaint("unknown-source", rule, hint))
+        if (
+            job.reload_on
+            and job.reload is None
+            and not job.reload_signal
+            and not verdict.refuses((*path[:-1], "reload"))
+        ):
+            rule, hint = "the job has no reload", 'add one: reload: { signal: "HUP" }, or a command'
+            verdict.complain(path, Complaint("missing-key", rule, hint, key=True))
 
 
 def _judge_names(jobs: Sequence[tuple[int, Job]], verdict: Verdict) -> None:

@@ -152,6 +152,15 @@ class ProcessSection(Section):
         example='{ signal: "HUP" }',
         derives=("reload", "reload_signal"),
     )
+    reload_on = Several(
+        "files of `render` and watches at whose change the job reads its own configuration again, as `reload` says: at "
+        "once, or as soon as it is ready",
+        key="reloadOn",
+        default=(),
+        default_text="nothing",
+        allowed="`render.<name>` or `watch.<name>`",
+        example='"render.upstreams"',
+    )
     stop_signal = SignalName(
         "signal that tells it to stop",
         key="stopSignal",
