@@ -12,10 +12,10 @@ from typing import Self
 _PAUSE_S = 0.005  # of each client between two requests: a server with one processor has other things to do
 
 
-def ask(url: str, timeout_s: float = 5) -> str:
+def ask(url: str, timeout_s: float = 5, method: str = "GET") -> str:
     """The body of the answer without blanks around it, or what went wrong: `status 502`, `no answer (…)`."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=timeout_s) as answer:
             return str(answer.read(), "utf-8", "replace").strip()
     except urllib.error.HTTPError as error:
         return f"status {error.code}"
@@ -30,10 +30,12 @@ class Load:
         url: The page.
         clients: How many ask at once.
         timeout_s: After which a request has failed.
+        method: Of the requests; a proxy repeats a GET that has failed at another server, and no POST.
     """
 
-    def __init__(self, url: str, clients: int = 4, timeout_s: float = 15) -> None:
+    def __init__(self, url: str, clients: int = 4, timeout_s: float = 15, method: str = "GET") -> None:
         self.url = url
+        self.method = method
         self.answers: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self._timeout_s = timeout_s
@@ -66,7 +68,7 @@ class Load:
 
     def _ask(self) -> None:
         while not self._over.is_set():
-            said = ask(self.url, self._timeout_s)
+            said = ask(self.url, self._timeout_s, self.method)
             with self._lock:
                 (self.failures if said.startswith(("status ", "no answer (")) else self.answers)[said] += 1
             time.sleep(_PAUSE_S)
