@@ -158,3 +158,10 @@ CATALOGS = (ConsulCatalog, EtcdCatalog, ZooKeeperCatalog)
 def heard(record: Record) -> list[str]:
     """The events of the watch."""
     return [word for word in record.words if word not in {"beat", "check"}]
+
+
+def heard_first(record: Record) -> list[str]:
+    """The events of the watch when it has found the service: two, which two processes write down in either order."""
+    record.until("changed")
+    record.until("healthy")
+    return heard(record)

@@ -4,8 +4,8 @@ Called within the boundary, because what is looked at may be the plugin's code.
 """
 
 from collections import Counter
-from itertools import islice
-from operator import lt
+from itertools import compress, count, islice
+from operator import is_, is_not, lt
 from typing import Any
 
 from corepilot.http.time_slice import full_turn
@@ -15,8 +15,11 @@ from corepilot.plugin.foreign import plain, shown
 
 _STATUSES = ("passing", "warning", "critical")
 _TEXT = {id(str)}
+_EXPECTED = "must yield tuples of corepilot.model.service.Instance"
 _AT_ONCE = 1000
 """Instances that are looked at between two turns of the hub."""
+_FEW = 16
+"""Changes in a list of so many places at most are looked at alone."""
 
 
 class Snapshots:
@@ -24,16 +27,36 @@ class Snapshots:
 
     def __init__(self) -> None:
         self._given: tuple[Any, ...] = ()  # as long as they are kept, their identities are theirs alone
-        self._known: dict[int, Instance] = {}
+        self._made: list[Instance] = []  # what each of them stands for
+        self._are_sorted = False
 
     def take(self, found: Any) -> Snapshot:
         """See `snapshot_of`."""
-        given, made = _instances(found, self._known)
-        snapshot = _in_order(made)
-        self._given, self._known = given, dict(zip(map(id, given), made, strict=True))
+        given = _given(found)
+        replaced = self._replaced(given)
+        if replaced is None:
+            made = _instances(given, dict(zip(map(id, self._given), self._made, strict=True)))
+            snapshot = _in_order(made)
+            are_sorted = all(map(is_, snapshot, made))
+        else:
+            known = {id(self._given[place]): self._made[place] for place in replaced}
+            made, are_sorted = list(self._made), self._are_sorted
+            for place in replaced:
+                one = given[place]
+                made[place] = instance = known.get(id(one)) or _judged(one)
+                are_sorted = are_sorted and instance.id == self._made[place].id
+            snapshot = tuple(made) if are_sorted else _in_order(made)
+        self._given, self._made, self._are_sorted = given, made, are_sorted
         if len(given) > _AT_ONCE:
             full_turn()  # who gets it has work with all of them, too
         return snapshot
+
+    def _replaced(self, given: tuple[Any, ...]) -> list[int] | None:
+        """The places of the instances that are new, if the list is otherwise that of before; None if it is not."""
+        if len(given) != len(self._given):
+            return None
+        found = list(islice(compress(count(), map(is_not, given, self._given)), _FEW + 1))
+        return found if len(found) <= _FEW else None
 
 
 def snapshot_of(found: Any) -> Snapshot:
@@ -42,32 +65,33 @@ def snapshot_of(found: Any) -> Snapshot:
     Raises:
         WrongAnswerError: it is none.
     """
-    return _in_order(_instances(found, {})[1])
+    return _in_order(_instances(_given(found), {}))
 
 
-def _instances(found: Any, known: dict[int, Instance]) -> tuple[tuple[Any, ...], list[Instance]]:
-    """What was given, and the instances it stands for. `known`: those of before, by the identity of what was given."""
-    expected = "must yield tuples of corepilot.model.service.Instance"
+def _given(found: Any) -> tuple[Any, ...]:
+    """The members of a list."""
     if not isinstance(found, tuple | list) or isinstance(found, Instance):
-        raise WrongAnswerError(f"{expected}, and yielded {shown(found)}")
+        raise WrongAnswerError(f"{_EXPECTED}, and yielded {shown(found)}")
     # Not by an iterator of the plugin's, which may never end, and within C functions cannot be interrupted.
-    given = tuple(tuple.__iter__(found) if isinstance(found, tuple) else list.__iter__(found))
+    return tuple(tuple.__iter__(found) if isinstance(found, tuple) else list.__iter__(found))
+
+
+def _instances(given: tuple[Any, ...], known: dict[int, Instance]) -> list[Instance]:
+    """The instances that it stands for. `known`: those of before, by the identity of what was given."""
     made: list[Instance] = []
     for start in range(0, len(given), _AT_ONCE):
         new = 0
         for one in given[start : start + _AT_ONCE]:
             instance = known.get(id(one))
             if instance is None:
-                if not isinstance(one, Instance):
-                    raise WrongAnswerError(f"{expected}, and yielded one with {shown(one)}")
-                instance = _instance(one)
+                instance = _judged(one)
                 new += 1
             made.append(instance)
         if new > _AT_ONCE // 2:
             full_turn()
     if len(made) > _AT_ONCE:
         full_turn()
-    return given, made
+    return made
 
 
 def _in_order(made: list[Instance]) -> Snapshot:
@@ -81,8 +105,10 @@ def _in_order(made: list[Instance]) -> Snapshot:
     return tuple([by_id[identity] for identity in sorted(by_id)])
 
 
-def _instance(found: Instance) -> Instance:
+def _judged(found: Any) -> Instance:
     """An instance with the types that its class declares, which it does not look at itself."""
+    if not isinstance(found, Instance):
+        raise WrongAnswerError(f"{_EXPECTED}, and yielded one with {shown(found)}")
     identity, service, address, port, status, tags = tuple.__iter__(found)
     plainly = type(found) is Instance and type(tags) is tuple and type(port) is int and 0 <= port < 65536
     # By identity: a class may have an `__eq__` as well.

@@ -187,7 +187,7 @@ class Watcher:
     @property
     def passing_instances(self) -> Snapshot:
         """The passing ones of the last list, sorted by id."""
-        return tuple([one for one in sorted(self.instances) if one.status == "passing"])
+        return tuple([one for one in self.instances if one.status == "passing"])
 
     @property
     def told(self) -> tuple[object, ...]:

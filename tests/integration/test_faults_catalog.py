@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from catalogs import CATALOGS, Catalog, heard
+from catalogs import CATALOGS, Catalog, heard, heard_first
 from eventually import eventually
 from recording import Record, goes_on
 from running import Corepilot
@@ -40,8 +40,7 @@ def test_a_catalog_that_is_away_at_the_start_is_registered_with_when_it_comes(tm
 def test_a_catalog_that_stands_still_changes_nothing_and_is_used_again(tmp_path: Path, catalog: Catalog) -> None:
     with Corepilot(catalog.text(), tmp_path) as corepilot:
         record = Record(corepilot)
-        record.until("healthy")
-        before, pid = heard(record), corepilot.job("app")["pid"]
+        before, pid = heard_first(record), corepilot.job("app")["pid"]
         catalog.server.pause()
         record.until("check", record.count("check") + 1)
         if catalog.silence_is_noticed:

@@ -47,6 +47,7 @@ def test_kazoo_still_has_what_is_replaced_in_it() -> None:
         "_expand_client_hosts": "(self)",
         "_connect_loop": "(self, retry)",
         "_read": "(self, length, timeout)",
+        "_write": "(self, msg, timeout)",
         "_invoke": "(self, timeout, request, xid=None)",
         "_read_watch_event": "(self, buffer, offset)",
     }

@@ -5,8 +5,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 
-from eventually import eventually
-from servers.process import READY_DEADLINE_S, Opened, Server, free_port
+from servers.process import START_TRIES, Opened, Server, becomes_ready, free_port
 
 _JARS = ("zookeeper", "slf4j-simple", "netty-codec", "netty-resolver", "netty-transport-native-unix-common")
 CLASSPATH = ":".join(f"/usr/share/java/{name}.jar" for name in _JARS)
@@ -136,19 +135,29 @@ class Ensemble(Opened):
         return ",".join(server.hosts for server in self.servers)
 
     def start(self) -> None:
-        """See `Opened`."""
-        if not self.servers:
-            ports = [(free_port(), free_port()) for _ in range(3)]
-            votes = {f"server.{n}": f"127.0.0.1:{peer}:{vote}" for n, (peer, vote) in enumerate(ports, 1)}
-            self.servers = [
-                ZooKeeperServer({**votes, "initLimit": "10", "syncLimit": "4"}, member=number) for number in (1, 2, 3)
-            ]
+        """See `Opened`. On the ports and with the data of before, if there are any."""
+        fresh = not self.servers
+        for _ in range(START_TRIES if fresh else 1):
+            if not self.servers:
+                self._choose()
+            for server in self.servers:
+                if not server.runs:
+                    server.spawn()
+            if becomes_ready(lambda: all(server.runs for server in self.servers), self.serves):
+                return
+            log = next((server for server in self.servers if not server.runs), self.servers[0]).log
+            if fresh:
+                self.close()
+        raise RuntimeError(f"cannot start an ensemble of ZooKeeper:\n{log}")
+
+    def _choose(self) -> None:
+        ports = [(free_port(), free_port()) for _ in range(3)]
+        votes = {f"server.{n}": f"127.0.0.1:{peer}:{vote}" for n, (peer, vote) in enumerate(ports, 1)}
+        self.servers = [
+            ZooKeeperServer({**votes, "initLimit": "10", "syncLimit": "4"}, member=number) for number in (1, 2, 3)
+        ]
         for server in self.servers:
-            if not server.port:
-                server.choose_ports()
-            if not server.runs:
-                server.spawn()
-        eventually(self.serves, READY_DEADLINE_S, "the ensemble has a leader, and all three serve")
+            server.choose_ports()
 
     def serves(self) -> bool:
         """Whether all three do, one of them as the leader."""

@@ -61,8 +61,17 @@ class _Connection(ConnectionHandler):  # type: ignore[misc]  # kazoo has no type
     def _read(self, length: int, timeout: float) -> bytes:
         if not 0 <= length <= ANSWER_MAX:
             raise exceptions.ConnectionDropped(f"an answer of {length} bytes, which ZooKeeper does not send")
-        answer: bytes = super()._read(length, timeout)
+        try:
+            answer: bytes = self._socket.take(length, timeout)
+        except OSError as error:
+            raise _dropped(error) from None
         return answer
+
+    def _write(self, msg: bytes, timeout: float) -> None:
+        try:
+            self._socket.send(msg, timeout)
+        except OSError as error:
+            raise _dropped(error) from None
 
     def _invoke(self, timeout: float, request: Any, xid: int | None = None) -> Any:
         answer = super()._invoke(timeout, request, xid)
@@ -74,6 +83,11 @@ class _Connection(ConnectionHandler):  # type: ignore[misc]  # kazoo has no type
 
     def _read_watch_event(self, buffer: bytes, offset: int) -> None:
         self.client.changed(Watch.deserialize(buffer, offset)[0].path)
+
+
+def _dropped(error: OSError) -> Exception:
+    dropped: Exception = exceptions.ConnectionDropped(f"socket connection error: {error.strerror or error}")
+    return dropped
 
 
 class _Log:

@@ -5,8 +5,6 @@ call, gives the names of servers to the C library's resolver and TLS to blocking
 at the end waits for greenlets. Everything that is handed out here is noted, so that `abandon` can take it back.
 """
 
-import os
-import select as native_select
 import socket as native
 from contextlib import suppress
 from time import monotonic
@@ -14,11 +12,12 @@ from typing import Any
 
 import gevent
 from gevent import get_hub, socket
-from gevent.event import Event
+from gevent.hub import Waiter
 
 from corepilot.http.time_slice import full_turn
 from corepilot.http.tls import TlsContexts, TlsOptions
 from corepilot_zookeeper.light_kazoo import SequentialGeventHandler
+from corepilot_zookeeper.stream import Requests, Stream
 
 SLICE_S = 0.005
 """So long the connection's greenlet goes on while there is always something to read; then others have their turn."""
@@ -28,32 +27,6 @@ CONNECT_S = 2.0
 
 TLS_HANDSHAKE_S = 5.0
 """The most that a TLS handshake may take."""
-
-
-class _Counter:
-    """Both ends of a pair of sockets through which nothing but single bytes go: an eventfd(2) that counts them.
-
-    A pair is full after 278 bytes, and kazoo takes what gevent then says for a closed connection.
-    """
-
-    def __init__(self) -> None:
-        self._descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def send(self, data: bytes) -> int:
-        os.eventfd_write(self._descriptor, len(data))
-        return len(data)
-
-    def recv(self, _most: int) -> bytes:
-        os.eventfd_read(self._descriptor)
-        return b"\0"
-
-    def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
 
 class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no types
@@ -69,7 +42,8 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
         self._greenlets: set[Any] = set()
         self._begun: set[Any] = set()
         self._abandoned = False
-        self._sockets: list[Any] = []
+        self._streams: list[Stream] = []
+        self._waiter: Any = None
         self._since = 0.0
 
     @property
@@ -109,9 +83,8 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
 
     def create_socket_pair(self) -> Any:
         """What kazoo wakes its own greenlet with: one byte written for each request, one read."""
-        counter = _Counter()
-        self._sockets.append(counter)
-        return counter, counter
+        requests = Requests(self._wake)
+        return requests, requests
 
     def create_connection(self, address: tuple[str, int], hostname: str = "", timeout: float = 0, **_: Any) -> Any:
         """Connect to an address as text.
@@ -134,9 +107,20 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
         except BaseException:
             sock.close()
             raise
-        self._sockets = [one for one in self._sockets if one.fileno() >= 0]
-        self._sockets.append(sock)
-        return sock
+        sock.settimeout(0.0)
+        # What waits is `Stream`; only TLS keeps gevent's own socket.
+        plain = native.socket(fileno=sock.detach()) if self._tls is None else sock
+        stream = Stream(plain, self._later(), self._wait)
+        self._streams = [one for one in self._streams if one.fileno() >= 0]
+        self._streams.append(stream)
+        return stream
+
+    def _later(self) -> tuple[type[OSError], ...]:
+        if self._tls is None:
+            return (BlockingIOError,)
+        from ssl import SSLWantReadError, SSLWantWriteError
+
+        return (BlockingIOError, SSLWantReadError, SSLWantWriteError)
 
     @staticmethod
     def _context(tls: TlsContexts) -> Any:
@@ -149,31 +133,47 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
                 error.errno, f"{error.strerror}: {error.filename}"
             ) from error  # kazoo tells no more than this
 
-    def select(self, reading: Any, writing: Any, _failing: Any, timeout: float | None = None) -> tuple[Any, Any, Any]:
-        """Wait until one of at most two sockets is ready.
+    def select(self, reading: Any, _writing: Any, _failing: Any, timeout: float = 0.0) -> tuple[Any, Any, Any]:
+        """Wait until a stream or a request, or both, are there to be read.
 
-        Looks first, and waits only if nothing is ready. What TLS has decrypted already counts as ready.
+        Looks first, and waits only if nothing is ready.
         """
-        ready = _ready(reading, writing)
-        if ready[0] or ready[1]:
-            if monotonic() - self._since > SLICE_S:
-                full_turn()
-                self._since = monotonic()
-            return ready
-        loop = get_hub().loop
-        watchers = [(loop.io(sock.fileno(), 1), sock) for sock in reading]
-        watchers += [(loop.io(sock.fileno(), 2), sock) for sock in writing]
-        waiter = Event()
+        ready = [one for one in reading if one.is_ready()]
+        if not ready:
+            self._wait(next(one for one in reading if isinstance(one, Stream)).readable, timeout, requests=True)
+        elif monotonic() - self._since > SLICE_S:
+            full_turn()
+            self._since = monotonic()
+        else:
+            return ready, [], []
+        for one in reading:
+            one.look_again()
+        return [one for one in reading if one.is_ready()], [], []
+
+    def _wait(self, watcher: Any, timeout_s: float, *, requests: bool = False) -> bool:
+        """Wait until a watcher fires, or a request comes if so said. False if the time is over first.
+
+        One greenlet does so at a time: the connection's.
+        """
+        waiter: Any = Waiter()
+        timer = get_hub().loop.timer(timeout_s)
+        if requests:
+            self._waiter = waiter
         try:
-            for watcher, _sock in watchers:
-                watcher.start(waiter.set)
-            waiter.wait(timeout)
+            timer.start(waiter.switch, False)  # noqa: FBT003  - what `get` returns
+            watcher.start(waiter.switch, True)  # noqa: FBT003  - as above
+            return bool(waiter.get())
         finally:
-            for watcher, _sock in watchers:
-                watcher.stop()
-                watcher.close()
-        self._since = monotonic()
-        return _ready(reading, writing)
+            self._waiter = None
+            watcher.stop()
+            timer.stop()
+            timer.close()
+            self._since = monotonic()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            get_hub().loop.run_callback(waiter.switch, True)  # noqa: FBT003  - as above
 
     def abandon(self) -> None:
         """End every greenlet, and close every socket that was handed out. Does not wait: both happen next turn."""
@@ -185,26 +185,6 @@ class Handler(SequentialGeventHandler):  # type: ignore[misc]  # kazoo has no ty
     def _close_sockets(self) -> None:
         # Not before: a descriptor that is closed while a greenlet waits for it may be somebody else's meanwhile.
         if not self._begun:
-            sockets, self._sockets = self._sockets, []
-            for sock in sockets:
-                sock.close()
-
-
-def _ready(reading: Any, writing: Any) -> tuple[list[Any], list[Any], list[Any]]:
-    numbers = [sock.fileno() for sock in reading], [sock.fileno() for sock in writing]
-    poll = native_select.poll()
-    for number in numbers[0]:
-        poll.register(number, native_select.POLLIN)
-    for number in numbers[1]:
-        poll.register(number, native_select.POLLOUT)
-    found = [number for number, _ in poll.poll(0)]
-    return (
-        [one for one, number in zip(reading, numbers[0], strict=True) if number in found or _pending(one)],
-        [one for one, number in zip(writing, numbers[1], strict=True) if number in found] if found else [],
-        [],
-    )
-
-
-def _pending(sock: Any) -> bool:
-    """Whether TLS has decrypted something that nobody has read."""
-    return bool(sock.pending()) if hasattr(sock, "pending") else False
+            streams, self._streams = self._streams, []
+            for stream in streams:
+                stream.close()
