@@ -16,7 +16,7 @@ def require_programs(packages: Mapping[str, str]) -> None:
     """Make sure that every program is there.
 
     Args:
-        packages: program -> the Debian package that brings it.
+        packages: program, or the path of another file -> the Debian package that brings it.
 
     Raises:
         SystemExit: one is missing and cannot be installed; the message names the command that does it.
@@ -30,7 +30,9 @@ def require_programs(packages: Mapping[str, str]) -> None:
 
 
 def has_program(name: str) -> bool:
-    """Whether it is on PATH or where Debian puts what is for root."""
+    """Whether it is on PATH or where Debian puts what is for root; of what is no program the path, from the root."""
+    if name.startswith("/"):
+        return Path(name).exists()
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
 
 
