@@ -180,6 +180,10 @@ def _command_status(name: str, words: list[str], given: Mapping[str, str]) -> in
         about = COMMANDS.get(words[0]) if words else None
         sys.stdout.write(overview(installed_commands()) if about is None else usage(about))
         return 0
+    if name not in _ONE_QUESTION:
+        from corepilot.system.search_path import complete
+
+        complete()
     command = COMMANDS.get(name)
     if command is None:
         from corepilot.cli.plugin_commands import find_command, installed_commands, run_command

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from corepilot.errors import PluginError
 from corepilot.plugin.hookspec import KINDS
+from corepilot.system.search_path import complete
 
 GROUPS = {kind.group: kind.name for kind in KINDS.values()}
 """Each entry-point group, and the word for what it holds."""
@@ -65,6 +66,7 @@ def scan(group: str | None = None, path: Iterable[str] | None = None) -> list[In
         group: One of GROUPS; None for all of them.
         path: The directories to look at; None for `sys.path`. Directories that cannot be read hold nothing.
     """
+    complete()
     where = list(sys.path if path is None else path)
     wanted = tuple(GROUPS) if group is None else (group,)
     found: list[InstalledPlugin] = []

@@ -46,6 +46,7 @@ from corepilot.supervisor.watched import Watched
 from corepilot.system import light_imports, memory
 from corepilot.system.process import Reaper
 from corepilot.system.reserve import DescriptorReserve
+from corepilot.system.search_path import complete
 from corepilot.telemetry.metrics import Metrics
 from corepilot.wording.counting import counted
 from corepilot.wording.failures import one_line_traceback
@@ -291,6 +292,7 @@ class App:
         return status
 
     def _plugins(self) -> "Plugins":
+        complete()
         light_imports.import_pluggy()
         from corepilot.plugin.manager import Plugins
 

@@ -16,6 +16,7 @@ from corepilot.supervisor.arguments import LOAD_DEADLINE_S, REFUSED, USAGE, RunA
 from corepilot.supervisor.signals import Signals
 from corepilot.system import kernel
 from corepilot.system.children import sees_processes
+from corepilot.system.search_path import complete_for_dependencies
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     if not sees_processes():
         return refuse("cannot run without /proc: it is not mounted, or shows another PID namespace; mount it there")
     gc.disable()  # until the first jobs run: what is imported stays
+    complete_for_dependencies()
     preloaded = preload.fork()
     faulthandler.enable()
     signals = Signals(

@@ -8,6 +8,8 @@ path is handed over. Nothing else gets in: no PYTHON* variable, no working direc
 import os
 import sys
 
+from corepilot.system.search_path import complete
+
 # The path is put in place before the first import that is not of the standard library.
 _BEGIN = "import sys; count = int(sys.argv[1]); sys.path[:] = sys.argv[2:2 + count]; del sys.argv[1:2 + count]\n"
 
@@ -19,6 +21,7 @@ def python_command(program: str, *arguments: str) -> list[str]:
         program: Its text. It finds its arguments in `sys.argv[1:]`.
         arguments: What it is called with.
     """
+    complete()
     path = [os.path.abspath(entry) for entry in sys.path if entry]  # the empty one is the working directory
     return [sys.executable, "-I", "-c", _BEGIN + program, str(len(path)), *path, *arguments]
 

@@ -26,13 +26,16 @@ SHELLS = {
 PROBE = """
 import json, os, sys
 
+prefix = os.path.dirname(os.path.dirname(sys.executable))  # without `site` that of sys is where Python is
+
 def main():
     json.dump({
         "arguments": sys.argv[1:],
         "environment": open("/proc/self/environ", encoding="utf-8", errors="surrogateescape").read(),
         "isolated": sys.flags.isolated, "safe_path": sys.flags.safe_path,
         "no_environment": sys.flags.ignore_environment, "no_user_site": sys.flags.no_user_site,
-        "module": os.path.relpath(__file__, sys.prefix), "prefix": sys.prefix, "pid": os.getpid(),
+        "module": os.path.relpath(__file__, prefix), "prefix": prefix, "pid": os.getpid(),
+        "site": "site" in sys.modules,
     }, sys.stdout)
 """
 
@@ -96,6 +99,7 @@ def test_it_becomes_the_python_beside_it_in_isolated_mode(installation: Installa
     assert said["isolated"] == 1
     assert said["prefix"] == str(installation.directory)
     assert said["module"].endswith("corepilot/cli/main.py")
+    assert not said["site"]
 
 
 def test_the_old_name_starts_the_old_command_line(installation: Installation, tmp_path: Path) -> None:
@@ -222,6 +226,20 @@ def test_outside_a_virtual_environment_the_recorded_python_is_used(
     said = started([*shell, str(scripts / "corepilot")])
     assert said["prefix"] == str(installation.directory)
     assert said["isolated"] == 1
+    assert said["site"]
+
+
+@pytest.mark.parametrize("module", ["main", "containerpilot"])
+def test_a_corepilot_that_only_site_finds_is_found(
+    installation: Installation, tmp_path: Path, shell: tuple[str, ...], module: str
+) -> None:
+    [packages] = installation.directory.glob("lib/python*/site-packages")
+    (packages / "corepilot").rename(tmp_path / "corepilot")
+    (packages / "editable.pth").write_text(f"{tmp_path}\n")
+    name = "corepilot" if module == "main" else module
+    said = started([*shell, str(installation.programs / name)])
+    assert said["site"]
+    assert said["module"].endswith(f"/corepilot/cli/{module}.py")
 
 
 def test_a_copied_environment_uses_its_own_python(installation: Installation, tmp_path: Path) -> None:

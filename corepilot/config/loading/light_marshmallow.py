@@ -16,6 +16,7 @@ from types import GeneratorType, ModuleType
 from typing import Any
 
 from corepilot.system.light_imports import Later, import_dataclasses, standing_in
+from corepilot.system.search_path import complete_for_dependencies
 
 
 class _LaterPattern:
@@ -76,6 +77,7 @@ def import_marshmallow() -> None:
     """Import `marshmallow`; a no-op if it is loaded already."""
     if "marshmallow" in sys.modules:
         return
+    complete_for_dependencies()
     import_dataclasses()
     with standing_in(_Inspect("inspect"), _Platform("platform"), Later("json")):
         for name in _OF_THE_LIBRARY:
