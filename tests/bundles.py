@@ -59,8 +59,9 @@ def _make(folder: Path) -> None:
     scratch = folder.with_name(f"bundle-making-{os.getpid()}")
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
     done = subprocess.run(
-        [ROOT / "tools" / "bundle", scratch], env=environment, capture_output=True, text=True, check=False, timeout=900
-    )
+        [ROOT / "tools" / "bundle", scratch], env=environment, umask=0o077, capture_output=True, text=True, check=False,
+        timeout=900,
+    )  # fmt: skip
     if done.returncode:
         shutil.rmtree(scratch, ignore_errors=True)
         raise RuntimeError(f"cannot make a bundle: {done.stdout}{done.stderr}")

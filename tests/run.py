@@ -15,6 +15,7 @@ ENVIRONMENT = ROOT / ".venv-test"
 # program -> Debian package
 PROGRAMS = {
     "bash": "bash",
+    "buildah": "buildah",
     "busybox": "busybox",
     "curl": "curl",
     "etcd": "etcd-server",
