@@ -43,9 +43,20 @@ class BackendError(CorepilotError):
 
 
 class BackendUnavailableError(BackendError):
-    """The catalog cannot be reached, or the connection was lost. The same call may work later."""
+    """The catalog cannot be reached, or the connection was lost. The same call may work later.
+
+    Args:
+        message: As of every error.
+        retry_after_s: Seconds for which the catalog asks not to be asked again, such as by `Retry-After`; 0 if it does
+            not. Nothing is sent for so long, to stop an outage from growing, but no longer than 2 s: heartbeats have to
+            get through. At a stop as well, where the time allows one more try.
+    """
 
     code = "backend-unavailable"
+
+    def __init__(self, *message: object, retry_after_s: float = 0.0) -> None:
+        super().__init__(*message)
+        self.retry_after_s = retry_after_s
 
 
 class BackendTimeoutError(BackendError):

@@ -7,6 +7,7 @@ the others from finding out that the catalog is there. Pure.
 
 from collections.abc import Callable
 
+from corepilot.http.retry_after import LONGEST_PAUSE_S
 from corepilot.system.backoff import MOST_S, Backoff, chance
 
 EARLY_S = 60.0
@@ -51,7 +52,7 @@ class Connection:
         self._down_since: float | None = None
         self._failures = 0
         self._tried_at = self._over_at = 0.0
-        self._try_at = 0.0
+        self._try_at = self._quiet_until = 0.0
         self._haste_s = 0.0
 
     @property
@@ -93,10 +94,10 @@ class Connection:
         Another one finds out, without waiting for the time that this one might have taken.
         """
         if self._down_since is not None:
-            self._try_at = min(self._try_at, now)
+            self._try_at = min(self._try_at, max(now, self._quiet_until))
             self._wake_all()
 
-    def down(self, begun_at: float, now: float, *, answered: bool = False) -> None:
+    def down(self, begun_at: float, now: float, *, answered: bool = False, pause_s: float = 0.0) -> None:
         """A call got no answer, or a stream broke.
 
         Args:
@@ -104,10 +105,14 @@ class Connection:
             now: When it was given up.
             answered: Whether it was a stream that had answered: nobody waited for it, and those that break
                 with it are no more tries.
+            pause_s: So long the catalog wants to be left alone: nothing brings the next try nearer than that, or than
+                `LONGEST_PAUSE_S`, if that is sooner.
         """
+        self._quiet_until = max(self._quiet_until, now + min(pause_s, LONGEST_PAUSE_S))
         if self._down_since is None:
             self._down_since = now
         elif answered or begun_at < self._tried_at:
+            self._try_at = max(self._try_at, self._quiet_until)
             return
         self._over_at = now
         self._failures += 1
@@ -115,16 +120,16 @@ class Connection:
         self._backoff.most_s = min(EARLY_MOST_S + late_s * GROWTH, MOST_S)
         waited_s = 0.0 if answered else min(now - begun_at, self._deadline_s)
         spread_s = waited_s * (MIXING if self._failures == 2 else 1.0)
-        self._try_at = now + self._backoff.next_s() + self._random() * spread_s
+        self._try_at = max(now + self._backoff.next_s(), self._quiet_until) + self._random() * spread_s
         self._haste_s = self._random() * HASTE_SPREAD_S  # once for each pause: of many reports not the least counts
 
     def hasten(self, now: float) -> None:
         """There is something new to say: try sooner."""
-        self._try_at = min(self._try_at, max(now, self._over_at + HASTE_S) + self._haste_s)
+        self._try_at = min(self._try_at, max(now, self._quiet_until, self._over_at + HASTE_S) + self._haste_s)
 
     def retry_now(self, now: float) -> None:
         """There is little time left: try now."""
-        self._try_at = min(self._try_at, now)
+        self._try_at = min(self._try_at, max(now, self._quiet_until))
 
     def _wake_all(self) -> None:
         for wake in tuple(self.waiting):

@@ -125,7 +125,8 @@ class Follower:
                 self._connection.next_one(now)
                 gevent.sleep(self._backoff.next_s())
             elif self._answered or self._connection.answers == self._answers:
-                self._connection.down(self._begun_at, now, answered=self._answered)
+                pause_s = error.retry_after_s if isinstance(error, BackendUnavailableError) else 0.0
+                self._connection.down(self._begun_at, now, answered=self._answered, pause_s=pause_s)
             else:
                 self._wake.clear()  # the catalog answers others: only this is out of reach
                 self._wake.wait(self._backoff.next_s())

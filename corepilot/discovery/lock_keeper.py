@@ -17,7 +17,7 @@ from gevent.event import Event as Flag
 from corepilot.discovery.connection import Connection
 from corepilot.discovery.follower import Follower
 from corepilot.discovery.locks import Locks
-from corepilot.errors import BackendError, BackendRefusedError, LockLostError
+from corepilot.errors import BackendError, BackendRefusedError, BackendUnavailableError, LockLostError
 from corepilot.model.catalog import Grant
 from corepilot.model.configuration import Lock
 from corepilot.output.repeat import Repeat
@@ -92,7 +92,7 @@ class LockKeeper:
         self.acquisitions = self.losses = 0
         self._suspended, self._slept_s = suspended, suspended()
         self._kept_at = 0.0
-        self._try_at = 0.0
+        self._try_at = self._asked_pause_s = 0.0
         self._wake = Flag()
         self._greenlet: gevent.Greenlet[[], None] | None = None
         self._follower = Follower(
@@ -121,7 +121,8 @@ class LockKeeper:
         if self._competing:
             try:
                 with gevent.Timeout(RELEASE_S):
-                    self._release()
+                    while self._release() is not None and 0 < self._asked_pause_s < RELEASE_S:
+                        gevent.sleep(self._asked_pause_s)
             except gevent.Timeout:
                 self._log("warning", f"left without giving the lock {self.lock.name} back: it is free after its TTL")
 
@@ -264,6 +265,7 @@ class LockKeeper:
         try:
             self.facet.release(self.lock.name)
         except (BackendError, PluginFaultError) as error:
+            self._asked_pause_s = error.retry_after_s if isinstance(error, BackendUnavailableError) else 0.0
             what = f"cannot give the lock {self.lock.name} back: {error}"
             self._repeats.failed("release", f"{what}; it is free after its TTL, trying again")
             return self._pause_s()

@@ -304,11 +304,12 @@ class Registrar:
             return
         if isinstance(error, (BackendUnavailableError, BackendTimeoutError)):
             desired.failed(step, now, str(error))
+            pause_s = error.retry_after_s if isinstance(error, BackendUnavailableError) else 0.0
             if isinstance(error, BackendTimeoutError) and self._answered_at > now - (now - begun_at) * RECENT:
                 self._connection.next_one(now)
             else:
-                self._connection.down(begun_at, now)
-            if self._draining and step.kind == "deregister" and not desired.done:
+                self._connection.down(begun_at, now, pause_s=pause_s)
+            if self._draining and step.kind == "deregister" and not desired.done and not pause_s:
                 desired.abandon()  # it cannot be reached, and this was our last word (contract, section 7.3)
                 self._abandoned += 1
             self._repeats.failed("line", f"{error}; trying again")

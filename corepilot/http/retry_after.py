@@ -33,6 +33,6 @@ class RetryAfter:
             self._until = self._clock() + min(int(text[:_DIGITS]), LONGEST_PAUSE_S)
 
     @property
-    def pauses(self) -> bool:
-        """Whether the pause is not over yet."""
-        return self._clock() < self._until
+    def left_s(self) -> float:
+        """Seconds until the pause is over; 0 without one."""
+        return max(0.0, self._until - self._clock())

@@ -11,6 +11,7 @@ exception that the contract allows is made anew, of the contract's class, with i
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -272,11 +273,14 @@ class Boundary(Conduct):
         """An exception that is an answer, as one of ours: its class and its methods may be the plugin's."""
         try:
             text = self._clean(within(said, error))
+            pause_s = within(_pause_of, error)
         except PluginStalledError as stalled:
             return self._stalled(what, stalled)
         ours = (*_ANSWERS, *allowed)
         kind: Any = next(one for one in kinds_of(error) if any(one is other for other in ours))
         made: BaseException = kind(text or class_name(type(error)))
+        if isinstance(made, errors.BackendUnavailableError):
+            made.retry_after_s = pause_s
         return made
 
     def _back(self, what: str) -> None:
@@ -299,3 +303,12 @@ def _close(stream: Any) -> None:
     close = getattr(stream, "close", None)
     if close is not None:
         close()
+
+
+def _pause_of(error: BaseException) -> float:
+    """The pause that an error asks for, 0 for anything but a number of seconds."""
+    try:
+        found = getattr(error, "retry_after_s", 0.0)
+    except Exception:  # noqa: BLE001  - a property of the plugin's
+        return 0.0
+    return float(found) if type(found) in {int, float} and 0 < found < math.inf else 0.0

@@ -333,6 +333,13 @@ def test_a_server_that_asks_for_a_pause_gets_it() -> None:
             with pytest.raises(BackendUnavailableError):
                 client.keys.get("key")
         assert server.connections == 1
+    with ScriptedServer(say(answer("503 Busy", b"<html>", "Retry-After: 7000"))) as server:
+        client = made(server)
+        for call in calls(client)[2:] * 2:  # a stream first
+            with pytest.raises(BackendUnavailableError) as caught:
+                call()
+            assert caught.value.retry_after_s > 0
+        assert server.connections == 1
 
 
 def test_a_pause_of_a_day_is_cut() -> None:

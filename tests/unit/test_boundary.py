@@ -249,3 +249,31 @@ def test_every_step_of_a_stream_passes_through_and_closing_it_closes_the_plugins
     next(following)
     following.close()  # type: ignore[attr-defined]  # a generator
     assert closed == [True, True]
+
+
+class OddPauseError(BackendUnavailableError):
+    """Asks for a pause by a property that fails."""
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "retry_after_s":
+            raise ZeroDivisionError
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted"),
+    [(1.5, 1.5), (1, 1.0), (0, 0), (-1, 0), (float("nan"), 0), (float("inf"), 0), ("9", 0), (True, 0)],
+)
+def test_a_pause_that_is_asked_for_comes_through_if_it_is_a_number(made: Made, asked: Any, granted: float) -> None:
+    for error in (BackendUnavailableError("no", retry_after_s=asked), MuteRefusedError()):
+        if isinstance(error, MuteRefusedError):
+            error.retry_after_s = asked
+        with pytest.raises(BackendUnavailableError) as caught:
+            made.boundary.call("ask", raising(error), allowed=(BackendUnavailableError,))
+        assert caught.value.retry_after_s == granted
+
+
+def test_a_pause_that_cannot_be_read_is_none(made: Made) -> None:
+    with pytest.raises(BackendUnavailableError) as caught:
+        made.boundary.call("ask", raising(OddPauseError("no")), allowed=(BackendUnavailableError,))
+    assert caught.value.retry_after_s == 0

@@ -132,3 +132,27 @@ def test_a_try_that_was_refused_lets_the_next_one_find_out() -> None:
     one.next_one(1)
     assert woken == [0]
     assert not one.connected, "a refusal may be the backend's own"
+
+
+def test_a_pause_that_the_catalog_asks_for_is_granted_to_all_and_nothing_brings_it_nearer() -> None:
+    one = line()
+    one.begun(0)
+    one.begun(0.2)
+    one.down(0, 0.3, pause_s=1.5)
+    one.down(0.2, 0.4, pause_s=0.0)  # one that was under way with it
+    for sooner in (one.hasten, one.retry_now, one.next_one):
+        sooner(0.5)
+        assert one.wait_s(0.5) == 1.3
+    assert one.wait_s(1.8) == 0
+    one.begun(1.8)
+    one.up()
+    assert one.wait_s(1.8) == 0
+
+
+def test_a_later_answer_may_ask_for_a_longer_pause_and_none_is_longer_than_two_seconds() -> None:
+    one = line()
+    one.begun(0)
+    one.begun(0.1)
+    one.down(0, 1, pause_s=1.0)
+    one.down(0.1, 1.5, pause_s=86400.0)
+    assert one.wait_s(1.5) == 2

@@ -11,7 +11,7 @@ def pause_s(status: int, text: str) -> float:
     answers = RetryAfter(lambda: now[0])
     answers.heard(status, text)
     tenths = 0
-    while answers.pauses:
+    while answers.left_s:
         tenths += 1
         now[0] = 1000.0 + tenths / 10
     return tenths / 10

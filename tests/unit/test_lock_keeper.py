@@ -172,3 +172,17 @@ def test_what_the_machine_has_slept_is_gone_from_the_promise(world: World) -> No
     until(lambda: told[-1] == "lost")
     assert keeper.until < promised
     assert (keeper.losses, keeper.last_error) == (1, "it could not be renewed in time")
+
+
+def test_at_the_end_a_lock_is_given_back_after_the_pause_that_the_catalog_asks_for(world: World) -> None:
+    keeper, told = world.keeper("a")
+    keeper.use(wanted=True, busy=False, stop_s=0.0)
+    until(lambda: told == ["acquired"])
+    world.catalog.fail("release", BackendUnavailableError("cannot do so yet", retry_after_s=0.1), times=2)
+    keeper.give_back()
+    other, its = world.keeper("b")
+    other.use(wanted=True, busy=False, stop_s=0.0)
+    until(lambda: its == ["acquired"])
+    world.catalog.fail("release", BackendUnavailableError("cannot do so yet", retry_after_s=3600.0))
+    other.give_back()
+    assert other.status()["held"], "what does not fit in is not waited for"

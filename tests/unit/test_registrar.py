@@ -395,3 +395,14 @@ def test_an_unanswered_registration_is_taken_back(world: World, error: Exception
     registrar.withdraw(WEB)
     assert registrar.drain(DEADLINE_S)
     assert world.calls("deregister")
+
+
+def test_a_pause_that_fits_into_the_stop_is_kept_and_the_withdrawal_made_after_it(world: World) -> None:
+    registrar = world.registrar()
+    registrar.advertise(WEB, "passing")
+    until(lambda: world.statuses() == ["passing"])
+    world.catalog.fail("deregister", BackendUnavailableError("cannot do so yet", retry_after_s=0.2), times=2)
+    registrar.withdraw(WEB)
+    assert registrar.drain(DEADLINE_S)
+    assert world.seen() == ()
+    assert len(world.calls("deregister")) == 3

@@ -299,9 +299,9 @@ def test_of_a_stream_that_breaks_it_is_told_whether_it_had_answered(world: World
     told: list[bool] = []
 
     class Noted(Connection):
-        def down(self, begun_at: float, now: float, *, answered: bool = False) -> None:
+        def down(self, begun_at: float, now: float, *, answered: bool = False, pause_s: float = 0.0) -> None:
             told.append(answered)
-            super().down(begun_at, now, answered=answered)
+            super().down(begun_at, now, answered=answered, pause_s=pause_s)
 
     watch = Watch("web", 1, at_start=True)
     watcher = Watcher(watch, [CatalogView("memory", world.backend, Noted(1.0), world.log)], world.events.append)
@@ -318,9 +318,9 @@ class Noted(Connection):
 
     downs = 0
 
-    def down(self, begun_at: float, now: float, *, answered: bool = False) -> None:
+    def down(self, begun_at: float, now: float, *, answered: bool = False, pause_s: float = 0.0) -> None:
         self.downs += 1
-        super().down(begun_at, now, answered=answered)
+        super().down(begun_at, now, answered=answered, pause_s=pause_s)
 
 
 def alone(world: World, error: Exception) -> tuple[Noted, list[float]]:

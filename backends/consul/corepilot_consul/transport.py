@@ -161,8 +161,10 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
     ) -> Response:
         if self._closed:
             raise BackendUnavailableError(f"cannot use Consul at {self.origin}: this client of it was closed")
-        if self._retry_after.pauses:
-            raise BackendUnavailableError(f"cannot use Consul at {self.origin} yet: it asked for a pause")
+        if pause_s := self._retry_after.left_s:
+            raise BackendUnavailableError(
+                f"cannot use Consul at {self.origin} yet: it asked for a pause", retry_after_s=pause_s
+            )
         sent = [(name, value) for name, value in (headers or {}).items() if name != "X-Consul-Token"]
         token = self._token()
         if token:
@@ -202,7 +204,10 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
         if method == "GET" and status == 500 and "no path to datacenter" in said.lower():
             kind = BackendError  # the answer to this question, and to no other
         what = f"cannot use Consul at {self.origin}: it answers {status}{f', {said}' if said else ''}"
-        raise kind(f"{what}; {advice} [{method} {path}]" if advice else f"{what} [{method} {path}]")
+        error = kind(f"{what}; {advice} [{method} {path}]" if advice else f"{what} [{method} {path}]")
+        if isinstance(error, BackendUnavailableError):
+            error.retry_after_s = self._retry_after.left_s
+        raise error
 
     def _token(self) -> str:
         agent = self._agent

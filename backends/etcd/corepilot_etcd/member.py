@@ -112,6 +112,7 @@ class Member:
         except HttpError as error:
             raise _translated(error) from error
         self.answered_at = monotonic()
+        self._retry_after.heard(stream.status, stream.headers.get("Retry-After", ""))
         if stream.status != 200:
             try:
                 text = stream.read()
@@ -142,8 +143,8 @@ class Member:
     def _require_open(self) -> None:
         if self._closed:
             raise BackendUnavailableError(f"cannot use etcd at {self.origin}: this client of it was closed")
-        if self._retry_after.pauses:  # etcd asks for none; what stands before it may
-            raise NotSentError(f"cannot use etcd at {self.origin} yet: it asked for a pause")
+        if pause_s := self._retry_after.left_s:  # etcd asks for none; what stands before it may
+            raise NotSentError(f"cannot use etcd at {self.origin} yet: it asked for a pause", retry_after_s=pause_s)
 
     def _read(self, path: str, status: int, text: bytes, secret: str) -> Message:
         try:
@@ -153,7 +154,10 @@ class Member:
                 raise self.nonsense(path, f"it is not JSON ({type(error).__name__})") from None
             body = None
         if status != 200:
-            raise error_of(f"use etcd at {self.origin}", status, body, secret, path=path)
+            failure = error_of(f"use etcd at {self.origin}", status, body, secret, path=path)
+            if isinstance(failure, BackendUnavailableError):
+                failure.retry_after_s = self._retry_after.left_s
+            raise failure
         if not isinstance(body, dict):
             raise self.nonsense(path, "it is not an object")
         self._require_header(path, body.get("result") if path == KEEP_ALIVE else body)
