@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from corepilot.output.log import Log
 from corepilot.output.pipe import OutputPipe
 from corepilot.output.records import Fields
 from corepilot.system.groups import MARK
+from corepilot.system.kernel import signal
 from corepilot.system.limits import SHORTAGES
 from corepilot.system.memory_file import memory_file
 from corepilot.system.process import NOT_EXECUTABLE, Reaper, SpawnError, signal_group, signal_process, spawn

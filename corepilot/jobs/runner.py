@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from functools import partial
 
 from corepilot.jobs import given
@@ -40,6 +39,7 @@ from corepilot.jobs.supervision import CheckCall, CheckResult, Supervision
 from corepilot.jobs.timing import LOGGED_AS, QUIET_TIMER, JobTimers
 from corepilot.model.job import StopPolicy
 from corepilot.output.held import HeldPipes
+from corepilot.system.kernel import signal
 from corepilot.system.process import SpawnError, describe_status
 
 _KILLED = 128 + signal.SIGKILL

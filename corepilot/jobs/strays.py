@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from corepilot.system.groups import Orphans, group_of
+from corepilot.system.kernel import signal
 
 if TYPE_CHECKING:  # few jobs have one
     from corepilot.system.cgroups import ControlGroup

@@ -6,7 +6,6 @@ for plugins, and has no pip at all. Off the way to the first job: imported when 
 
 import importlib.util
 import os
-import shlex
 import sys
 
 from corepilot.plugin.hookspec import KINDS
@@ -22,6 +21,8 @@ def advice(requirement: str, *, again: bool = False) -> str:
         requirement: As pip takes it, such as corepilot-etcd.
         again: It is installed, and not whole.
     """
+    import shlex  # for a message only: the loader finds plugins on the way to the first job
+
     bundle = os.environ.get(bundled.MARK)
     once_more = " again" if again else ""
     if bundle is None:

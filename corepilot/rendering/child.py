@@ -5,13 +5,13 @@ has limits on CPU time and memory, so that no template can take more than it sho
 """
 
 import os
-import signal
 
 from corepilot.gotemplate import TemplateError, render
 from corepilot.gotemplate.values import GoList, Record, UnansweredError, Value, Watches
 from corepilot.rendering.exchange import REASON_MAX, RenderAnswer, RenderRequest, Seen, decode_request, encode_answer
 from corepilot.rendering.file import FileError, replace
 from corepilot.system.bounds import bound
+from corepilot.system.kernel import signal
 
 CPU_S = 3
 """Seconds of CPU time for one file."""

@@ -1,13 +1,13 @@
 """Asks a process of our own something: it is spawned, gets the question on a pipe, answers on another one, and ends."""
 
 import os
-import signal
 from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
 from gevent.event import AsyncResult
 from gevent.os import nb_read, nb_write
 
+from corepilot.system.kernel import signal
 from corepilot.system.process import Reaper, SpawnError, signal_group, spawn_with_pipes
 from corepilot.system.programs import DEFAULT_PATH
 from corepilot.system.python import own_python

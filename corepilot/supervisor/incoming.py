@@ -1,6 +1,5 @@
 """Signals, and the end of the guard: what each of them means (ContainerPilot contract, section 4.9)."""
 
-import signal
 from collections.abc import Callable
 
 from corepilot.guard import Channel
@@ -8,6 +7,7 @@ from corepilot.model.event import Event
 from corepilot.output.log import Log
 from corepilot.supervisor.shutdown import Shutdown
 from corepilot.supervisor.signals import Signals
+from corepilot.system.kernel import signal
 
 
 class Incoming:

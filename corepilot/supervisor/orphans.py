@@ -1,13 +1,13 @@
 """Ends what jobs left behind: orphans that we adopted as child subreaper, and that outlived every job."""
 
 import os
-import signal
 import time
 from collections.abc import Callable
 
 import gevent
 
 from corepilot.system.children import children, name_of
+from corepilot.system.kernel import signal
 from corepilot.system.process import Reaper
 
 POLL_S = 0.01

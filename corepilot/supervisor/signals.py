@@ -10,13 +10,12 @@ loop turns. SIGCHLD stays the loop's (`Reaper`): Python has no handler for it, s
 """
 
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
-from corepilot.system.kernel import init_stops
+from corepilot.system.kernel import init_stops, signal
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
 """What the guard forwards (ContainerPilot contract, section 4.9). SIGQUIT prints all stacks, and ends; as PID 1 it is a

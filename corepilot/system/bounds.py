@@ -1,10 +1,11 @@
 """Limits that a short-lived process of ours sets on itself: CPU time, memory, and no core dump."""
 
 import resource
-import signal
 import time
 from collections.abc import Callable
 from types import FrameType
+
+from corepilot.system.kernel import signal
 
 _UNKNOWN_BYTES = 512 * 1024 * 1024
 

@@ -7,12 +7,12 @@ a job that has such settings.
 import importlib
 import marshal
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from importlib.machinery import SourceFileLoader
 from typing import Any
 
+from corepilot.system.kernel import signal
 from corepilot.system.launcher import REPORT_MAX_BYTES
 from corepilot.system.memory_file import memory_file
 from corepilot.system.process import NOT_EXECUTABLE, Reaper, spawn

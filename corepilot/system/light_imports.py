@@ -3,11 +3,12 @@
 gevent describes itself with zope.interface: 0.65 MB in every supervisor. Its interfaces then are plain empty classes;
 nobody asks them anything, they serve documentation and type registries. It prints what has failed with `traceback`,
 which costs a quarter of a megabyte and is imported when something has failed. It unindents the documentation of its
-settings with `textwrap`, reaches two functions of a C module through `heapq`, and `socket` wants `selectors` for
-sendfile: a tenth of a megabyte together. `dataclasses` copies with `copy` for `asdict`, and imports `inspect` for the
-docstrings of classes that have none, such as one of h11: 6 ms before the first job, and 1 MB. These then do not list
-their fields. pluggy looks at hooks with `inspect`, the same megabyte in every supervisor with a
-catalog: for the functions of a module, which hooks are, a few lines do.
+settings with `textwrap`, reaches two functions of a C module through `heapq` and some numbers of another through
+`signal`, which makes an enumeration of them, and `socket` wants `selectors` for sendfile: a tenth of a megabyte
+together. `dataclasses` copies with `copy` for `asdict`, and imports `inspect` for the docstrings of classes that have
+none, such as one of h11: 6 ms before the first job, and 1 MB. These then do not list their fields. pluggy looks at
+hooks with `inspect`, the same megabyte in every supervisor with a catalog: for the functions of a module, which hooks
+are, a few lines do.
 
 h11, pluggy and py-consul write some types as texts where `typing` compiles them at once. The first text that a process
 compiles so sets up what Python's `ast` module is made of: a fifth of a megabyte, and py-consul has some hundreds. They
@@ -26,6 +27,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
+
+from corepilot.system import kernel
 
 _NAMES = ("zope", "zope.interface")
 _ROUTINES = (FunctionType, MethodType, BuiltinFunctionType)
@@ -107,6 +110,13 @@ class _TextwrapOfGevent(Later):
 
 class _HeapqOfGevent(Later):
     heappop, heappush = staticmethod(_heapq.heappop), staticmethod(_heapq.heappush)
+
+
+class _SignalOfGevent(Later):
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__") and hasattr(kernel.signal, name):
+            return getattr(kernel.signal, name)
+        return super().__getattr__(name)
 
 
 class _TracebackOfGevent(Later):
@@ -202,7 +212,13 @@ def import_gevent() -> None:
     interface.__dict__.update(Interface=_Interface, Attribute=_Attribute, classImplements=_class_implements)
     sys.modules.update(zip(_NAMES, (package, interface), strict=True))
     try:
-        with standing_in(_TextwrapOfGevent("textwrap"), _TracebackOfGevent("traceback"), _HeapqOfGevent("heapq")):
+        stand_ins = (
+            _TextwrapOfGevent("textwrap"),
+            _TracebackOfGevent("traceback"),
+            _HeapqOfGevent("heapq"),
+            _SignalOfGevent("signal"),
+        )
+        with standing_in(*stand_ins):
             importlib.import_module("gevent.libev.corecext")
             importlib.import_module("gevent.event")
     except (ImportError, AttributeError, TypeError):

@@ -8,11 +8,11 @@ nor come before its start. `os.posix_spawn` keeps a spawn at a tenth of a millis
 import errno
 import fcntl
 import os
-import signal
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from corepilot.system.kernel import signal
 from corepilot.system.limits import JOB_LIMITS, SHORTAGES
 from corepilot.system.programs import NOT_EXECUTABLE as NOT_EXECUTABLE  # noqa: PLC0414  - for whoever spawns
 from corepilot.system.programs import NOT_FOUND, ProgramError, find_program

@@ -1,10 +1,15 @@
 """Signals as people write them. Nothing heavy: the command line imports it."""
 
-import signal
+from corepilot.system.kernel import signal
 
 _LONGEST_SHOWN = 20
 _LAST = 64
-_NUMBERS = {name.removeprefix("SIG"): int(number) for name, number in signal.Signals.__members__.items()}
+_NUMBERS = {
+    name[3:]: number
+    for number, name in sorted(
+        [(int(number), name) for name, number in vars(signal).items() if name.startswith("SIG") and name[3:].isalnum()]
+    )
+}
 
 
 class Signalled(int):

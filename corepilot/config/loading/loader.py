@@ -10,7 +10,6 @@ Light to import: it is on the boot path, and what validates is imported in the c
 import gc
 import os
 import select
-import signal
 import time
 from types import FrameType
 
@@ -32,6 +31,7 @@ from corepilot.sources.descriptors import named_descriptors
 from corepilot.system import kernel
 from corepilot.system.bounds import bound
 from corepilot.system.interruption import Interruption
+from corepilot.system.kernel import signal
 
 __all__ = [
     "Interrupted",
