@@ -27,6 +27,13 @@ ANEW = Option(("--all",), "every", "", "restart every job, also those that did n
 GROUP = Option(("--group",), "group", "", "signal the whole process group of each job, not only its main process")
 LOAD = Option(("--load",), "load", "", "list: load each plugin, in a process of its own, and say what that shows")
 DIRECTORY = Option(("--directory",), "directory", "DIR", "new: where to write it; the working directory is the default")
+INIT = (
+    Option(("--run",), "run", "COMMAND", "what to run, such as 'node server.js'; without it you are asked"),
+    Option(("--port",), "port", "PORT", "the port that it listens on, or none"),
+    Option(("--catalog",), "catalog", "CATALOG[=ADDRESS]", "embedded, consul, etcd, zookeeper or none"),
+    Option(("--name",), "name", "NAME", "the name of the job; else that of the directory"),
+    Option(("--directory",), "directory", "DIR", "where to write; the working directory is the default"),
+)
 NO_WAIT = Option(("--no-wait",), "no_wait", "", "do not wait until it is done")
 TIMEOUT = Option(
     ("--timeout",), "timeout", "DURATION", "wait at most this long, such as 30s; then the status is 4, and it goes on"
@@ -55,6 +62,10 @@ COMMANDS = {
         Command(
             "run", "supervise the jobs of a configuration (the default)", "", 0, 0, (CONFIG, DISCOVERY),
             "",
+        ),
+        Command(
+            "init", "ask three questions; write a configuration, a Dockerfile, a walk", "", 0, 0, INIT,
+            "corepilot.cli.init:init",
         ),
         Command(
             "check", "say whether configurations are good, with every error at once", "FILE…", 0, 1000,
@@ -160,6 +171,7 @@ COMMANDS = {
 
 
 TOGETHER = {
+    "check": ("check, render", "judge configurations, every error at once; print one"),
     "start": ("start, stop, restart, reload-job", "control single jobs"),
     "signal": ("signal, wait", "send jobs a signal; wait until they are in a state"),
     "status": ("status, logs, events", "show jobs, services, watches; last lines; last events"),
@@ -168,7 +180,7 @@ TOGETHER = {
 }
 """Commands that share a line of the overview: what it says, by the first of them."""
 
-_ELSEWHERE = ("run", "stop", "restart", "reload-job", "wait", "metric", "logs", "events", "ping", "debug")
+_ELSEWHERE = ("run", "render", "stop", "restart", "reload-job", "wait", "metric", "logs", "events", "ping", "debug")
 
 
 def overview(plugins: Iterable[tuple[str, str]] = ()) -> str:
