@@ -106,6 +106,7 @@ def kill(upstreams: Upstreams) -> None:
     first, second = upstreams.parts["app-1"], upstreams.parts["app-2"]
     before = first.kill("upstream.py", signal.SIGKILL)
     until(lambda: application(first) not in {0, before}, wanted=True, what="that app-1 runs again")
+    first.tell("wait", "app", "--for", "healthy")
     upstreams.answered_by(1, 2)
     print("kill -9 the corepilot of app-2", flush=True)
     orphan = application(second)
