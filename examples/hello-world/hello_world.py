@@ -50,6 +50,15 @@ class HelloWorld(Application):
         until(lambda: (self.known(service), self.answers(service)), wanted, f"those known and answering at /{service}")
         print(f"  /{service}  answered by {', '.join(sorted(names))}", flush=True)
 
+    def are_everywhere(self, service: str, *names: str) -> None:
+        """Wait until each of several catalogs has exactly these instances, and the front end watches them all."""
+        front = self.parts["front"]
+        catalogs = sorted(self.discovery)
+        wanted = dict.fromkeys(catalogs, sorted(names))
+        until(lambda: self.catalogs(service), wanted, f"the instances of {service} in each catalog")
+        until(lambda: sorted(one["name"] for one in front.status()["catalogs"]), catalogs, "the front end's catalogs")
+        print(f"  {service} is {', '.join(sorted(names))} in {', '.join(catalogs)}", flush=True)
+
 
 def application(part: Part) -> int:
     """The pid of the program it supervises, 0 if there is none."""
@@ -81,6 +90,9 @@ def walk(hello_world: HelloWorld) -> None:
     print("starting a third hello", flush=True)
     third = hello_world.begin("hello", "3")
     hello_world.answered_by("hello", "hello-1", "hello-3")
+
+    if "backend" not in hello_world.discovery:
+        hello_world.are_everywhere("hello", "hello-1", "hello-3")
 
     print("kill -9 the corepilot of hello-3", flush=True)
     orphan = application(third)

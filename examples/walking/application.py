@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from walking import processes
 from walking.part import Part
 from walking.waiting import UnexpectedError
 
+EMBEDDED = "embedded"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -23,7 +25,8 @@ class Application:
         here: The example's folder.
         programs: Where corepilot is installed.
         arguments: The command line's, the example's own options included.
-        discovery: What every configuration has for `discovery`; None for the embedded catalog in the run's folder.
+        discovery: What every configuration has for `discovery`: one catalog, or several, each by the name of its
+            backend; None for the embedded one. That is in the run's folder.
     """
 
     def __init__(
@@ -38,7 +41,10 @@ class Application:
         self.arguments = arguments
         self.run = Path(tempfile.mkdtemp(prefix=f"{here.name}-"))
         self.run.chmod(0o755)  # jobs may have users of their own
-        self.discovery = dict(discovery or {"backend": "embedded", "path": str(self.run / "catalog")})
+        self.discovery = dict(discovery or {"backend": EMBEDDED})
+        for one in (self.discovery, self.discovery.get(EMBEDDED)):
+            if isinstance(one, dict) and one.get("backend") == EMBEDDED:
+                one["path"] = str(self.run / "catalog")
         self._catalog = self._document("catalog", {"discovery": self.discovery})
         self.parts: dict[str, Part] = {}
 
@@ -62,6 +68,16 @@ class Application:
         documents = [self.here / configuration, self._catalog, control]
         self.parts[name] = Part(name, self.programs, documents, env=self.env(**env), cwd=self.here)
         return self.parts[name]
+
+    def catalogs(self, service: str) -> dict[str, list[str]]:
+        """Of each catalog the instances of a service that are passing there, as a client of its own sees them."""
+        command = [str(self.programs / "corepilot"), "catalog", service, "-c", str(self._catalog), "-o", "json"]
+        answer = subprocess.run(command, env=self.env(), capture_output=True, text=True, check=False, timeout=60)
+        found = json.loads(answer.stdout or "[]")
+        return {
+            one["catalog"]: sorted(each["id"] for each in one.get("instances", ()) if each["status"] == "passing")
+            for one in found
+        }
 
     def _document(self, name: str, content: Mapping[str, Any]) -> Path:
         path = self.run / f"{name}.json5"

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from walking import processes
-from walking.application import CHECKOUT, Application
+from walking.application import CHECKOUT, EMBEDDED, Application
 from walking.waiting import UnexpectedError
 
 # Where the server of each catalog is by default, and what `discovery` is with it.
 CATALOGS: dict[str, tuple[str, Callable[[str], dict[str, Any]]]] = {
+    EMBEDDED: ("", lambda _: {"backend": EMBEDDED}),  # its path is below the folder of the run
     "consul": ("127.0.0.1:8500", lambda address: {"backend": "consul", "address": address}),
     "etcd": ("127.0.0.1:2379", lambda address: {"backend": "etcd", "endpoints": [f"http://{address}"]}),
     "zookeeper": ("127.0.0.1:2181", lambda address: {"backend": "zookeeper", "hosts": address}),
@@ -23,7 +24,7 @@ Kind = TypeVar("Kind", bound=Application)
 
 
 def run(
-    make: Callable[[Path, Path, argparse.Namespace, Mapping[str, Any] | None], Kind],
+    make: Callable[[Path, Path, argparse.Namespace, Mapping[str, Any]], Kind],
     script: str,
     *,
     start: Callable[[Kind], None],
@@ -83,15 +84,17 @@ def run(
 
 def _arguments(
     here: Path, options: Callable[[argparse.ArgumentParser], None] | None
-) -> tuple[argparse.Namespace, dict[str, Any] | None]:
+) -> tuple[argparse.Namespace, dict[str, Any]]:
     purpose = (here / "README.md").read_text().split("\n\n")[1].replace("\n", " ")
     parser = argparse.ArgumentParser(prog=f"examples/{here.name}/run", description=purpose)
     parser.add_argument("--walk", action="store_true", help="try everything and say whether it went as expected")
     parser.add_argument(
         "--catalog",
-        default="embedded",
+        action="append",
+        default=[],
         metavar="CATALOG[=ADDRESS]",
-        help=f"where services are kept: embedded, or a server of yours: {', '.join(CATALOGS)}, such as etcd=HOST:PORT",
+        help=f"where services are kept: {', '.join(CATALOGS)}, such as etcd=HOST:PORT; repeat it for several at once; "
+        "all: each of them",
     )
     parser.add_argument(
         "--programs", type=Path, help="where corepilot is installed; else .venv-examples is made for it"
@@ -99,13 +102,14 @@ def _arguments(
     if options:
         options(parser)
     arguments = parser.parse_args()
-    name, _, address = arguments.catalog.partition("=")
-    if name == "embedded" and not address:
-        return arguments, None
-    if name not in CATALOGS:
-        parser.error(f"there is no catalog {name}; there are embedded, {', '.join(CATALOGS)}")
-    default, discovery = CATALOGS[name]
-    return arguments, discovery(address or default)
+    chosen: dict[str, str] = {}
+    for one in arguments.catalog or [EMBEDDED]:
+        name, _, address = one.partition("=")
+        if one != "all" and (name not in CATALOGS or (name == EMBEDDED and address)):
+            parser.error(f"there is no catalog {one}; there are {', '.join(CATALOGS)}, or all")
+        chosen |= {name: address} if one != "all" else {each: chosen.get(each, "") for each in CATALOGS}
+    catalogs = {name: CATALOGS[name][1](address or CATALOGS[name][0]) for name, address in chosen.items()}
+    return arguments, catalogs if len(catalogs) > 1 else next(iter(catalogs.values()))
 
 
 def packages(here: Path) -> dict[str, str]:

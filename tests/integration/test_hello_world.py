@@ -53,6 +53,20 @@ def test_the_walk_with_zookeeper(zookeeper: ZooKeeperServer) -> None:
 
 
 @pytest.mark.slow
+def test_the_walk_with_all_catalogs_at_once(consul: ConsulServer, etcd: EtcdServer, zookeeper: ZooKeeperServer) -> None:
+    servers = {
+        "consul": consul.address,
+        "etcd": etcd.endpoints[0].removeprefix("http://"),
+        "zookeeper": zookeeper.hosts,
+    }
+    options = [f"--catalog={name}={address}" for name, address in servers.items()]
+    everywhere = "  hello is hello-1, hello-3 in consul, embedded, etcd, zookeeper\n"
+    said = hello_world("--front", "nginx", "--catalog", "all", *options)
+    assert everywhere in said
+    assert said.replace(everywhere, "") == expected("nginx")
+
+
+@pytest.mark.slow
 def test_it_runs_until_interrupted_and_the_commands_it_prints_work() -> None:
     process = subprocess.Popen(
         [str(RUN), "--programs", str(PROGRAMS), "--port", "0"],

@@ -65,6 +65,15 @@ def faults(*texts: str) -> list[NameTwice]:
             ["{discovery: {b: {x: 1}}}", "{discovery: {b: {backend: 'b'}}}"],
             {"discovery": {"b": {"x": 1, "backend": "b"}}},
         ),
+        # and so do several, which options of the one are not
+        (
+            ["{discovery: {backend: 'a', x: 1}}", "{discovery: {a: {y: 1}, b: {Backend: 'b'}}}"],
+            {"discovery": {"a": {"y": 1}, "b": {"Backend": "b"}}},
+        ),
+        (
+            ["{discovery: {backend: 'a', x: {y: 1}}}", "{discovery: {x: {file: 'f'}}}"],
+            {"discovery": {"backend": "a", "x": {"y": 1, "file": "f"}}},
+        ),
         (["{other: {backend: 'a', x: 1}}", "{other: {backend: 'b'}}"], {"other": {"backend": "b", "x": 1}}),
         # jobs, watches and metrics merge by name
         (

@@ -6,7 +6,7 @@
 - `jobs`, `watches`, `locks`, `render` and `telemetry.metrics` merge by name: elements of one name merge as objects do,
   at the place of the earlier one; others are appended in their order. So are elements without a name.
 - A catalog, `discovery` or an entry of it, for which the later document names another `backend` is replaced as a
-  whole: the options of one backend say nothing to another.
+  whole: the options of one backend say nothing to another. So is a single one by several of which one names its own.
 
 A name that one of the two documents has twice, and the other one too, cannot be merged: nobody can say which is meant.
 
@@ -134,6 +134,9 @@ def _value(key: str, before: Node, after: Node, by_name: Any, faults: list[NameT
 def _has_another_backend(key: str, before: Node, after: Node, kind: str) -> bool:
     """Whether a later catalog is of another backend. An entry of the map that names none has its own name's."""
     named = _text(after, "backend")
+    if named is None and kind is _CATALOGS and _text(before, "backend") is not None:
+        # An object with none in it may also be an option of the one backend.
+        return any(_text(member.node, "backend") is not None for member in after.value.values())
     return named is not None and named != (_text(before, "backend") or (key if kind is _CATALOG else None))
 
 
