@@ -8,7 +8,7 @@ supervisor takes at the beginning and at the end, how fast it grew after the fir
 requests failed, and whether the server's entry in the catalog is still the first one. The status is 1 if a request
 failed, the server was restarted, or its entry was made anew.
 
-Without `--consul` an agent of its own is started: tests/servers/consul_build.py finds or builds it.
+Without `--consul` an agent of its own is started: tools/go_programs.py finds or builds it.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from servers.go_build import cache_directory
+from go_programs import cache_directory
 
 ROOT = Path(__file__).resolve().parent.parent
 _DISTRIBUTIONS = (".", "backends/*", "plugins/*")

@@ -52,7 +52,7 @@ def main(pytest_arguments: list[str]) -> int:
     import debian
     import environment
     from bundles import building
-    from servers.go_build import PROGRAMS as GO_PROGRAMS
+    from go_programs import PROGRAMS as GO_PROGRAMS
     from walking.command import packages
 
     for example in sorted((ROOT / "examples").iterdir()):

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from eventually import eventually
-from servers.consul_build import consul_binary
+from go_programs import CONSUL
 
 DEADLINE_S = 30
 SERVER = "10.77.0.1"
@@ -94,7 +94,7 @@ class Network:
 def consul(directory: Path) -> Network:
     """A network with a Consul agent."""
     agent = ["agent", "-dev", "-bind=127.0.0.1", "-client=0.0.0.0", "-log-level=warn", "-grpc-port=-1", "-dns-port=-1"]
-    return Network([str(consul_binary()), *agent], "http://127.0.0.1:8500/v1/catalog/nodes", directory)
+    return Network([str(CONSUL.binary()), *agent], "http://127.0.0.1:8500/v1/catalog/nodes", directory)
 
 
 def etcd(directory: Path) -> Network:

@@ -9,9 +9,9 @@ import pytest
 from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.locks import ConsulLocks
 from corepilot_consul.plugin import Options
+from go_programs import CONSUL
 from http_script import eventually_switching
 from servers.consul import ConsulServer
-from servers.consul_build import consul_binary
 
 from corepilot.discovery.keys import Keys
 from corepilot.errors import BackendRefusedError, BackendUnavailableError, LockLostError
@@ -218,7 +218,7 @@ def test_independent_clients_read_what_we_wrote(consul: ConsulServer, make: Make
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, cwd="/").stdout
 
     def cli(*words: str) -> str:
-        return told(str(consul_binary()), *words[:2], f"-http-addr={consul.address}", *words[2:])
+        return told(str(CONSUL.binary()), *words[:2], f"-http-addr={consul.address}", *words[2:])
 
     assert told(sys.executable, "-I", "-c", PY_CONSUL, str(consul.port)).split() == [
         *("max=7", "host-1", "36", "web-host1", "a", "1.4", "10", "0")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.plugin import Options, Tls
+from go_programs import CONSUL
 from http_script import eventually_switching
 from servers.consul import ConsulServer
-from servers.consul_build import consul_binary
 from servers.process import free_port
 
 from corepilot.discovery.connection import Connection
@@ -239,7 +239,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """An authority, a certificate for server.dc1.consul, localhost and 127.0.0.1, and one for a client."""
     where = tmp_path_factory.mktemp("certificates")
     for arguments in (["ca", "create"], ["cert", "create", "-server"], ["cert", "create", "-client"]):
-        subprocess.run([consul_binary(), "tls", *arguments], cwd=where, check=True, capture_output=True, timeout=60)
+        subprocess.run([CONSUL.binary(), "tls", *arguments], cwd=where, check=True, capture_output=True, timeout=60)
     server, client = "dc1-server-consul-0", "dc1-client-consul-0"
     names = ("consul-agent-ca", server, f"{server}-key", client, f"{client}-key")
     return Certificates(*(str(where / f"{name}.pem") for name in names))

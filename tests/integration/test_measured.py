@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from eventually import eventually
+from go_programs import PROMLINT
 from running import Corepilot
 from scraping import Endpoint
 from servers.consul import ConsulServer
-from servers.go_build import PROMLINT
 from servers.process import free_port
 
 from corepilot.telemetry.builtin import BUILT_IN

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from servers.go_build import COLLECTOR
+from go_programs import COLLECTOR
 from servers.process import Opened, Process, becomes_ready, free_port
 
 

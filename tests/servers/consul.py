@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from servers.consul_build import consul_binary
+from go_programs import CONSUL
 from servers.process import Server, free_port
 
 
@@ -41,7 +41,7 @@ class ConsulServer(Server):
         folder, (http_port, server, lan, wan) = self.folder, self._ports
         (folder / "config.json").write_text(json.dumps(self._config))
         command = [
-            *(str(consul_binary()), "agent", "-bind=127.0.0.1", "-client=127.0.0.1", *self._role(folder)),
+            *(str(CONSUL.binary()), "agent", "-bind=127.0.0.1", "-client=127.0.0.1", *self._role(folder)),
             *("-log-level=warn", f"-http-port={http_port}", f"-server-port={server}"),
             *(f"-serf-lan-port={lan}", f"-serf-wan-port={wan}"),
             *("-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1", f"-config-file={folder / 'config.json'}"),

@@ -14,7 +14,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from servers.go_build import cache_directory
+from go_programs import cache_directory
 
 REQUIREMENTS = ("etcd3==0.12.0", "protobuf==3.20.3")
 INSTALL_DEADLINE_S = 600

@@ -1,7 +1,9 @@
-"""Programs in Go for the tests: found on this machine, or built once from their Go modules.
+"""Programs in Go for tests and examples: found on this machine, or built once from their Go modules.
+
+    tools/python3 tools/go_programs.py consul        # prints the path of the program
 
 The order: a variable that names the program, the program on PATH, the binary in the cache, a build. The three files in
-`NAME-go/` beside this module pin the build; their hash names the binary, so that a change of them builds anew.
+`go/NAME/` beside this module pin the build; their hash names the binary, so that a change of them builds anew.
 Standard library only.
 """
 
@@ -28,10 +30,10 @@ def cache_directory() -> Path:
 
 
 class GoProgram(NamedTuple):
-    """A program that tests need.
+    """A program in Go.
 
     Attributes:
-        name: What it is called; its sources are in `NAME-go/`.
+        name: What it is called; its sources are in `go/NAME/`.
         oldest_go: What its `go.mod` asks for.
         minutes: How long a build takes, in words.
     """
@@ -73,7 +75,7 @@ class GoProgram(NamedTuple):
 
     @property
     def _sources(self) -> Path:
-        return Path(__file__).with_name(f"{self.name}-go")
+        return Path(__file__).parent / "go" / self.name
 
     def _build_once(self, binary: Path) -> None:
         binary.parent.mkdir(parents=True, exist_ok=True)
@@ -144,3 +146,10 @@ COLLECTOR = GoProgram("otelcol", (1, 26), "2 to 4 minutes")
 PROMLINT = GoProgram("promlint", (1, 26), "some seconds")
 PROGRAMS = (CONSUL, COLLECTOR, PROMLINT)
 """What `tests/run` has built before the first test, whose time does not suffice for that."""
+
+
+if __name__ == "__main__":
+    wanted = {program.name: program for program in PROGRAMS}.get(sys.argv[1] if len(sys.argv) > 1 else "")
+    if wanted is None:
+        sys.exit(f"usage: tools/go_programs.py {'|'.join(program.name for program in PROGRAMS)}")
+    sys.stdout.write(f"{wanted.binary()}\n")
