@@ -5,6 +5,7 @@ status is not 0 when the tests, ruff, mypy or tools/settings_agree.py find somet
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ ENVIRONMENT = ROOT / ".venv-test"
 PROGRAMS = {
     "bash": "bash",
     "buildah": "buildah",
-    "busybox": "busybox",
+    "busybox": "busybox-static",
     "curl": "curl",
     "etcd": "etcd-server",
     "etcdctl": "etcd-client",
@@ -58,6 +59,8 @@ def main(pytest_arguments: list[str]) -> int:
     for example in sorted((ROOT / "examples").iterdir()):
         PROGRAMS.update(packages(example))
     debian.require_programs(PROGRAMS)
+    if _is_dynamic("busybox"):  # the package of that name brings another under the same path
+        debian.install(["busybox-static"])
     programs = environment.ensure(ENVIRONMENT, ["containerpilot", "docs", "test"], link=True)
     built = {program.variable: str(program.binary()) for program in GO_PROGRAMS}
     # As for a user who has activated the environment; sbin is where Debian keeps nginx.
@@ -77,6 +80,11 @@ def main(pytest_arguments: list[str]) -> int:
     in_parallel = ["-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]
     status = _status([str(programs / "python"), "-m", "pytest", *in_parallel, *pytest_arguments])
     return status or (1 if failed else 0)
+
+
+def _is_dynamic(program: str) -> bool:
+    found = shutil.which(program)
+    return found is not None and subprocess.run(["ldd", found], capture_output=True, check=False).returncode == 0
 
 
 def _status(command: list[str]) -> int:

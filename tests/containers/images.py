@@ -47,6 +47,10 @@ def _musl(folder: Path) -> None:
     _compile(folder, "musl-gcc")
     (folder / "lib").mkdir()
     shutil.copy(_MUSL, folder / "lib")
+    shutil.copy(str(shutil.which("busybox")), folder / "bin")
+    names = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True, timeout=60).stdout.split()
+    for name in {*names} - {"busybox"}:
+        (folder / "bin" / name).symlink_to("busybox")
 
 
 IMAGES: dict[str, Callable[[Path], None]] = {
@@ -55,7 +59,10 @@ IMAGES: dict[str, Callable[[Path], None]] = {
     "musl": _musl,
     "scratch": _scratch,
 }
-"""Debian's C library with a shell and some programs; without them; musl; nothing but a static program."""
+"""Debian's C library with a shell and some programs; without them; musl and busybox; nothing but a static program.
+
+busybox is to be Debian's static one, as tests/run installs it: another needs Debian's C library.
+"""
 
 
 def _compile(folder: Path, compiler: str, *options: str) -> None:
