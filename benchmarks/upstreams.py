@@ -101,7 +101,7 @@ class Corepilot(Side):
     def end(self, instances: Sequence[int]) -> None:
         leaving = [self._parts.parts[f"app-{instance}"] for instance in instances]
         for part in leaving:
-            part.process.terminate()
+            part.terminate()
         for part in leaving:
             part.stop()
 

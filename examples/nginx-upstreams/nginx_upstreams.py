@@ -82,7 +82,7 @@ def scale(upstreams: Upstreams) -> None:
     print("scaling to 2", flush=True)
     leaving = [upstreams.parts[f"app-{instance}"] for instance in (3, 4, 5)]
     for part in leaving:
-        part.process.terminate()  # all at once, as by `docker stop`
+        part.terminate()  # all at once, as by `docker stop`
     for part in leaving:
         status = part.stop()
         expect(status == 0, f"{part.name} has ended with status {status}")

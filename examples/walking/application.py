@@ -99,8 +99,7 @@ class Application:
             What was still running after that, which should be nothing, and which has been killed.
         """
         for part in self.parts.values():
-            if part.process.poll() is None:
-                part.process.terminate()  # all at once; the waiting comes after
+            part.terminate()  # all at once; the waiting comes after
         for part in self.parts.values():
             part.stop()
         left = processes.left_behind()

@@ -35,6 +35,7 @@ class Part:
         self.socket = folder / f"{name}.socket"
         self.log = folder / f"{name}.log"
         self._corepilot = str(programs / "corepilot")
+        self._terminated = False
         self._env = dict(env)
         files = [word for path in documents for word in ("-c", str(path))]
         # Should the walk be killed, its corepilots get a TERM and stop in good order.
@@ -108,10 +109,15 @@ class Part:
         """Wait until its log has these words so many times."""
         until(lambda: self.output.count(words) >= count, wanted=True, what=f"{words!r} in the log of {self.name}")
 
+    def terminate(self) -> None:
+        """Ask it to stop, once: a second time would have it kill all that is left."""
+        if not self._terminated and self.process.poll() is None:
+            self._terminated = True
+            self.process.terminate()
+
     def stop(self) -> int:
         """Ask it to stop, and wait until it has; returns its exit status."""
-        if self.process.poll() is None:
-            self.process.terminate()
+        self.terminate()
         try:
             return self.process.wait(STOP_DEADLINE_S)
         except subprocess.TimeoutExpired:
