@@ -1,4 +1,4 @@
-"""The hello-world application, as the README's first command runs it."""
+"""The hello-world application, as the tutorial runs it."""
 
 import json
 import os
@@ -16,8 +16,9 @@ from walks import EXAMPLES, PROGRAMS, walk
 ROOT = EXAMPLES.parent
 RUN = EXAMPLES / "hello-world" / "run"
 
-# What the README shows is what is expected.
-WALK = re.search(r"^```\n(starting .*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+# What the tutorial shows is what is expected.
+TUTORIAL = ROOT / "docs" / "tutorial" / "hello-world.md"
+WALK = re.search(r"^```\n(starting .*?)^```$", TUTORIAL.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def expected(front: str) -> str:
