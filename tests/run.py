@@ -52,6 +52,7 @@ def main(pytest_arguments: list[str]) -> int:
     sys.path.insert(0, str(ROOT / "examples"))
     import debian
     import environment
+    import pypi
     from bundles import building
     from go_programs import PROGRAMS as GO_PROGRAMS
     from walking.command import packages
@@ -61,6 +62,8 @@ def main(pytest_arguments: list[str]) -> int:
     debian.require_programs(PROGRAMS)
     if _is_dynamic("busybox"):  # the package of that name brings another under the same path
         debian.install(["busybox-static"])
+    for requirements in sorted((ROOT / "examples").glob("*/requirements.txt")):
+        pypi.programs_of(requirements)
     programs = environment.ensure(ENVIRONMENT, ["containerpilot", "docs", "test"], link=True)
     built = {program.variable: str(program.binary()) for program in GO_PROGRAMS}
     # As for a user who has activated the environment; sbin is where Debian keeps nginx.

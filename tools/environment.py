@@ -66,7 +66,7 @@ def ensure(directory: Path, extras: Iterable[str] = (), *, link: bool = False, a
         if has.get("python") == wanted["python"] or adopt:
             _unlink_packages(directory)
         else:
-            _make(directory)
+            make(directory)
         _install(directory, sorted(extras))
         if link:
             _link_packages(directory)
@@ -115,7 +115,12 @@ def _read_stamp(directory: Path) -> dict[str, str]:
     return stamp
 
 
-def _make(directory: Path) -> None:
+def make(directory: Path) -> None:
+    """Make an empty virtual environment; what was there is removed.
+
+    Raises:
+        SystemExit: it cannot be made; the message says what to do.
+    """
     ensurepip = importlib.util.find_spec("ensurepip")
     if ensurepip is None or ensurepip.origin is None:  # a folder without files is a namespace package to Python
         import debian  # beside this file, and needed on Debian only

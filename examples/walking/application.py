@@ -47,6 +47,7 @@ class Application:
                 one["path"] = str(self.run / "catalog")
         self._catalog = self._document("catalog", {"discovery": self.discovery})
         self.parts: dict[str, Part] = {}
+        self.installed: list[Path] = []  # programs of what the example needs from PyPI; `command.run` says where
 
     def start(self, name: str, configuration: str = "corepilot.json5", **env: object) -> Part:
         """Start one corepilot.
@@ -88,7 +89,7 @@ class Application:
         """This process's environment, without what is meant for another corepilot or another Python."""
         foreign = ("COREPILOT", "CONTAINERPILOT", "PYTHON", "NOTIFY_SOCKET", "LISTEN_")
         env = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
-        path = f"{self.programs}:{env.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+        path = ":".join([*map(str, self.installed), f"{self.programs}:{env.get('PATH', os.defpath)}:/usr/sbin:/sbin"])
         given = {key: str(value) for key, value in more.items()}
         return {**env, "PATH": path, "RUN": str(self.run), **given}
 

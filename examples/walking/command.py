@@ -37,7 +37,8 @@ def run(
     Args:
         make: The class of the application.
         script: The script's `__file__`. The second paragraph of the README beside it is the help; a file `packages`
-            has the Debian packages that the example needs: a program and its package on each line.
+            has the Debian packages that the example needs: a program and its package on each line. A
+            `requirements.txt` has those of PyPI: jobs find their programs, and `python3` is their Python.
         start: Start everything, and return when it works.
         walk: Start everything and try all that the README promises.
         tips: What a person may try from another terminal, while it runs.
@@ -53,7 +54,9 @@ def run(
     for number in (signal.SIGINT, signal.SIGTERM):  # whatever was inherited: shells let background jobs ignore SIGINT
         signal.signal(number, signal.default_int_handler)
     processes.adopt_orphans()
+    installed = _installed(here)
     application = make(here, programs, arguments, discovery)
+    application.installed = installed
     status = 0
     left: list[str] = []
     try:
@@ -124,6 +127,15 @@ def _require(here: Path) -> None:
     import debian
 
     debian.require_programs(packages(here))
+
+
+def _installed(here: Path) -> list[Path]:
+    """The programs of what the example's `requirements.txt` names, in an environment of their own; [] without one."""
+    sys.path.insert(0, str(CHECKOUT / "tools"))
+    import pypi
+
+    file = here / "requirements.txt"
+    return [pypi.programs_of(file)] if file.exists() else []
 
 
 def _installation() -> Path:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from etcd_client import Clients
+from servers import etcd3_witness
 from servers.etcd import EtcdServer
 from servers.etcd3_witness import ask
 
@@ -18,6 +19,7 @@ WEB = Registration("web-host1", "web", "192.0.2.7", 8080, ("a", "Grüße"), ttl_
 
 @pytest.fixture
 def clients(etcd: EtcdServer) -> Iterator[Clients]:
+    etcd3_witness.python()
     with Clients(etcd) as made:
         yield made
 

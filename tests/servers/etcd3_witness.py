@@ -3,21 +3,14 @@
 Its generated code cannot be imported with any protobuf since 4.0, so it cannot live beside our other dependencies.
 """
 
-import fcntl
-import hashlib
 import json
-import os
-import shutil
 import subprocess
-import sys
-import venv
 from pathlib import Path
 from typing import Any
 
-from go_programs import cache_directory
+import pypi
 
 REQUIREMENTS = ("etcd3==0.12.0", "protobuf==3.20.3")
-INSTALL_DEADLINE_S = 600
 _PROGRAM = Path(__file__).with_name("etcd3_program.py")
 
 
@@ -27,24 +20,11 @@ def ask(port: int, *words: str) -> Any:
     Raises:
         subprocess.CalledProcessError: it failed.
     """
-    command = [str(_python()), "-I", "-W", "ignore", str(_PROGRAM), str(port), *words]
+    command = [str(python()), "-I", "-W", "ignore", str(_PROGRAM), str(port), *words]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     return json.loads(done.stdout)
 
 
-def _python() -> Path:
-    name = hashlib.sha256(f"{sys.executable} {sys.version} {REQUIREMENTS}".encode()).hexdigest()[:16]
-    folder = cache_directory() / f"etcd3-{name}"
-    python = folder / "bin" / "python"
-    if not (folder / "made").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (folder / "made").exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                venv.create(folder, with_pip=True)
-                pip = [str(python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-                environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-                subprocess.run([*pip, *REQUIREMENTS], env=environment, check=True, timeout=INSTALL_DEADLINE_S)
-                (folder / "made").touch()
-    return python
+def python() -> Path:
+    """The Python of its environment, which is made where there is none: call it before something that expires."""
+    return pypi.programs("etcd3", REQUIREMENTS) / "python"

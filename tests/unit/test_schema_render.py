@@ -91,8 +91,11 @@ def test_jobs_wait_for_files_and_what_never_comes_is_warned_of(tmp_path: Path) -
         ("unknown-source", "jobs[1].when.source"),
         ("when-never", "jobs[2].when.once"),
     ]
-    alone = 'discovery: "embedded", jobs: [{ name: "a", exec: "true" }]'
-    assert warnings(judged(text('{ template: "", to: "/x" }', alone), tmp_path)) == [("render-unwatched", "render[0]")]
+
+
+def test_a_file_of_variables_alone_needs_neither_watches_nor_a_catalog(tmp_path: Path) -> None:
+    alone = 'discovery: false, jobs: [{ name: "a", exec: "true", when: { source: "render.x", once: "healthy" } }]'
+    assert warnings(judged(text('{ template: "{{`{{ .HOME }}`}}", to: "/x" }', alone), tmp_path)) == []
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,6 @@ CODES = {
     "bad-key": "a key cannot be used",
     "unknown-lock": "there is no lock of that name",
     "render-conflict": "a file that is made has two templates, or two of render make it",
-    "render-unwatched": "a file is made from watches and there are none",
     "unknown-watch": "a template looks at a watch that there is not",
     "template-file": "the file of a template cannot be read",
     "lock-too-short": "a lock could be lost before what needs it has ended",

@@ -44,9 +44,6 @@ def renders_of(
             verdict.complain((*path, "to"), Complaint("bad-name", rule, 'add a name: "upstreams"'))
             continue
         _judge_twins(name, entry["to"], path, found, verdict)
-        if not watches:
-            rule = "there are no watches, so the file is made once and stays as it is"
-            verdict.warn(path, "render-unwatched", rule, "add watches")
         when = entry.get("when") or {}
         event = OnEvent(when["each"], when["source"]) if {"each", "source"} <= when.keys() else None
         mode = mode_of(entry.get("mode"))
