@@ -25,11 +25,11 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "nginx-upstreams"
-sys.path[1:1] = [str(ROOT / "tests"), str(ROOT / "examples"), str(EXAMPLE)]
+sys.path[1:1] = [str(ROOT / folder) for folder in ("tests", "tools", "examples")] + [str(EXAMPLE)]
 
+from go_programs import cache_directory, find_go  # noqa: E402
 from nginx_upstreams import QUESTIONS, Upstreams, application  # noqa: E402
 from servers.consul import ConsulServer  # noqa: E402
-from servers.go_build import cache_directory, find_go  # noqa: E402
 from walking import processes  # noqa: E402
 from walking.load import Load, ask  # noqa: E402
 from walking.waiting import until  # noqa: E402
