@@ -70,6 +70,8 @@ class Container(Started):
         network: Path of the network namespace to join; "" for one of its own, with nothing in it but loopback.
         image: A folder that is copied to become the root; None for the host's programs. PATH is then the usual one.
         read_only: Folder on the host -> where it is mounted, not writable.
+        cgroup: The container's own control group of version 2 is at /sys/fs/cgroup, writable, and it sees no more of
+            the hierarchy. If not, what is there is the host's, of whatever version, to be read.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Container(Started):
         network: str = "",
         image: Path | None = None,
         read_only: Mapping[Path, str] | None = None,
+        cgroup: bool = False,
     ) -> None:
         self.id = f"corepilot-{uuid.uuid4().hex[:12]}"
         self.root = directory / "root"
@@ -116,10 +119,10 @@ class Container(Started):
                 "noNewPrivileges": no_new_privileges,
                 "capabilities": {"bounding": capabilities, "effective": held, "permitted": held},
             },
-            "mounts": _mounts(given, volumes or {}, readonly=readonly, tmp=tmp),
+            "mounts": _mounts(given, volumes or {}, readonly=readonly, tmp=tmp, cgroup=cgroup),
             "linux": {
                 "namespaces": [
-                    *[{"type": kind} for kind in ("pid", "mount", "uts", "ipc")],
+                    *[{"type": kind} for kind in ("pid", "mount", "uts", "ipc", *(["cgroup"] if cgroup else []))],
                     {"type": "network", **({"path": network} if network else {})},
                 ],
                 "maskedPaths": _MASKED,
@@ -286,7 +289,7 @@ def _write_root(root: Path, configuration: str, image: Path | None) -> None:
 
 
 def _mounts(
-    given: Mapping[str, str], volumes: Mapping[Path, str], *, readonly: bool, tmp: bool
+    given: Mapping[str, str], volumes: Mapping[Path, str], *, readonly: bool, tmp: bool, cgroup: bool
 ) -> list[dict[str, Any]]:
     """In the order in which they are made."""
     mounts = [
@@ -294,7 +297,16 @@ def _mounts(
         _mount("tmpfs", "/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _mount("devpts", "/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
         _mount("sysfs", "/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
-        _mount("cgroup", "/sys/fs/cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"),
+        _mount(
+            "cgroup",
+            "/sys/fs/cgroup",
+            "cgroup2" if cgroup else "cgroup",
+            "nosuid",
+            "noexec",
+            "nodev",
+            "relatime",
+            "rw" if cgroup else "ro",
+        ),
     ]
     if tmp:
         mounts.append(_mount("tmpfs", "/tmp", "tmpfs", "nosuid", "nodev", "mode=1777"))
