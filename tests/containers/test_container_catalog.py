@@ -84,6 +84,26 @@ def test_of_two_containers_with_a_service_one_is_killed(tmp_path: Path, catalog:
         assert "web-is-gone" not in watcher.output
 
 
+def test_where_the_volume_is_mounted_read_only_one_can_watch_and_is_told_why_no_more(
+    tmp_path: Path, catalog: Path
+) -> None:
+    """As another user, in another PID namespace; the holder is killed, so nobody takes its file away but its lock."""
+    own = '{name: "own", exec: "sleep 1000", port: 81, interfaces: "static:192.0.2.2", health: {interval: 1, ttl: 9}}'
+    text = WATCHER.replace("jobs: [", f"jobs: [{own},", 1)
+    with (
+        Container(text, tmp_path / "watcher", user=1000, read_only={catalog: "/catalog"}) as watcher,
+        Container(SERVICE, tmp_path / "web", user=1001, volumes={catalog: "/catalog"}) as web,
+    ):
+        watcher.until("web-is-there")
+        watcher.until("Read-only file system; mount it writable here, or advertise nothing from here")
+        web.signal(signal.SIGKILL)
+        watcher.until("web-is-gone")
+        assert instances(watcher) == []
+        assert watcher.status()["catalogs"][0]["mode"] == "push"
+        assert watcher.execute("corepilot", "lock", "-n", "x", "--", "true").returncode == 1
+        assert watcher.stop() == 0
+
+
 def test_a_lock_passes_from_a_container_that_is_killed_to_the_next(tmp_path: Path, catalog: Path) -> None:
     """Of another user, in namespaces of its own, when its time is over; so are keys."""
     volumes = {catalog: "/catalog"}

@@ -158,6 +158,8 @@ ENVIRONMENTS = {
     "locales": {"LC_ALL": "de_DE.ISO-8859-1", "LANG": "fr_FR", "LC_CTYPE": "C.UTF-8"},
     "OpenSSL's": {"OPENSSL_CONF": "/c", "OPENSSL_MODULES": "/m", "SSL_CERT_FILE": "/f"},
     "its own names": {MARK: "x", f"{PREFIX}A": "1", f"{PREFIX}{PREFIX}B": "2", PREFIX: "3", "LC_ALL": "C"},
+    "no programs": {"PATH": "", "HOME": "", "TERM": ""},
+    "long": {"LD_PRELOAD": "/x:" * 40_000, "A": "é" * 60_000, **{f"LD_{number}": "v" * 10_000 for number in range(50)}},
     "Python's": {"PYTHONHOME": "/h", "PYTHONPATH": "/p"},
     "odd": {"a.b": "c", "A B": "", "1": "=", "é": "ü\n", "-u": "x", "LDX": "1", "LC_ALL_": "2", "ld_preload": "/z"},
 }
@@ -199,6 +201,31 @@ def test_any_environment_comes_back(made: Path, raw: list[bytes]) -> None:
 def test_any_arguments_are_handed_on(made: Path, words: list[bytes]) -> None:
     told = started(made / "bin" / "corepilot", ["corepilot", *map(os.fsdecode, words)])
     assert told.words[12:] == [os.fsdecode(word) for word in words]
+
+
+def test_many_and_long_arguments_are_handed_on(made: Path) -> None:
+    words = ["x" * 120_000, *map(str, range(10_000)), "é" * 60_000]
+    assert started(made / "bin" / "corepilot", ["corepilot", *words]).words[12:] == words
+
+
+@pytest.mark.parametrize("words", [[], [""], ["-"], ["/"], ["a/"], ["-corepilot"], ["./no/such/corepilot"]])
+def test_any_name_that_it_is_called_by_will_do(made: Path, words: list[str]) -> None:
+    """Also none: execve(2) with an empty list, which Linux takes for one with an empty name since 5.18."""
+    told = started(made / "bin" / "corepilot", words).words
+    assert (told[3], told[9], len(told)) == (f"{made}/lib", "-I", 12)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_it_needs_no_descriptor(made: Path, tmp_path: Path, closed: str) -> None:
+    shutil.copytree(made, tmp_path / "b")
+    loader = tmp_path / "b" / "lib" / LOADER
+    loader.write_text("#!/bin/sh\nexit 7\n")
+    command = f'exec "$0" {closed}'
+    done = subprocess.run(["sh", "-c", command, tmp_path / "b" / "bin" / "corepilot"], check=False, timeout=30)
+    assert done.returncode == 7
+    loader.unlink()
+    done = subprocess.run(["sh", "-c", command, tmp_path / "b" / "bin" / "corepilot"], check=False, timeout=30)
+    assert done.returncode == 127
 
 
 def test_the_same_source_gives_the_same_program(made: Path, tmp_path: Path) -> None:
