@@ -10,6 +10,7 @@ from corepilot.cli.named import plugins_named
 from corepilot.config.diagnostics.problems import Problem
 from corepilot.config.loading import loader
 from corepilot.config.loading.exchange import LoadRequest, LoadResult
+from corepilot.errors import ConfigError
 from corepilot.model.configuration import Configuration
 from corepilot.sources.locations import all_shown
 from corepilot.wording.counting import counted
@@ -30,6 +31,7 @@ class CheckArguments(Protocol):
         output: "json", or anything else for text.
         here: Judge what depends on this machine as `run` does.
         strict: Warnings that do not depend on the machine are errors.
+        cache: Keep what is good for the next starts, and judge as `run` does.
         discovery: The catalog to use instead of the file's, or None.
         env_file: Files with variables, later ones win.
         env: `NAME=VALUE`, which win over files.
@@ -41,6 +43,7 @@ class CheckArguments(Protocol):
     output: str | None
     here: bool
     strict: bool
+    cache: bool
     discovery: str | None
     env_file: list[str]
     env: list[str]
@@ -60,26 +63,56 @@ def check(arguments: CheckArguments) -> int:
         # Each load has a process of its own, which need not import everything again.
         from corepilot.config.loading import pipeline as pipeline  # noqa: PLC0414  - imported for its children
     discovery = arguments.discovery or environment.get("COREPILOT_DISCOVERY") or None
+    directory = _made_directory(environment) if arguments.cache else ""
     reports = []
     for one in configurations:
         request = LoadRequest(
             locations=one.locations,
             environment=environment,
             discovery=discovery,
-            judge_machine=arguments.here,
+            judge_machine=arguments.here or arguments.cache,
             strict=arguments.strict,
             hostname=os.uname().nodename,
             paths_only=one.paths_only,
+            cache=directory,
         )
         file = _name(one)
         reports.append((file, with_plugins(file, load(request))))
         if arguments.output != "json":
             _write(_text(file, reports[-1][1]))
+            if directory and reports[-1][1].config is not None:
+                _write(_kept(file, reports[-1][1], directory))
     if arguments.output == "json":
         import json
 
         _write(json.dumps({"files": [_plain(*report) for report in reports]}, indent=2) + "\n")
     return 0 if all(result.config is not None for _, result in reports) else 1
+
+
+def _made_directory(environment: Mapping[str, str]) -> str:
+    """The directory of what is kept for the next starts; made, if it is not there.
+
+    Raises:
+        ConfigError: there is none, and none can be made.
+    """
+    from corepilot.config.loading.cache import DIRECTORY, VARIABLE, directory_of
+
+    directory = directory_of(environment)
+    if not directory:
+        raise ConfigError(f"cannot keep a configuration: ${VARIABLE} is no absolute path; leave it out for {DIRECTORY}")
+    try:
+        os.makedirs(directory, 0o755, exist_ok=True)
+    except OSError as error:
+        name = escaped(directory)
+        raise ConfigError(f"cannot make {name}: {error.strerror}; name another directory with ${VARIABLE}") from error
+    return directory
+
+
+def _kept(file: str, result: LoadResult, directory: str) -> str:
+    name = escaped(file)
+    if result.uncached:
+        return f"{name}: not kept, each start loads it: {escaped(result.uncached)}\n"
+    return f"{name}: kept in {escaped(directory)} for the next starts\n"
 
 
 def render(arguments: CheckArguments) -> int:

@@ -23,6 +23,9 @@ MIGRATED = Option(("-o", "--output"), "output", "FORMAT|FILE", "text or json, or
 JSON = Option(("--json",), "json", "", "the same as -o json, beside -o FILE")
 EVERY = Option(("--all",), "every", "", "tell of all differences, also of those that no file can rely on")
 HERE = Option(("--here",), "here", "", "judge as `run` does on this machine")
+CACHE = Option(
+    ("--cache",), "cache", "", "judge as `run` does on this machine, and keep the result for the next starts"
+)
 ANEW = Option(("--all",), "every", "", "restart every job, also those that did not change")
 GROUP = Option(("--group",), "group", "", "signal the whole process group of each job, not only its main process")
 LOAD = Option(("--load",), "load", "", "list: load each plugin, in a process of its own, and say what that shows")
@@ -69,7 +72,7 @@ COMMANDS = {
         ),
         Command(
             "check", "say whether configurations are good, with every error at once", "FILE…", 0, 1000,
-            (CONFIG, OUTPUT, HERE, STRICT, DISCOVERY, ENV_FILE, ENV), "corepilot.cli.check:check",
+            (CONFIG, OUTPUT, HERE, STRICT, CACHE, DISCOVERY, ENV_FILE, ENV), "corepilot.cli.check:check",
         ),
         Command(
             "render", "print a configuration after its template was carried out", "FILE", 0, 1,

@@ -165,7 +165,7 @@ class Environment:
     __slots__ = ("unset", "variables", "watches")
 
     def __init__(self, variables: Mapping[str, str], watches: Watches | None = None) -> None:
-        self.variables = dict(variables)
+        self.variables = variables  # looked at, one by one if that is enough: who reads may note what is asked
         self.watches = watches
         self.unset: list[str] = []
 

@@ -6,6 +6,7 @@ The loader is forked before anything is imported and before there is a hub; afte
 
 import faulthandler
 import gc
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +23,9 @@ TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without
 if TYPE_CHECKING:
     from types import FrameType
 
+    from corepilot.config.loading.exchange import LoadRequest
     from corepilot.guard import Channel
+    from corepilot.model.configuration import Configuration
 
 
 BUSY_S = 10.0
@@ -50,7 +53,8 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
         return refuse("cannot run without /proc: it is not mounted, or shows another PID namespace; mount it there")
     gc.disable()  # until the first jobs run: what is imported stays
     complete_for_dependencies()
-    preloaded = preload.fork()
+    directory = _entries()
+    preloaded = None if directory else preload.fork()
     faulthandler.enable()
     signals = Signals(
         lambda frame: channel.heard(PLUGIN_BUSY_S if _in_plugin(frame) else BUSY_S),
@@ -64,9 +68,17 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     try:
         arguments = prepare()
     except CorepilotError as error:
-        preloaded.dismiss()
+        if preloaded is not None:
+            preloaded.dismiss()
         return refuse(str(error), USAGE if error.code == "usage" else REFUSED)
-    child = preloaded.ask(arguments.request(arguments.environment))
+    request = arguments.request(arguments.environment)
+    config, child = _kept(directory, request), None
+    if config is None and preloaded is not None:
+        child = preloaded.ask(request)
+    elif config is None:
+        from corepilot.config.loading import loader
+
+        child = loader.start(request.changed(cache=directory))
     from corepilot.system import light_imports
 
     light_imports.import_dataclasses()
@@ -81,7 +93,7 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
     JOB_LIMITS.raise_own()
     JOB_LIMITS.prefer_jobs_when_memory_runs_out()
 
-    while True:
+    while child is not None:
         try:
             result = loader.collect(child, LOAD_DEADLINE_S, signals.fileno())
             break
@@ -90,9 +102,31 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
             if signals.stop_asked:
                 loader.abandon(child)
                 return 0
-    arguments.kept = result.kept
-    if result.config is None:
+    if child is None and signals.stop_asked:
+        return 0
+    if child is not None:
+        arguments.kept, config = result.kept, result.config
+    if config is None:
         arguments.refuse(result.problems)
         return REFUSED
-    channel.ready(stop_timeout_s(result.config))
-    return app.App(result.config, arguments, channel, signals).run()
+    channel.ready(stop_timeout_s(config))
+    return app.App(config, arguments, channel, signals).run()
+
+
+def _entries() -> str:
+    """The directory of configurations that are kept for the next start; "" where there is none.
+
+    Where there is one, the loader is started when it is seen that nothing is kept: it would have imported in vain.
+    """
+    from corepilot.config.loading.cache import directory_of
+
+    directory = directory_of(os.environ)
+    return directory if directory and os.path.isdir(directory) else ""
+
+
+def _kept(directory: str, request: "LoadRequest") -> "Configuration | None":
+    if not directory:
+        return None
+    from corepilot.config.loading.cache import find
+
+    return find(directory, request)

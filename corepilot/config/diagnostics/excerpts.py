@@ -34,6 +34,11 @@ _ends_in_flag = re.compile(r"(?:^|[^\w-])--?[\w-]*\Z").search
 _in_quotes = re.compile(r"""[^\s"']++""")
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a variable or a key that is called so holds a secret."""
+    return bool(_secret_name(name))
+
+
 def secret_values(environment: Mapping[str, str]) -> tuple[str, ...]:
     """The values of variables whose names say that they are secret, longest first; of each, the lines."""
     found = {

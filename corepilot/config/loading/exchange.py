@@ -63,6 +63,7 @@ class LoadRequest(Value):
         render_only: Whether to stop when the template is rendered, as ContainerPilot's `-template` does.
         paths_only: Whether a location is the path of a file, or a `file://` URL, whatever it looks like.
         known: What a result of an earlier request says in `kept`.
+        cache: The directory in which the configuration is kept for the next start; "" not to keep it.
     """
 
     locations: tuple[str, ...]
@@ -74,6 +75,7 @@ class LoadRequest(Value):
     render_only: bool = False
     paths_only: bool = False
     known: Kept = ()
+    cache: str = ""
 
 
 class LoadResult(Value):
@@ -84,12 +86,14 @@ class LoadResult(Value):
         problems: All that is wrong, in the order of the file.
         rendered: The rendered text, where only that was asked for. Holds secrets.
         kept: What the sources want to be told again when they are asked next. Holds secrets.
+        uncached: Why the configuration is not kept for the next start; "" if it is, or was not to be.
     """
 
     config: Configuration | None
     problems: list[Problem]
     rendered: str | None = None
     kept: Kept = ()
+    uncached: str = ""
 
 
 def importing(plugin: str) -> bytes:
@@ -133,7 +137,7 @@ def decode_request(data: bytes) -> LoadRequest:
 def encode_result(result: LoadResult) -> bytes:
     """A result as the end of the loader's answer."""
     problems = [one.to_json() for one in result.problems]
-    return _ANSWER + marshal.dumps((encode(result.config), problems, result.rendered, result.kept))
+    return _ANSWER + marshal.dumps((encode(result.config), problems, result.rendered, result.kept, result.uncached))
 
 
 def decode_result(
@@ -150,8 +154,8 @@ def decode_result(
     stages, found, body = answer.partition(_ANSWER)
     if found:
         try:
-            config, problems, rendered, kept = marshal.loads(body)  # noqa: S302  - our own child wrote it
-            return LoadResult(decode_in_slices(config, pause), _problems(problems), rendered, kept)
+            config, problems, rendered, kept, uncached = marshal.loads(body)  # noqa: S302  - our own child wrote it
+            return LoadResult(decode_in_slices(config, pause), _problems(problems), rendered, kept, uncached)
         except (EOFError, ValueError, TypeError, KeyError):
             pass  # it died while it wrote
     return unanswered(request, stages, status)

@@ -1,6 +1,6 @@
 """One load from end to end: sources, templates, JSON5, merging, rules (ContainerPilot contract, section 1.2)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from corepilot.config.diagnostics.complaints import shown
 from corepilot.config.diagnostics.documents import SourceDocument
@@ -26,10 +26,9 @@ def load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
         request: What to load, and how.
         reached: Told of each stage before it begins.
     """
-    host = Host(
-        request.environment, request.hostname, importing=lambda name: reached(importing(name) if name else JUDGING)
-    )
-    result = _load(request, reached, host)
+    texts: list[SourceText] = []
+    host = _host(request, lambda name: reached(importing(name) if name else JUDGING))
+    result = _load(request, reached, host, texts)
     if result.problems:
         from corepilot.config.diagnostics.excerpts import hide
 
@@ -37,15 +36,30 @@ def load(request: LoadRequest, reached: Callable[[bytes], None]) -> LoadResult:
         if result.config is not None:
             warnings = tuple([problem.sentence() for problem in result.problems])
             result = result.changed(config=result.config.changed(warnings=warnings))
+    if request.cache and result.config is not None:
+        from corepilot.config.loading.depends import AskedHost, keep
+
+        assert isinstance(host, AskedHost)  # noqa: S101  - see _host
+        result = result.changed(uncached=keep(request, texts, host, result.config))
     return result
 
 
-def _load(request: LoadRequest, reached: Callable[[bytes], None], host: Host) -> LoadResult:
+def _host(request: LoadRequest, importing: Callable[[str], None]) -> Host:
+    if not request.cache:
+        return Host(request.environment, request.hostname, importing)
+    from corepilot.config.loading.depends import Asked, AskedHost
+
+    return AskedHost(Asked(request.environment), request.hostname, importing)
+
+
+def _load(request: LoadRequest, reached: Callable[[bytes], None], host: Host, texts: list[SourceText]) -> LoadResult:
+    """Load; `texts` takes the documents."""
     found = read_all(request, reached)
+    texts += found.texts
     if found.problems:
         return LoadResult(None, found.problems, kept=found.kept)
     reached(RENDERING)
-    rendered, problems = _rendered(found.texts, request)
+    rendered, problems = _rendered(found.texts, request, host.environment)
     if problems:
         return LoadResult(None, problems, kept=found.kept)
     if request.render_only:
@@ -76,12 +90,14 @@ def _load(request: LoadRequest, reached: Callable[[bytes], None], host: Host) ->
     return LoadResult(config.changed(origins=origins(documents, whole.root)), problems, kept=found.kept)
 
 
-def _rendered(texts: Sequence[SourceText], request: LoadRequest) -> tuple[list[Rendered], list[Problem]]:
+def _rendered(
+    texts: Sequence[SourceText], request: LoadRequest, environment: Mapping[str, str]
+) -> tuple[list[Rendered], list[Problem]]:
     """What the template of each document makes, each by itself."""
     found, problems = [], []
     for text in texts:
         try:
-            found.append(render(text.text, request.environment))
+            found.append(render(text.text, environment))
         except TemplateError as error:
             message = f"cannot carry out the template: {error.message}"
             source_map = SourceMap([SourceDocument(text.name, text.text)], environment=request.environment)
