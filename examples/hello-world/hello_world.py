@@ -39,10 +39,10 @@ class HelloWorld(Application):
     def known(self, service: str) -> list[str]:
         """The instances that the front end has been told of."""
         try:
-            lines = (self.run / f"{service}.instances").read_text().splitlines()
+            lines = [line.split() for line in (self.run / "instances").read_text().splitlines()]
         except FileNotFoundError:
             return []
-        return sorted(line.split()[1] for line in lines)
+        return sorted(instance for name, _, instance in lines if name == service)
 
     def answered_by(self, service: str, *names: str) -> None:
         """Wait until the front end has been told of exactly these instances, and exactly these answer."""

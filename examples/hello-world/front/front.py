@@ -1,7 +1,7 @@
 """A small front end for machines without nginx: `front.py RUN PORT`.
 
-/hello and /world are answered by one of their instances, in turn. The instances stand in RUN/hello.instances and
-RUN/world.instances (`ADDRESS:PORT ID`, one a line), which `update` replaces whenever they change.
+/hello and /world are answered by one of their instances, in turn. They are in RUN/instances, one a line (`SERVICE
+ADDRESS:PORT ID`), which corepilot replaces whenever they change.
 """
 
 import itertools
@@ -18,8 +18,8 @@ TURN = itertools.count()
 
 def instances(service: str) -> list[tuple[str, int]]:
     """Where the service is now, beginning with the one whose turn it is."""
-    lines = (RUN / f"{service}.instances").read_text().splitlines()
-    addresses = [line.split()[0].rpartition(":") for line in lines]
+    lines = [line.split() for line in (RUN / "instances").read_text().splitlines()]
+    addresses = [address.rpartition(":") for name, address, _ in lines if name == service]
     first = next(TURN) % max(len(addresses), 1)
     return [(host, int(port)) for host, _, port in addresses[first:] + addresses[:first]]
 
