@@ -8,10 +8,10 @@ agent survives us, which is why it has a TTL check that turns critical when nobo
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from corepilot.discovery.backend import Backend, BackendContext, facet
 from corepilot.errors import UnknownInstanceError
+from corepilot.http.percent import quoted
 from corepilot.model.service import Query, Registration, Snapshot, Status
 from corepilot_consul.agent import Agent
 from corepilot_consul.light_consul import CB, Consul
@@ -107,7 +107,7 @@ class ConsulBackend(Backend):
     def deregister(self, instance_id: str) -> None:
         """Take the service and its check out of the agent. A record that is somebody else's stays."""
         if not self._ownership.is_strange(instance_id):
-            self._client.agent.service.deregister(quote(instance_id, safe=""))
+            self._client.agent.service.deregister(quoted(instance_id))
         self._ownership.deregistered(instance_id)
 
     def service_names(self) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ class ConsulBackend(Backend):
         self._transport.close()
 
     def _update(self, instance_id: str, status: Status, output: str) -> None:
-        path = f"/v1/agent/check/update/service:{quote(instance_id, safe='')}"
+        path = f"/v1/agent/check/update/service:{quoted(instance_id)}"
         self._put(path, {"Status": status, "Output": output})
 
     def _put(self, path: str, body: dict[str, Any]) -> None:

@@ -7,9 +7,9 @@ deleted and made again. One exception, which harms nobody: a write of what a key
 from binascii import a2b_base64
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from corepilot.discovery.keys import Keys
+from corepilot.http.percent import quoted
 from corepilot.http.time_slice import TimeSlice
 from corepilot.model.catalog import Entries, Entry
 from corepilot_consul.elements import each
@@ -119,7 +119,7 @@ def items(transport: Transport, key: str, body: bytes) -> list[Item]:
     try:
         return [_item(one) for one in each(body, TimeSlice().check)]
     except ValueError as error:
-        transport.nonsense(f"/v1/kv/{quote(key)}", str(error))
+        transport.nonsense(f"/v1/kv/{quoted(key, safe='/')}", str(error))
 
 
 def _item(held: Any) -> Item:
@@ -134,7 +134,7 @@ def _item(held: Any) -> Item:
 
 def _quoted(key: str) -> str:
     """A key as it stands in a path."""
-    return quote(key.removeprefix("/"), safe="/")
+    return quoted(key.removeprefix("/"), safe="/")
 
 
 def _folder(prefix: str) -> str:

@@ -4,18 +4,38 @@
 for its own version. The two bring 140 modules: 14 MB and 90 ms in every supervisor, and a blocking client that must not
 be used under gevent. So both names get an empty placeholder for the time of this one import; py-consul then calls its
 version "unknown", which is what it does without metadata, and `consul.Consul`, the class on `requests`, is unusable.
-Two more modules are imported when they are used: `logging`, to which py-consul would write about deprecated arguments,
-and `ipaddress`, with which `urllib.parse` looks at brackets in URLs; 0.7 MB. Its typed dictionaries are plain ones.
+More modules are imported when they are used, 1.4 MB together: of py-consul's own all but those for the agent and for
+health; `logging`, to which it would write about deprecated arguments; `urllib.parse`, with which it would read an
+address (ours is given to it), and `base64`. Its typed dictionaries are plain ones.
 Nothing is patched: a module that is already loaded is left as it is and used, and afterwards the placeholders are gone,
 so that whoever imports the real ones later gets them.
 """
 
 import importlib
 import sys
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 from corepilot.system.light_imports import Later, standing_in, texts_for_types
+
+_PARTS = {
+    "acl": "ACL",
+    "catalog": "Catalog",
+    "config": "Config",
+    "connect": "Connect",
+    "coordinates": "Coordinate",
+    "discovery_chain": "DiscoveryChain",
+    "event": "Event",
+    "kv": "KV",
+    "operator": "Operator",
+    "query": "Query",
+    "session": "Session",
+    "snapshot": "Snapshot",
+    "status": "Status",
+    "txn": "Txn",
+}
+"""Modules of `consul.api` that are imported when something of them is used, and their classes."""
 
 
 class _LaterLogger:
@@ -26,6 +46,25 @@ class _LaterLogger:
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(importlib.import_module("logging").getLogger(self._name), attribute)
+
+
+class _LaterApi:
+    """One of the parts of `consul.Consul`, which is imported and made when something of it is used.
+
+    Args:
+        module: Where it is.
+        name: Its class.
+        client: What it is a part of.
+    """
+
+    def __init__(self, module: str, name: str, client: Any) -> None:
+        self._module, self._name, self._client = module, name, client
+        self._made: Any = None
+
+    def __getattr__(self, attribute: str) -> Any:
+        if self._made is None:
+            self._made = getattr(importlib.import_module(self._module), self._name)(self._client)
+        return getattr(self._made, attribute)
 
 
 class _MissingDistributionError(Exception):
@@ -43,7 +82,14 @@ def _stand_ins() -> list[ModuleType]:
     metadata.__dict__.update(PackageNotFoundError=_MissingDistributionError, version=_no_version)
     logging = Later("logging")
     logging.__dict__["getLogger"] = _LaterLogger
-    return [requests, metadata, logging, Later("ipaddress")]
+    urllib, parse = ModuleType("urllib"), Later("urllib.parse")
+    urllib.__dict__["parse"] = parse
+    found = [requests, metadata, logging, urllib, parse, Later("base64")]
+    for name, kind in _PARTS.items():
+        part = Later(f"consul.api.{name}")
+        part.__dict__[kind] = partial(_LaterApi, part.__name__, kind)
+        found.append(part)
+    return found
 
 
 def import_consul() -> None:
@@ -54,7 +100,6 @@ def import_consul() -> None:
     """
     try:
         with standing_in(*_stand_ins()), texts_for_types():
-            importlib.import_module("urllib.parse")
             importlib.import_module("consul.base")
     except (ImportError, AttributeError, TypeError):
         # A release that needs more of them than this one does: then it is imported as everybody else does it.

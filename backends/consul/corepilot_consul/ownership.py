@@ -8,10 +8,10 @@ heartbeat, and left alone where address or port are not ours.
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from corepilot.errors import BackendRefusedError, UnknownInstanceError
 from corepilot.http.message import Response
+from corepilot.http.percent import quoted
 from corepilot.model.service import Registration, Status
 
 
@@ -89,7 +89,7 @@ class Ownership:
         if ours is None:
             return None  # registered by a client before this one
         try:
-            held = json.loads(self._service(quote(instance_id, safe="")).body)
+            held = json.loads(self._service(quoted(instance_id)).body)
         except (BackendRefusedError, ValueError, RecursionError):
             return None
         if not isinstance(held, dict) or not isinstance(held.get("Port"), int):

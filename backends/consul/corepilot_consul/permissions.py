@@ -7,7 +7,7 @@ because a token was deleted (hashicorp/consul#20790). Requests without any token
 is not whole cannot be told.
 """
 
-from urllib.parse import unquote
+from corepilot.http.percent import unquoted
 
 _SERVICES = "/v1/health/service/"
 _KEYS = "/v1/kv/"
@@ -20,7 +20,7 @@ def permission_for(path: str) -> str:
         path: Percent-encoded, without a query.
     """
     if path.startswith(_SERVICES):
-        return f'service:read for "{unquote(path[len(_SERVICES) :])}" and node:read for the nodes it runs on'
+        return f'service:read for "{unquoted(path[len(_SERVICES) :])}" and node:read for the nodes it runs on'
     if path.startswith(_KEYS):
-        return f'key:read, and key:list where the agent asks for it, for the prefix "{unquote(path[len(_KEYS) :])}"'
+        return f'key:read, and key:list where the agent asks for it, for the prefix "{unquoted(path[len(_KEYS) :])}"'
     return "the permission to read all of it"

@@ -117,7 +117,7 @@ def corepilot_register_backend() -> type[Any]:
     """The backend; py-consul and the HTTP client are imported with it."""
     from corepilot_consul.light_consul import import_consul
 
-    import_consul()  # first of all: it makes urllib.parse light, which everybody uses
+    import_consul()
     from corepilot_consul.backend import ConsulBackend
 
     return ConsulBackend

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partialmethod
 from typing import Any, NoReturn
-from urllib.parse import quote, urlencode
 
 from corepilot.errors import (
     BackendError,
@@ -23,6 +22,7 @@ from corepilot.http.client import Client, ClientLimits
 from corepilot.http.errors import HttpError, HttpTimeoutError, HttpTooLargeError
 from corepilot.http.failures import unreachable
 from corepilot.http.message import Response
+from corepilot.http.percent import query, quoted
 from corepilot.http.retry_after import RetryAfter
 from corepilot.http.tls import TlsOptions
 from corepilot_consul.agent import Agent
@@ -70,8 +70,8 @@ class Transport(HTTPClient):  # type: ignore[misc]  # py-consul has no types
 
     def uri(self, path: str, params: Sequence[tuple[str, Any]] | None = None) -> str:
         """Path and query; the client knows the origin."""
-        query = f"?{urlencode(params)}" if params else ""
-        return quote(path, safe=_SLASHES) + query
+        found = f"?{query(params)}" if params else ""
+        return quoted(path, safe=_SLASHES) + found
 
     def get(
         self,
