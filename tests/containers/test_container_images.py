@@ -11,6 +11,8 @@ from containers import images
 from containers.building import Builder, programs
 from containers.container import CHECKOUT, Container
 
+from corepilot.cli import init
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 FILES = CHECKOUT / "images"
@@ -59,6 +61,26 @@ def test_an_image_with_python(builder: Builder, tmp_path: Path) -> None:
     hosts = {path: str(path) for path in programs()}
     runs_as_the_image_says(builder, "with-python", job, tmp_path, hosts)
     assert files_of(tmp_path / "root" / "opt" / "corepilot") == before
+
+
+def test_an_image_as_corepilot_init_writes_it(with_bundle: Builder, tmp_path: Path) -> None:
+    here = tmp_path / "my-job"
+    here.mkdir()
+    texts = init.files_of("my-job", "job wait", 0, ("embedded", ""))
+    for name, text in texts.items():
+        (here / name).write_text(text)
+    folder = images.make("debian", tmp_path / "base")
+    (folder / "usr" / "local" / "bin" / "corepilot").unlink()
+    with_bundle.base("debian:stable-slim", folder)
+    with_bundle.build(FILES / "bundle.Dockerfile", CHECKOUT, "corepilot", SOURCE_DATE_EPOCH=str(EPOCH))
+    with_bundle.build(here / "Dockerfile", here, "my-job")
+    config, image = with_bundle.config("my-job"), with_bundle.root("my-job")
+    written = (image / "etc" / "corepilot.json5").read_text()
+    assert written == texts["corepilot.json5"]
+    with Container(written, tmp_path / "container", args=config["Entrypoint"], image=image) as container:
+        container.until("waiting")
+        assert container.execute(*config["Healthcheck"]["Test"][1:]).stdout == "ok\n"
+        assert container.stop(signal.Signals[config["StopSignal"]]) == 0
 
 
 def files_of(folder: Path) -> dict[str, int]:
