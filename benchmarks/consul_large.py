@@ -19,6 +19,7 @@ from typing import Any
 import gevent
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 from corepilot_consul.backend import ConsulBackend
 from corepilot_consul.plugin import Options
 from servers.consul import ConsulServer

@@ -24,7 +24,7 @@ from typing import NamedTuple, Self
 
 from measuring import Footprint, Running, footprint, free_port, running, slope
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path += [str(Path(__file__).resolve().parents[1] / folder) for folder in ("tests", "tools")]
 
 from servers.consul import ConsulServer
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 from servers.consul import ConsulServer
 from servers.etcd import EtcdServer
 from servers.zookeeper import ZooKeeperServer

@@ -2,28 +2,16 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 
-import pytest
 from running import cli
-from server_stores import STORES, Store
+from server_stores import Store
 
 from corepilot.discovery.backend import Backend
 from corepilot.model.service import Registration
 
+pytest_plugins = ["server_fixtures"]
+
 CONFIGURATION = '{discovery: false, control: false, jobs: [{name: "%s", exec: "echo it runs"}]}'
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest) -> Store:
-    return STORES[request.param](request.getfixturevalue(request.param))
-
-
-@pytest.fixture
-def writer(store: Store) -> Iterator[Backend]:
-    backend = store.client()
-    yield backend
-    backend.close()
 
 
 def at(store: Store, key: str) -> str:

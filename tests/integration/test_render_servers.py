@@ -1,33 +1,21 @@
 """Files made from services and keys of real servers, where somebody else's client writes the keys."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from eventually import eventually
 from following import becomes
 from running import Corepilot
-from server_stores import STORES, Store
+from server_stores import Store
 
 from corepilot.discovery.backend import Backend
 from corepilot.model.service import Registration
+
+pytest_plugins = ["server_fixtures"]
 
 TEMPLATE = (
     '{{ keyOrDefault "limit" "none" }}:{{ range tree "settings" }} {{ .Key }}={{ .Value }}{{ end }}:'
     '{{ range service "app" }} {{ .HostPort }}{{ end }}\n'
 )
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest) -> Store:
-    return STORES[request.param](request.getfixturevalue(request.param))
-
-
-@pytest.fixture
-def writer(store: Store) -> Iterator[Backend]:
-    backend = store.client()
-    yield backend
-    backend.close()
 
 
 def registration(port: int) -> Registration:
