@@ -1,7 +1,6 @@
 """Runs three MariaDB servers, of which one is primary, and an application that writes to it."""
 
 import functools
-import getpass
 import itertools
 import os
 import shutil
@@ -40,11 +39,11 @@ class MariaDB(Application):
             f"server-{server}",
             SERVER=server,
             PORT=self.ports[server],
-            DB_USER=getpass.getuser(),
+            DB_USER=os.geteuid(),
             CLUSTER_PASSWORD=SECRET,
             SHOP_PASSWORD=SECRET,
             INSTALL="yes" if server == 1 else "no",
-            EVERY_S=10,
+            EVERY_S=20,
             LOCK_TTL=self.ttl,
         )
 
@@ -138,7 +137,7 @@ class Probes:
             thread.join(2 * PATIENCE_S)
 
     def _probe(self, server: int) -> None:
-        while not self._over.wait(0.2):
+        while not self._over.wait(0.5):
             number, began = -next(self._numbers), time.monotonic()
             sql = f"INSERT INTO orders VALUES ({number}, @@server_id); SELECT token FROM cluster.term"
             token = self._mariadb.ask(server, f"USE shop; {sql}", user="shop", timeout_s=PATIENCE_S)
