@@ -39,7 +39,7 @@ class RenderSection(Section):
         "destination": "write to",
         "path": "write to",
         "perms": "write mode",
-        "command": 'add a job with when: { source: "render.<name>", each: "changed" }',
+        "command": 'add to the job that reads it reload, and reloadOn: "render.<name>"',
     }
 
     name = Text(
