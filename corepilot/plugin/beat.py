@@ -13,12 +13,12 @@ that blocks has gone to sleep again after the first alarm, and what merely starv
 from __future__ import annotations
 
 import resource
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
 from corepilot.plugin.stalls import PluginStalledError, in_plugin
+from corepilot.system.kernel import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ from corepilot.supervisor.signals import Signals
 from corepilot.supervisor.tails import Tails
 from corepilot.supervisor.tidying import Tidying
 from corepilot.supervisor.watched import Watched
-from corepilot.system import light_imports, memory
+from corepilot.system import light_imports, light_typing, memory
 from corepilot.system.process import Reaper
 from corepilot.system.reserve import DescriptorReserve
 from corepilot.system.search_path import complete
@@ -294,6 +294,7 @@ class App:
     def _plugins(self) -> "Plugins":
         complete()
         light_imports.import_pluggy()
+        light_typing.end()  # what plugins import is as it would be elsewhere
         from corepilot.plugin.manager import Plugins
 
         return Plugins()

@@ -15,7 +15,7 @@ from corepilot.config.loading import preload
 from corepilot.errors import CorepilotError
 from corepilot.supervisor.arguments import LOAD_DEADLINE_S, REFUSED, USAGE, RunArguments, refuse
 from corepilot.supervisor.signals import Signals
-from corepilot.system import kernel
+from corepilot.system import kernel, light_typing
 from corepilot.system.children import sees_processes
 from corepilot.system.search_path import complete_for_dependencies
 
@@ -53,6 +53,7 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
         return refuse("cannot run without /proc: it is not mounted, or shows another PID namespace; mount it there")
     gc.disable()  # until the first jobs run: what is imported stays
     complete_for_dependencies()
+    light_typing.begin()
     directory = _entries()
     preloaded = None if directory else preload.fork()
     faulthandler.enable()

@@ -9,13 +9,18 @@ The event loop's own signal watchers could not do that: their handlers are C, an
 loop turns. SIGCHLD stays the loop's (`Reaper`): Python has no handler for it, so it does not write to our descriptor.
 """
 
+from __future__ import annotations
+
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import FrameType
-from typing import Any
 
 from corepilot.system.kernel import init_stops, signal
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
 """What the guard forwards (ContainerPilot contract, section 4.9). SIGQUIT prints all stacks, and ends; as PID 1 it is a

@@ -12,23 +12,28 @@ are, a few lines do.
 
 h11, pluggy and py-consul write some types as texts where `typing` compiles them at once. The first text that a process
 compiles so sets up what Python's `ast` module is made of: a fifth of a megabyte, and py-consul has some hundreds. They
-get a `typing` in which a text stays one: a typed dictionary is a dictionary, a type variable has no bound. Modules of
-ours that the supervisor imports have no such texts; `tests/integration/test_light_imports.py` says so.
+get a `typing` in which a text stays one (`light_typing`). Modules of ours that the supervisor imports have no such
+texts; `tests/integration/test_light_imports.py` says so.
 
 Nothing is patched: the stand-ins take part only while somebody is imported who would import the real modules, and
 afterwards the names are free for whoever wants those. What is loaded already is left as it is.
 """
 
+from __future__ import annotations
+
 import _heapq
 import importlib
 import sys
-import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import Any
 
 from corepilot.system import kernel
+from corepilot.system.light_typing import light_types as light_types  # noqa: PLC0414  - plugins have it from here
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 _NAMES = ("zope", "zope.interface")
 _ROUTINES = (FunctionType, MethodType, BuiltinFunctionType)
@@ -133,33 +138,6 @@ class _TracebackOfGevent(Later):
         self.print_exception(*sys.exc_info(), **how)
 
 
-class _TypedDict(dict[str, Any]):
-    """Stands for typing.TypedDict as a base: its subclasses do not know their keys."""
-
-    def __init_subclass__(cls, *, total: bool = True) -> None:
-        """Take what is said about the keys."""
-
-
-class _TypingOfTexts(ModuleType):
-    TypedDict = _TypedDict
-
-    def TypeVar(self, name: str, *kinds: Any, bound: Any = None, **how: Any) -> Any:  # noqa: N802  - its name
-        return typing.TypeVar(name, *kinds, bound=None if isinstance(bound, str) else bound, **how)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(typing, name)
-
-
-@contextmanager
-def texts_for_types() -> Iterator[None]:
-    """Have `typing` compile no types that are written as texts while something is imported."""
-    sys.modules["typing"] = _TypingOfTexts("typing")
-    try:
-        yield
-    finally:
-        sys.modules["typing"] = typing
-
-
 @contextmanager
 def standing_in(*stand_ins: ModuleType) -> Iterator[None]:
     """Have modules stood for while something is imported. A module that is loaded already stands for itself.
@@ -184,13 +162,13 @@ def import_dataclasses() -> None:
 
 def import_pluggy() -> None:
     """Import `pluggy`; a no-op if it is loaded."""
-    with standing_in(_InspectOfPluggy("inspect")), texts_for_types():
+    with standing_in(_InspectOfPluggy("inspect")), light_types():
         importlib.import_module("pluggy")
 
 
 def import_h11() -> None:
     """Import `h11`; a no-op if it is loaded."""
-    with texts_for_types():
+    with light_types():
         importlib.import_module("h11")
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from corepilot.system.light_imports import Later, standing_in, texts_for_types
+from corepilot.system.light_imports import Later, light_types, standing_in
 
 _PARTS = {
     "acl": "ACL",
@@ -99,7 +99,7 @@ def import_consul() -> None:
         ImportError: py-consul is not installed.
     """
     try:
-        with standing_in(*_stand_ins()), texts_for_types():
+        with standing_in(*_stand_ins()), light_types():
             importlib.import_module("consul.base")
     except (ImportError, AttributeError, TypeError):
         # A release that needs more of them than this one does: then it is imported as everybody else does it.

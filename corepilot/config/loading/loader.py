@@ -28,7 +28,7 @@ from corepilot.config.loading.exchange import (
     unanswered,
 )
 from corepilot.sources.descriptors import named_descriptors
-from corepilot.system import kernel
+from corepilot.system import kernel, light_typing
 from corepilot.system.bounds import bound
 from corepilot.system.interruption import Interruption
 from corepilot.system.kernel import signal
@@ -188,6 +188,7 @@ def _be_child(request: LoadRequest, out: int) -> None:
     """Never returns, whatever happens: the code after the fork is the parent's."""
     status = 70
     try:
+        light_typing.end()  # plugins are imported here
         kernel.reset_dispositions(to_run_python=True)
         kernel.unblock_signals()
         first = 3

@@ -9,7 +9,7 @@ import os
 import sys
 
 from corepilot.sources.descriptors import named_descriptors
-from corepilot.system import kernel
+from corepilot.system import kernel, light_typing
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is to a type checker, without importing typing
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def _be_child(request_end: int, answer_end: int) -> None:
     """Never returns, whatever happens: the code after the fork is the parent's."""
     status = 70
     try:
+        light_typing.end()  # plugins are imported here
         kernel.reset_dispositions(to_run_python=True)
         kernel.unblock_signals()
         kept = {request_end, answer_end, *named_descriptors((*sys.argv, *os.environ.values()))}
