@@ -85,6 +85,7 @@ class LockKeeper:
         self._me, self._tell, self._log, self._clock = holder, tell, log, clock
         self._repeats = Repeat(log)
         self._wanted = self._busy = False
+        self._outlived = False  # lost by our clock, and perhaps still ours in the catalog: with the token of before
         self._stop_s = 0.0
         self._competing = False
         self.asked = False
@@ -172,6 +173,8 @@ class LockKeeper:
             return None  # what ran under it has to be gone first
         if now < self._try_at:
             return self._try_at - now
+        if self._outlived and (pause_s := self._release()) is not None:
+            return pause_s
         return self._acquire(now)
 
     def _allow_for_sleep(self) -> None:
@@ -217,6 +220,7 @@ class LockKeeper:
             self._tell("lost")
             return pause_s
         if self._time_left() <= 0:
+            self._outlived = True
             self._lose("it could not be renewed in time")
             return 0.0
         grant = self.grant
@@ -269,6 +273,7 @@ class LockKeeper:
             what = f"cannot give the lock {self.lock.name} back: {error}"
             self._repeats.failed("release", f"{what}; it is free after its TTL, trying again")
             return self._pause_s()
+        self._outlived = False
         self._competing = False  # not where this was cut short by the end: then it is given back again
         self._repeats.recovered("release", f"the lock {self.lock.name} was given back")
         return None

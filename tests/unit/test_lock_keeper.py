@@ -111,6 +111,21 @@ def test_the_loss_is_told_before_the_promise_ends(world: World) -> None:
     assert (keeper.acquisitions, keeper.losses) == (1, 1)
 
 
+def test_what_is_lost_by_the_clock_is_given_back_before_it_is_asked_for_again(world: World) -> None:
+    """The store may think that it is still ours, and what the first run has sent may still be under way."""
+    keeper, told = world.keeper("a")
+    keeper.use(wanted=True, busy=False, stop_s=0.0)
+    until(lambda: told == ["acquired"])
+    assert keeper.grant is not None
+    before = keeper.grant.token
+    away = BackendUnavailableError("cannot reach the catalog")
+    world.catalog.fail("keep", away, times=1000)
+    world.catalog.fail("release", away)
+    until(lambda: told[-2:] == ["lost", "acquired"])
+    assert keeper.grant.token > before
+    assert any("cannot give the lock primary back" in line for line in world.lines)
+
+
 def test_what_ran_under_it_has_to_be_gone_before_it_is_asked_for_again(world: World) -> None:
     keeper, told = world.keeper("a", ttl_s=2.0)
     keeper.use(wanted=True, busy=False, stop_s=0.1)
