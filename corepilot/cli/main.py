@@ -82,7 +82,8 @@ def own_environment() -> dict[str, str]:
     if "COREPILOT_BUNDLE" in given:
         from corepilot.system import bundled
 
-        given = bundled.as_given(given)
+        if bundled.folder(given):
+            given = bundled.as_given(given)
     for name in list(os.environ):
         if name.startswith(FORBIDDEN):
             del os.environ[name]

@@ -23,9 +23,9 @@ def advice(requirement: str, *, again: bool = False) -> str:
     """
     import shlex  # for a message only: the loader finds plugins on the way to the first job
 
-    bundle = os.environ.get(bundled.MARK)
+    bundle = bundled.folder(os.environ)
     once_more = " again" if again else ""
-    if bundle is None:
+    if not bundle:
         has_pip = importlib.util.find_spec("pip") is not None
         pip = [sys.executable, "-m", "pip"] if has_pip else ["pip", "--python", sys.executable]
         force = ["--force-reinstall"] if again else []

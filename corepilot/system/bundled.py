@@ -4,6 +4,8 @@ The interpreter runs with an environment in which nothing is addressed to the lo
 in the bundle. Those variables are the application's, and its jobs get them as they were given.
 """
 
+import os
+import sys
 from collections.abc import Mapping
 
 MARK = "COREPILOT_BUNDLE"
@@ -14,6 +16,12 @@ PREFIX = "COREPILOT_HELD_"
 
 OWN = ("LC_ALL", "OPENSSL_CONF", MARK)
 """What the starter adds. A variable of that name that was given is among those held back."""
+
+
+def folder(environment: Mapping[str, str]) -> str:
+    """Return the folder of the bundle whose Python this is; "" for another Python, to which the mark means nothing."""
+    marked = environment.get(MARK, "")
+    return marked if marked and sys.executable == os.path.join(marked, "bin", "python3") else ""
 
 
 def as_given(environment: Mapping[str, str]) -> dict[str, str]:

@@ -60,3 +60,17 @@ os.execve(sys.executable, own_python("placed"), {environment!r})
     return subprocess.run(
         [sys.executable, "-I", "-c", script], cwd=directory, capture_output=True, text=True, timeout=30, check=False
     )
+
+
+def test_another_python_heeds_no_mark_of_a_bundle() -> None:
+    """Who sets the variable has an application that does: its jobs get it, and all that a bundle would take back."""
+    given = {
+        "COREPILOT_BUNDLE": "/opt/corepilot",
+        "COREPILOT_HELD_A": "1",
+        "LC_ALL": "C.UTF-8",
+        "OPENSSL_CONF": "/x",
+        "PATH": os.defpath,
+    }
+    corepilot = Path(sys.prefix) / "bin" / "corepilot"
+    answer = subprocess.run([corepilot, "--", "env"], env=given, capture_output=True, text=True, check=True, timeout=60)
+    assert {f"{name}={value}" for name, value in given.items()} <= set(answer.stdout.splitlines())

@@ -25,6 +25,8 @@ def test_an_environment_without_pip_takes_another_pip(monkeypatch: pytest.Monkey
 
 def test_a_bundle_takes_a_plugin_into_its_folder_and_is_copied_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MARK, "/opt/corepilot")
+    assert advice("corepilot-etcd").startswith(f"install it with: {sys.executable} "), "somebody has set the variable"
+    monkeypatch.setattr(sys, "executable", "/opt/corepilot/bin/python3")
     version = ".".join(map(str, sys.version_info[:2]))
     assert advice("corepilot-note", again=True) == (
         f"install it again with the pip of a Python {version}: "
