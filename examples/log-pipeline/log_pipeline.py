@@ -1,6 +1,7 @@
 """Runs the log pipeline: a store, applications with their shippers, and a page that searches."""
 
 import argparse
+import contextlib
 import os
 import pwd
 import re
@@ -30,6 +31,7 @@ class LogPipeline(Application):
     def settle(self) -> None:
         """Choose what the command line leaves open."""
         self.port = processes.free_or_another(8080)
+        self.last: Counter[str] = Counter()
         self.programs_of_postgres = max(
             Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name)
         )
@@ -68,11 +70,11 @@ class LogPipeline(Application):
 
     def written(self) -> Counter[str]:
         """The last order of each run of an application, by its log: those before it have been written, too."""
-        last: Counter[str] = Counter()
         for file in self.run.glob("app-*/app.log*"):
-            for run, number in _ORDER.findall(file.read_text()):
-                last[run] = max(last[run], int(number))
-        return last
+            with contextlib.suppress(FileNotFoundError):  # it has just been renamed
+                for run, number in _ORDER.findall(file.read_text()):
+                    self.last[run] = max(self.last[run], int(number))
+        return Counter(self.last)
 
     def writes_more(self, lines: int = SOME) -> int:
         """Wait until the applications have written so many lines more; returns how many there are then."""

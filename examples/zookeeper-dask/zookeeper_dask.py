@@ -1,6 +1,7 @@
 """Runs masters and agents: a ZooKeeper ensemble, two masters of which one leads, workers, and a client with work."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -74,8 +75,8 @@ class ZooKeeperDask(Application):
 
     def one_scheduler(self) -> None:
         """There may never be two."""
-        running = [name for name, part in self.parts.items() if name.startswith("master") and part.find(SCHEDULER)]
-        expect(len(running) <= 1, f"there are several schedulers: {running}")
+        running = processes.find(os.getpid(), SCHEDULER)
+        expect(len(running) <= 1, f"there are several schedulers: processes {running}")
 
     def done(self) -> int:
         """How many tasks have a result."""
