@@ -166,7 +166,8 @@ class Runner(Actor):
         account.trace(role, "start")
         untimely = given.untimely(self.plan, self._around)
         if untimely:
-            account.log("warning", untimely, role)
+            if role == MAIN or self.state.process.stage != "standby":  # one in standby has said what it waits for
+                account.log("warning", untimely, role)
             if role == MAIN:
                 account.failed_to_start(untimely)
             self._around.loop.run_callback(self._settle, Unstarted(role))
