@@ -3,7 +3,6 @@
 import functools
 import itertools
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from walking.waiting import expect, until
 SERVERS = (1, 2, 3)
 SECRET = "walk"  # of servers that listen on 127.0.0.1, for as long as this runs
 QUICK_S = 5  # for a server's answer: one that is stopped gives none
+FOREIGN = 10**9  # a number that nobody but an administrator writes
 PATIENCE_S = 20  # for a write to one that is stopped: until it wakes up
 
 
@@ -86,8 +86,11 @@ class MariaDB(Application):
 
     def lacks(self, server: int, numbers: set[int]) -> int:
         """How many of the numbers a server has not got."""
-        found = self.ask(server, "SELECT number FROM shop.orders").split("\n")[1:]
-        return len(numbers - set(map(int, found)))
+        return len(numbers - self.has(server))
+
+    def has(self, server: int) -> set[int]:
+        """The numbers that a server has."""
+        return set(map(int, self.ask(server, "SELECT number FROM shop.orders").split("\n")[1:]))
 
     def last_taken_by(self) -> int:
         """The server that has acknowledged the last number."""
@@ -204,15 +207,15 @@ def pause(mariadb: MariaDB, *, with_the_server: bool) -> None:
 
 
 def join(mariadb: MariaDB) -> None:
-    """A replica loses its disk; while it joins from a backup, the primary dies with its corepilot."""
+    """A replica that has diverged joins from a backup; meanwhile the primary dies with its corepilot."""
     primary, since = mariadb.last_taken_by(), len(mariadb.acknowledged())
     joins = next(server for server in SERVERS if server != primary)
-    print(f"server {joins} starts with an empty disk; meanwhile kill -9 the corepilot of server {primary}", flush=True)
+    print(f"write to server {joins}, a replica, as only an administrator can: it has diverged", flush=True)
     words = "starting from the latest backup"
     before = mariadb.part(joins).output.count(words)
-    mariadb.part(joins).stop()
-    shutil.rmtree(mariadb.run / f"server-{joins}" / "data")
-    mariadb.begin(joins).says(words, before + 1)
+    mariadb.ask(joins, f"INSERT INTO shop.orders VALUES ({FOREIGN}, @@server_id)")
+    mariadb.part(joins).says(words, before + 1)
+    print(f"  it starts again from a backup; meanwhile kill -9 the corepilot of server {primary}", flush=True)
     mariadb.part(primary).process.kill()
     mariadb.part(primary).process.wait()
     mariadb.begin(primary)  # as whoever runs the containers does
@@ -224,6 +227,7 @@ def everything_is_there(mariadb: MariaDB, probes: Probes) -> None:
     acknowledged = {number for number, _ in mariadb.acknowledged()} | {probe.number for probe in probes.acknowledged}
     for server in SERVERS:
         until(functools.partial(mariadb.lacks, server, acknowledged), 0, f"the numbers that server {server} lacks")
+        expect(FOREIGN not in mariadb.has(server), f"server {server} has what only a diverged replica had")
     ordered = sorted(probes.acknowledged, key=lambda probe: probe.ended)
     for earlier in ordered:
         later = [probe for probe in ordered if probe.began > earlier.ended and probe.token < earlier.token]
