@@ -212,6 +212,7 @@ def _run(words: list[str], given: Mapping[str, str]) -> int:
     pid_1 = os.getpid() == 1
 
     def prepare() -> RunArguments:
+        from corepilot import cli
         from corepilot.cli.arguments import parse
         from corepilot.cli.files import locate
         from corepilot.cli.table import COMMANDS
@@ -220,6 +221,9 @@ def _run(words: list[str], given: Mapping[str, str]) -> int:
         found = parse(COMMANDS["run"], words)
         discovery = found.discovery or given.get("COREPILOT_DISCOVERY") or None
         where = locate(found.config, given, pid_1=pid_1)
+        for name in ("arguments", "files", "table"):  # a supervisor reads one command line
+            del sys.modules[f"corepilot.cli.{name}"]
+            delattr(cli, name)
         return RunArguments(where.locations, discovery, given, paths_only=where.paths_only)
 
     return supervise(prepare)

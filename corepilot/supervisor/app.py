@@ -108,6 +108,7 @@ class App:
         try:
             self._start_jobs()
             gevent.sleep(0)  # the first jobs are started here, before anything else is imported
+            memory.forget_explanations("corepilot.supervisor")
             gc.enable()
             self.reserve.release()
             self._start_rest()

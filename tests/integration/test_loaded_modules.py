@@ -29,6 +29,7 @@ NEVER = (
     *("pickle", "pluggy", "pprint", "selectors", "signal", "ssl", "string", "subprocess", "tempfile"),
     *("textwrap", "threading", "tokenize", "traceback", "urllib", "zipfile", "zope"),
     *(("typing",) if sys.version_info < (3, 14) else ()),  # what stands for it does not know that one
+    *("corepilot.cli.arguments", "corepilot.cli.files", "corepilot.cli.table"),  # used once, and dropped
     *("corepilot.plugin.manager", "corepilot.config.schema", "corepilot.gotemplate", "corepilot.discovery.registrar"),
 )
 """What a supervisor with one plain job has no use for."""
