@@ -74,9 +74,16 @@ def debug(arguments: Any) -> int:
 
 
 def shutdown(arguments: Any) -> int:
-    """`corepilot shutdown`: returns when the stop has begun."""
-    ask(client_of(arguments), "POST", "/v1/shutdown")
+    """`corepilot shutdown`: returns when the stop has begun.
+
+    In a container the kernel kills this process with the last of the others, which takes no longer than an import:
+    what is to be read is written before anything else.
+    """
+    code, answer = client_of(arguments).request("POST", "/v1/shutdown")
+    if code >= _FIRST_ERROR:
+        decoded(code, answer)
     say("corepilot is stopping")
+    sys.stdout.flush()
     return 0
 
 

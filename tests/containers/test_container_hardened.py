@@ -38,8 +38,9 @@ def test_jobs_checks_catalog_and_clients_work(tmp_path: Path, user: int) -> None
         (instance,) = json.loads(container.execute("corepilot", "instances", "app", "-o", "json").stdout)
         assert (instance["id"], instance["address"]) == (f"app-{container.id}", "192.0.2.1")
         answer = container.execute("corepilot", "shutdown")
-        assert answer.stdout == "corepilot is stopping\n"
-        assert answer.returncode in {0, 137}  # the kernel ends it with the container, if that is quicker
+        assert answer.returncode in {0, 137}, answer.stderr  # the kernel ends it with the container, if that is quicker
+        assert answer.stdout in {"corepilot is stopping\n", ""}
+        assert answer.stdout or answer.returncode == 137
         assert container.wait() == 0
         assert container.lines[-1].endswith("no process had to be killed")
 
