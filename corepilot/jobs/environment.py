@@ -1,6 +1,5 @@
 """The environment of children (ContainerPilot contract, section 4.12): what we were given, and what we add."""
 
-import re
 from collections.abc import Mapping
 
 from corepilot.model.command import Variables
@@ -106,4 +105,8 @@ def _upper(name: str) -> str:
 def command_name(command: str) -> str:
     """A command's part of a variable's name: base name, from the last dot cut off, other characters as one "_"."""
     base = command.rpartition("/")[2]
-    return re.sub(r"[^A-Za-z0-9]+", "_", base.rpartition(".")[0] or base).upper()
+    name = base.rpartition(".")[0] or base
+    plain = "".join([one if one.isascii() and one.isalnum() else "_" for one in name])
+    while "__" in plain:
+        plain = plain.replace("__", "_")
+    return plain.upper()

@@ -15,7 +15,6 @@ import time
 from _queue import Empty, SimpleQueue
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
-from enum import Enum
 from errno import EAGAIN
 
 from corepilot.output.target import Destination, open_file
@@ -31,12 +30,13 @@ COMPLAIN_EVERY_S = 60.0
 _MOST_TOLD_BYTES = 4096  # what a pipe with any room takes without waiting (pipe(7))
 
 
-class _Mark(Enum):
+class _Mark:
     """What goes through the queue between blocks; of each at most one at a time, so that the queue is bounded."""
 
-    MOVE = 1
-    REOPEN = 2
-    WAKE = 3
+    __slots__ = ()
+
+
+_MOVE, _REOPEN, _WAKE = _Mark(), _Mark(), _Mark()
 
 
 class Writer:
@@ -129,7 +129,7 @@ class Writer:
                 return
             waits, self._next_target = self._next_target, target
         if waits is None:
-            self._queue.put(_Mark.MOVE)
+            self._queue.put(_MOVE)
         else:
             waits.close()
 
@@ -137,14 +137,14 @@ class Writer:
         """Open the file by its name again, after all that was queued before (SIGUSR1; contract, section 4.9)."""
         if self.target.path is not None and not self._reopening:
             self._reopening = True
-            self._queue.put(_Mark.REOPEN)
+            self._queue.put(_REOPEN)
 
     def retire(self) -> None:
         """End the thread when all that is queued has been written. Returns at once; idempotent."""
         self._retired = True
         if not self._woken:
             self._woken = True
-            self._queue.put(_Mark.WAKE)
+            self._queue.put(_WAKE)
 
     def resume(self) -> bool:
         """Take back `retire`; False if the thread has ended meanwhile."""
@@ -187,12 +187,12 @@ class Writer:
                 self._put(b"".join(blocks))
                 self._taken_bytes += size
                 self._write_dropped()
-            if item is _Mark.MOVE:
+            if item is _MOVE:
                 self._go_on_there()
-            elif item is _Mark.REOPEN:
+            elif item is _REOPEN:
                 self._reopening = False
                 self._reopen()
-            elif item is _Mark.WAKE:
+            elif item is _WAKE:
                 self._woken = False
 
     def _is_over(self) -> bool:

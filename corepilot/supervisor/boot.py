@@ -82,7 +82,6 @@ def main(channel: "Channel", prepare: Callable[[], RunArguments]) -> int:
         child = loader.start(request.changed(cache=directory))
     from corepilot.system import light_imports
 
-    light_imports.import_dataclasses()
     light_imports.import_gevent()
     from corepilot.config.loading import loader
     from corepilot.supervisor import app

@@ -113,6 +113,20 @@ class _TextwrapOfGevent(Later):
         return text
 
 
+class _LaterPattern:
+    """A regular expression that is compiled when it is used: gevent has one, for tracebacks of other processes."""
+
+    def __init__(self, *what: Any) -> None:
+        self._what = what
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module("re").compile(*self._what), name)
+
+
+class _ReOfGevent(Later):
+    compile = _LaterPattern
+
+
 class _HeapqOfGevent(Later):
     heappop, heappush = staticmethod(_heapq.heappop), staticmethod(_heapq.heappush)
 
@@ -162,12 +176,14 @@ def import_dataclasses() -> None:
 
 def import_pluggy() -> None:
     """Import `pluggy`; a no-op if it is loaded."""
+    import_dataclasses()
     with standing_in(_InspectOfPluggy("inspect")), light_types():
         importlib.import_module("pluggy")
 
 
 def import_h11() -> None:
     """Import `h11`; a no-op if it is loaded."""
+    import_dataclasses()
     with light_types():
         importlib.import_module("h11")
 
@@ -195,6 +211,7 @@ def import_gevent() -> None:
             _TracebackOfGevent("traceback"),
             _HeapqOfGevent("heapq"),
             _SignalOfGevent("signal"),
+            _ReOfGevent("re"),
         )
         with standing_in(*stand_ins):
             importlib.import_module("gevent.libev.corecext")

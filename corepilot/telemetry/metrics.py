@@ -8,7 +8,6 @@ import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
 from corepilot.model.configuration import Metric
@@ -33,7 +32,6 @@ class RejectedValueError(ValueError):
     """A value that cannot be recorded. Nothing has been recorded."""
 
 
-@dataclass(slots=True)
 class Series:
     """One series of a family: what was recorded under one tuple of label values.
 
@@ -45,10 +43,12 @@ class Series:
             which take an eighth of what pairs do.
     """
 
-    value: float = 0.0
-    count: int = 0
-    buckets: list[int] = field(default_factory=list)
-    recent: "array[float]" = field(default_factory=lambda: array("d"))
+    __slots__ = ("buckets", "count", "recent", "value")
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value, self.count = value, 0
+        self.buckets: list[int] = []
+        self.recent: array[float] = array("d")
 
     def quantiles(self, now: float) -> dict[float, float]:
         """The summary's quantiles over the last `WINDOW_S`; NaN where nothing was observed."""

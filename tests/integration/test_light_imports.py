@@ -364,3 +364,22 @@ def _answer(server: socket.socket, answer: bytes) -> None:
         with connection:
             connection.recv(65536)
             connection.sendall(answer)
+
+
+def test_nothing_on_the_way_to_the_first_job_imports_regular_expressions_and_enumerations() -> None:
+    run("""
+import sys
+from corepilot.supervisor import boot
+from corepilot.system import light_imports, light_typing
+light_typing.begin()
+from corepilot.config.loading import loader
+light_imports.import_gevent()
+from corepilot.supervisor import app
+found = {"typing", "re", "enum", "dataclasses", "signal", "json"} & {*sys.modules}
+assert found <= {"typing"}, found
+from gevent._tblib import FRAME_RE
+assert FRAME_RE.match('  File "x.py", line 5, in y')["co_name"] == "y"
+light_typing.end()
+light_imports.import_h11()
+assert "inspect" not in sys.modules
+""")
