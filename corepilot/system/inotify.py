@@ -59,27 +59,9 @@ class Notifications:
         return os.read(self._descriptor, most_bytes)
 
     def close(self) -> None:
-        """Stop reading and close. Idempotent.
-
-        The kernel lets the close of an instance that has watches wait until nobody can look at them any more: some 6 to
-        16 ms in which the event loop would stand still, or the end of this process would wait. Without watches it
-        closes at once.
-        """
+        """Stop reading and close. Idempotent."""
         if self._descriptor >= 0:
             self._reader.stop()
             self._reader.close()
-            for watch in self._watches():
-                try:
-                    self.remove(watch)
-                except OSError:
-                    continue  # what was watched is gone since, and the watch with it
             os.close(self._descriptor)
             self._descriptor = -1
-
-    def _watches(self) -> list[int]:
-        """The watches that there are, in the kernel's words (proc_pid_fdinfo(5)); they go with what they watch."""
-        try:
-            with open(f"/proc/self/fdinfo/{self._descriptor}", encoding="ascii") as file:
-                return [int(line.split()[1][3:], 16) for line in file if line.startswith("inotify wd:")]
-        except (OSError, ValueError):
-            return []  # it is only slower
