@@ -202,7 +202,7 @@ def walk(cluster: ConsulRaft) -> None:
         print("restarting one after the other", flush=True)
         for server in list(cluster.servers):
             before = server.pid()
-            server.part.tell("restart", "consul")
+            server.part.tell("restart", "consul-server")
             expect(server.pid() != before, f"{server.name} still is process {before}")
             client.goes_on()
             cluster.until_whole()
@@ -231,7 +231,7 @@ Three Consul servers are running. Try in another terminal:
   kill the leader                kill -9 {leader.pid()}
   write and read                 curl -X PUT -d world http://127.0.0.1:{leader.port}/v1/kv/hello
                                  curl http://127.0.0.1:{leader.port}/v1/kv/hello?raw
-  see what a corepilot sees      {cluster.programs}/corepilot instances consul --socket {leader.part.socket}
+  see what a corepilot sees      {cluster.programs}/corepilot instances consul-server --socket {leader.part.socket}
   read the logs                  tail -f {cluster.run}/*.log"""
 
 

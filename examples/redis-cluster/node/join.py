@@ -68,14 +68,40 @@ def width(slots: str) -> int:
 
 
 def join(me: str, member: str) -> None:
-    """Replace a node that has failed: follow a primary that is alone. If none is, be a primary, which is then alone."""
-    nodes = known_to(member)
-    for gone in nodes:
+    """Become a member, an empty primary; nodes that have failed are forgotten."""
+    for gone in known_to(member):
         if "fail" in gone.flags and not gone.slots:
             redis("--cluster", "call", member, "cluster", "forget", gone.id)
-    bare = without_replica(nodes)
-    follow = ["--cluster-slave", "--cluster-master-id", bare[0].id] if bare else []
-    redis("--cluster", "add-node", me, member, *follow)
+    redis("--cluster", "add-node", me, member)
+
+
+def agreed(me: str, others: list[str]) -> list[Node]:
+    """The nodes of the cluster, if this one and the others say the same of them.
+
+    Raises:
+        SystemExit: what has changed is not known everywhere yet.
+    """
+    nodes = known_to(me)
+    for other in others:
+        if said(known_to(other)) != said(nodes):
+            sys.exit(f"{other} has not heard of what this node knows, or the other way round")
+    return nodes
+
+
+def said(nodes: list[Node]) -> set[tuple[str, str, int]]:
+    """Who is there, whom it follows, and how many slots it has."""
+    return {(one.id, one.primary, sum(map(width, one.slots))) for one in nodes if "fail" not in one.flags}
+
+
+def follow(me: str, nodes: list[Node]) -> bool:
+    """Let an empty primary follow one that is alone: so a lost node is replaced. If none is, it is alone itself."""
+    mine = next(node for node in nodes if "myself" in node.flags)
+    alone = [node for node in without_replica(nodes) if node != mine]
+    if "slave" in mine.flags or mine.slots or not alone:
+        return False
+    ask(me, "cluster", "replicate", alone[0].id)
+    print(f"follows {alone[0].address}", flush=True)
+    return True
 
 
 def leave(me: str) -> None:
@@ -103,7 +129,10 @@ def main(me: str, others: list[str]) -> None:
         print(f"made a cluster of {', '.join(first)}", flush=True)
     elif len(mine) == 1:
         sys.exit(f"{len(others) + 1} of {FIRST} nodes are there")
-    nodes = known_to(me)
+    members = list(views)
+    if follow(me, agreed(me, members)):
+        sys.exit("the others hear of that in a moment")
+    nodes = agreed(me, members)
     if uneven(nodes) and not without_replica(nodes):  # a primary without a replica gets no slots: it may be lost
         redis("--cluster", "fix", me)  # what somebody may have left who was killed at this
         redis("--cluster", "rebalance", me, "--cluster-use-empty-masters")
