@@ -45,10 +45,16 @@ class Series:
 
     __slots__ = ("buckets", "count", "recent", "value")
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value, self.count = value, 0
-        self.buckets: list[int] = []
-        self.recent: array[float] = array("d")
+    def __init__(
+        self,
+        value: float = 0.0,
+        count: int = 0,
+        buckets: "list[int] | None" = None,
+        recent: "array[float] | None" = None,
+    ) -> None:
+        self.value, self.count = value, count
+        self.buckets: list[int] = [] if buckets is None else buckets
+        self.recent: array[float] = array("d") if recent is None else recent
 
     def quantiles(self, now: float) -> dict[float, float]:
         """The summary's quantiles over the last `WINDOW_S`; NaN where nothing was observed."""

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -331,8 +332,11 @@ class SourceMap:
 
 
 @pytest.fixture
-def defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SourceMap:
-    return SourceMap(tmp_path, monkeypatch)
+def defaults(monkeypatch: pytest.MonkeyPatch) -> Iterator[SourceMap]:
+    """Below a directory with a short name: that of a socket has 107 bytes at most."""
+    made = Path(tempfile.mkdtemp(prefix="places-", dir="/tmp"))
+    yield SourceMap(made, monkeypatch)
+    shutil.rmtree(made)
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
