@@ -122,3 +122,12 @@ def test_every_page_can_be_reached_from_the_front_page() -> None:
             files = ((page.parent / target).resolve() for target in targets if target and ":" not in target)
             left += [file for file in files if file.is_file()]
     assert [name(page) for page in PAGES if page not in seen and page.is_relative_to(ROOT / "docs")] == []
+
+
+def test_the_page_of_the_examples_has_each_of_them_and_each_is_walked_in_the_tests() -> None:
+    page = (ROOT / "docs" / "tutorial" / "examples.md").read_text()
+    walks = "".join(file.read_text() for file in (ROOT / "tests" / "integration").glob("test_*.py"))
+    for run in sorted(ROOT.glob("examples/*/run")):
+        example = run.parent.name
+        assert f"(../../examples/{example}/README.md)" in page, f"{example} is missing on the page"
+        assert f'walk("{example}"' in walks, f"no test walks through {example}"
