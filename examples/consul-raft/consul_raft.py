@@ -6,15 +6,14 @@ import json
 import os
 import shutil
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from walking import command, processes
 from walking.application import CHECKOUT, Application
+from walking.background import Background
 from walking.part import Part
 from walking.waiting import expect, until
 
@@ -126,25 +125,14 @@ class ConsulRaft(Application):
         return next(server for server in self.servers if server.name == name)
 
 
-class Client:
+class Client(Background):
     """Writes one key after the other at whichever server answers, and reads each back, as long as the context lasts."""
 
     def __init__(self, cluster: ConsulRaft) -> None:
+        super().__init__(self._write, patience_s=SIZE * TIMEOUT_S + 5)
         self.written: list[str] = []
         self.longest_pause_s = 0.0
         self._cluster = cluster
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._write, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join(SIZE * TIMEOUT_S + 5)
 
     def goes_on(self) -> None:
         """Wait until it has written a few more keys."""

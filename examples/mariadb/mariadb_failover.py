@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from walking import command, processes
 from walking.application import Application
+from walking.background import Background
 from walking.part import Part
 from walking.waiting import expect, until
 
@@ -119,25 +119,15 @@ class Probe(NamedTuple):
     token: int
 
 
-class Probes:
+class Probes(Background):
     """Writes to every server, whatever it is: only a primary may take them. Some wait in a server that is paused."""
 
     def __init__(self, mariadb: MariaDB) -> None:
+        probes = [functools.partial(self._probe, server) for server in SERVERS]
+        super().__init__(*probes, patience_s=2 * PATIENCE_S)
         self.acknowledged: list[Probe] = []
         self._mariadb = mariadb
         self._numbers = itertools.count(1)
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._probe, args=(server,), daemon=True) for server in SERVERS]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join(2 * PATIENCE_S)
 
     def _probe(self, server: int) -> None:
         while not self._over.wait(0.5):

@@ -2,15 +2,14 @@
 
 import random
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from walking import command, processes
 from walking.application import Application
+from walking.background import Background
 from walking.part import Part
 from walking.resp import Connection, RefusedError
 from walking.waiting import UnexpectedError, expect, until
@@ -109,7 +108,7 @@ def shape_of(members: list[Member]) -> tuple[int, int, int, int]:
     return len(primaries), len(followed), len(others), sum(one.slots for one in well if one.primary)
 
 
-class Client:
+class Client(Background):
     """Writes a key, reads one that it has written, and so on as long as the context lasts.
 
     It does what libraries for Redis Cluster do: it asks the node whose slot it is, and looks again for that when it is
@@ -120,6 +119,7 @@ class Client:
     """
 
     def __init__(self, addresses: Callable[[], list[str]]) -> None:
+        super().__init__(self._work, patience_s=PATIENCE_S)
         self.promised: list[int] = []
         self.written = 0  # those included that were not promised
         self.wrong: list[str] = []
@@ -127,18 +127,6 @@ class Client:
         self._addresses = addresses
         self._connections: dict[str, Connection] = {}
         self._slots: list[tuple[int, int, str]] = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join(PATIENCE_S)
 
     def goes_on(self, more: int = KEYS) -> None:
         """Wait until it has written some more keys, to all parts of the cluster."""

@@ -6,8 +6,8 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from types import TracebackType
-from typing import Self
+
+from walking.background import Background
 
 _PAUSE_S = 0.005  # of each client between two requests: a server with one processor has other things to do
 
@@ -23,7 +23,7 @@ def ask(url: str, timeout_s: float = 5, method: str = "GET") -> str:
         return f"no answer ({error})"  # or half of one
 
 
-class Load:
+class Load(Background):
     """Clients that ask for one page as long as the context lasts, each over a new connection every time.
 
     Args:
@@ -34,27 +34,13 @@ class Load:
     """
 
     def __init__(self, url: str, clients: int = 4, timeout_s: float = 15, method: str = "GET") -> None:
+        super().__init__(*[self._ask] * clients, patience_s=timeout_s + 5)
         self.url = url
         self.method = method
         self.answers: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._clients = [threading.Thread(target=self._ask, daemon=True) for _ in range(clients)]
-
-    def __enter__(self) -> Self:
-        for client in self._clients:
-            client.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        deadline = time.monotonic() + self._timeout_s + 5
-        for client in self._clients:
-            client.join(max(0.0, deadline - time.monotonic()))
 
     @property
     def failed(self) -> int:
